@@ -1,0 +1,2 @@
+//! The gametimes bot.
+fn main() {}

@@ -1,0 +1,23 @@
+//! The gametimes file and the STATS_READY message: one definition of the format, shared by the module, which writes
+//! it, and the bot, which reads it.
+//!
+//! * [`file`]: the gametimes file, `{"meta": {...}, "payload": {...}}`, and its name.
+//! * [`message`]: the Discord message, as it is posted to a webhook and as it stands in `payload`.
+//! * [`text`]: names as the engine has them (colour codes, any byte) made fit to be read.
+//! * [`digest`]: the round's canonical id and the signature over a file.
+//!
+//! Keys are never renamed or retyped: communities run bots and websites on them. Keys that the older Lua scripts do
+//! not write have a default, so that their files are read by the same types.
+
+#![forbid(unsafe_code)]
+
+pub mod digest;
+pub mod file;
+pub mod message;
+pub mod text;
+
+pub use file::{
+    EndReason, EventKind, GametimesFile, Meta, Pause, PlayerRef, Score, SpawnStats, Surrender,
+    Teams, TimelineEvent,
+};
+pub use message::{Embed, Field, Footer, Message};
