@@ -12,6 +12,7 @@ use crate::engine::records::GameRecords;
 use crate::engine::strings;
 use crate::engine::traps::{Syscall, Traps};
 use crate::engine::{clock, game};
+use crate::fault;
 use crate::module::Module;
 use crate::observe::Complaint;
 
@@ -164,13 +165,26 @@ pub extern "C" fn gametimes_close_game(depth: i32) {
 pub unsafe extern "C" fn gametimes_before_call(command: i32, arguments: *const isize) -> i32 {
     // SAFETY: by the caller's promise.
     let a = unsafe { std::slice::from_raw_parts(arguments, 16) };
-    let ours = with_state(false, |state| match command {
+    let ours = with_state(false, |state| {
+        fault::point("before_call");
+        before_call(state, command, a)
+    });
+    i32::from(ours)
+}
+
+/// The engine's level time is an `int`.
+fn level_ms(argument: isize) -> i64 {
+    i64::from(argument as i32)
+}
+
+fn before_call(state: &mut State, command: i32, a: &[isize]) -> bool {
+    match command {
         call::RUN_FRAME => {
-            state.module.before_frame(a[0]);
+            state.module.before_frame(level_ms(a[0]));
             false
         }
         call::INIT => {
-            state.module.before_init(a[0], a[2], a[3], a[4]);
+            state.module.before_init(level_ms(a[0]), a[2], a[3], a[4]);
             false
         }
         call::SHUTDOWN => {
@@ -183,8 +197,7 @@ pub unsafe extern "C" fn gametimes_before_call(command: i32, arguments: *const i
         }
         call::CONSOLE_COMMAND => state.module.console_command(),
         _ => false,
-    });
-    i32::from(ours)
+    }
 }
 
 /// After a call has come back from the game. `depth`: how many calls are still inside the game.
@@ -201,6 +214,7 @@ pub unsafe extern "C" fn gametimes_after_call(
     // SAFETY: by the caller's promise.
     let a = unsafe { std::slice::from_raw_parts(arguments, 16) };
     with_state((), |state| {
+        fault::point("after_call");
         let State {
             module, records, ..
         } = state;
@@ -228,6 +242,7 @@ pub unsafe extern "C" fn gametimes_before_trap(number: isize, arguments: *const 
     // SAFETY: by the caller's promise.
     let a = unsafe { std::slice::from_raw_parts(arguments, 15) };
     with_state((), |state| {
+        fault::point("before_trap");
         // SAFETY: where the trap takes a string, its argument is null or a C string.
         let text = |n: usize| unsafe { strings::bytes(a[n] as *const c_char) };
         match number {
@@ -293,6 +308,19 @@ pub unsafe extern "C" fn gametimes_after_trap(number: isize, arguments: *const i
 #[unsafe(no_mangle)]
 pub extern "C" fn gametimes_set_wall_clock(clock: Option<clock::WallClock>) {
     clock::set_wall_clock(clock);
+}
+
+/// Makes a point in the code panic the next time it is passed, see [`fault`].
+///
+/// # Safety
+/// `name` is a C string.
+#[cfg(feature = "faults")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gametimes_arm_fault(name: *const c_char) {
+    // SAFETY: by the caller's promise.
+    if let Some(name) = unsafe { strings::bytes(name) } {
+        fault::arm(&String::from_utf8_lossy(name));
+    }
 }
 
 unsafe extern "C" {

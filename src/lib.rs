@@ -19,6 +19,8 @@ pub mod entry;
 #[forbid(unsafe_code)]
 pub mod event;
 #[forbid(unsafe_code)]
+pub mod fault;
+#[forbid(unsafe_code)]
 pub mod module;
 #[forbid(unsafe_code)]
 pub mod observe;

@@ -53,7 +53,7 @@ pub struct Module<E> {
     /// The game raised its error: the shutdown that follows is a crash.
     game_failed: bool,
     complaints: [u32; Complaint::ALL.len()],
-    complained: Option<Instant>,
+    complained: [Option<Instant>; Complaint::ALL.len()],
     cost: FrameCost,
 }
 
@@ -69,7 +69,7 @@ impl<E: Engine> Module<E> {
             game_path: String::new(),
             game_failed: false,
             complaints: [0; Complaint::ALL.len()],
-            complained: None,
+            complained: [None; Complaint::ALL.len()],
             cost: FrameCost::default(),
         }
     }
@@ -111,7 +111,7 @@ impl<E: Engine> Module<E> {
     /// `GAME_INIT`, before the game sees it.
     pub fn before_init(
         &mut self,
-        level_ms: isize,
+        level_ms: i64,
         restart: isize,
         legacy_server: isize,
         version: isize,
@@ -147,8 +147,8 @@ impl<E: Engine> Module<E> {
         let config = self.config(&settings, &level);
         if let Some(observer) = &mut self.observer {
             observer.sink().give(Order::Configure(config));
-            observer.sink().set_level_ms(level_ms as i64);
-            observer.level(level_ms as i64, level);
+            observer.sink().set_level_ms(level_ms);
+            observer.level(level_ms, level);
         }
     }
 
@@ -228,7 +228,7 @@ impl<E: Engine> Module<E> {
     }
 
     /// `RUN_FRAME`, before the game sees it.
-    pub fn before_frame(&mut self, level_ms: isize) {
+    pub fn before_frame(&mut self, level_ms: i64) {
         self.cost.frames = self.cost.frames.wrapping_add(1);
         let timed = self
             .cost
@@ -236,8 +236,8 @@ impl<E: Engine> Module<E> {
             .is_multiple_of(TIMED_FRAMES)
             .then(Instant::now);
         if let Some(observer) = self.watch() {
-            observer.frame(level_ms as i64);
-            observer.sink().set_level_ms(level_ms as i64);
+            observer.frame(level_ms);
+            observer.sink().set_level_ms(level_ms);
         }
         self.cost.last = timed.map_or(self.cost.last, |t| t.elapsed());
         self.cost.began = timed;
@@ -391,11 +391,14 @@ impl<E: Engine> Module<E> {
 
     /// `GAME_SHUTDOWN`, after the game has seen it: a round that was played is on disk when this returns.
     pub fn after_shutdown(&mut self) {
-        let mut in_time = true;
         if let Some(observer) = self.watch() {
             observer.closed();
-            in_time = observer.sink().wait(SHUTDOWN_PATIENCE);
         }
+        // Also when recording stopped in mid-map: what was played until then is written.
+        let in_time = self
+            .observer
+            .as_mut()
+            .is_none_or(|observer| observer.sink().wait(SHUTDOWN_PATIENCE));
         self.print_lines(usize::MAX);
         if !in_time {
             self.say("the disk is slow: the last round was not written within 2 seconds; writing goes on");
@@ -499,20 +502,12 @@ impl<E: Engine> Module<E> {
                 }
             }
         }
-        if self.complaints.iter().all(|&n| n == 0)
-            || self
-                .complained
-                .is_some_and(|at| at.elapsed() < COMPLAIN_EVERY)
-        {
-            return;
-        }
-        self.complained = Some(Instant::now());
-        for (complaint, n) in Complaint::ALL
-            .into_iter()
-            .zip(std::mem::take(&mut self.complaints))
-        {
-            if n > 0 {
-                self.say(&format!("{} ({n} times)", complaint.text()));
+        for (n, complaint) in Complaint::ALL.into_iter().enumerate() {
+            let count = self.complaints[n];
+            if count > 0 && self.complained[n].is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
+                self.complaints[n] = 0;
+                self.complained[n] = Some(Instant::now());
+                self.say(&format!("{} ({count} times)", complaint.text()));
             }
         }
     }

@@ -21,6 +21,7 @@ use super::outbox::Entry;
 use super::target::{GlobalPause, Target};
 use crate::engine::clock;
 use crate::event::{Event, ShutdownCause, Stamp, What};
+use crate::fault;
 use crate::observe::Sink;
 use crate::report::{self, Identity, message, minutes};
 use crate::settings::{Secret, Settings};
@@ -284,6 +285,7 @@ impl Clerk {
     }
 
     fn event(&mut self, event: &Event) {
+        fault::point("worker_event");
         self.last_level_ms = event.at.level_ms;
         if let What::Level(_) = event.what {
             self.report(); // a map that was never shut down
@@ -554,6 +556,7 @@ impl Clerk {
     }
 
     fn tick(&mut self) {
+        fault::point("worker_tick");
         let now = Instant::now();
         if self.reporting.as_ref().is_some_and(|r| now >= r.until) {
             self.report();

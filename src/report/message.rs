@@ -9,9 +9,10 @@ use serde_json::json;
 /// Discord's blue.
 const COLOR: u32 = 3_447_003;
 
-/// The message of a round, as it stands in the file's payload.
-pub fn compose(meta: &Meta) -> Message {
-    let fields = fields(meta);
+/// The message of a round, as it stands in the file's payload. `warmup_start_unix`: the start of play when there was no
+/// warmup.
+pub fn compose(meta: &Meta, warmup_start_unix: i64) -> Message {
+    let fields = fields(meta, warmup_start_unix);
     let embed = Embed {
         title: cut(
             &format!("Round Complete: {} R{}", meta.map, meta.round),
@@ -33,7 +34,7 @@ pub fn compose(meta: &Meta) -> Message {
 }
 
 /// Fields in the order that readers know, then four of ours.
-fn fields(meta: &Meta) -> Vec<Field> {
+fn fields(meta: &Meta, warmup_start_unix: i64) -> Vec<Field> {
     let mut fields = Vec::with_capacity(limits::FIELDS);
     let mut put = |name: &str, value: String, inline: bool| {
         fields.push(Field {
@@ -63,7 +64,6 @@ fn fields(meta: &Meta) -> Vec<Field> {
     );
     put("Lua_EndReason", meta.end_reason.as_str().to_owned(), true);
     put("Lua_Warmup", format!("{} sec", meta.warmup_seconds), true);
-    let warmup_start_unix = meta.round_start_unix - meta.warmup_seconds;
     put("Lua_WarmupStart", warmup_start_unix.to_string(), true);
     put("Lua_RoundStart", meta.round_start_unix.to_string(), true);
     put("Lua_RoundEnd", meta.round_end_unix.to_string(), true);

@@ -22,7 +22,8 @@ pub struct Identity {
 /// The gametimes file of a round.
 pub fn gametimes_file(round: &Round, identity: &Identity) -> GametimesFile {
     let meta = meta(round, identity);
-    let payload = message::compose(&meta);
+    let warmup_start_unix = seconds(round.warmup_start_unix_ms.unwrap_or(round.start.unix_ms));
+    let payload = message::compose(&meta, warmup_start_unix);
     GametimesFile { meta, payload }
 }
 

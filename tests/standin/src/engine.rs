@@ -481,6 +481,21 @@ impl Server {
         }
     }
 
+    /// Makes a point in a module with the feature `faults` panic the next time it is passed.
+    pub fn arm_fault(&self, point: &str) {
+        let point = CString::new(point).expect("no zero in a name");
+        // SAFETY: the module's symbol has this type.
+        unsafe {
+            let arm = libc::dlsym(self.handle, c"gametimes_arm_fault".as_ptr());
+            assert!(
+                !arm.is_null(),
+                "this module is built without the feature faults"
+            );
+            type Arm = unsafe extern "C" fn(*const c_char);
+            std::mem::transmute::<*mut c_void, Arm>(arm)(point.as_ptr());
+        }
+    }
+
     /// Calls the game; it carries out these steps. Gives its result, or `None` when it raised its error and left by longjmp.
     pub fn call(
         &mut self,
