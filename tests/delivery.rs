@@ -146,15 +146,17 @@ fn messages_arrive_in_the_order_of_the_rounds() {
 }
 
 #[test]
-fn a_refused_message_is_tried_once_without_details_and_then_kept_with_the_answer() {
+fn a_refused_message_is_tried_once_with_less_and_then_kept_with_the_answer() {
     const REFUSED: Act = Act::Answer(400, "", r#"{"message":"Invalid Form Body","code":50035}"#);
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([REFUSED, TAKEN, REFUSED, REFUSED]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
     game.round();
     let requests = hook.wait(2);
-    assert!(requests[0].has_file() && !requests[1].has_file());
-    assert!(requests[0].body.contains("Axis_JSON") && !requests[1].body.contains("Axis_JSON"));
+    assert!(requests[0].has_file() && requests[1].has_file());
+    // Once in the message, once in the attached file.
+    let teams = |n: usize| requests[n].body.matches("Axis_JSON").count();
+    assert_eq!((teams(0), teams(1)), (2, 1));
     game.round();
     hook.wait(4);
     game.start();
@@ -176,6 +178,17 @@ fn a_refused_message_is_tried_once_without_details_and_then_kept_with_the_answer
     // The next message is not held up.
     game.round();
     hook.wait(5);
+}
+
+#[test]
+fn a_message_too_large_is_sent_without_its_file() {
+    let home = tempfile::tempdir().unwrap();
+    let hook = Webhook::start([Act::Answer(413, "", "too large")]);
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+    game.round();
+    let requests = hook.wait(2);
+    assert!(requests[0].has_file() && !requests[1].has_file());
+    assert_eq!(hook.taken().len(), 1);
 }
 
 #[test]

@@ -27,8 +27,13 @@ pub enum Answer {
     },
     /// 5xx, a timeout or the network: try again later. A line for the log.
     Later(String),
-    /// 400 and the like: this message will never be taken as it is. The answer's text.
-    Refused(String),
+    /// 400 and the like: this message will never be taken as it is.
+    Refused {
+        /// The answer's text.
+        why: String,
+        /// 413: because of its size.
+        too_large: bool,
+    },
     /// 401, 403, 404: this target is no target any more. The answer's text.
     Gone(String),
 }
@@ -77,7 +82,7 @@ impl Client {
         let json = match serde_json::to_string(message) {
             Ok(json) => json,
             Err(e) => {
-                return Answer::Refused(format!("the message cannot be written as JSON: {e}"));
+                return refused(format!("the message cannot be written as JSON: {e}"));
             }
         };
         let url = with_wait(url.reveal());
@@ -98,7 +103,7 @@ impl Client {
                             .part("files[0]", part);
                         self.0.post(&url).send(form)
                     }
-                    Err(e) => return Answer::Refused(e.to_string()),
+                    Err(e) => return refused(e.to_string()),
                 }
             }
         };
@@ -160,7 +165,18 @@ fn read(response: ureq::http::Response<ureq::Body>) -> Answer {
         }
         401 | 403 | 404 => Answer::Gone(said),
         408 | 425 | 300..=399 | 500.. => Answer::Later(said),
-        _ => Answer::Refused(said),
+        413 => Answer::Refused {
+            why: said,
+            too_large: true,
+        },
+        _ => refused(said),
+    }
+}
+
+fn refused(why: String) -> Answer {
+    Answer::Refused {
+        why,
+        too_large: false,
     }
 }
 

@@ -228,7 +228,7 @@ impl Courier {
                 )
             }
             Answer::Later(why) => format!("not now: {why}"),
-            Answer::Refused(why) => format!("refused: {why}"),
+            Answer::Refused { why, .. } => format!("refused: {why}"),
             Answer::Gone(why) => format!("this webhook does not work: {why}"),
         };
         self.console
@@ -260,13 +260,14 @@ impl Courier {
             text: &entry.file,
         };
         let mut answer = self.post(&url, &entry.message, Some(attachment));
-        if let Answer::Refused(why) = &answer {
+        if let Answer::Refused { why, too_large } = &answer {
             self.say(&format!(
-                "webhook {} refused {name}: {why}; trying once more without details",
+                "webhook {} refused {name}: {why}; trying once more with less",
                 self.number
             ));
             std::thread::sleep(self.pause_before_post());
-            answer = self.post(&url, &message::trimmed(&entry.message), None);
+            let attachment = (!too_large).then_some(attachment);
+            answer = self.post(&url, &message::trimmed(&entry.message), attachment);
         }
         self.obey_limits(&answer);
         match answer {
@@ -292,7 +293,7 @@ impl Courier {
                     ));
                 }
             }
-            Answer::Refused(why) => {
+            Answer::Refused { why, .. } => {
                 self.say(&format!(
                     "message refused for good: {why}; {name} is in rejected/ with the answer"
                 ));
@@ -327,7 +328,7 @@ impl Courier {
         self.status.lock().last = match &answer {
             Answer::Taken(_) => "sent".to_owned(),
             Answer::Wait { pause, .. } => format!("429, waits {} sec", pause.as_secs()),
-            Answer::Later(why) | Answer::Refused(why) | Answer::Gone(why) => why.clone(),
+            Answer::Later(why) | Answer::Refused { why, .. } | Answer::Gone(why) => why.clone(),
         };
         answer
     }
