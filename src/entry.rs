@@ -265,15 +265,14 @@ pub unsafe extern "C" fn gametimes_before_trap(number: isize, arguments: *const 
                 (Some(_), None) => {} // the engine takes it for a reset
             },
             trap::ERROR => state.module.game_error(),
-            // SAFETY: the game passes its own arrays, which live until it is closed; `gametimes_close_game` forgets them.
             trap::LOCATE_GAME_DATA => {
-                match unsafe { GameRecords::locate(a[2], a[3] as *const u8, a[4]) } {
-                    Ok(records) => state.records = records,
-                    Err(_) => {
-                        state.records = GameRecords::nowhere();
-                        state.module.complain(Complaint::Sizes);
-                    }
-                }
+                // SAFETY: the game passes its own arrays, which live until it is closed; `gametimes_close_game` forgets
+                // them.
+                let located = unsafe { GameRecords::locate(a[2], a[3] as *const u8, a[4]) };
+                state.records = located.unwrap_or_else(|_| {
+                    state.module.complain(Complaint::Sizes);
+                    GameRecords::nowhere()
+                });
             }
             _ => {}
         }
