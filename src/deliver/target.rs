@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 
-use super::client::{Answer, Attachment, Client};
+use super::client::{self, Answer, Attachment};
 use super::console::Console;
 use super::outbox::Outbox;
 use crate::report::message;
@@ -102,7 +102,6 @@ impl Target {
             orders,
             status: Arc::clone(&status),
             global,
-            client: Client::default(),
             sent: VecDeque::with_capacity(BURST),
             failures: 0,
             not_before: Instant::now(),
@@ -158,7 +157,6 @@ struct Courier {
     orders: Receiver<Order>,
     status: Arc<Mutex<Status>>,
     global: Arc<GlobalPause>,
-    client: Client,
     /// When the last posts went out, at most [`BURST`].
     sent: VecDeque<Instant>,
     /// Failures in a row.
@@ -324,7 +322,7 @@ impl Courier {
             self.sent.pop_front();
         }
         self.sent.push_back(Instant::now());
-        let answer = self.client.post(url, message, attachment);
+        let answer = client::post(url, message, attachment);
         self.status.lock().last = match &answer {
             Answer::Taken(_) => "sent".to_owned(),
             Answer::Wait { pause, .. } => format!("429, waits {} sec", pause.as_secs()),

@@ -8,6 +8,8 @@ mod clock;
 mod game;
 mod players;
 mod round;
+#[cfg(test)]
+mod tests;
 
 pub use clock::PlayClock;
 pub use game::Live;
