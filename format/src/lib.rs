@@ -4,6 +4,7 @@
 //! * [`file`]: the gametimes file, `{"meta": {...}, "payload": {...}}`, and its name.
 //! * [`message`]: the Discord message, as it is posted to a webhook and as it stands in `payload`.
 //! * [`text`]: names as the engine has them (colour codes, any byte) made fit to be read.
+//! * [`check`]: what a file must hold to be believed.
 //! * [`digest`]: the round's canonical id and the signature over a file.
 //!
 //! Keys are never renamed or retyped: communities run bots and websites on them. Keys that the older Lua scripts do
@@ -11,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod digest;
 pub mod file;
 pub mod message;
