@@ -853,61 +853,65 @@ end
 --   <event>.<target>.curl    what to send to that target: curl's form; sorted by name is sorted by time
 --   <target>.url             the target's URL (0600, in a folder that only the server's user can enter)
 --   <target>.wait, .off      not before that time; switched off (401, 403, 404) until the server is started anew
---   results                  what the sender has to tell; read between rounds
+--   <target>.lock/           a sender is at work for that target
+--   <target>.results         what the sender has to tell; read between rounds
 --   rejected/, dropped/      messages a target refused, or that the outbox had no room for
 
 local SENDER = [==[
-# The sender of gametimes: sends what waits in the outbox, in order and one by one per target. Written anew at every start.
+# The sender of gametimes: send.sh FOLDER TARGET SECONDS sends what waits in the outbox for one target, in order, one by
+# one, and tries again for some time. The fallback script writes it anew at every start.
 cd "$1" || exit 1
-seconds=$2
+target=$2
+seconds=$3
 umask 077
-# Files and sockets of the server are not ours: the port must be free when the server is restarted.
+# Files and sockets of the server are not ours: its port must be free when it is started again.
 if [ -n "$BASH_VERSION" ]; then
   for fd in /proc/$$/fd/*; do
     fd=${fd##*/}
     if [ "$fd" -gt 2 ] && [ "$fd" -ne 255 ]; then eval "exec $fd>&-"; fi
   done
-else
+else # knows descriptors of one digit only: do not live long
   exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
   if [ "$seconds" -gt 30 ]; then seconds=30; fi
-fi 2>/dev/null
+fi
+
+lives() { kill -0 "$1" 2>/dev/null && ! grep -q '^State:.*Z' "/proc/$1/status" 2>/dev/null; }
 
 lock() {
-  if mkdir lock 2>/dev/null; then echo $$ >lock/pid; return 0; fi
-  # A sender that lives touches its lock at least every two minutes.
-  pid=$(cat lock/pid 2>/dev/null)
-  if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && [ -z "$(find lock -maxdepth 0 -mmin +5)" ]; then return 1; fi
-  if [ -z "$pid" ] && [ -z "$(find lock -maxdepth 0 -mmin +1)" ]; then return 1; fi
-  rm -rf lock
-  mkdir lock 2>/dev/null && echo $$ >lock/pid
+  if mkdir "$target.lock" 2>/dev/null; then echo $$ >"$target.lock/pid"; return 0; fi
+  # One that lives touches its lock; a number alone may be another process's after a restart of the host.
+  pid=$(cat "$target.lock/pid" 2>/dev/null)
+  if [ -z "$(find "$target.lock" -maxdepth 0 -mmin +3)" ] && { [ -z "$pid" ] || lives "$pid"; }; then return 1; fi
+  rm -rf "$target.lock"
+  mkdir "$target.lock" 2>/dev/null && echo $$ >"$target.lock/pid"
 }
 
-tell() { echo "$*" >>results.tmp; }
-publish() { if [ -s results.tmp ] && [ ! -e results ]; then mv results.tmp results; fi; }
+tell() { echo "$*" >>"$target.results"; }
 
-sent() { # the message has no business here any more; its text goes with the last target
-  rm -f "$1.$2.curl"
+gone() { # the message has no business with this target any more; its text goes with the last target
+  rm -f "$1.$target.curl" "$target.wait"
   set -- "$1" "$1".*.curl
   if [ ! -e "$2" ]; then rm -f "$1.json"; fi
 }
 
-one() { # event target
-  code=$(curl -q -K "$2.url" -K "$1.$2.curl" --silent --fail --globoff --proto =http,https --connect-timeout 10 \
-    --max-time 60 --dump-header "$2.head" --output /dev/null --write-out '%{http_code}' 2>/dev/null)
+send() { # event
+  code=$(curl -q -K "$target.url" -K "$1.$target.curl" --silent --fail --globoff --proto =http,https \
+    --connect-timeout 10 --max-time 60 --dump-header "$target.head" --output /dev/null --write-out '%{http_code}' \
+    2>/dev/null)
   status=$?
-  retry=$(sed -n 's/^[Rr]etry-[Aa]fter: *\([0-9][0-9]*\).*/\1/p' "$2.head" 2>/dev/null | tail -n 1)
-  rm -f "$2.head"
-  fails=0
-  if [ -f "$2.wait" ]; then read -r _ fails <"$2.wait"; fi
+  retry=$(sed -n 's/^[Rr]etry-[Aa]fter: *\([0-9][0-9]*\).*/\1/p' "$target.head" 2>/dev/null | tail -n 1)
+  rm -f "$target.head"
   case $status:$code in
     0:2??)
-      sent "$1" "$2"; rm -f "$2.wait"; tell sent "$1" "$2" "$code" 0 ;;
-    *:401|*:403|*:404)
-      : >"$2.off"; tell off "$1" "$2" "$code" 0 ;;
-    *:400|*:405|*:406|*:41?)
-      cp "$1.json" "rejected/$1.$2.json" 2>/dev/null
-      sent "$1" "$2"; rm -f "$2.wait"; tell rejected "$1" "$2" "$code" 0 ;;
+      gone "$1"; tell sent "$1" "$code" 0 ;;
+    *:401 | *:403 | *:404)
+      : >"$target.off"; tell off "$1" "$code" 0 ;;
+    *:400 | *:405 | *:406 | *:41?)
+      cp "$1.json" "rejected/$1.$target.json" 2>/dev/null
+      gone "$1"; tell rejected "$1" "$code" 0 ;;
     *)
+      fails=0
+      if [ -f "$target.wait" ]; then read -r _ fails <"$target.wait"; fi
       if [ "$code" = 429 ]; then
         wait=$((${retry:-5} + 1))
       else
@@ -915,52 +919,38 @@ one() { # event target
         if [ "$fails" -le 5 ]; then wait=$((5 << fails)); fi
         wait=$((wait + $$ % 5))
       fi
-      echo "$(($(date +%s) + wait)) $fails" >"$2.wait.tmp" && mv "$2.wait.tmp" "$2.wait"
-      tell retry "$1" "$2" "${code:-000}/$status" "$wait" ;;
+      echo "$(($(date +%s) + wait)) $fails" >"$target.wait.tmp" && mv "$target.wait.tmp" "$target.wait"
+      tell retry "$1" "${code:-000}/$status" "$wait" ;;
   esac
 }
 
-pass() { # sends what is due; left is 1 when something waits for its time
-  left=0
-  blocked=" "
-  for file in *.curl; do
-    [ -f "$file" ] || continue
-    rest=${file%.curl}; target=${rest##*.}; event=${rest%.*}
-    if [ -e "$target.off" ] || [ ! -s "$target.url" ]; then continue; fi
-    case $blocked in *" $target "*) left=1; continue ;; esac
-    due=0
-    if [ -f "$target.wait" ]; then read -r due _ <"$target.wait"; fi
-    # A wait of more than ten minutes was written before the clock was set back.
-    if [ "$(date +%s)" -lt "$due" ] && [ "$due" -le "$(($(date +%s) + 600))" ]; then
-      left=1; blocked="$blocked$target "; continue
-    fi
-    touch lock
-    one "$event" "$target"
-    if [ -f "$target.wait" ] || [ -e "$target.off" ]; then left=1; blocked="$blocked$target "; fi
+next() { # sets event to the oldest message for this target
+  event=
+  if [ -e "$target.off" ] || [ ! -s "$target.url" ]; then return 1; fi
+  for file in *."$target".curl; do
+    if [ -f "$file" ]; then event=${file%."$target".curl}; return 0; fi
   done
+  return 1
 }
 
-lock || exit 0
-trap 'rm -rf lock; exit 0' INT TERM
+is_due() {
+  if [ ! -f "$target.wait" ]; then return 0; fi
+  read -r due _ <"$target.wait"
+  now=$(date +%s)
+  # A wait of more than an hour was written before the clock was set back.
+  [ "$now" -ge "$due" ] || [ "$due" -gt $((now + 3600)) ]
+}
+
+trap 'rm -rf "$target.lock"; exit 0' INT TERM
 stop=$(($(date +%s) + seconds))
-while :; do
-  touch lock
-  pass
-  publish
-  if [ "$left" = 0 ] || [ "$(date +%s)" -ge "$stop" ]; then
-    rm -rf lock
-    # Somebody may have come while the lock was still there.
-    if [ "$left" = 1 ]; then break; fi
-    due=
-    for file in *.curl; do
-      rest=${file%.curl}; target=${rest##*.}
-      if [ -f "$file" ] && [ ! -e "$target.off" ] && [ -s "$target.url" ]; then due=1; fi
-    done
-    if [ -z "$due" ]; then break; fi
-    lock || break
-    continue
-  fi
-  sleep 1
+while next && lock; do
+  while next && [ "$(date +%s)" -lt "$stop" ]; do
+    touch "$target.lock"
+    if is_due; then send "$event"; else sleep 1; fi
+  done
+  rm -rf "$target.lock"
+  if [ "$(date +%s)" -ge "$stop" ]; then exit 0; fi
+  # Once more: a message may have come while the lock was still there.
 done
 ]==]
 
@@ -968,11 +958,15 @@ local sender_ready = false                     -- there are targets, a curl, and
 
 local function target_of(url) return hex(sha256(url)):sub(1, 8) end
 
---- Starts a sender in the background; one that runs already keeps the work.
-local function start_sender()
+--- Starts a sender per target in the background; where one runs already it keeps the work.
+local function start_senders()
   if not sender_ready then return end
-  os.execute(string.format("{ shell=$(command -v bash || echo sh); nohup \"$shell\" %s %s %d </dev/null >/dev/null 2>&1 & }",
-    quote(settings.outbox .. "/send.sh"), quote(settings.outbox), SENDER_SECONDS))
+  local commands = { "shell=$(command -v bash || echo sh)" }
+  for _, url in ipairs(settings.urls) do
+    commands[#commands + 1] = string.format('nohup "$shell" %s %s %s %d </dev/null >/dev/null 2>&1 &',
+      quote(settings.outbox .. "/send.sh"), quote(settings.outbox), target_of(url), SENDER_SECONDS)
+  end
+  os.execute(table.concat(commands, "\n"))
 end
 
 --- Makes the folders, removes what is old, and says what is missing. Runs while the map is loaded.
@@ -1046,21 +1040,25 @@ fi
   end
 end
 
---- Says what the sender in the background has done.
+--- Says what the senders in the background have done.
 local function read_results()
-  local path = settings.outbox .. "/results"
-  if not os.rename(path, path .. ".read") then return end
-  local text = read_file(path .. ".read") or ""
-  os.remove(path .. ".read")
-  for what, event, target, code, wait in text:gmatch("(%S+) (%S+) (%S+) (%S+) (%S+)\n") do
-    if what == "sent" then
-      log("message %s sent to target %s (HTTP %s)", event, target, code)
-    elseif what == "off" then
-      log("target %s switched off: HTTP %s says that this webhook is gone or forbidden; check its URL", target, code)
-    elseif what == "rejected" then
-      log("message %s refused by target %s (HTTP %s); kept in outbox/rejected/", event, target, code)
-    else
-      log("message %s not sent to target %s (HTTP %s); next try in %s s", event, target, code, wait)
+  for _, url in ipairs(sender_ready and settings.urls or {}) do
+    local target = target_of(url)
+    local path = settings.outbox .. "/" .. target .. ".results"
+    if os.rename(path, path .. ".read") then
+      local text = read_file(path .. ".read") or ""
+      os.remove(path .. ".read")
+      for what, event, code, wait in text:gmatch("(%S+) (%S+) (%S+) (%S+)\n") do
+        if what == "sent" then
+          log("message %s sent to target %s (HTTP %s)", event, target, code)
+        elseif what == "off" then
+          log("target %s switched off: HTTP %s says that this webhook is gone or forbidden; check its URL", target, code)
+        elseif what == "rejected" then
+          log("message %s refused by target %s (HTTP %s); kept in outbox/rejected/", event, target, code)
+        else
+          log("message %s not sent to target %s (HTTP %s); next try in %s s", event, target, code, wait)
+        end
+      end
     end
   end
 end
@@ -1125,7 +1123,7 @@ local function deliver()
   elseif not sender_ready then
     log("no message: see above what is missing")
   elseif queue_message(done, name, text) then
-    start_sender()
+    start_senders()
   end
 end
 
@@ -1180,7 +1178,7 @@ et_InitGame = callback("et_InitGame", function(level_time, _, restart)
   end
   save_match()
   read_results()
-  start_sender()
+  start_senders()
 end)
 
 et_RunFrame = callback("et_RunFrame", function(level_time)

@@ -1,5 +1,6 @@
 //! The fallback script in a real Lua 5.4, against a stub of the game's Lua interface.
 //!
+//! * [`http`]: a web server for posted messages.
 //! * [`world`]: the stub: what the game knows, and the table `et` that scripts read it through.
 //! * [`tape`]: a recorded match, played to the script callback by callback.
 //!
@@ -8,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod http;
 pub mod tape;
 pub mod world;
 

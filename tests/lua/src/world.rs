@@ -169,7 +169,9 @@ impl Server {
     /// Closes the script's state, as the game does at shutdown and at `lua_restart`.
     pub fn unload(&mut self) {
         if let Some(lua) = self.lua.take() {
-            let _ = lua.gc_collect();
+            // Closing a state runs its finalizers. The stub is gone by then, so let them run before.
+            let _ = lua.globals().set("gametimes_keeper", Value::Nil);
+            lua.gc_collect().expect("finalizers");
         }
     }
 

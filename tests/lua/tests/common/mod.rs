@@ -1,6 +1,8 @@
 //! What the tests share.
 #![allow(dead_code)] // each test uses its part
 
+pub mod script;
+
 use std::path::Path;
 
 use gametimes_format::GametimesFile;
