@@ -38,7 +38,9 @@ fn map(server: &mut Server, module: Module, script: Script, restart: i64) -> Str
     let before = count();
     match module {
         Module::Absent => {}
-        Module::Native | Module::Panics | Module::Vanishes => server.set("gametimes_module", "native 0.1.0"),
+        Module::Native | Module::Panics | Module::Vanishes => {
+            server.set("gametimes_module", "native 0.1.0")
+        }
         Module::Off => server.set("gametimes_module", "off: the game is not ET:Legacy's"),
     }
     if script == Script::Present {
@@ -79,8 +81,16 @@ fn one_record_per_round_in_every_state() {
         (Panics, "", ""),
         (Vanishes, "m", "m"),
     ] {
-        assert_eq!(play(&[(module, Script::Present)]), [with_script], "{module:?}");
-        assert_eq!(play(&[(module, Script::Absent)]), [without], "{module:?} without the script");
+        assert_eq!(
+            play(&[(module, Script::Present)]),
+            [with_script],
+            "{module:?}"
+        );
+        assert_eq!(
+            play(&[(module, Script::Absent)]),
+            [without],
+            "{module:?} without the script"
+        );
     }
 }
 
@@ -110,7 +120,13 @@ fn the_script_comes_and_goes_too() {
     use Module::{Absent, Native};
     let present = |m| (m, Script::Present);
     let absent = |m| (m, Script::Absent);
-    let played = play(&[present(Absent), absent(Native), present(Native), absent(Absent), present(Absent)]);
+    let played = play(&[
+        present(Absent),
+        absent(Native),
+        present(Native),
+        absent(Absent),
+        present(Absent),
+    ]);
     assert_eq!(played, ["s", "m", "m", "", "s"]);
 }
 
@@ -121,10 +137,16 @@ fn the_script_says_why_it_records_or_not() {
     map(&mut server, Module::Native, Script::Present, 0);
     let log = server.log();
     assert_eq!(log.matches("[gametimes]").count(), 1, "{log}");
-    assert!(log.contains("stands by: the module records (gametimes_module is \"native 0.1.0\")"), "{log}");
+    assert!(
+        log.contains("stands by: the module records (gametimes_module is \"native 0.1.0\")"),
+        "{log}"
+    );
     map(&mut server, Module::Off, Script::Present, 0);
     let log = server.log();
-    assert!(log.contains("records (gametimes_module is \"off: the game is not ET:Legacy's\")"), "{log}");
+    assert!(
+        log.contains("records (gametimes_module is \"off: the game is not ET:Legacy's\")"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -148,15 +170,27 @@ fn the_urls_pass_from_one_to_the_other() {
     server.set("gametimes_webhook_url", "http://127.0.0.1:1/x");
     // The module takes them out while it records and gives them back at the end, as the script does.
     Round::start(&mut server, 0).shutdown(0);
-    assert_eq!(server.world.borrow().cvar("gametimes_webhook_url"), "http://127.0.0.1:1/x");
+    assert_eq!(
+        server.world.borrow().cvar("gametimes_webhook_url"),
+        "http://127.0.0.1:1/x"
+    );
     server.set("gametimes_module", "native 0.1.0");
     server.set("gametimes_webhook_url", "");
     Round::start(&mut server, 0).shutdown(0);
-    assert_eq!(server.world.borrow().cvar("gametimes_webhook_url"), "", "not the script's business");
+    assert_eq!(
+        server.world.borrow().cvar("gametimes_webhook_url"),
+        "",
+        "not the script's business"
+    );
     // What the admin sets while a map runs wins.
     server.set("gametimes_webhook_url", "http://127.0.0.1:1/x");
     let round = Round::start(&mut server, 0);
-    round.server.set("gametimes_webhook_url", "http://127.0.0.1:1/new");
+    round
+        .server
+        .set("gametimes_webhook_url", "http://127.0.0.1:1/new");
     round.shutdown(0);
-    assert_eq!(server.world.borrow().cvar("gametimes_webhook_url"), "http://127.0.0.1:1/new");
+    assert_eq!(
+        server.world.borrow().cvar("gametimes_webhook_url"),
+        "http://127.0.0.1:1/new"
+    );
 }
