@@ -255,8 +255,8 @@ end
 local WINDOWS = package.config:sub(1, 1) == "\\"
 
 local function read_file(path)
-  local file = io.open(path, "rb")
-  if not file then return nil end
+  local file, err = io.open(path, "rb")
+  if not file then return nil, err end
   local text = file:read("a")
   file:close()
   return text
@@ -288,7 +288,7 @@ local function integer_setting(name, default, least, most)
   if text == "" then return default end
   local value = math.tointeger(tonumber(text))
   if not value or value < least or value > most then
-    log('%s "%s" is wrong: allowed is a whole number from %d to %d; using %d', name, decode(text), least, most, default)
+    log('%s: "%s" is not allowed; a whole number from %d to %d is; %d is used', name, decode(text), least, most, default)
     return default
   end
   return value
@@ -304,68 +304,73 @@ local function is_url(text)
   return text:find("^https?://[%w%.%-_:%[%]]+/?") ~= nil and not text:find("[%s%c\"\\]")
 end
 
-local url_cvar = ""                            -- gametimes_webhook_url as it was before it was taken out
+-- What was taken out of the cvar table, so that nobody with rcon can list it.
+local secrets = {}
 
---- Puts the URLs back into the cvar for whoever records next; nothing else runs between a shutdown and the next init.
-local function give_back_urls()
-  if url_cvar ~= "" and cvar("gametimes_webhook_url") == "" then
-    et.trap_Cvar_Set("gametimes_webhook_url", url_cvar)
+local function take_secret(name)
+  local value = cvar(name)
+  if value ~= "" then
+    secrets[name] = value
+    et.trap_Cvar_Set(name, "")
   end
-  url_cvar = ""
+  return value ~= "none" and value or ""
+end
+
+--- Puts the secrets back for whoever records next; nothing else runs between a shutdown and the next init.
+local function give_back_secrets()
+  for name, value in pairs(secrets) do
+    if cvar(name) == "" then et.trap_Cvar_Set(name, value) end
+  end
+  secrets = {}
 end
 
 local function read_urls()
-  local urls, seen = {}, {}
-  local function add(url, where)
+  local urls, seen, n = {}, {}, 0
+  local function add(url, name)
+    n = n + 1
     if not is_url(url) then
-      log("%s is not a URL that begins with https:// (or http://); skipped", where)
+      log("%s: entry %d is no webhook URL; allowed is https://discord.com/api/webhooks/ID/TOKEN; it is not used", name, n)
     elseif not seen[url] then
       seen[url] = true
       urls[#urls + 1] = url
     end
   end
-  local text = cvar("gametimes_webhook_url")
-  if text ~= "" then
-    url_cvar = text
-    et.trap_Cvar_Set("gametimes_webhook_url", "")
-    if #text >= 255 then
-      log("gametimes_webhook_url is longer than a cvar can be read (255 characters); use gametimes_webhook_file")
-    end
-    local n = 0
-    for url in text:gmatch("%S+") do
-      n = n + 1
-      add(url, string.format("gametimes_webhook_url: entry %d", n))
-    end
+  local text = take_secret("gametimes_webhook_url")
+  if #text >= 255 then
+    log("gametimes_webhook_url: is longer than the 255 characters that can be read; use gametimes_webhook_file")
   end
+  for url in text:gmatch("%S+") do add(url, "gametimes_webhook_url") end
   local name = cvar("gametimes_webhook_file")
   if name ~= "" then
     settings.url_file = resolve(name)
-    local content = read_file(settings.url_file)
+    local content, err = read_file(settings.url_file)
     if not content then
-      log('gametimes_webhook_file "%s": cannot read %s', decode(name), decode(settings.url_file))
+      log("gametimes_webhook_file: %s; no URL of it is used", decode(tostring(err)))
     end
-    local n = 0
     for line in ((content or "") .. "\n"):gmatch("([^\n]*)\n") do
-      n = n + 1
-      line = line:match("^%s*(.-)%s*$")
-      if line ~= "" and line:sub(1, 1) ~= "#" then add(line, string.format("gametimes_webhook_file: line %d", n)) end
+      local url = line:match("^[^#]*"):match("^%s*(.-)%s*$")
+      if url ~= "" then add(url, "gametimes_webhook_file") end
     end
   end
   return urls
 end
 
-local function read_settings()
-  home = cvar("fs_homepath") .. "/" .. cvar("fs_game")
-  settings = {
-    min_seconds = integer_setting("gametimes_min_seconds", 30, 0, 86400),
-    keep_days = integer_setting("gametimes_keep_days", 90, 0, 36500),
-    hmac_key = cvar("gametimes_hmac_key"),
-  }
-  debug_on = integer_setting("gametimes_debug", 0, 0, 1) == 1
+local function read_folder()
+  local game = cvar("fs_game")
+  home = cvar("fs_homepath") .. "/" .. (game ~= "" and game or "legacy")
   local dir = cvar("gametimes_dir")
-  settings.dir_set = dir ~= "" and dir or "gametimes"
-  settings.dir = resolve(settings.dir_set):gsub("/+$", "")
-  settings.outbox = settings.dir .. "/outbox"
+  settings = { dir = resolve(dir ~= "" and dir or "gametimes"):gsub("/+$", ""), dir_set = dir }
+  settings.outbox = settings.dir .. "/outbox/lua"
+end
+
+local function read_settings()
+  read_folder()
+  log("fs_basepath=%s fs_homepath=%s fs_game=%s", cvar("fs_basepath"), cvar("fs_homepath"), cvar("fs_game"))
+  log("gametimes_enabled=1 gametimes_dir=%s resolved=%s", settings.dir_set, settings.dir)
+  settings.min_seconds = integer_setting("gametimes_min_seconds", 30, 0, 3600)
+  settings.keep_days = integer_setting("gametimes_keep_days", 90, 0, 36500)
+  debug_on = integer_setting("gametimes_debug", 0, 0, 1) == 1
+  settings.hmac_key = take_secret("gametimes_hmac_key")
   settings.urls = read_urls()
 end
 
@@ -561,7 +566,7 @@ local function begin(t)
   for slot = 0, slots - 1 do                   -- after a restart everybody connects anew; else they are here already
     if field(slot, "pers.connected") == 2 then set_team(slot, t, team_of(slot)) end
   end
-  log("round %d started on %s (gametype %d, timelimit %s min)", round.number, round.map, gametype, cvar("timelimit"))
+  log("round start: %s R%d, limit %.14g min", round.map, round.number, tonumber(cvar("timelimit")) or 0)
 end
 
 --- Time taken out by pauses between two level times.
@@ -576,6 +581,9 @@ end
 local function cut(a, b) return b - a - paused_between(a, b) end
 local function play_clock(t) return cut(round.start, t) end
 
+--- 8:32.150
+local function minutes(ms) return string.format("%d:%02d.%03d", ms // 60000, ms // 1000 % 60, ms % 1000) end
+
 --- Looks whether the match is paused. The game moves configstring 11 by the length of the pause, in steps of half a second
 --- and to the ms when play goes on: that says when the clock stopped, whatever frame the flag was seen in.
 local function watch_pause(t)
@@ -587,7 +595,7 @@ local function watch_pause(t)
     if #round.pauses >= PAUSES_LIMIT then return end
     pause = { start = math.max(clock.prev, round.start), start_unix = os.time() }
     round.pauses[#round.pauses + 1] = pause
-    log("paused at %d s (pause %d)", play_clock(t) // 1000, #round.pauses)
+    log("pause %d at %s", #round.pauses, minutes(play_clock(t)))
   end
   if pause and not pause.stop and shift ~= round.shift then
     local start = t - (leading_number(shift) - round.start)
@@ -597,7 +605,7 @@ local function watch_pause(t)
   round.shift = shift
   if open and not paused then
     pause.stop, pause.stop_unix = t, os.time()
-    log("resumed after %d s (pause %d)", (pause.stop - pause.start) // 1000, #round.pauses)
+    log("resume after pause %d of %s", #round.pauses, minutes(pause.stop - pause.start))
   end
 end
 
@@ -677,8 +685,6 @@ local function finish(t, unix, reason)
     return a.n < b.n
   end)
   for _, e in ipairs(done.events) do e.t_ms = play_clock(e.t) end
-  log("round %d on %s over: %s after %d s, winner %s", done.number, done.map, reason, done.play_ms // 1000,
-    done.winner == AXIS and "Axis" or done.winner == ALLIES and "Allies" or "nobody")
   round = nil
   return done
 end
@@ -694,15 +700,17 @@ local function references(people)
   return out
 end
 
+--- No " and no \: some readers unescape before they parse.
+local function harmless(text) return (text:gsub('"', "'"):gsub("\\", "/")) end
+
 --- A list of players that fits into a field of 1024 characters and stays valid JSON: names are shortened, then guids to 8,
---- then players left out. No " and no \ in names: some readers unescape before they parse.
+--- then players left out.
 local function team_field(people)
   local function render(count, guid_length, name_length)
     local out = {}
     for i = 1, count do
       local p = people[i]
-      local name = head(p.name:gsub('"', "'"):gsub("\\", "/"), name_length)
-      out[i] = object("guid", p.guid:sub(1, guid_length), "name", name)
+      out[i] = object("guid", harmless(p.guid):sub(1, guid_length), "name", head(harmless(p.name), name_length))
     end
     local text = json(out)
     return utf8.len(text) <= 1024 and text or nil
@@ -758,12 +766,10 @@ end
 local function message(done, signature)
   local fields = {}
   local function add(name, value, wide)
-    value = tostring(value)
-    if value == "" then value = "none" end     -- Discord refuses an embed with an empty value
-    fields[#fields + 1] = object("name", name, "value", value, "inline", not wide)
+    fields[#fields + 1] = object("name", name, "value", tostring(value), "inline", not wide)
   end
   local function seconds(ms) return string.format("%d sec", ms // 1000) end
-  add("Map", done.map)
+  add("Map", harmless(done.map))
   add("Round", done.number)
   add("Winner", done.winner)
   add("Defender", done.defender)
@@ -776,8 +782,8 @@ local function message(done, signature)
   add("Lua_RoundStart", done.start_unix)
   add("Lua_RoundEnd", done.stop_unix)
   add("Lua_SurrenderTeam", done.surrender.team)
-  add("Lua_SurrenderCaller", done.surrender.guid)
-  add("Lua_SurrenderCallerName", done.surrender.name)
+  add("Lua_SurrenderCaller", harmless(done.surrender.guid))
+  add("Lua_SurrenderCallerName", harmless(done.surrender.name))
   add("Lua_AxisScore", done.score_axis)
   add("Lua_AlliesScore", done.score_allies)
   add("Axis_JSON", team_field(done.axis), true)
@@ -786,7 +792,7 @@ local function message(done, signature)
   add("Lua_SpawnSummary", spawn_summary(done.players), true)
   add("Lua_WarmupEnd", done.start_unix)
   add("Lua_RoundID", done.canonical_id)
-  add("Lua_StatsFile", done.stats_file or "none")
+  add("Lua_StatsFile", harmless(done.stats_file or "none"))
   add("Lua_EventID", done.event_id)
   local footer = "gametimes v" .. VERSION .. " lua" .. (signature and " hmac-sha256 " .. signature or "")
   return object("username", "ET:Legacy Stats", "content", "STATS_READY",
@@ -1014,18 +1020,22 @@ fi
   for line in pipe and pipe:lines() or function() end do
     local word, rest = line:match("^(%S+)%s*(.*)$")
     if word == "dropped" then
-      log("outbox full: message %s moved to dropped/", rest)
+      log("the outbox is full: %s went to dropped/", rest)
     elseif word == "removed" and rest ~= "0" then
       log("removed %s gametimes files older than %d days", rest, settings.keep_days)
     end
     said[word or ""] = true
   end
   if pipe then pipe:close() end
-  if not said.folder then log("cannot write to %s: no gametimes files; make it writable for the server's user", settings.dir) end
-  if said.readable then log("gametimes_webhook_file can be read by others; chmod 600 it") end
+  if not said.folder then
+    log("the folder cannot be used: %s cannot be written; make it writable for the server's user", settings.dir)
+  end
+  if said.readable then
+    log("gametimes_webhook_file: others can read %s; run chmod 600 on it", settings.url_file)
+  end
   if #settings.urls == 0 then return end
   if not said.outbox then
-    log("cannot write to %s: messages are not sent", settings.outbox)
+    log("the outbox cannot be used: %s cannot be written; messages are not sent", settings.outbox)
   elseif not said.curl then
     log("curl is not installed: messages are not sent")
   else
@@ -1050,13 +1060,13 @@ local function read_results()
       os.remove(path .. ".read")
       for what, event, code, wait in text:gmatch("(%S+) (%S+) (%S+) (%S+)\n") do
         if what == "sent" then
-          log("message %s sent to target %s (HTTP %s)", event, target, code)
+          log("message sent: %s to webhook %s (HTTP %s)", event, target, code)
         elseif what == "off" then
-          log("target %s switched off: HTTP %s says that this webhook is gone or forbidden; check its URL", target, code)
+          log("webhook %s is switched off until the server is started anew: HTTP %s; check its URL", target, code)
         elseif what == "rejected" then
-          log("message %s refused by target %s (HTTP %s); kept in outbox/rejected/", event, target, code)
+          log("message refused for good: webhook %s says HTTP %s; %s is in rejected/", target, code, event)
         else
-          log("message %s not sent to target %s (HTTP %s); next try in %s s", event, target, code, wait)
+          log("webhook %s does not answer as it should (HTTP %s); %s is tried again in %s sec", target, code, event, wait)
         end
       end
     end
@@ -1070,11 +1080,11 @@ local function queue_message(done, file_name, text)
   local ok, err = write_file(base .. ".json", json(message(done, signature)))
   for _, url in ipairs(ok and settings.urls or {}) do
     ok, err = write_file(base .. "." .. target_of(url) .. ".curl", string.format(
-      'form = "payload_json=<%s.json;type=application/json"\nform = "files[0]=@../%s;type=application/json"\n',
+      'form = "payload_json=<%s.json;type=application/json"\nform = "files[0]=@../../%s;type=application/json"\n',
       done.event_id, file_name))
     if not ok then break end
   end
-  if not ok then log("cannot write to %s: %s; the message is not sent", settings.outbox, tostring(err)) end
+  if not ok then log("message not sent: the outbox cannot be written: %s", tostring(err)) end
   return ok
 end
 
@@ -1094,6 +1104,25 @@ local function find_stats_file(done)
   end
 end
 
+local function say_summary(done)
+  local function names(people)
+    local out = {}
+    for i, p in ipairs(people) do out[i] = p.name end
+    return #out > 0 and table.concat(out, ", ") or "-"
+  end
+  local spawns, revives, deaths, dead_ms, max_ms = 0, 0, 0, 0, 0
+  for _, p in ipairs(done.players) do
+    spawns, revives, deaths = spawns + p.spawns, revives + p.revives, deaths + p.deaths
+    dead_ms, max_ms = dead_ms + p.dead_ms, math.max(max_ms, p.max_dead_ms)
+  end
+  log("round end: %s R%d %s after %s, winner %s, score Axis %d Allies %d, pauses %d (%d sec)", done.map, done.number,
+    done.reason, minutes(done.play_ms), done.winner == AXIS and "Axis" or done.winner == ALLIES and "Allies" or "nobody",
+    done.score_axis, done.score_allies, #done.pauses, pause_ms(done) // 1000)
+  log("teams: Axis %s | Allies %s", names(done.axis), names(done.allies))
+  log("summary: players %d spawns %d (revives %d) deaths %d dead %d sec, longest %d sec", #done.players, spawns, revives,
+    deaths, dead_ms // 1000, max_ms // 1000)
+end
+
 local waiting                                  -- the round that is over but not written yet
 
 --- Writes the gametimes file of the round that waits and sends its message.
@@ -1108,20 +1137,22 @@ local function deliver()
   done.event_id = uuid7(done.stop_unix)
   done.canonical_id = hex(sha256(string.format("%d:%s:%d", done.start_unix, done.map, done.number))):sub(1, 16)
   local map = done.map:gsub("[^%w_%-]", "_")
+  say_summary(done)
   local name = string.format("gametime-%s-R%d-%d.json", map ~= "" and map or "unknown", done.number, done.stop_unix)
   local text = gametimes_file(done)
   local ok, err = write_file(settings.dir .. "/" .. name, text)
   if not ok then
-    log("cannot write %s: %s; this round is not recorded", settings.dir .. "/" .. name, tostring(err))
+    log("%s cannot be written: %s; this round is lost", name, tostring(err))
     return
   end
-  log("wrote %s (%d players, stats file %s)", name, #done.players, done.stats_file or "none")
-  if done.play_ms < settings.min_seconds * 1000 then
-    log("no message: the round was shorter than gametimes_min_seconds (%d s)", settings.min_seconds)
-  elseif #settings.urls == 0 then
-    log("no message: no webhook URL is set")
+  log("file written: %s", settings.dir .. "/" .. name)
+  if #settings.urls == 0 then
+    log("message not sent: no webhook is set")
+  elseif done.play_ms // 1000 < settings.min_seconds then
+    log("message not sent: the round of %d sec is shorter than gametimes_min_seconds %d", done.play_ms // 1000,
+      settings.min_seconds)
   elseif not sender_ready then
-    log("no message: see above what is missing")
+    log("message not sent: this server cannot send, see the lines at the start of the map")
   elseif queue_message(done, name, text) then
     start_senders()
   end
@@ -1142,16 +1173,23 @@ local function callback(name, f)
   end
 end
 
+--- Why this script does not record this map, or nil.
 local function stand_by()
   local module = cvar("gametimes_module")
-  if module:find("^native") then
-    log("stands by: the module records (gametimes_module is \"%s\")", decode(module))
-  elseif integer_setting("gametimes_enabled", 1, 0, 1) == 0 then
-    log("switched off (gametimes_enabled 0)")
-  else
-    return false
-  end
-  return true
+  if module:find("^native") then return "the module does (gametimes_module is \"" .. decode(module) .. "\")" end
+  if integer_setting("gametimes_enabled", 1, 0, 1) == 0 then return "gametimes_enabled is 0" end
+end
+
+--- Lets messages go that an earlier map left, though nobody gave this script a URL: their targets are known by file.
+local function send_what_waits()
+  read_folder()
+  if WINDOWS or not read_file(settings.outbox .. "/send.sh") then return end
+  os.execute("cd " .. quote(settings.outbox) .. [==[ || exit
+shell=$(command -v bash || echo sh)
+for url in *.url; do
+  set -- *."${url%.url}".curl
+  if [ -e "$1" ]; then nohup "$shell" ./send.sh . "${url%.url}" ]==] .. SENDER_SECONDS .. [==[ </dev/null >/dev/null 2>&1 & fi
+done]==])
 end
 
 et_InitGame = callback("et_InitGame", function(level_time, _, restart)
@@ -1160,13 +1198,15 @@ et_InitGame = callback("et_InitGame", function(level_time, _, restart)
   clock.last, clock.prev = level_time, level_time
   slots = math.max(1, math.min(MAX_CLIENTS, leading_number(cvar("sv_maxclients"))))
   gamestate = leading_number(cvar("gamestate"))
-  if stand_by() then return end
+  local why = stand_by()
+  if why then
+    log("v%s lua does not record: %s", VERSION, why)
+    return send_what_waits()
+  end
   read_settings()
   local module = cvar("gametimes_module")
-  log("v%s lua, records%s", VERSION, module ~= "" and " (gametimes_module is \"" .. decode(module) .. "\")" or "")
-  log('fs_basepath "%s", fs_homepath "%s", fs_game "%s", gametimes_enabled "%s"', cvar("fs_basepath"), cvar("fs_homepath"),
-    cvar("fs_game"), cvar("gametimes_enabled"))
-  log('gametimes_dir "%s" is %s; %d webhook targets', settings.dir_set, settings.dir, #settings.urls)
+  log("v%s lua engine %s webhooks %d%s", VERSION, server_version(), #settings.urls,
+    module ~= "" and " (gametimes_module is \"" .. decode(module) .. "\")" or "")
   local fresh = not load_match(decode(cvar("mapname")), restart == 1)
   prepare_folders(fresh)
   recording = true
@@ -1239,7 +1279,7 @@ et_ShutdownGame = callback("et_ShutdownGame", function(restart)
     save_match()
   end
   recording = false
-  give_back_urls()
+  give_back_secrets()
 end)
 
 et_ClientBegin = callback("et_ClientBegin", function(slot)
@@ -1327,6 +1367,6 @@ et_Print = callback("et_Print", function(text)
   if f then f(text) end
 end)
 
--- lua_restart closes this state without et_ShutdownGame: the URLs must not get lost with it.
-local keeper = setmetatable({}, { __gc = function() pcall(give_back_urls) end })
+-- lua_restart closes this state without et_ShutdownGame: the secrets must not get lost with it.
+local keeper = setmetatable({}, { __gc = function() pcall(give_back_secrets) end })
 _ENV.gametimes_keeper = keeper

@@ -1,1 +1,301 @@
-//! stand-in
+//! A stand-in for Discord on a loopback port, for tests and the demo: webhooks, channel messages, attachments and the
+//! gateway, as far as recorders and the bot use them, with their limits, error codes and moods (gone, silent, slow).
+//!
+//! It runs on a thread of its own, so it serves blocking and async callers alike:
+//!
+//! ```
+//! let discord = gametimes_discord_standin::Discord::start().unwrap();
+//! println!("post to {}", discord.webhook_url());
+//! assert!(discord.messages().is_empty());
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod gateway;
+mod rest;
+mod state;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use axum::serve::{Listener, ListenerExt};
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use state::Shared;
+pub use state::{GUILD_ID, Message, TOKEN};
+
+/// A running stand-in; dropping it ends it.
+#[derive(Debug)]
+pub struct Discord {
+    address: SocketAddr,
+    state: Arc<Shared>,
+    webhook: Webhook,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A webhook of the stand-in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// Its id, which is also the author's id of its messages.
+    pub id: u64,
+    /// The secret half of its URL.
+    pub token: String,
+    /// The channel it posts to.
+    pub channel_id: u64,
+}
+
+impl Discord {
+    /// Starts on a free loopback port with one channel and one webhook.
+    ///
+    /// # Errors
+    /// When no loopback port can be bound.
+    pub fn start() -> std::io::Result<Self> {
+        Self::start_on(0)
+    }
+
+    /// Like [`Discord::start`] on a given port.
+    ///
+    /// # Errors
+    /// When the port cannot be bound.
+    pub fn start_on(port: u16) -> std::io::Result<Self> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let state = Arc::new(Shared::new(address));
+        let (stop, stopped) = oneshot::channel();
+        let shared = Arc::clone(&state);
+        let thread = std::thread::Builder::new()
+            .name("discord-standin".into())
+            .spawn(move || serve(listener, shared, stopped))?;
+        let channel_id = state.lock().channel_id;
+        let webhook = state.lock().add_webhook(channel_id);
+        Ok(Self {
+            address,
+            state,
+            webhook,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `host:port`, as twilight's `proxy` takes it.
+    pub fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// `ws://host:port`, as twilight's `proxy_url` takes it.
+    pub fn gateway_url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    /// The URL of the webhook that is there from the start.
+    pub fn webhook_url(&self) -> String {
+        self.url_of(&self.webhook)
+    }
+
+    /// The webhook that is there from the start.
+    pub fn webhook(&self) -> Webhook {
+        self.webhook.clone()
+    }
+
+    /// The URL of a webhook.
+    pub fn url_of(&self, webhook: &Webhook) -> String {
+        format!(
+            "http://{}/api/webhooks/{}/{}",
+            self.address, webhook.id, webhook.token
+        )
+    }
+
+    /// The token that the bot must present.
+    pub fn token(&self) -> &'static str {
+        TOKEN
+    }
+
+    /// The channel of the first webhook.
+    pub fn channel_id(&self) -> u64 {
+        self.webhook.channel_id
+    }
+
+    /// One more webhook, in any channel.
+    pub fn add_webhook(&self, channel_id: u64) -> Webhook {
+        self.state.lock().add_webhook(channel_id)
+    }
+
+    /// Deletes a webhook: posting to it answers 404 with code 10015 from now on.
+    pub fn remove_webhook(&self, id: u64) {
+        self.state.lock().webhooks.remove(&id);
+    }
+
+    /// Everything that was posted, oldest first.
+    pub fn messages(&self) -> Vec<Message> {
+        self.state.lock().messages.clone()
+    }
+
+    /// Waits until there are at least `count` messages, and returns them.
+    ///
+    /// # Errors
+    /// What was there when the time was over.
+    pub fn wait_for_messages(
+        &self,
+        count: usize,
+        at_most: Duration,
+    ) -> Result<Vec<Message>, Vec<Message>> {
+        let until = Instant::now() + at_most;
+        loop {
+            let messages = self.messages();
+            if messages.len() >= count {
+                return Ok(messages);
+            }
+            if Instant::now() >= until {
+                return Err(messages);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The bytes of a message's attachment.
+    pub fn attachment(&self, message: &Message, index: usize) -> Option<Vec<u8>> {
+        let id = message.json["attachments"][index]["id"].as_str()?;
+        self.state
+            .lock()
+            .attachments
+            .get(id)
+            .map(|file| file.bytes.clone())
+    }
+
+    /// Posts as a webhook would, without HTTP: `body` is the webhook's JSON, `files` are name and bytes.
+    pub fn post(&self, webhook_id: u64, body: &Value, files: &[(&str, &[u8])]) -> Option<Message> {
+        let files = files
+            .iter()
+            .map(|(name, bytes)| (name.to_string(), bytes.to_vec()))
+            .collect();
+        self.state.lock().execute_webhook(webhook_id, body, files)
+    }
+
+    /// A message that a person wrote.
+    pub fn post_as_user(&self, channel_id: u64, username: &str, content: &str) -> Message {
+        self.state
+            .lock()
+            .post_as_user(channel_id, username, content)
+    }
+
+    /// Cuts every gateway connection without a word; sessions stay and can be resumed.
+    pub fn drop_connections(&self) {
+        self.state.lock().drop_connections();
+    }
+
+    /// Cuts every gateway connection and forgets the sessions: a resume answers "invalid session".
+    pub fn forget_sessions(&self) {
+        let mut state = self.state.lock();
+        state.drop_connections();
+        state.sessions.clear();
+    }
+
+    /// A zombie keeps its gateway connections open, but neither acknowledges heartbeats nor sends events.
+    pub fn set_zombie(&self, zombie: bool) {
+        self.state.lock().zombie = zombie;
+    }
+
+    /// While gone, every connection is cut and nothing is answered. What is posted with [`Discord::post`] meanwhile lies
+    /// in the history.
+    pub fn set_gone(&self, gone: bool) {
+        let mut state = self.state.lock();
+        state.gone = gone;
+        if gone {
+            state.drop_connections();
+        }
+    }
+
+    /// How often a gateway client must send heartbeats from its next connection on. Discord's own value: 41,250 ms.
+    pub fn set_heartbeat_interval(&self, interval: Duration) {
+        self.state.lock().heartbeat_ms = interval.as_millis() as u64;
+    }
+
+    /// Answers the next `count` webhook posts with this status instead of taking them.
+    pub fn fail_next(&self, count: usize, status: u16) {
+        self.state
+            .lock()
+            .failures
+            .extend((0..count).map(|_| status));
+    }
+
+    /// Whether Discord's rate limits hold (5 posts per 2 s and webhook, 30 per 60 s and channel). Off at the start.
+    pub fn enforce_rate_limits(&self, on: bool) {
+        self.state.lock().rate_limits = on;
+    }
+
+    /// How many gateway connections were ever opened, and how many of them resumed a session.
+    pub fn connection_counts(&self) -> (usize, usize) {
+        let state = self.state.lock();
+        (state.identified + state.resumed, state.resumed)
+    }
+}
+
+impl Drop for Discord {
+    fn drop(&mut self) {
+        self.state.lock().drop_connections();
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic in there was printed by its own thread.
+            drop(thread.join());
+        }
+    }
+}
+
+fn serve(listener: std::net::TcpListener, state: Arc<Shared>, stopped: oneshot::Receiver<()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime for the stand-in");
+    runtime.block_on(async {
+        let listener = Doorkeeper {
+            listener: TcpListener::from_std(listener).expect("a bound listener"),
+            state: Arc::clone(&state),
+        };
+        let app = rest::router(Arc::clone(&state)).merge(gateway::router(state));
+        let server = axum::serve(
+            listener.tap_io(|stream| drop(stream.set_nodelay(true))),
+            app,
+        );
+        // Connections still open end with the runtime.
+        tokio::select! {
+            result = server => result.expect("the stand-in serves"),
+            _ = stopped => {}
+        }
+    });
+    runtime.shutdown_background();
+}
+
+/// Cuts new connections while the stand-in is gone.
+struct Doorkeeper {
+    listener: TcpListener,
+    state: Arc<Shared>,
+}
+
+impl Listener for Doorkeeper {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, address) = Listener::accept(&mut self.listener).await;
+            if !self.state.lock().gone {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}

@@ -19,7 +19,7 @@ enum Module {
     Native,
     /// Stands down: an unknown build, switched off, a panic on an earlier map.
     Off,
-    /// Records until it panics in mid-map; it passes calls through from then on, and records nothing of this round.
+    /// Records until it panics in mid-map; it writes what was played until then and passes calls through from then on.
     Panics,
     /// Records; is removed while the map runs and cannot clear its cvar at the end.
     Vanishes,
@@ -58,7 +58,10 @@ fn map(server: &mut Server, module: Module, script: Script, restart: i64) -> Str
     // Two rounds of one map must not get one file name.
     server.world.borrow_mut().unix_ms += 60_000;
     let by_script = count() - before;
-    let by_module = usize::from(matches!(module, Module::Native | Module::Vanishes));
+    let by_module = usize::from(matches!(
+        module,
+        Module::Native | Module::Panics | Module::Vanishes
+    ));
     "m".repeat(by_module) + &"s".repeat(by_script)
 }
 
@@ -78,7 +81,7 @@ fn one_record_per_round_in_every_state() {
         (Absent, "s", ""),
         (Native, "m", "m"),
         (Off, "s", ""),
-        (Panics, "", ""),
+        (Panics, "m", "m"),
         (Vanishes, "m", "m"),
     ] {
         assert_eq!(
@@ -98,11 +101,9 @@ fn one_record_per_round_in_every_state() {
 fn one_record_per_round_in_every_order() {
     use Module::{Absent, Native, Off, Panics, Vanishes};
     let states = [Absent, Native, Off, Panics, Vanishes];
-    // Only a round in which the module panics is not the script's: it stood by when the map began.
     let records = |module| match module {
         Absent | Off => "s",
-        Native | Vanishes => "m",
-        Panics => "",
+        Native | Panics | Vanishes => "m",
     };
     for first in states {
         for second in states {
@@ -138,13 +139,15 @@ fn the_script_says_why_it_records_or_not() {
     let log = server.log();
     assert_eq!(log.matches("[gametimes]").count(), 1, "{log}");
     assert!(
-        log.contains("stands by: the module records (gametimes_module is \"native 0.1.0\")"),
+        log.contains(
+            "v0.1.0 lua does not record: the module does (gametimes_module is \"native 0.1.0\")"
+        ),
         "{log}"
     );
     map(&mut server, Module::Off, Script::Present, 0);
     let log = server.log();
     assert!(
-        log.contains("records (gametimes_module is \"off: the game is not ET:Legacy's\")"),
+        log.contains("webhooks 0 (gametimes_module is \"off: the game is not ET:Legacy's\")"),
         "{log}"
     );
 }
@@ -156,7 +159,11 @@ fn switched_off_is_off() {
     server.set("gametimes_enabled", "0");
     server.set("gametimes_webhook_url", "http://127.0.0.1:1/x");
     assert_eq!(map(&mut server, Module::Absent, Script::Present, 0), "");
-    assert!(server.log().contains("switched off"), "{}", server.log());
+    assert!(
+        server.log().contains("gametimes_enabled is 0"),
+        "{}",
+        server.log()
+    );
     assert!(!server.game_dir().join("gametimes").exists());
     // On again from the next map.
     server.set("gametimes_enabled", "1");

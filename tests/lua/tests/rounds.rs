@@ -203,7 +203,7 @@ fn pauses_are_no_dead_time() {
         ),
         (1, 10_050)
     );
-    assert!(log.contains("resumed after 10 s"), "{log}");
+    assert!(log.contains("resume after pause 1 of 0:10.050"), "{log}");
 }
 
 /// A pause by vote is set inside a frame, after the clock has moved: the flag is seen one frame earlier than a player's.
@@ -461,12 +461,12 @@ fn wrong_settings_are_named_once_and_the_default_is_used() {
     play_round(&mut server, 0);
     let log = server.log();
     for line in [
-        "gametimes_min_seconds \"soon\" is wrong: allowed is a whole number from 0 to 86400; using 30",
-        "gametimes_keep_days \"-1\" is wrong: allowed is a whole number from 0 to 36500; using 90",
-        "gametimes_debug \"2\" is wrong: allowed is a whole number from 0 to 1; using 0",
-        "gametimes_webhook_url: entry 1 is not a URL",
-        "gametimes_webhook_file \"missing.txt\": cannot read",
-        "1 webhook targets",
+        "gametimes_min_seconds: \"soon\" is not allowed; a whole number from 0 to 3600 is; 30 is used",
+        "gametimes_keep_days: \"-1\" is not allowed; a whole number from 0 to 36500 is; 90 is used",
+        "gametimes_debug: \"2\" is not allowed; a whole number from 0 to 1 is; 0 is used",
+        "gametimes_webhook_url: entry 1 is no webhook URL",
+        "missing.txt: No such file or directory; no URL of it is used",
+        "webhooks 1",
     ] {
         assert_eq!(log.matches(line).count(), 1, "{line}\n{log}");
     }
@@ -499,10 +499,10 @@ fn a_folder_that_cannot_be_written_is_said_and_hurts_nobody() {
     play_round(&mut server, 0);
     let log = server.log();
     assert!(
-        log.contains("cannot write to") && log.contains("make it writable"),
+        log.contains("the folder cannot be used") && log.contains("make it writable"),
         "{log}"
     );
-    assert!(log.contains("this round is not recorded"), "{log}");
+    assert!(log.contains("this round is lost"), "{log}");
     assert!(!log.contains("error in"), "{log}");
 }
 

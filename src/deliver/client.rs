@@ -1,0 +1,182 @@
+//! One post to one webhook, and what its answer means.
+
+use std::time::Duration;
+
+use gametimes_format::Message;
+use ureq::Agent;
+use ureq::unversioned::multipart::{Form, Part};
+
+use crate::settings::Secret;
+
+/// How much of an answer is read.
+const ANSWER_LIMIT: u64 = 64 << 10;
+/// The longest that a 429 is obeyed.
+const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(3600);
+
+/// What an answer means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// 2xx: the target took it. How long to wait before the next, when the answer says that the bucket is empty.
+    Taken(Duration),
+    /// 429: wait. `global`: all targets must.
+    Wait {
+        /// How long.
+        pause: Duration,
+        /// For the whole application, not just this webhook.
+        global: bool,
+    },
+    /// 5xx, a timeout or the network: try again later. A line for the log.
+    Later(String),
+    /// 400 and the like: this message will never be taken as it is. The answer's text.
+    Refused(String),
+    /// 401, 403, 404: this target is no target any more. The answer's text.
+    Gone(String),
+}
+
+/// The file beside a message.
+#[derive(Debug, Clone, Copy)]
+pub struct Attachment<'a> {
+    /// `gametime-....json`.
+    pub name: &'a str,
+    /// Its text.
+    pub text: &'a str,
+}
+
+/// Posts to webhooks. Every phase has a timeout; proxies come from the environment.
+#[derive(Debug, Clone)]
+pub struct Client(Agent);
+
+impl Default for Client {
+    fn default() -> Self {
+        let seconds = |n| Some(Duration::from_secs(n));
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_resolve(seconds(10))
+            .timeout_connect(seconds(10))
+            .timeout_send_request(seconds(15))
+            .timeout_send_body(seconds(30))
+            .timeout_recv_response(seconds(30))
+            .timeout_recv_body(seconds(15))
+            .timeout_global(seconds(120))
+            .user_agent(format!("gametimes/{}", crate::VERSION))
+            .build();
+        Self(config.into())
+    }
+}
+
+impl Client {
+    /// Posts a message. Never panics, never repeats the URL.
+    pub fn post(
+        &self,
+        url: &Secret,
+        message: &Message,
+        attachment: Option<Attachment<'_>>,
+    ) -> Answer {
+        let json = match serde_json::to_string(message) {
+            Ok(json) => json,
+            Err(e) => {
+                return Answer::Refused(format!("the message cannot be written as JSON: {e}"));
+            }
+        };
+        let url = with_wait(url.reveal());
+        let sent = match attachment {
+            None => self
+                .0
+                .post(&url)
+                .header("Content-Type", "application/json")
+                .send(json),
+            Some(file) => {
+                let part = Part::text(file.text)
+                    .file_name(file.name)
+                    .mime_str("application/json");
+                match part {
+                    Ok(part) => {
+                        let form = Form::new()
+                            .text("payload_json", &json)
+                            .part("files[0]", part);
+                        self.0.post(&url).send(form)
+                    }
+                    Err(e) => return Answer::Refused(e.to_string()),
+                }
+            }
+        };
+        match sent {
+            Ok(response) => read(response),
+            Err(e) => Answer::Later(describe(&e)),
+        }
+    }
+}
+
+/// Asks Discord to answer when the message stands, with the message, instead of at once.
+fn with_wait(url: &str) -> String {
+    let sign = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{sign}wait=true")
+}
+
+/// An error of the network in words, without the URL.
+fn describe(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Timeout(phase) => format!("timeout ({phase})"),
+        ureq::Error::HostNotFound => "the host's name is not known".to_owned(),
+        ureq::Error::ConnectionFailed => "no connection".to_owned(),
+        ureq::Error::Io(e) => format!("network: {}", e.kind()),
+        ureq::Error::Tls(e) => format!("TLS: {e}"),
+        ureq::Error::Rustls(e) => format!("TLS: {e}"),
+        ureq::Error::BadUri(_) => "the URL cannot be used".to_owned(),
+        _ => "the answer was no HTTP".to_owned(),
+    }
+}
+
+fn read(response: ureq::http::Response<ureq::Body>) -> Answer {
+    let (head, mut body) = response.into_parts();
+    let header = |name: &str| head.headers.get(name)?.to_str().ok().map(str::trim);
+    let seconds = |name: &str| header(name)?.parse().ok().and_then(pause);
+    let status = head.status.as_u16();
+    if (200..300).contains(&status) {
+        // The message stands, whatever comes of the body.
+        let empty = header("x-ratelimit-remaining") == Some("0");
+        let pause = empty.then(|| seconds("x-ratelimit-reset-after")).flatten();
+        return Answer::Taken(pause.unwrap_or_default());
+    }
+    let text = body
+        .with_config()
+        .limit(ANSWER_LIMIT)
+        .lossy_utf8(true)
+        .read_to_string()
+        .unwrap_or_default();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let said = format!("{status} {}", short(&json, &text));
+    match status {
+        429 => {
+            let in_body = json["retry_after"].as_f64().and_then(pause);
+            let longest = in_body.max(seconds("retry-after"));
+            Answer::Wait {
+                pause: longest.unwrap_or(Duration::from_secs(5)),
+                global: json["global"] == true
+                    || header("x-ratelimit-global").is_some_and(|v| v == "true"),
+            }
+        }
+        401 | 403 | 404 => Answer::Gone(said),
+        408 | 425 | 300..=399 | 500.. => Answer::Later(said),
+        _ => Answer::Refused(said),
+    }
+}
+
+fn pause(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .map(|pause| pause.min(RETRY_AFTER_LIMIT))
+}
+
+/// Discord's own words, short enough for a line of the log.
+fn short(json: &serde_json::Value, text: &str) -> String {
+    let words = match (json["message"].as_str(), json["code"].as_i64()) {
+        (Some(message), Some(code)) => format!("{message} (code {code})"),
+        (Some(message), None) => message.to_owned(),
+        _ => text.to_owned(),
+    };
+    let plain = words.chars().map(|c| if c.is_control() { ' ' } else { c });
+    plain.take(300).collect()
+}

@@ -1,0 +1,168 @@
+//! The folders of one server instance: gametimes files, outbox and journal.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use gametimes_format::GametimesFile;
+use gametimes_format::file::is_file_name;
+
+use super::files;
+use super::journal::Journal;
+use super::outbox::Outbox;
+
+/// Everything on disk that the worker writes.
+#[derive(Debug)]
+pub struct Desk {
+    folder: PathBuf,
+    /// Messages that wait.
+    pub outbox: Outbox,
+    /// The running map.
+    pub journal: Journal,
+    /// Held as long as we live: another server process does not touch this instance's folder.
+    _lock: File,
+}
+
+impl Desk {
+    /// Opens the folders: `<folder>/outbox/<instance>/`. When another process has that instance, the next number is taken.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn open(folder: &Path, instance: &str) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        files::remove_temporary(folder);
+        for n in 1..100 {
+            let name = match n {
+                1 => instance.to_owned(),
+                n => format!("{instance}-{n}"),
+            };
+            let own = folder.join("outbox").join(name);
+            fs::create_dir_all(&own)?;
+            let lock = File::create(own.join("lock"))?;
+            match lock.try_lock() {
+                Ok(()) => {
+                    return Ok(Self {
+                        folder: folder.to_owned(),
+                        outbox: Outbox::open(&own)?,
+                        journal: Journal::new(&own),
+                        _lock: lock,
+                    });
+                }
+                Err(fs::TryLockError::WouldBlock) => {}
+                Err(fs::TryLockError::Error(e)) => return Err(e),
+            }
+        }
+        Err(io::Error::other("a hundred servers use this folder"))
+    }
+
+    /// The folder of gametimes files.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Writes a gametimes file and gives its path.
+    ///
+    /// # Errors
+    /// What the file system says; nothing is there under the name then.
+    pub fn write(&self, file: &GametimesFile, bytes: &[u8]) -> io::Result<PathBuf> {
+        fs::create_dir_all(&self.folder)?;
+        let name = file.file_name();
+        files::write_whole(&self.folder, &name, bytes)?;
+        Ok(self.folder.join(name))
+    }
+
+    /// Removes gametimes files that ended more than `keep_days` ago, by the time in their names. Nothing else is touched.
+    pub fn remove_old(&self, now_unix: i64, keep_days: u32) -> usize {
+        if keep_days == 0 {
+            return 0;
+        }
+        let oldest = now_unix - i64::from(keep_days) * 86_400;
+        let is_old = |name: &String| {
+            is_file_name(name)
+                && name
+                    .trim_end_matches(".json")
+                    .rsplit('-')
+                    .next()
+                    .and_then(|unix| unix.parse::<i64>().ok())
+                    .is_some_and(|unix| unix < oldest)
+        };
+        let old = files::names(&self.folder).into_iter().filter(is_old);
+        old.filter(|name| fs::remove_file(self.folder.join(name)).is_ok())
+            .count()
+    }
+}
+
+/// A folder name for a server: `127.0.0.1_27960`.
+pub fn instance_name(ip: &str, port: &str) -> String {
+    let safe = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '.' || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
+    let name: String = format!("{ip}:{port}").chars().map(safe).collect();
+    // ".", ".." and an empty name are no folders of ours
+    if name.trim_matches(['.', '_']).is_empty() {
+        "server".to_owned()
+    } else {
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_servers_never_share_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = Desk::open(folder.path(), "0.0.0.0_27960").unwrap();
+        let two = Desk::open(folder.path(), "0.0.0.0_27960").unwrap();
+        let mut instances: Vec<_> = fs::read_dir(folder.path().join("outbox"))
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        instances.sort();
+        assert_eq!(instances, ["0.0.0.0_27960", "0.0.0.0_27960-2"]);
+        drop((one, two));
+        Desk::open(folder.path(), "0.0.0.0_27960").unwrap();
+        assert_eq!(
+            fs::read_dir(folder.path().join("outbox")).unwrap().count(),
+            2
+        );
+    }
+
+    #[test]
+    fn only_old_files_of_ours_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = Desk::open(folder.path(), "x").unwrap();
+        let now = 1_795_000_000;
+        let old = format!("gametime-a-R1-{}.json", now - 91 * 86_400);
+        let young = format!("gametime-a-R1-{}.json", now - 89 * 86_400);
+        for name in [
+            &old,
+            &young,
+            "gametime-a-R1-5.json.bak",
+            "notes-5.json",
+            "5",
+        ] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(desk.remove_old(now, 0), 0);
+        assert_eq!(desk.remove_old(now, 90), 1);
+        assert!(!folder.path().join(old).exists());
+        assert_eq!(files::names(folder.path()).len(), 4);
+    }
+
+    #[test]
+    fn instance_names_are_safe_folders() {
+        assert_eq!(instance_name("127.0.0.1", "27960"), "127.0.0.1_27960");
+        assert_eq!(
+            instance_name("../..", "/etc"),
+            "..-.._etc".replace("..-..", ".._..")
+        );
+        assert_eq!(instance_name("", ""), "server");
+        assert_eq!(instance_name("..", ""), "server");
+    }
+}

@@ -1,0 +1,364 @@
+//! The thread that sends to one target: in order, one at a time, however slow or dead the target is, and without any other
+//! target noticing.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use parking_lot::Mutex;
+
+use super::client::{Answer, Attachment, Client};
+use super::console::Console;
+use super::outbox::Outbox;
+use crate::report::message;
+use crate::settings::Secret;
+
+/// Discord's documented limit for a webhook.
+const BURST: usize = 5;
+const BURST_WINDOW: Duration = Duration::from_secs(2);
+/// Pauses after failures grow from the first to the second.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// How long a target without news sleeps before it looks at its queue again.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What a target is told.
+enum Order {
+    /// There may be something new in the queue.
+    Look,
+    /// The settings changed; none: the target is no more.
+    Settings(Option<Secret>),
+    /// Post a test message now.
+    Test(Box<gametimes_format::Message>),
+}
+
+/// A global rate limit, shared by all targets: nobody sends before this time.
+#[derive(Debug)]
+pub struct GlobalPause {
+    began: Instant,
+    until_ms: AtomicU64,
+}
+
+impl Default for GlobalPause {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            until_ms: AtomicU64::new(0),
+        }
+    }
+}
+
+impl GlobalPause {
+    fn extend(&self, pause: Duration) {
+        let until = self.began.elapsed() + pause;
+        self.until_ms
+            .fetch_max(until.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    fn left(&self) -> Duration {
+        let until = Duration::from_millis(self.until_ms.load(Ordering::Relaxed));
+        until.saturating_sub(self.began.elapsed())
+    }
+}
+
+/// The state of a target, for the console's `status`.
+#[derive(Debug, Clone, Default)]
+pub struct Status {
+    /// What came of the last attempt; empty before the first.
+    pub last: String,
+    /// Switched off until the settings change.
+    pub off: bool,
+}
+
+/// A target and its thread.
+#[derive(Debug)]
+pub struct Target {
+    orders: Sender<Order>,
+    status: Arc<Mutex<Status>>,
+    url: Option<Secret>,
+}
+
+impl Target {
+    /// Starts the thread of target `number` (its place in the settings, from 1).
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn start(
+        number: usize,
+        url: Secret,
+        outbox: Outbox,
+        console: Console,
+        global: Arc<GlobalPause>,
+    ) -> std::io::Result<Self> {
+        let (sender, orders) = bounded(64);
+        let status = Arc::new(Mutex::new(Status::default()));
+        let mut courier = Courier {
+            number,
+            url: Some(url.clone()),
+            outbox,
+            console,
+            orders,
+            status: Arc::clone(&status),
+            global,
+            client: Client::default(),
+            sent: VecDeque::with_capacity(BURST),
+            failures: 0,
+            not_before: Instant::now(),
+            off: false,
+            complained: false,
+        };
+        std::thread::Builder::new()
+            .name(format!("gametimes-{number}"))
+            .spawn(move || courier.run())?;
+        Ok(Self {
+            orders: sender,
+            status,
+            url: Some(url),
+        })
+    }
+
+    /// There may be something new in the queue.
+    pub fn look(&self) {
+        let _ = self.orders.try_send(Order::Look); // full: it will look anyway
+    }
+
+    /// Posts a test message; the outcome goes to the console.
+    pub fn test(&self, message: gametimes_format::Message) {
+        let _ = self.orders.try_send(Order::Test(Box::new(message)));
+    }
+
+    /// The settings were read anew.
+    pub fn set_url(&mut self, url: Option<&Secret>) {
+        if self.url.as_ref() != url {
+            self.url = url.cloned();
+            let _ = self
+                .orders
+                .send_timeout(Order::Settings(url.cloned()), Duration::from_secs(1));
+        }
+    }
+
+    /// Whether it has a URL.
+    pub fn is_configured(&self) -> bool {
+        self.url.is_some()
+    }
+
+    /// For the console.
+    pub fn status(&self) -> Status {
+        self.status.lock().clone()
+    }
+}
+
+struct Courier {
+    number: usize,
+    url: Option<Secret>,
+    outbox: Outbox,
+    console: Console,
+    orders: Receiver<Order>,
+    status: Arc<Mutex<Status>>,
+    global: Arc<GlobalPause>,
+    client: Client,
+    /// When the last posts went out, at most [`BURST`].
+    sent: VecDeque<Instant>,
+    /// Failures in a row.
+    failures: u32,
+    not_before: Instant,
+    off: bool,
+    complained: bool,
+}
+
+impl Courier {
+    fn run(&mut self) {
+        loop {
+            let pause = self.next_pause();
+            match self.orders.recv_timeout(pause) {
+                Ok(order) => self.obey(order),
+                Err(RecvTimeoutError::Timeout) => self.send_next(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// How long to wait for orders before the next message may go out.
+    fn next_pause(&self) -> Duration {
+        if self.off || self.url.is_none() || self.outbox.waiting(self.number).is_empty() {
+            return IDLE;
+        }
+        self.pause_before_post()
+    }
+
+    fn pause_before_post(&self) -> Duration {
+        let now = Instant::now();
+        let burst = match self.sent.front() {
+            Some(first) if self.sent.len() == BURST => {
+                (*first + BURST_WINDOW).saturating_duration_since(now)
+            }
+            _ => Duration::ZERO,
+        };
+        burst
+            .max(self.not_before.saturating_duration_since(now))
+            .max(self.global.left())
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Look => {}
+            Order::Settings(url) => {
+                self.url = url;
+                self.off = false;
+                self.failures = 0;
+                self.not_before = Instant::now();
+                self.status.lock().off = false;
+            }
+            Order::Test(message) => self.send_test(&message),
+        }
+    }
+
+    fn send_test(&mut self, test: &gametimes_format::Message) {
+        let Some(url) = self.url.clone() else { return };
+        std::thread::sleep(self.pause_before_post().min(Duration::from_secs(10)));
+        let answer = self.post(&url, test, None);
+        let outcome = match &answer {
+            Answer::Taken(_) => "the test message was taken".to_owned(),
+            Answer::Wait { pause, .. } => {
+                format!(
+                    "429: told to wait {} sec; the webhook works",
+                    pause.as_secs()
+                )
+            }
+            Answer::Later(why) => format!("not now: {why}"),
+            Answer::Refused(why) => format!("refused: {why}"),
+            Answer::Gone(why) => format!("this webhook does not work: {why}"),
+        };
+        self.console
+            .line(&format!("test: webhook {}: {outcome}", self.number));
+        self.obey_limits(&answer);
+    }
+
+    fn send_next(&mut self) {
+        let Some(url) = self.url.clone() else { return };
+        if self.off {
+            return;
+        }
+        let Some(name) = self.outbox.waiting(self.number).into_iter().next() else {
+            return;
+        };
+        let entry = match self.outbox.read(&name) {
+            Ok(entry) => entry,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return,
+            Err(e) => {
+                self.say(&format!(
+                    "{name} in the outbox cannot be read ({e}); it goes to dropped/"
+                ));
+                let _ = self.outbox.discard(&name);
+                return;
+            }
+        };
+        let attachment = Attachment {
+            name: &entry.file_name,
+            text: &entry.file,
+        };
+        let mut answer = self.post(&url, &entry.message, Some(attachment));
+        if let Answer::Refused(why) = &answer {
+            self.say(&format!(
+                "webhook {} refused {name}: {why}; trying once more without details",
+                self.number
+            ));
+            std::thread::sleep(self.pause_before_post());
+            answer = self.post(&url, &message::trimmed(&entry.message), None);
+        }
+        self.obey_limits(&answer);
+        match answer {
+            Answer::Taken(_) => {
+                self.failures = 0;
+                self.complained = false;
+                self.say(&format!("message sent: {name}"));
+                if let Err(e) = self.outbox.done(&name) {
+                    // It stays in the queue and would be sent again at once: wait as after a failure.
+                    self.fail();
+                    self.say(&format!(
+                        "{name} was sent but cannot be removed from the outbox ({e})"
+                    ));
+                }
+            }
+            Answer::Wait { .. } => {}
+            Answer::Later(why) => {
+                self.fail();
+                if !std::mem::replace(&mut self.complained, true) {
+                    self.say(&format!(
+                        "webhook {} does not answer as it should: {why}; the message waits and is tried again",
+                        self.number
+                    ));
+                }
+            }
+            Answer::Refused(why) => {
+                self.say(&format!(
+                    "message refused for good: {why}; {name} is in rejected/ with the answer"
+                ));
+                if let Err(e) = self.outbox.reject(&name, &why) {
+                    self.fail();
+                    self.say(&format!("{name} cannot be moved to rejected/ ({e})"));
+                }
+            }
+            Answer::Gone(why) => {
+                self.off = true;
+                self.status.lock().off = true;
+                let waiting = self.outbox.waiting(self.number).len();
+                self.say(&format!(
+                    "webhook {} is switched off until the settings change: {why}; messages that wait: {waiting}",
+                    self.number
+                ));
+            }
+        }
+    }
+
+    fn post(
+        &mut self,
+        url: &Secret,
+        message: &gametimes_format::Message,
+        attachment: Option<Attachment<'_>>,
+    ) -> Answer {
+        if self.sent.len() == BURST {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(Instant::now());
+        let answer = self.client.post(url, message, attachment);
+        self.status.lock().last = match &answer {
+            Answer::Taken(_) => "sent".to_owned(),
+            Answer::Wait { pause, .. } => format!("429, waits {} sec", pause.as_secs()),
+            Answer::Later(why) | Answer::Refused(why) | Answer::Gone(why) => why.clone(),
+        };
+        answer
+    }
+
+    /// Waits as the answer says.
+    fn obey_limits(&mut self, answer: &Answer) {
+        match answer {
+            Answer::Taken(pause) => self.not_before = Instant::now() + *pause,
+            Answer::Wait { pause, global } => {
+                self.not_before = Instant::now() + *pause;
+                if *global {
+                    self.global.extend(*pause);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Waits longer after each failure, with jitter, so that many servers do not come back at the same moment.
+    fn fail(&mut self) {
+        let pause = FIRST_PAUSE
+            .saturating_mul(1 << self.failures.min(16))
+            .min(LONGEST_PAUSE);
+        self.failures = self.failures.saturating_add(1);
+        let mut random = [0u8; 2];
+        let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut random);
+        let jitter = f64::from(u16::from_ne_bytes(random)) / f64::from(u16::MAX);
+        self.not_before = Instant::now() + pause.mul_f64(0.5 + jitter / 2.0);
+    }
+
+    fn say(&self, text: &str) {
+        self.console.line(text);
+    }
+}

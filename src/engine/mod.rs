@@ -1,0 +1,10 @@
+//! The engine and the stock game as this module sees them: numbers, layouts, and the only unsafe code beside
+//! `src/entry.rs`.
+
+pub mod clock;
+pub mod game;
+pub mod layout;
+pub mod numbers;
+pub mod records;
+pub mod strings;
+pub mod traps;

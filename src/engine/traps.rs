@@ -1,0 +1,110 @@
+//! The few traps that we call ourselves. None of them raises the game's error, so none leaves by longjmp: they are given
+//! only slots that the server has, and buffers that are long enough.
+
+use std::ffi::{CStr, CString, c_char};
+
+use super::numbers::trap;
+
+/// What the module asks of the engine; a trait, so that the module's own half is tested without one.
+pub trait Engine {
+    /// Writes to the server's console and log.
+    fn print(&self, text: &str);
+    /// A cvar's value, empty when there is no such cvar.
+    fn cvar(&self, name: &CStr) -> String;
+    /// A cvar's value as a number, 0 when it is none.
+    fn cvar_integer(&self, name: &CStr) -> i32;
+    /// Sets a cvar, and makes it when there is none.
+    fn set_cvar(&self, name: &CStr, value: &str);
+    /// An argument of the console command that is running.
+    fn argument(&self, n: usize) -> String;
+    /// A client's userinfo, as bytes of the engine. The slot must be one that the server has.
+    fn userinfo(&self, slot: usize, buffer: &mut [u8; 1024]);
+}
+
+/// `syscall`, as the engine gave it to `dllEntry`.
+pub type Syscall = unsafe extern "C" fn(trap: isize, ...) -> isize;
+
+/// The engine itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Traps(Syscall);
+
+impl Traps {
+    /// # Safety
+    /// `syscall` is the engine's, and stays callable as long as this value is used, from the game's thread.
+    pub unsafe fn new(syscall: Syscall) -> Self {
+        Self(syscall)
+    }
+
+    fn string(&self, number: isize, what: isize) -> String {
+        let mut buffer = [0u8; 1024];
+        // SAFETY: CVAR_STRING and ARGV write at most `size` bytes, zero included, to the buffer.
+        unsafe {
+            (self.0)(
+                number,
+                what,
+                buffer.as_mut_ptr(),
+                buffer.len() as isize,
+                trap::ARGUMENTS_END,
+            );
+        }
+        gametimes_format::text::decode(until_zero(&buffer))
+    }
+}
+
+impl Engine for Traps {
+    fn print(&self, text: &str) {
+        // The engine's consoles are not UTF-8 safe for control bytes, and a zero byte would end the line.
+        let Ok(text) = CString::new(text.replace('\0', "")) else {
+            return;
+        };
+        // SAFETY: PRINT reads a C string.
+        unsafe { (self.0)(trap::PRINT, text.as_ptr(), trap::ARGUMENTS_END) };
+    }
+
+    fn cvar(&self, name: &CStr) -> String {
+        self.string(trap::CVAR_STRING, name.as_ptr() as isize)
+    }
+
+    fn cvar_integer(&self, name: &CStr) -> i32 {
+        // SAFETY: CVAR_INTEGER reads a C string.
+        unsafe { (self.0)(trap::CVAR_INTEGER, name.as_ptr(), trap::ARGUMENTS_END) as i32 }
+    }
+
+    fn set_cvar(&self, name: &CStr, value: &str) {
+        let Ok(value) = CString::new(value.replace('\0', "")) else {
+            return;
+        };
+        // SAFETY: CVAR_SET reads two C strings.
+        unsafe {
+            (self.0)(
+                trap::CVAR_SET,
+                name.as_ptr(),
+                value.as_ptr(),
+                trap::ARGUMENTS_END,
+            )
+        };
+    }
+
+    fn argument(&self, n: usize) -> String {
+        self.string(trap::ARGV, n as isize)
+    }
+
+    fn userinfo(&self, slot: usize, buffer: &mut [u8; 1024]) {
+        let out: *mut c_char = buffer.as_mut_ptr().cast();
+        // SAFETY: GET_USERINFO writes at most `size` bytes, zero included; the slot is the caller's promise.
+        unsafe {
+            (self.0)(
+                trap::GET_USERINFO,
+                slot as isize,
+                out,
+                buffer.len() as isize,
+                trap::ARGUMENTS_END,
+            );
+        }
+    }
+}
+
+/// The bytes before the first zero.
+pub fn until_zero(buffer: &[u8]) -> &[u8] {
+    buffer.split(|&b| b == 0).next().unwrap_or(&[])
+}

@@ -1,0 +1,399 @@
+//! The door between C and Rust: `vmMain` and `dllEntry`, and what `ffi/shim.c` calls before and after it forwards.
+//!
+//! Every function here catches panics: one is logged once, and from then on everything is passed through untouched until
+//! the next map. None is on the stack while a call or trap is forwarded, because a trap may leave by longjmp.
+
+use std::cell::{Cell, UnsafeCell};
+use std::ffi::{CString, c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::engine::numbers::{call, trap};
+use crate::engine::records::GameRecords;
+use crate::engine::strings;
+use crate::engine::traps::{Syscall, Traps};
+use crate::engine::{clock, game};
+use crate::fault;
+use crate::module::Module;
+use crate::observe::Complaint;
+
+/// Calls that Rust sees before the game does, a bit for each number: INIT, SHUTDOWN, CLIENT_DISCONNECT, RUN_FRAME,
+/// CONSOLE_COMMAND.
+pub const GAMETIMES_CALLS_BEFORE: u32 = 0x323;
+/// Calls that Rust sees after the game: INIT, SHUTDOWN, CLIENT_CONNECT, CLIENT_BEGIN, CLIENT_USERINFO_CHANGED,
+/// CLIENT_COMMAND, CLIENT_THINK, RUN_FRAME, CONSOLE_COMMAND.
+pub const GAMETIMES_CALLS_AFTER: u32 = 0x3df;
+/// Traps that Rust sees before the engine does: PRINT, ERROR, CVAR_SET, LOCATE_GAME_DATA, SET_CONFIGSTRING.
+pub const GAMETIMES_TRAPS_BEFORE: u32 = 0x12_0023;
+/// Traps that Rust sees after the engine: FS_FOPEN, FS_FCLOSE.
+pub const GAMETIMES_TRAPS_AFTER: u32 = 0x8800;
+
+/// The stock game as the door needs it. `vm_main` is null when it could not be opened; then `error` says why.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct GametimesGame {
+    /// The game's `dllEntry`.
+    pub dll_entry: *mut c_void,
+    /// The game's `vmMain`.
+    pub vm_main: *mut c_void,
+    /// A line for the game's error.
+    pub error: *const c_char,
+}
+
+/// All that lives on the game's thread. The engine calls a game from one thread only.
+struct Door {
+    state: UnsafeCell<Option<State>>,
+    /// A call of ours is on the stack: whoever comes in again steps aside.
+    busy: Cell<bool>,
+}
+
+struct State {
+    module: Module<Traps>,
+    records: GameRecords,
+    game: Option<game::Game>,
+    /// The text of the error that the door raises; the engine reads it after we have returned.
+    error: CString,
+}
+
+// SAFETY: the engine calls its game from one thread, and so every access is from that thread.
+unsafe impl Sync for Door {}
+
+static DOOR: Door = Door {
+    state: UnsafeCell::new(None),
+    busy: Cell::new(false),
+};
+
+/// Runs `f` with the state, unless there is none or it is in use further up the stack. A panic is caught; the module then
+/// stands down until the next map.
+fn with_state<R>(otherwise: R, f: impl FnOnce(&mut State) -> R) -> R {
+    if DOOR.busy.replace(true) {
+        return otherwise;
+    }
+    // SAFETY: `busy` was clear, so no reference to the state exists on this, the only thread.
+    let state = unsafe { &mut *DOOR.state.get() };
+    let result = match state {
+        None => otherwise,
+        Some(state) => match catch_unwind(AssertUnwindSafe(|| f(state))) {
+            Ok(result) => result,
+            Err(panic) => {
+                state.records = GameRecords::nowhere();
+                // A panic while standing down is swallowed: there is nothing left to stand down from.
+                let _ = catch_unwind(AssertUnwindSafe(|| state.module.panicked(panic.as_ref())));
+                otherwise
+            }
+        },
+    };
+    DOOR.busy.set(false);
+    result
+}
+
+/// `dllEntry`: the engine's traps. None may be called yet.
+///
+/// # Safety
+/// `syscall` is the engine's, or null (then nothing is ever done).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gametimes_bind(syscall: *mut c_void) {
+    if syscall.is_null() {
+        return;
+    }
+    // SAFETY: by the caller's promise a function of that type.
+    let engine = unsafe { Traps::new(std::mem::transmute::<*mut c_void, Syscall>(syscall)) };
+    // A game that raised its error left by longjmp: whatever was on the stack is gone.
+    DOOR.busy.set(false);
+    // SAFETY: the engine calls dllEntry between games, so nothing of ours is on the stack.
+    let state = unsafe { &mut *DOOR.state.get() };
+    match state {
+        Some(state) => {
+            state.module.bind(engine);
+            state.records = GameRecords::nowhere();
+        }
+        None => {
+            let module = catch_unwind(|| Module::new(engine)).ok();
+            *state = module.map(|module| State {
+                module,
+                records: GameRecords::nowhere(),
+                game: None,
+                error: CString::default(),
+            });
+        }
+    }
+}
+
+/// Opens the stock game for a new map.
+#[unsafe(no_mangle)]
+pub extern "C" fn gametimes_open_game() -> GametimesGame {
+    let mut result = GametimesGame {
+        dll_entry: std::ptr::null_mut(),
+        vm_main: std::ptr::null_mut(),
+        error: c"gametimes: could not start".as_ptr(),
+    };
+    with_state((), |state| {
+        state.game = None; // one that a nested shutdown left open
+        let places = state.module.places(game::ourselves());
+        match game::open(&places) {
+            Ok(opened) => {
+                result.dll_entry = opened.dll_entry;
+                result.vm_main = opened.vm_main;
+                state.module.game_opened(&opened.path);
+                state.game = Some(opened);
+            }
+            Err(text) => {
+                state.error = CString::new(text).unwrap_or_default();
+                result.error = state.error.as_ptr();
+            }
+        }
+    });
+    result
+}
+
+/// Closes the stock game after its shutdown, unless calls of it are still on the stack (a shutdown from inside a trap):
+/// then it stays until the next map.
+#[unsafe(no_mangle)]
+pub extern "C" fn gametimes_close_game(depth: i32) {
+    with_state((), |state| {
+        state.records = GameRecords::nowhere();
+        if depth == 0 {
+            state.game = None;
+        }
+    });
+}
+
+/// Before a call reaches the game. Non-zero: it was ours, the game does not get it.
+///
+/// # Safety
+/// `arguments` points to 16 arguments.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gametimes_before_call(command: i32, arguments: *const isize) -> i32 {
+    // SAFETY: by the caller's promise.
+    let a = unsafe { std::slice::from_raw_parts(arguments, 16) };
+    let ours = with_state(false, |state| {
+        fault::point("before_call");
+        before_call(state, command, a)
+    });
+    i32::from(ours)
+}
+
+/// The engine's level time is an `int`.
+fn level_ms(argument: isize) -> i64 {
+    i64::from(argument as i32)
+}
+
+fn before_call(state: &mut State, command: i32, a: &[isize]) -> bool {
+    match command {
+        call::RUN_FRAME => {
+            state.module.before_frame(level_ms(a[0]));
+            false
+        }
+        call::INIT => {
+            state.module.before_init(level_ms(a[0]), a[2], a[3], a[4]);
+            false
+        }
+        call::SHUTDOWN => {
+            state.module.before_shutdown(a[0]);
+            false
+        }
+        call::CLIENT_DISCONNECT => {
+            state.module.before_disconnect(a[0]);
+            false
+        }
+        call::CONSOLE_COMMAND => state.module.console_command(),
+        _ => false,
+    }
+}
+
+/// After a call has come back from the game. `depth`: how many calls are still inside the game.
+///
+/// # Safety
+/// `arguments` points to 16 arguments.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gametimes_after_call(
+    command: i32,
+    arguments: *const isize,
+    result: isize,
+    depth: i32,
+) {
+    // SAFETY: by the caller's promise.
+    let a = unsafe { std::slice::from_raw_parts(arguments, 16) };
+    with_state((), |state| {
+        fault::point("after_call");
+        let State {
+            module, records, ..
+        } = state;
+        match command {
+            call::CLIENT_THINK | call::CLIENT_COMMAND => module.after_client(a[0]),
+            call::CLIENT_BEGIN => module.after_begin(a[0]),
+            call::CLIENT_USERINFO_CHANGED => module.after_userinfo(a[0]),
+            call::CLIENT_CONNECT => module.after_connect(a[0], result == 0),
+            call::INIT => module.after_init(),
+            call::SHUTDOWN => module.after_shutdown(),
+            _ => {}
+        }
+        if depth == 0 {
+            module.call_is_done(command == call::RUN_FRAME, records);
+        }
+    });
+}
+
+/// Before a trap reaches the engine.
+///
+/// # Safety
+/// `arguments` points to 15 arguments, and what they point to is what the trap of this number takes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gametimes_before_trap(number: isize, arguments: *const isize) {
+    // SAFETY: by the caller's promise.
+    let a = unsafe { std::slice::from_raw_parts(arguments, 15) };
+    with_state((), |state| {
+        fault::point("before_trap");
+        // SAFETY: where the trap takes a string, its argument is null or a C string.
+        let text = |n: usize| unsafe { strings::bytes(a[n] as *const c_char) };
+        match number {
+            trap::PRINT => match text(0) {
+                Some(text) => state.module.print(text, &state.records),
+                None => state.module.complain(Complaint::Null),
+            },
+            trap::SET_CONFIGSTRING => state.module.configstring(a[0] as i32, || text(1)),
+            trap::CVAR_SET => match (text(0), text(1)) {
+                (Some(name), Some(value)) => state.module.cvar_set(name, value),
+                (None, _) => state.module.complain(Complaint::Null),
+                (Some(_), None) => {} // the engine takes it for a reset
+            },
+            trap::ERROR => state.module.game_error(),
+            // SAFETY: the game passes its own arrays, which live until it is closed; `gametimes_close_game` forgets them.
+            trap::LOCATE_GAME_DATA => {
+                match unsafe { GameRecords::locate(a[2], a[3] as *const u8, a[4]) } {
+                    Ok(records) => state.records = records,
+                    Err(_) => {
+                        state.records = GameRecords::nowhere();
+                        state.module.complain(Complaint::Sizes);
+                    }
+                }
+            }
+            _ => {}
+        }
+    });
+}
+
+/// After a trap has come back from the engine.
+///
+/// # Safety
+/// As for [`gametimes_before_trap`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gametimes_after_trap(number: isize, arguments: *const isize) {
+    // SAFETY: by the caller's promise.
+    let a = unsafe { std::slice::from_raw_parts(arguments, 15) };
+    with_state((), |state| match number {
+        trap::FS_FOPEN => {
+            const READ: isize = 0;
+            let handle = a[1] as *const i32;
+            if a[2] == READ || handle.is_null() {
+                return;
+            }
+            // SAFETY: FS_FOPEN takes a path and has written the handle.
+            let (path, handle) = unsafe {
+                (
+                    strings::bytes(a[0] as *const c_char),
+                    handle.read_unaligned(),
+                )
+            };
+            if let Some(path) = path {
+                state.module.file_opened(path, handle);
+            }
+        }
+        trap::FS_FCLOSE => state.module.file_closed(a[0] as i32),
+        _ => {}
+    });
+}
+
+/// Replaces the wall clock while a recorded match is played, so that unix times are the match's own. Null goes back to the
+/// system's clock. Servers never call this.
+#[unsafe(no_mangle)]
+pub extern "C" fn gametimes_set_wall_clock(clock: Option<clock::WallClock>) {
+    clock::set_wall_clock(clock);
+}
+
+/// Makes a point in the code panic the next time it is passed, see [`fault`].
+///
+/// # Safety
+/// `name` is a C string.
+#[cfg(feature = "faults")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gametimes_arm_fault(name: *const c_char) {
+    // SAFETY: by the caller's promise.
+    if let Some(name) = unsafe { strings::bytes(name) } {
+        fault::arm(&String::from_utf8_lossy(name));
+    }
+}
+
+unsafe extern "C" {
+    fn gametimes_shim_vm_main();
+    fn gametimes_shim_dll_entry();
+}
+
+/// The engine's way in. Symbols of a linked C library are not exported, Rust's are: this one only jumps, so that no Rust
+/// frame is on the stack.
+///
+/// # Safety
+/// Called by the engine, with the arguments of a game's `vmMain`.
+#[unsafe(no_mangle)]
+#[unsafe(naked)]
+pub unsafe extern "C" fn vmMain() {
+    core::arch::naked_asm!("jmp {}", sym gametimes_shim_vm_main)
+}
+
+/// The engine's first word, see [`vmMain`].
+///
+/// # Safety
+/// Called by the engine, with its `syscall`.
+#[unsafe(no_mangle)]
+#[unsafe(naked)]
+pub unsafe extern "C" fn dllEntry() {
+    core::arch::naked_asm!("jmp {}", sym gametimes_shim_dll_entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_hold_the_numbers_they_name() {
+        let mask = |numbers: &[isize]| numbers.iter().fold(0u32, |m, n| m | 1 << n);
+        let calls = |numbers: &[i32]| numbers.iter().fold(0u32, |m, n| m | 1 << n);
+        assert_eq!(
+            GAMETIMES_CALLS_BEFORE,
+            calls(&[
+                call::INIT,
+                call::SHUTDOWN,
+                call::CLIENT_DISCONNECT,
+                call::RUN_FRAME,
+                call::CONSOLE_COMMAND
+            ])
+        );
+        assert_eq!(
+            GAMETIMES_CALLS_AFTER,
+            calls(&[
+                call::INIT,
+                call::SHUTDOWN,
+                call::CLIENT_CONNECT,
+                call::CLIENT_BEGIN,
+                call::CLIENT_USERINFO_CHANGED,
+                call::CLIENT_COMMAND,
+                call::CLIENT_THINK,
+                call::RUN_FRAME,
+                call::CONSOLE_COMMAND
+            ])
+        );
+        assert_eq!(
+            GAMETIMES_TRAPS_BEFORE,
+            mask(&[
+                trap::PRINT,
+                trap::ERROR,
+                trap::CVAR_SET,
+                trap::LOCATE_GAME_DATA,
+                trap::SET_CONFIGSTRING
+            ])
+        );
+        assert_eq!(
+            GAMETIMES_TRAPS_AFTER,
+            mask(&[trap::FS_FOPEN, trap::FS_FCLOSE])
+        );
+    }
+}

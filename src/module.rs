@@ -1,0 +1,563 @@
+//! The half on the game's thread: asks the engine what must be known, watches, and hands over to the worker.
+
+use std::any::Any;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::VERSION;
+use crate::deliver::worker::{Config, Order, Worker};
+use crate::engine::game::Places;
+use crate::engine::numbers::{
+    GAMESTATE_INITIALIZE, GAMETYPE_STOPWATCH, MAX_CLIENTS, OLDEST_VERSION,
+};
+use crate::engine::traps::{Engine, until_zero};
+use crate::event::{Level, ShutdownCause};
+use crate::observe::{Complaint, Observer, Records};
+use crate::settings::{Kept, Settings, configured_game};
+
+/// How long `GAME_SHUTDOWN` waits for a round to be on disk.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+/// How often the same complaint is said at the most.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(5);
+/// One frame in so many is timed for `gametimes status`.
+const TIMED_FRAMES: u32 = 64;
+/// Lines of the worker that are printed in one frame at the most.
+const LINES_A_FRAME: usize = 8;
+
+/// Whether rounds are recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Mode {
+    /// Yes.
+    Native,
+    /// No; why.
+    Off(String),
+}
+
+/// What the module costs in a frame, measured now and then.
+#[derive(Debug, Clone, Copy, Default)]
+struct FrameCost {
+    frames: u32,
+    began: Option<Instant>,
+    last: Duration,
+    max: Duration,
+}
+
+/// Everything on the game's thread but the records in the game's memory.
+pub struct Module<E> {
+    engine: E,
+    mode: Mode,
+    kept: Kept,
+    observer: Option<Observer<Worker>>,
+    engine_version: String,
+    game_path: String,
+    /// The game raised its error: the shutdown that follows is a crash.
+    game_failed: bool,
+    complaints: [u32; Complaint::ALL.len()],
+    complained: [Option<Instant>; Complaint::ALL.len()],
+    cost: FrameCost,
+}
+
+impl<E: Engine> Module<E> {
+    /// A module that has not seen a map yet. No trap may be called now.
+    pub fn new(engine: E) -> Self {
+        Self {
+            engine,
+            mode: Mode::Off("no map yet".to_owned()),
+            kept: Kept::default(),
+            observer: None,
+            engine_version: String::new(),
+            game_path: String::new(),
+            game_failed: false,
+            complaints: [0; Complaint::ALL.len()],
+            complained: [None; Complaint::ALL.len()],
+            cost: FrameCost::default(),
+        }
+    }
+
+    /// The engine has loaded us again. No trap may be called now.
+    pub fn bind(&mut self, engine: E) {
+        self.engine = engine;
+        self.mode = Mode::Off("no map yet".to_owned());
+    }
+
+    /// Where the stock game may lie.
+    pub fn places(&mut self, ourselves: Option<PathBuf>) -> Places {
+        let fs_game = self.engine.cvar(c"fs_game");
+        Places {
+            configured: configured_game(&self.engine),
+            basepath: PathBuf::from(self.engine.cvar(c"fs_basepath")),
+            fs_game: if fs_game.is_empty() {
+                "legacy".to_owned()
+            } else {
+                fs_game
+            },
+            ourselves,
+        }
+    }
+
+    /// The stock game that was opened, for the log.
+    pub fn game_opened(&mut self, path: &std::path::Path) {
+        self.game_path = path.display().to_string();
+    }
+
+    /// The observer, while rounds are recorded.
+    fn watch(&mut self) -> Option<&mut Observer<Worker>> {
+        match self.mode {
+            Mode::Native => self.observer.as_mut(),
+            Mode::Off(_) => None,
+        }
+    }
+
+    /// `GAME_INIT`, before the game sees it.
+    pub fn before_init(
+        &mut self,
+        level_ms: i64,
+        restart: isize,
+        legacy_server: isize,
+        version: isize,
+    ) {
+        self.game_failed = false;
+        self.engine_version = version_text(version);
+        let (settings, warnings) = Settings::read(&self.engine, &mut self.kept);
+        for line in settings.path_lines() {
+            self.say(&line);
+        }
+        for line in warnings {
+            self.say(&line);
+        }
+        self.mode = self.choose(&settings, legacy_server, version);
+        match &self.mode {
+            Mode::Native => self
+                .engine
+                .set_cvar(c"gametimes_module", &format!("native {VERSION}")),
+            Mode::Off(why) => {
+                self.engine
+                    .set_cvar(c"gametimes_module", &format!("off: {why}"));
+                self.say(&format!("v{VERSION} does not record: {why}"));
+                return;
+            }
+        }
+        self.say(&format!(
+            "v{VERSION} engine {} game {} webhooks {}",
+            self.engine_version,
+            self.game_path,
+            settings.webhooks.len()
+        ));
+        let level = Box::new(self.level(restart));
+        let config = self.config(&settings, &level);
+        if let Some(observer) = &mut self.observer {
+            observer.sink().give(Order::Configure(config));
+            observer.sink().set_level_ms(level_ms);
+            observer.level(level_ms, level);
+        }
+    }
+
+    /// Whether to record this map; starts the worker when it is not there.
+    fn choose(&mut self, settings: &Settings, legacy_server: isize, version: isize) -> Mode {
+        if !settings.enabled {
+            return Mode::Off("gametimes_enabled is 0".to_owned());
+        }
+        if legacy_server != 1 {
+            return Mode::Off("this engine is not ET:Legacy".to_owned());
+        }
+        if version < OLDEST_VERSION {
+            return Mode::Off(format!(
+                "ET:Legacy {} is older than 2.76",
+                self.engine_version
+            ));
+        }
+        let alive = self
+            .observer
+            .as_mut()
+            .is_some_and(|observer| observer.sink().is_alive());
+        if !alive {
+            match Worker::start() {
+                Ok(worker) => self.observer = Some(Observer::new(worker)),
+                Err(e) => return Mode::Off(format!("the system has no thread for us: {e}")),
+            }
+        }
+        Mode::Native
+    }
+
+    fn level(&self, restart: isize) -> Level {
+        let cvar = |name| self.engine.cvar(name);
+        let max_clients = self.engine.cvar_integer(c"sv_maxclients");
+        Level {
+            map: cvar(c"mapname"),
+            restart: restart != 0,
+            gamestate: self.engine.cvar_integer(c"gamestate"),
+            max_clients: max_clients.clamp(1, MAX_CLIENTS as i32) as u8,
+            server_ip: cvar(c"net_ip"),
+            server_port: cvar(c"net_port"),
+            server_hostname: cvar(c"sv_hostname"),
+            engine_version: self.engine_version.clone(),
+        }
+    }
+
+    fn config(&self, settings: &Settings, level: &Level) -> Box<Config> {
+        Box::new(Config::new(
+            settings,
+            &level.server_ip,
+            &level.server_port,
+            &level.server_hostname,
+        ))
+    }
+
+    /// `GAME_INIT`, after the game has seen it.
+    pub fn after_init(&mut self) {
+        let gametype = self.engine.cvar_integer(c"g_gametype");
+        let current = self.engine.cvar_integer(c"g_currentRound");
+        let round = if gametype == GAMETYPE_STOPWATCH && current != 0 {
+            2
+        } else {
+            1
+        };
+        let timelimit = self.timelimit_minutes();
+        if let Some(observer) = self.watch() {
+            observer.rules(gametype, round, timelimit);
+        }
+    }
+
+    fn timelimit_minutes(&self) -> f64 {
+        let minutes: f64 = self.engine.cvar(c"timelimit").trim().parse().unwrap_or(0.0);
+        if minutes.is_finite() && minutes >= 0.0 {
+            minutes
+        } else {
+            0.0
+        }
+    }
+
+    /// `RUN_FRAME`, before the game sees it.
+    pub fn before_frame(&mut self, level_ms: i64) {
+        self.cost.frames = self.cost.frames.wrapping_add(1);
+        let timed = self
+            .cost
+            .frames
+            .is_multiple_of(TIMED_FRAMES)
+            .then(Instant::now);
+        if let Some(observer) = self.watch() {
+            observer.frame(level_ms);
+            observer.sink().set_level_ms(level_ms);
+        }
+        self.cost.last = timed.map_or(self.cost.last, |t| t.elapsed());
+        self.cost.began = timed;
+    }
+
+    /// A call is done and none is inside the game any more.
+    pub fn call_is_done(&mut self, is_frame: bool, records: &impl Records) {
+        let timed = if is_frame {
+            self.cost.began.take().map(|_| Instant::now())
+        } else {
+            None
+        };
+        let Some(observer) = self.watch() else { return };
+        if is_frame {
+            observer.after_frame(records);
+        } else {
+            observer.after_call(records);
+        }
+        if observer.take_exit() {
+            let timelimit = self.timelimit_minutes();
+            if let Some(observer) = self.watch() {
+                observer.round_over(timelimit);
+            }
+        }
+        if is_frame {
+            self.print_lines(LINES_A_FRAME);
+            self.print_complaints();
+        }
+        if let Some(began) = timed {
+            self.cost.last += began.elapsed();
+            self.cost.max = self.cost.max.max(self.cost.last);
+        }
+    }
+
+    /// `CLIENT_THINK` or `CLIENT_COMMAND`, after the game has seen it.
+    pub fn after_client(&mut self, slot: isize) {
+        if let Some(observer) = self.watch() {
+            observer.touch(slot);
+        }
+    }
+
+    /// `CLIENT_CONNECT`, after the game has seen it.
+    pub fn after_connect(&mut self, slot: isize, granted: bool) {
+        if !granted {
+            return;
+        }
+        let mut buffer = [0; 1024];
+        let userinfo = self.userinfo(slot, &mut buffer);
+        if let Some(observer) = self.watch() {
+            observer.connect(slot, userinfo);
+        }
+    }
+
+    /// `CLIENT_BEGIN`, after the game has seen it.
+    pub fn after_begin(&mut self, slot: isize) {
+        self.after_userinfo(slot);
+        if let Some(observer) = self.watch() {
+            observer.begin(slot);
+        }
+    }
+
+    /// `CLIENT_USERINFO_CHANGED`, after the game has seen it.
+    pub fn after_userinfo(&mut self, slot: isize) {
+        let needed = self
+            .watch()
+            .is_some_and(|observer| observer.lacks_guid(slot));
+        if needed {
+            let mut buffer = [0; 1024];
+            let userinfo = self.userinfo(slot, &mut buffer);
+            if let Some(observer) = self.watch() {
+                observer.late_guid(slot, userinfo);
+            }
+        }
+    }
+
+    /// A client's userinfo; empty for a slot that the server does not have, which the engine would take for an error.
+    fn userinfo<'a>(&self, slot: isize, buffer: &'a mut [u8; 1024]) -> &'a [u8] {
+        let max_clients = self.engine.cvar_integer(c"sv_maxclients");
+        if let Ok(n) = usize::try_from(slot)
+            && n < MAX_CLIENTS
+            && slot < max_clients as isize
+        {
+            self.engine.userinfo(n, buffer);
+        }
+        until_zero(buffer)
+    }
+
+    /// `CLIENT_DISCONNECT`, before the game sees it.
+    pub fn before_disconnect(&mut self, slot: isize) {
+        if let Some(observer) = self.watch() {
+            observer.disconnect(slot);
+        }
+    }
+
+    /// Trap PRINT.
+    pub fn print(&mut self, text: &[u8], records: &impl Records) {
+        if let Some(observer) = self.watch() {
+            observer.print(text, records);
+        }
+    }
+
+    /// Trap SET_CONFIGSTRING.
+    pub fn configstring<'a>(&mut self, index: i32, text: impl FnOnce() -> Option<&'a [u8]>) {
+        if let Some(observer) = self.watch() {
+            observer.configstring(index, || text().unwrap_or(b""));
+        }
+    }
+
+    /// Trap CVAR_SET.
+    pub fn cvar_set(&mut self, name: &[u8], value: &[u8]) {
+        if name.eq_ignore_ascii_case(b"gamestate")
+            && let Some(observer) = self.watch()
+        {
+            observer.gamestate(value);
+        }
+    }
+
+    /// Trap FS_FOPEN, after the engine has opened a file for writing.
+    pub fn file_opened(&mut self, path: &[u8], handle: i32) {
+        if let Some(observer) = self.watch() {
+            observer.file_opened(path, handle);
+        }
+    }
+
+    /// Trap FS_FCLOSE, after the engine has closed a file.
+    pub fn file_closed(&mut self, handle: i32) {
+        if let Some(observer) = self.watch() {
+            observer.file_closed(handle);
+        }
+    }
+
+    /// Trap ERROR: the game gives up; a shutdown from inside this trap follows.
+    pub fn game_error(&mut self) {
+        self.game_failed = true;
+    }
+
+    /// `GAME_SHUTDOWN`, before the game sees it.
+    pub fn before_shutdown(&mut self, restart: isize) {
+        // The engine's `map` command sets gamestate to "initialize" before it ends the running map; `quit` does not.
+        let gamestate = self.engine.cvar_integer(c"gamestate");
+        let cause = match gamestate {
+            _ if self.game_failed => ShutdownCause::Crash,
+            _ if restart != 0 => ShutdownCause::MapRestart,
+            GAMESTATE_INITIALIZE => ShutdownCause::MapChange,
+            _ => ShutdownCause::Quit,
+        };
+        if let Some(observer) = self.watch() {
+            observer.shutdown(cause);
+        }
+    }
+
+    /// `GAME_SHUTDOWN`, after the game has seen it: a round that was played is on disk when this returns.
+    pub fn after_shutdown(&mut self) {
+        if let Some(observer) = self.watch() {
+            observer.closed();
+        }
+        // Also when recording stopped in mid-map: what was played until then is written.
+        let in_time = self
+            .observer
+            .as_mut()
+            .is_none_or(|observer| observer.sink().wait(SHUTDOWN_PATIENCE));
+        self.print_lines(usize::MAX);
+        if !in_time {
+            self.say("the disk is slow: the last round was not written within 2 seconds; writing goes on");
+        }
+        self.engine.set_cvar(c"gametimes_module", "");
+        self.mode = Mode::Off("between two maps".to_owned());
+    }
+
+    /// `CONSOLE_COMMAND`; true when it was ours.
+    pub fn console_command(&mut self) -> bool {
+        if !self.engine.argument(0).eq_ignore_ascii_case("gametimes") {
+            return false;
+        }
+        match self.engine.argument(1).to_ascii_lowercase().as_str() {
+            "status" | "" => self.status(),
+            "test" => self.order(Order::Test),
+            "reload" => self.reload(),
+            "help" => self.help(),
+            other => {
+                self.say(&format!("{other:?} is no command"));
+                self.help();
+            }
+        }
+        true
+    }
+
+    fn help(&self) {
+        for line in [
+            "gametimes status   version, round, players, outbox, last message",
+            "gametimes test     posts a test message to every webhook and says what came of it",
+            "gametimes reload   reads the settings anew",
+            "gametimes help     this",
+        ] {
+            self.say(line);
+        }
+    }
+
+    fn status(&mut self) {
+        match self.mode.clone() {
+            Mode::Native => {
+                self.say(&format!(
+                    "v{VERSION} records, engine {}",
+                    self.engine_version
+                ));
+                self.say(&format!(
+                    "cost of a frame: last {} ns, most {} ns (one in {TIMED_FRAMES} is timed)",
+                    self.cost.last.as_nanos(),
+                    self.cost.max.as_nanos()
+                ));
+            }
+            Mode::Off(why) => self.say(&format!("v{VERSION} does not record: {why}")),
+        }
+        self.order(Order::Status);
+    }
+
+    fn reload(&mut self) {
+        let (settings, warnings) = Settings::read(&self.engine, &mut self.kept);
+        for line in warnings {
+            self.say(&line);
+        }
+        let config = self.config(&settings, &self.level(1));
+        self.order(Order::Configure(config));
+        self.say(&format!(
+            "settings read: webhooks {}, folder {}; gametimes_enabled counts from the next map",
+            settings.webhooks.len(),
+            settings.folder.display()
+        ));
+    }
+
+    fn order(&mut self, order: Order) {
+        if let Some(observer) = self.watch() {
+            observer.sink().give(order);
+        }
+    }
+
+    /// Counts something foreign that was wrong.
+    pub fn complain(&mut self, complaint: Complaint) {
+        if let Some(observer) = self.watch() {
+            observer.complain(complaint);
+        }
+    }
+
+    fn print_lines(&mut self, limit: usize) {
+        for _ in 0..limit {
+            let Some(line) = self.observer.as_mut().and_then(|o| o.sink().line()) else {
+                return;
+            };
+            self.say(&line);
+        }
+    }
+
+    /// Says what was wrong since the last time, each kind in one line with a count.
+    fn print_complaints(&mut self) {
+        if let Some(observer) = &mut self.observer {
+            if observer.sink().take_lost() > 0 {
+                observer.complain(Complaint::Lost);
+            }
+            if let Some(new) = observer.take_complaints() {
+                for (sum, n) in self.complaints.iter_mut().zip(new) {
+                    *sum = sum.saturating_add(n);
+                }
+            }
+        }
+        for (n, complaint) in Complaint::ALL.into_iter().enumerate() {
+            let count = self.complaints[n];
+            if count > 0 && self.complained[n].is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
+                self.complaints[n] = 0;
+                self.complained[n] = Some(Instant::now());
+                self.say(&format!("{} ({count} times)", complaint.text()));
+            }
+        }
+    }
+
+    /// A panic was caught at the door: from now on everything is passed through until the next map.
+    pub fn panicked(&mut self, panic: &(dyn Any + Send)) {
+        let why = panic
+            .downcast_ref::<&str>()
+            .map(ToString::to_string)
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        self.mode = Mode::Off("internal error".to_owned());
+        // What was recorded so far ends here; the worker finishes it.
+        if let Some(observer) = &mut self.observer {
+            observer.shutdown(ShutdownCause::Crash);
+            observer.closed();
+        }
+        self.engine
+            .set_cvar(c"gametimes_module", "off: internal error");
+        self.say(&format!(
+            "internal error, recording stops until the next map: {why}; please report this"
+        ));
+    }
+
+    fn say(&self, line: &str) {
+        self.engine.print(&format!("[gametimes] {line}\n"));
+    }
+}
+
+/// `2.83.1` from 283010000; empty when the engine gave no version.
+fn version_text(version: isize) -> String {
+    if version < 100_000_000 {
+        return String::new();
+    }
+    format!(
+        "{}.{}.{}",
+        version / 100_000_000,
+        version / 1_000_000 % 100,
+        version / 10_000 % 100
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_as_the_engine_counts_them() {
+        assert_eq!(version_text(283_010_000), "2.83.1");
+        assert_eq!(version_text(285_000_045), "2.85.0");
+        assert_eq!(version_text(0), "");
+    }
+}

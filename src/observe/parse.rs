@@ -1,0 +1,242 @@
+//! What the game prints and sets, taken apart. Bytes of the game are foreign: any bytes may come, nothing here panics.
+
+use crate::engine::numbers::MAX_CLIENTS;
+
+/// A print of the game that tells something of the round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Print<'a> {
+    /// `Kill: killer victim means: ...`
+    Kill {
+        /// Slot that died.
+        victim: u8,
+        /// Slot of the killer; none for the world.
+        killer: Option<u8>,
+        /// `MOD_MP40`, or the number as the game printed it.
+        means: &'a [u8],
+    },
+    /// `Medic_Revive: medic patient`
+    Revive {
+        /// Slot of the medic.
+        medic: u8,
+        /// Slot that comes back to life.
+        patient: u8,
+    },
+    /// `Exit: ...`, the text after it.
+    Exit(&'a [u8]),
+    /// `callvote: slot ...`
+    VoteCalled {
+        /// Slot of the caller.
+        slot: u8,
+        /// Whether it is a vote to surrender.
+        surrender: bool,
+    },
+    /// `Vote Failed: ...`
+    VoteFailed,
+}
+
+/// Takes a print apart. `None`: it is none of ours. `Some(Err(()))`: it begins like one of ours, but its numbers make no
+/// sense.
+pub fn print(text: &[u8]) -> Option<Result<Print<'_>, ()>> {
+    // One look at the first byte spares the rest for nearly all prints.
+    match text.first()? {
+        b'K' => Some(kill(text.strip_prefix(b"Kill: ")?).ok_or(())),
+        b'M' => Some(revive(text.strip_prefix(b"Medic_Revive: ")?).ok_or(())),
+        b'E' => Some(Ok(Print::Exit(text.strip_prefix(b"Exit: ")?.trim_ascii()))),
+        b'c' => Some(vote_called(text.strip_prefix(b"callvote: ")?).ok_or(())),
+        b'V' => text
+            .strip_prefix(b"Vote Failed: ")
+            .map(|_| Ok(Print::VoteFailed)),
+        _ => None,
+    }
+}
+
+fn kill(rest: &[u8]) -> Option<Print<'_>> {
+    let (killer, rest) = number(rest)?;
+    let (victim, rest) = number(rest)?;
+    let (_, rest) = number(rest)?;
+    let rest = rest.strip_prefix(b":")?.trim_ascii_end();
+    // Names may hold " by ", the name of the means of death does not.
+    let by = rest.windows(4).rposition(|w| w == b" by ")?;
+    Some(Print::Kill {
+        victim: slot(victim)?,
+        killer: slot(killer),
+        means: &rest[by + 4..],
+    })
+}
+
+fn revive(rest: &[u8]) -> Option<Print<'_>> {
+    let (medic, rest) = number(rest)?;
+    let (patient, _) = number(rest)?;
+    Some(Print::Revive {
+        medic: slot(medic)?,
+        patient: slot(patient)?,
+    })
+}
+
+fn vote_called(rest: &[u8]) -> Option<Print<'_>> {
+    let (caller, rest) = number(rest)?;
+    Some(Print::VoteCalled {
+        slot: slot(caller)?,
+        surrender: rest.trim_ascii_start().starts_with(b"Surrender"),
+    })
+}
+
+/// A slot, when the number is one.
+fn slot(number: i32) -> Option<u8> {
+    u8::try_from(number)
+        .ok()
+        .filter(|&n| usize::from(n) < MAX_CLIENTS)
+}
+
+/// A decimal number at the start, blanks before it skipped, and what follows it. Out of range: none.
+fn number(text: &[u8]) -> Option<(i32, &[u8])> {
+    let text = text.trim_ascii_start();
+    let len = text
+        .iter()
+        .enumerate()
+        .take_while(|&(i, &b)| b.is_ascii_digit() || (i == 0 && b == b'-'))
+        .count();
+    let (digits, rest) = text.split_at(len);
+    Some((std::str::from_utf8(digits).ok()?.parse().ok()?, rest))
+}
+
+/// The number that C's `atoi` would read: 0 where there is none.
+pub fn leading_number(text: &[u8]) -> i32 {
+    number(text).map_or(0, |(n, _)| n)
+}
+
+/// The value of a key in an info string, `\key\value\key\value`; the first backslash may be missing.
+pub fn info_value<'a>(info: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let mut parts = info
+        .strip_prefix(b"\\")
+        .unwrap_or(info)
+        .split(|&b| b == b'\\');
+    while let Some(name) = parts.next() {
+        let value = parts.next()?;
+        if name == key {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// The name of a stats file, without the folder, when a path is one:
+/// `gamestats/YYYY-MM-DD-HHMMSS-<map>-round-<N>.txt`.
+pub fn stats_file(path: &[u8]) -> Option<&[u8]> {
+    let name = path.strip_prefix(b"gamestats/")?;
+    let date = name.get(..18)?;
+    let dated = date.iter().enumerate().all(|(i, b)| match i {
+        4 | 7 | 10 | 17 => *b == b'-',
+        _ => b.is_ascii_digit(),
+    });
+    let stem = name.strip_suffix(b".txt")?;
+    let round = stem.windows(7).rposition(|w| w == b"-round-")?;
+    let numbered = stem.len() > round + 7 && stem[round + 7..].iter().all(u8::is_ascii_digit);
+    let plain = name
+        .iter()
+        .all(|b| b.is_ascii_graphic() && *b != b'/' && *b != b'\\');
+    (dated && numbered && plain).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_names_killer_victim_and_means() {
+        let text = b"Kill: 11 4 9: ^7^3Player^711^7 killed ^4Pl by 7 by x^7 by MOD_THOMPSON\n";
+        let expected = Print::Kill {
+            victim: 4,
+            killer: Some(11),
+            means: b"MOD_THOMPSON",
+        };
+        assert_eq!(print(text), Some(Ok(expected)));
+    }
+
+    #[test]
+    fn the_world_is_no_killer() {
+        let Some(Ok(Print::Kill { victim, killer, .. })) =
+            print(b"Kill: 1022 63 33: <world> killed x by MOD_FALLING\n")
+        else {
+            panic!()
+        };
+        assert_eq!((victim, killer), (63, None));
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused() {
+        for text in [
+            &b"Kill: 1 64 9: a killed b by MOD_X\n"[..],
+            b"Kill: 1 -1 9: a killed b by MOD_X\n",
+            b"Kill: 1 99999999999 9: a killed b by MOD_X\n",
+            b"Kill: 1 2\n",
+            b"Kill: ",
+            b"Medic_Revive: 3 64\n",
+            b"Medic_Revive: 3\n",
+            b"callvote: x Surrender\n",
+        ] {
+            assert_eq!(print(text), Some(Err(())), "{text:?}");
+        }
+        for text in [
+            &b""[..],
+            b"K",
+            b"say: Kill: 1 2 3: x by y",
+            b"Vote Passed: x",
+            b"\xff",
+        ] {
+            assert_eq!(print(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn votes_and_exits() {
+        let called = Print::VoteCalled {
+            slot: 1,
+            surrender: true,
+        };
+        assert_eq!(print(b"callvote: 1 Surrender [ALLIES]\n"), Some(Ok(called)));
+        assert_eq!(
+            print(b"callvote: 1 Change map to radar\n"),
+            Some(Ok(Print::VoteCalled {
+                slot: 1,
+                surrender: false
+            }))
+        );
+        assert_eq!(
+            print(b"Vote Failed: (Y:1-N:5) Surrender\n"),
+            Some(Ok(Print::VoteFailed))
+        );
+        assert_eq!(
+            print(b"Exit: Wolf EndRound.\n"),
+            Some(Ok(Print::Exit(b"Wolf EndRound.")))
+        );
+    }
+
+    #[test]
+    fn info_strings_with_and_without_the_first_backslash() {
+        assert_eq!(info_value(b"\\n\\x\\t\\2", b"t"), Some(&b"2"[..]));
+        assert_eq!(info_value(b"n\\x\\t\\2", b"n"), Some(&b"x"[..]));
+        // a value that looks like the key is no key
+        assert_eq!(info_value(b"n\\t\\t\\2", b"t"), Some(&b"2"[..]));
+        assert_eq!(info_value(b"", b"t"), None);
+        assert_eq!(info_value(b"\\t", b"t"), None);
+    }
+
+    #[test]
+    fn stats_files_are_told_by_their_name() {
+        let name = b"2026-11-20-123344-room2-round-1.txt";
+        assert_eq!(
+            stats_file(&[b"gamestats/", &name[..]].concat()),
+            Some(&name[..])
+        );
+        for path in [
+            &b"session/client01.json"[..],
+            b"gamestats/x.txt",
+            b"gamestats/2026-11-20-123344-../../x-round-1.txt",
+            b"gamestats/2026-11-20-123344-room2-round-.txt",
+            b"gamestats/2026-11-20_123344-room2-round-1.txt",
+        ] {
+            assert_eq!(stats_file(path), None, "{path:?}");
+        }
+    }
+}

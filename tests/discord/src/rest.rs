@@ -1,0 +1,392 @@
+//! The REST half: webhooks, channel messages, attachments.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::state::{Shared, TOKEN};
+
+type App = State<Arc<Shared>>;
+
+/// Discord's limit for a message with files, for servers without boosts.
+const BODY_LIMIT: usize = 10 * 1024 * 1024;
+
+pub(crate) fn router(state: Arc<Shared>) -> Router {
+    let api = Router::new()
+        .route("/webhooks/{id}/{token}", post(execute).get(webhook))
+        .route("/channels/{id}", get(channel))
+        .route("/channels/{id}/messages", get(history).post(create))
+        .route(
+            "/channels/{id}/messages/{message}",
+            get(message).patch(edit),
+        )
+        .route("/users/@me", get(me))
+        .route("/gateway", get(gateway))
+        .route("/gateway/bot", get(gateway_bot));
+    Router::new()
+        .nest("/api", api.clone())
+        .nest("/api/v10", api)
+        .route("/attachments/{channel}/{id}/{name}", get(attachment))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&state),
+            unless_gone,
+        ))
+        .with_state(state)
+}
+
+/// Connections that were open when the stand-in went get no answer either.
+async fn unless_gone(State(state): App, request: Request, next: Next) -> Response {
+    if state.lock().gone {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            [(header::CONNECTION, "close")],
+        )
+            .into_response();
+    }
+    next.run(request).await
+}
+
+/// An error in Discord's shape.
+fn error(status: StatusCode, code: u32, message: &str) -> Response {
+    (
+        status,
+        axum::Json(json!({ "message": message, "code": code })),
+    )
+        .into_response()
+}
+
+fn authorized(headers: &HeaderMap) -> Result<(), Box<Response>> {
+    let expected = format!("Bot {TOKEN}");
+    match headers.get(header::AUTHORIZATION).map(|v| v.to_str()) {
+        Some(Ok(token)) if token == expected => Ok(()),
+        _ => Err(Box::new(error(
+            StatusCode::UNAUTHORIZED,
+            0,
+            "401: Unauthorized",
+        ))),
+    }
+}
+
+/// A body of a message: JSON, or multipart with `payload_json` and `files[n]`.
+struct Body {
+    json: Value,
+    files: Vec<(String, Vec<u8>)>,
+}
+
+impl Body {
+    async fn read(request: Request) -> Result<Self, Box<Response>> {
+        let bad = |what: &str| Box::new(error(StatusCode::BAD_REQUEST, 50109, what));
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let kind = kind
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        let mut body = Self {
+            json: Value::Null,
+            files: Vec::new(),
+        };
+        if kind.starts_with("multipart/form-data") {
+            let mut form = Multipart::from_request(request, &())
+                .await
+                .map_err(|e| bad(&e.to_string()))?;
+            while let Some(field) = form.next_field().await.map_err(|e| bad(&e.to_string()))? {
+                let name = field.name().unwrap_or_default().to_owned();
+                let file_name = field.file_name().map(str::to_owned);
+                let bytes = field.bytes().await.map_err(|e| bad(&e.to_string()))?;
+                match (name.as_str(), file_name) {
+                    ("payload_json", _) => {
+                        body.json =
+                            serde_json::from_slice(&bytes).map_err(|e| bad(&e.to_string()))?;
+                    }
+                    (_, Some(file_name)) => body.files.push((file_name, bytes.to_vec())),
+                    _ => {}
+                }
+            }
+        } else {
+            let bytes = Bytes::from_request(request, &())
+                .await
+                .map_err(|e| bad(&e.to_string()))?;
+            body.json = serde_json::from_slice(&bytes).map_err(|e| bad(&e.to_string()))?;
+        }
+        if let Err(what) = within_limits(&body.json) {
+            return Err(Box::new(error(StatusCode::BAD_REQUEST, 50035, &what)));
+        }
+        Ok(body)
+    }
+}
+
+/// Discord's limits of a message's content and embeds.
+fn within_limits(body: &Value) -> Result<(), String> {
+    let count = |v: &Value| v.as_str().unwrap_or_default().chars().count();
+    let check = |what: &str, n: usize, most: usize| {
+        if n > most {
+            Err(format!(
+                "Invalid Form Body: {what} must be {most} or fewer in length, is {n}"
+            ))
+        } else {
+            Ok(())
+        }
+    };
+    check("content", count(&body["content"]), 2000)?;
+    check("username", count(&body["username"]), 80)?;
+    let none = Vec::new();
+    let embeds = body["embeds"].as_array().unwrap_or(&none);
+    check("embeds", embeds.len(), 10)?;
+    let mut total = 0;
+    for embed in embeds {
+        let fields = embed["fields"].as_array().unwrap_or(&none);
+        check("embeds.fields", fields.len(), 25)?;
+        check("embeds.title", count(&embed["title"]), 256)?;
+        check("embeds.description", count(&embed["description"]), 4096)?;
+        check("embeds.footer.text", count(&embed["footer"]["text"]), 2048)?;
+        total +=
+            count(&embed["title"]) + count(&embed["description"]) + count(&embed["footer"]["text"]);
+        for field in fields {
+            check("embeds.fields.name", count(&field["name"]), 256)?;
+            check("embeds.fields.value", count(&field["value"]), 1024)?;
+            if count(&field["name"]) == 0 || count(&field["value"]) == 0 {
+                return Err(
+                    "Invalid Form Body: embeds.fields.value: This field is required".into(),
+                );
+            }
+            total += count(&field["name"]) + count(&field["value"]);
+        }
+    }
+    check("embeds", total, 6000)?;
+    if embeds.is_empty() && count(&body["content"]) == 0 {
+        return Err("Cannot send an empty message".into());
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Wait {
+    #[serde(default)]
+    wait: bool,
+}
+
+async fn execute(
+    State(state): App,
+    Path((id, token)): Path<(u64, String)>,
+    Query(Wait { wait }): Query<Wait>,
+    request: Request,
+) -> Response {
+    {
+        let mut state = state.lock();
+        if let Some(status) = state.failures.pop_front() {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            if status == StatusCode::TOO_MANY_REQUESTS {
+                return too_many(0.3);
+            }
+            return error(status, 0, "a failure that was ordered");
+        }
+        let Some(webhook) = state.webhooks.get(&id).cloned() else {
+            return error(StatusCode::NOT_FOUND, 10015, "Unknown Webhook");
+        };
+        if webhook.token != token {
+            return error(StatusCode::UNAUTHORIZED, 50027, "Invalid Webhook Token");
+        }
+        if let Some(wait) = state.rate_limited(&webhook) {
+            return too_many(wait.as_secs_f64());
+        }
+    }
+    let body = match Body::read(request).await {
+        Ok(body) => body,
+        Err(response) => return *response,
+    };
+    match state.lock().execute_webhook(id, &body.json, body.files) {
+        None => error(StatusCode::NOT_FOUND, 10015, "Unknown Webhook"),
+        Some(message) if wait => axum::Json(message.json).into_response(),
+        Some(_) => StatusCode::NO_CONTENT.into_response(),
+    }
+}
+
+fn too_many(seconds: f64) -> Response {
+    (
+        StatusCode::TOO_MANY_REQUESTS,
+        [(header::RETRY_AFTER, format!("{}", seconds.ceil()))],
+        axum::Json(json!({ "message": "You are being rate limited.", "retry_after": seconds, "global": false })),
+    )
+        .into_response()
+}
+
+async fn webhook(State(state): App, Path((id, token)): Path<(u64, String)>) -> Response {
+    match state.lock().webhooks.get(&id) {
+        Some(w) if w.token == token => axum::Json(json!({
+            "id": id.to_string(), "type": 1, "channel_id": w.channel_id.to_string(),
+            "guild_id": crate::GUILD_ID.to_string(), "name": "gametimes", "avatar": null, "token": token,
+            "application_id": null,
+        }))
+        .into_response(),
+        Some(_) => error(StatusCode::UNAUTHORIZED, 50027, "Invalid Webhook Token"),
+        None => error(StatusCode::NOT_FOUND, 10015, "Unknown Webhook"),
+    }
+}
+
+async fn channel(State(state): App, headers: HeaderMap, Path(id): Path<u64>) -> Response {
+    if let Err(response) = authorized(&headers) {
+        return *response;
+    }
+    let known = {
+        let state = state.lock();
+        state.channel_id == id || state.webhooks.values().any(|w| w.channel_id == id)
+    };
+    if !known {
+        return error(StatusCode::NOT_FOUND, 10003, "Unknown Channel");
+    }
+    axum::Json(json!({
+        "id": id.to_string(), "type": 0, "guild_id": crate::GUILD_ID.to_string(), "name": "stats-control",
+        "position": 0, "permission_overwrites": [], "nsfw": false,
+    }))
+    .into_response()
+}
+
+#[derive(Deserialize)]
+struct Page {
+    after: Option<u64>,
+    before: Option<u64>,
+    limit: Option<usize>,
+}
+
+/// Newest first, as Discord gives them; `after` takes the ones that follow directly.
+async fn history(
+    State(state): App,
+    headers: HeaderMap,
+    Path(id): Path<u64>,
+    Query(page): Query<Page>,
+) -> Response {
+    if let Err(response) = authorized(&headers) {
+        return *response;
+    }
+    let limit = page.limit.unwrap_or(50);
+    if !(1..=100).contains(&limit) {
+        return error(
+            StatusCode::BAD_REQUEST,
+            50035,
+            "limit: int value should be between 1 and 100",
+        );
+    }
+    let state = state.lock();
+    let mut list: Vec<&crate::Message> = state
+        .messages
+        .iter()
+        .filter(|m| {
+            m.channel_id == id
+                && page.after.is_none_or(|a| m.id > a)
+                && page.before.is_none_or(|b| m.id < b)
+        })
+        .collect();
+    if page.after.is_some() {
+        list.truncate(limit);
+        list.reverse();
+    } else {
+        list.reverse();
+        list.truncate(limit);
+    }
+    axum::Json(list.iter().map(|m| m.json.clone()).collect::<Vec<_>>()).into_response()
+}
+
+async fn message(
+    State(state): App,
+    headers: HeaderMap,
+    Path((channel, id)): Path<(u64, u64)>,
+) -> Response {
+    if let Err(response) = authorized(&headers) {
+        return *response;
+    }
+    let state = state.lock();
+    match state
+        .messages
+        .iter()
+        .find(|m| m.id == id && m.channel_id == channel)
+    {
+        Some(message) => axum::Json(message.json.clone()).into_response(),
+        None => error(StatusCode::NOT_FOUND, 10008, "Unknown Message"),
+    }
+}
+
+async fn create(
+    State(state): App,
+    headers: HeaderMap,
+    Path(id): Path<u64>,
+    request: Request,
+) -> Response {
+    if let Err(response) = authorized(&headers) {
+        return *response;
+    }
+    match Body::read(request).await {
+        Ok(body) => {
+            axum::Json(state.lock().post_as_bot(id, &body.json, body.files).json).into_response()
+        }
+        Err(response) => *response,
+    }
+}
+
+async fn edit(
+    State(state): App,
+    headers: HeaderMap,
+    Path((channel, id)): Path<(u64, u64)>,
+    request: Request,
+) -> Response {
+    if let Err(response) = authorized(&headers) {
+        return *response;
+    }
+    let body = match Body::read(request).await {
+        Ok(body) => body,
+        Err(response) => return *response,
+    };
+    match state.lock().edit(channel, id, &body.json, body.files) {
+        Some(message) => axum::Json(message.json).into_response(),
+        None => error(StatusCode::NOT_FOUND, 10008, "Unknown Message"),
+    }
+}
+
+async fn me(State(state): App, headers: HeaderMap) -> Response {
+    if let Err(response) = authorized(&headers) {
+        return *response;
+    }
+    axum::Json(state.lock().me()).into_response()
+}
+
+async fn gateway(State(state): App) -> Response {
+    axum::Json(json!({ "url": format!("ws://{}", state.lock().address) })).into_response()
+}
+
+async fn gateway_bot(State(state): App, headers: HeaderMap) -> Response {
+    if let Err(response) = authorized(&headers) {
+        return *response;
+    }
+    axum::Json(json!({
+        "url": format!("ws://{}", state.lock().address), "shards": 1,
+        "session_start_limit": { "total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1 },
+    }))
+    .into_response()
+}
+
+async fn attachment(
+    State(state): App,
+    Path((_, id, name)): Path<(u64, String, String)>,
+) -> Response {
+    let state = state.lock();
+    match state.attachments.get(&id).filter(|file| file.name == name) {
+        Some(file) => (
+            [(header::CONTENT_TYPE, "application/json")],
+            file.bytes.clone(),
+        )
+            .into_response(),
+        None => (
+            StatusCode::NOT_FOUND,
+            "This content is no longer available.",
+        )
+            .into_response(),
+    }
+}

@@ -1,0 +1,63 @@
+/* The C half of the stand-in engine: what an engine does that Rust cannot, variadic traps and longjmp. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+enum { GAME_SHUTDOWN = 1, GAME_CLIENT_DISCONNECT = 5, G_ERROR = 1, G_DROP_CLIENT = 18, ARGUMENTS_END = -1337, ARGUMENTS = 16 };
+
+typedef intptr_t (*vm_main_fn)(int32_t command, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t,
+                               intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t);
+
+/* In Rust: carries out a trap. Never leaves by longjmp. */
+extern intptr_t standin_trap(const intptr_t *arguments);
+
+static _Thread_local vm_main_fn vm_main;
+static _Thread_local jmp_buf top;
+static _Thread_local int depth;
+
+static intptr_t enter(int32_t command, const intptr_t *a)
+{
+    return vm_main(command, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15]);
+}
+
+/* What a game gets as `syscall`. Like the engine it reads up to the sentinel, or 15 arguments. */
+intptr_t standin_syscall(intptr_t trap, ...)
+{
+    static const intptr_t none[ARGUMENTS];
+    intptr_t a[ARGUMENTS] = { trap };
+    va_list args;
+    va_start(args, trap);
+    for (int i = 1; i < ARGUMENTS; i++) {
+        a[i] = va_arg(args, intptr_t);
+        if ((int32_t)a[i] == ARGUMENTS_END) {
+            a[i] = 0;
+            break;
+        }
+    }
+    va_end(args);
+    intptr_t result = standin_trap(a);
+    if (trap == G_ERROR) {
+        /* The engine shuts the game down from inside the trap, and leaves over every frame on the stack. */
+        enter(GAME_SHUTDOWN, none);
+        depth = 0;
+        longjmp(top, 1);
+    }
+    if (trap == G_DROP_CLIENT) {
+        intptr_t slot[ARGUMENTS] = { a[1] };
+        enter(GAME_CLIENT_DISCONNECT, slot);
+    }
+    return result;
+}
+
+/* Calls the game. 0: it came back, with its result. 1: it raised its error and is shut down. */
+int standin_call(vm_main_fn entry, int32_t command, const intptr_t *arguments, intptr_t *result)
+{
+    vm_main = entry;
+    if (depth == 0 && setjmp(top))
+        return 1;
+    depth++;
+    *result = enter(command, arguments);
+    depth--;
+    return 0;
+}

@@ -1,0 +1,231 @@
+//! Plays a tape through the module.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::engine::{Arg, Server, Step};
+use crate::tape::{self, Bytes, Line, Record, Tape};
+
+/// How a tape is played.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The built module.
+    pub module: PathBuf,
+    /// `<fs_homepath>`; gametimes files go to `<home>/legacy/gametimes/`.
+    pub home: PathBuf,
+    /// At the match's own pace instead of as fast as it goes.
+    pub realtime: bool,
+    /// Cvars that are set before the first map, over those of the tape.
+    pub cvars: Vec<(String, String)>,
+}
+
+impl Options {
+    /// As fast as it goes.
+    pub fn new(module: &Path, home: &Path) -> Self {
+        Self {
+            module: module.to_owned(),
+            home: home.to_owned(),
+            realtime: false,
+            cvars: Vec::new(),
+        }
+    }
+
+    /// With a cvar set.
+    #[must_use]
+    pub fn cvar(mut self, name: &str, value: &str) -> Self {
+        self.cvars.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// Plays a whole tape on a new server and gives what stood on its console. The base folder is `<home>/base`.
+///
+/// # Errors
+/// A line for people: what could not be loaded or written.
+pub fn play(tape: &Tape, options: &Options) -> Result<String, String> {
+    let base = options.home.join("base");
+    let mut server = Server::new(&options.module, &options.home, &base)?;
+    for (name, value) in &options.cvars {
+        server.set_cvar(name, value);
+    }
+    let mut player = Player::new(tape, options.realtime);
+    while player.step(&mut server, |_| {})? {}
+    Ok(server.take_console())
+}
+
+/// Plays a tape call by call.
+pub struct Player<'a> {
+    lines: &'a [Line],
+    at: usize,
+    realtime: bool,
+    last_unix_ms: Option<i64>,
+}
+
+impl<'a> Player<'a> {
+    /// At the beginning of a tape.
+    pub fn new(tape: &'a Tape, realtime: bool) -> Self {
+        Self {
+            lines: &tape.lines,
+            at: 0,
+            realtime,
+            last_unix_ms: None,
+        }
+    }
+
+    /// Plays up to the end of the next call. `before` sees it first: command and arguments. False: the tape is over.
+    ///
+    /// # Errors
+    /// When the module cannot be loaded.
+    pub fn step(
+        &mut self,
+        server: &mut Server,
+        mut before: impl FnMut(&Call<'_>),
+    ) -> Result<bool, String> {
+        while let Some(line) = self.lines.get(self.at) {
+            self.at += 1;
+            match line {
+                Line::Cvars { values } => {
+                    for (name, value) in values {
+                        // Folders are this server's, not those of the recorded one.
+                        if !matches!(name.as_str(), "fs_basepath" | "fs_homepath") {
+                            server.set_cvar(name, &value.0);
+                        }
+                    }
+                }
+                Line::Userinfo { n, value } => server.set_userinfo(*n, &value.0),
+                Line::Clientcmd { text, .. } => server.set_command(&text.0),
+                Line::Call { cmd, args, unix_ms } => {
+                    let call = Call { cmd, args };
+                    before(&call);
+                    self.call(server, &call, *unix_ms)?;
+                    return Ok(true);
+                }
+                _ => {} // nothing else stands outside of calls
+            }
+        }
+        Ok(false)
+    }
+
+    fn call(&mut self, server: &mut Server, call: &Call<'_>, unix_ms: i64) -> Result<(), String> {
+        let command = tape::command(call.cmd)
+            .ok_or_else(|| format!("{}: no call of the engine", call.cmd))?;
+        let arguments: Vec<isize> = call.args.iter().map(|&a| a as isize).collect();
+        if self.realtime
+            && let Some(last) = self.last_unix_ms.replace(unix_ms)
+        {
+            std::thread::sleep(Duration::from_millis((unix_ms - last).clamp(0, 2000) as u64));
+        }
+        server.set_unix_ms(unix_ms);
+        match call.cmd {
+            "init" => server.load()?,
+            "shutdown" => self.prepare_shutdown(server),
+            "console" => server.set_command(b"recorded"),
+            _ => {}
+        }
+        let steps = self.steps(server);
+        server.call(command, &arguments, steps);
+        if call.cmd == "shutdown" {
+            server.unload();
+        }
+        Ok(())
+    }
+
+    /// The engine sets `gamestate` for what comes next before it ends a map: the next map's is recorded right before its
+    /// `init`. After a `quit` there is none.
+    fn prepare_shutdown(&self, server: &Server) {
+        let next = self.lines[self.at..].iter().find_map(|line| match line {
+            Line::Cvars { values } => values.get("gamestate"),
+            _ => None,
+        });
+        if let Some(gamestate) = next {
+            server.set_cvar("gamestate", &gamestate.0);
+        }
+    }
+
+    /// What happens inside the call that has just begun, up to its return.
+    fn steps(&mut self, server: &Server) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let mut depth = 1;
+        while let Some(line) = self.lines.get(self.at) {
+            self.at += 1;
+            let text = |b: &Bytes| Arg::Text(b.0.clone());
+            match line {
+                Line::Ret { value } => {
+                    steps.push(Step::Return(*value as isize));
+                    depth -= 1;
+                    if depth == 0 {
+                        break;
+                    }
+                }
+                Line::Call { args, .. } => {
+                    // From inside a trap: the engine drops a client.
+                    depth += 1;
+                    let slot = args.first().copied().unwrap_or(0) as isize;
+                    steps.push(Step::Trap(
+                        18,
+                        vec![Arg::Int(slot), Arg::Text(Vec::new()), Arg::Int(0)],
+                    ));
+                }
+                Line::Ps { c } => steps.extend(c.iter().map(write)),
+                Line::Locate {
+                    num_entities,
+                    entity_size,
+                    client_size,
+                } => steps.push(Step::Locate {
+                    entities: *num_entities as isize,
+                    entity_size: *entity_size as isize,
+                    client_size: *client_size as isize,
+                }),
+                Line::Print { text: t } => steps.push(Step::Trap(0, vec![text(t)])),
+                Line::CvarSet { name, value } => {
+                    steps.push(Step::Trap(5, vec![text(name), text(value)]))
+                }
+                Line::Configstring { n, value } => {
+                    steps.push(Step::Trap(20, vec![Arg::Int(*n as isize), text(value)]));
+                }
+                Line::Servercmd { text: t } => {
+                    steps.push(Step::Trap(19, vec![Arg::Int(-1), text(t)]))
+                }
+                Line::FsOpen { path, mode, handle } => steps.push(Step::Trap(
+                    11,
+                    vec![
+                        text(path),
+                        Arg::Handle(*handle as i32),
+                        Arg::Int(*mode as isize),
+                    ],
+                )),
+                Line::FsClose { handle } => {
+                    steps.push(Step::Trap(15, vec![Arg::Int(*handle as isize)]))
+                }
+                Line::Userinfo { n, value } => server.set_userinfo(*n, &value.0),
+                Line::Cvars { .. } | Line::Clientcmd { .. } => {}
+            }
+        }
+        steps
+    }
+}
+
+/// A call of a tape.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// `frame`.
+    pub cmd: &'a str,
+    /// Its arguments.
+    pub args: &'a [i64],
+}
+
+/// The record's fields at the offsets of `playerState_t`.
+fn write(record: &Record) -> Step {
+    let array = |at: i64, values: &[i64]| -> Vec<(i64, i64)> {
+        (0..).zip(values).map(|(i, &v)| (at + 4 * i, v)).collect()
+    };
+    let mut fields = vec![
+        (4, record.pm_type),
+        (12, record.pm_flags),
+        (104, record.eflags),
+        (160, record.cnum),
+    ];
+    fields.extend(array(208, &record.stats));
+    fields.extend(array(272, &record.pers));
+    Step::Write(record.n as isize, fields)
+}

@@ -1,0 +1,160 @@
+//! Matches of real servers, played through the built module: every number that the game itself says must stand in the file
+//! that the module wrote.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gametimes_format::{EndReason, GametimesFile};
+use serde::Deserialize;
+
+/// What really happened in a round, said by the game itself.
+#[derive(Debug, Deserialize)]
+struct Expected {
+    map: String,
+    start_t: i64,
+    pauses: Vec<ExpectedPause>,
+    exit: Option<String>,
+    end_t: i64,
+    play_ms: i64,
+    round: u8,
+    gametype: i32,
+    #[serde(default)]
+    aborted: bool,
+    players: BTreeMap<String, Figures>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ExpectedPause {
+    start_ms: i64,
+    end_ms: i64,
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+struct Figures {
+    spawns: u32,
+    revives: u32,
+    deaths: u32,
+    dead_ms: i64,
+    max_dead_ms: i64,
+    denied_ms: i64,
+    kills: u32,
+}
+
+fn check(name: &str) {
+    let home = tempfile::tempdir().unwrap();
+    let console = common::play_in(home.path(), name);
+    let files = common::files(home.path());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(format!("tests/data/tapes/{name}.expected.json"));
+    let expected: Vec<Expected> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    assert_eq!(files.len(), expected.len(), "{name}: rounds\n{console}");
+    for (n, (file, expected)) in files.iter().zip(&expected).enumerate() {
+        compare(&format!("{name} round {n}"), file, expected);
+    }
+}
+
+fn compare(which: &str, file: &GametimesFile, expected: &Expected) {
+    let m = &file.meta;
+    assert_eq!(m.map, expected.map, "{which}");
+    assert_eq!(m.round, expected.round, "{which}");
+    assert_eq!(m.gametype, expected.gametype, "{which}");
+    assert_eq!(m.duration_ms, expected.play_ms, "{which}");
+    assert_eq!(
+        m.actual_duration_seconds,
+        expected.play_ms / 1000,
+        "{which}"
+    );
+    assert_eq!(
+        expected.end_t - expected.start_t - expected.play_ms,
+        m.pauses.iter().map(|p| p.end_ms - p.start_ms).sum::<i64>(),
+        "{which}"
+    );
+    assert_eq!(m.pause_count as usize, expected.pauses.len(), "{which}");
+    for (pause, expected) in m.pauses.iter().zip(&expected.pauses) {
+        assert_eq!(
+            (pause.start_ms, pause.end_ms),
+            (expected.start_ms, expected.end_ms),
+            "{which}"
+        );
+    }
+    match expected.exit.as_deref() {
+        None => {
+            assert!(expected.aborted && !m.end_reason.is_finished(), "{which}");
+            assert_eq!((m.winner, m.exit_text.as_str()), (0, ""), "{which}");
+        }
+        Some(exit) => {
+            assert_eq!(format!("Exit: {}", m.exit_text), exit, "{which}");
+            let reason = match exit {
+                "Exit: Timelimit hit." => EndReason::TimeExpired,
+                "Exit: Wolf EndRound." => EndReason::Objective,
+                "Exit: Axis Surrender" | "Exit: Allies Surrender" => EndReason::Surrender,
+                other => panic!("{which}: {other}"),
+            };
+            assert_eq!(m.end_reason, reason, "{which}");
+        }
+    }
+    let mut seen = BTreeMap::new();
+    for s in &m.spawn_stats {
+        let figures = Figures {
+            spawns: s.spawns,
+            revives: s.revives,
+            deaths: s.deaths,
+            dead_ms: s.dead_ms,
+            max_dead_ms: s.max_dead_ms,
+            denied_ms: s.denied_ms,
+            kills: s.kills,
+        };
+        assert_eq!(s.dead_seconds, s.dead_ms / 1000, "{which} {}", s.guid);
+        assert!(
+            s.dead_ms + s.alive_ms <= s.played_ms,
+            "{which} {}: {s:?}",
+            s.guid
+        );
+        assert!(s.played_ms <= m.duration_ms, "{which} {}: {s:?}", s.guid);
+        assert!(
+            seen.insert(s.guid.clone(), figures).is_none(),
+            "{which}: {} twice",
+            s.guid
+        );
+    }
+    for (guid, expected) in &expected.players {
+        let nothing = Figures::default();
+        assert_eq!(
+            seen.get(guid).unwrap_or(&nothing),
+            expected,
+            "{which} {guid}"
+        );
+        seen.remove(guid);
+    }
+    // Whoever the game said nothing of has done nothing.
+    for (guid, figures) in seen {
+        assert_eq!(figures, Figures::default(), "{which} {guid}");
+    }
+}
+
+#[test]
+fn stopwatch() {
+    check("stopwatch");
+}
+
+#[test]
+fn surrender() {
+    check("surrender");
+}
+
+#[test]
+fn timelimit() {
+    check("timelimit");
+}
+
+#[test]
+fn interrupted() {
+    check("interrupted");
+}
+
+#[test]
+fn public40() {
+    check("public40");
+}
