@@ -8,6 +8,7 @@ mod common;
 use common::rounds;
 use common::script::Round;
 use gametimes_lua_tests::SCRIPT;
+use gametimes_lua_tests::http::{Http, Reply, wait_for};
 use gametimes_lua_tests::world::Server;
 
 /// What is in the server's folder when a map begins.
@@ -171,16 +172,60 @@ fn switched_off_is_off() {
 }
 
 #[test]
-fn the_urls_pass_from_one_to_the_other() {
+fn what_the_script_could_not_send_goes_while_the_module_records() {
+    let http = Http::start(|n, _| Reply::status(if n == 0 { 500 } else { 204 }));
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set("gametimes_webhook_url", &http.url("t"));
+    assert_eq!(map(&mut server, Module::Absent, Script::Present, 0), "s");
+    http.wait(1);
+    let outbox = server.game_dir().join("gametimes/outbox/lua");
+    let find = |end: &str| {
+        let mut names = std::fs::read_dir(&outbox)
+            .unwrap()
+            .map(|e| e.unwrap().path());
+        names.find(|p| p.to_string_lossy().ends_with(end))
+    };
+    wait_for("the failure", || find(".wait").is_some());
+    // The host goes down, and is back with the module, which takes the URL.
+    let pid = std::fs::read_to_string(find(".lock").unwrap().join("pid")).unwrap();
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-9", pid.trim()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    std::fs::write(find(".wait").unwrap(), "0 1\n").unwrap();
+    server.set("gametimes_webhook_url", "");
+    assert_eq!(map(&mut server, Module::Native, Script::Present, 0), "m");
+    http.wait(2);
+    wait_for("an idle outbox", || {
+        find(".curl").is_none() && find(".lock").is_none()
+    });
+}
+
+#[test]
+fn the_secrets_pass_from_one_to_the_other() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.set("gametimes_webhook_url", "http://127.0.0.1:1/x");
     // The module takes them out while it records and gives them back at the end, as the script does.
-    Round::start(&mut server, 0).shutdown(0);
+    server.set("gametimes_hmac_key", "a key");
+    let round = Round::start(&mut server, 0);
+    for name in ["gametimes_webhook_url", "gametimes_hmac_key"] {
+        assert_eq!(
+            round.server.world.borrow().cvar(name),
+            "",
+            "{name} is taken out"
+        );
+    }
+    round.shutdown(0);
     assert_eq!(
         server.world.borrow().cvar("gametimes_webhook_url"),
         "http://127.0.0.1:1/x"
     );
+    assert_eq!(server.world.borrow().cvar("gametimes_hmac_key"), "a key");
     server.set("gametimes_module", "native 0.1.0");
     server.set("gametimes_webhook_url", "");
     Round::start(&mut server, 0).shutdown(0);
