@@ -609,11 +609,10 @@ local function watch_pause(t)
   end
 end
 
---- When the round was over. The game says so between two frames (its clock stands at the last one) or inside one. Inside a
---- frame after the check for the end: the intermission begins a frame later. Else the game's limit for the next stopwatch
---- round tells; where there is none, the frame is taken, at most one frame too late.
+--- When the round was over. The game says so between two frames, when its clock stands at the last one, or inside one, when
+--- it stands at this one. In stopwatch the limit it sets for the next round tells which; else this frame is taken, which is
+--- one frame too late where a player's own action between two frames ended the round.
 local function exit_time(t)
-  if leading_number(cvar("gamestate")) == PLAYING then return t end
   local limit = tonumber(cvar("g_nextTimeLimit"))
   if limit and round.gametype == STOPWATCH and math.abs(limit * 60000 - play_clock(round.exit_after)) < 5 then
     return round.exit_after
@@ -1366,6 +1365,43 @@ et_Print = callback("et_Print", function(text)
   local f = round and not round.exit and PRINTS[text:byte()]
   if f then f(text) end
 end)
+
+--- `gametimes status` on the server's console; the module answers itself while it records.
+local function console_command()
+  if et.trap_Argv(0):lower() ~= "gametimes" then return false end
+  local command = et.trap_Argv(1):lower()
+  if command ~= "" and command ~= "status" then
+    log("the fallback script knows only: gametimes status")
+    return true
+  end
+  local why = stand_by()
+  log("v%s lua %s", VERSION, recording and "records, engine " .. server_version() or "does not record: " .. (why or "no map yet"))
+  if round then
+    local pause = round.pauses[#round.pauses]
+    log("round: %s R%d played %s%s", round.map, round.number, minutes(play_clock(clock.last)),
+      pause and not pause.stop and ", paused" or "")
+    for slot = 0, slots - 1 do
+      local seat = round.seats[slot]
+      if seat and plays(seat.team) then
+        local dead = seat.life == "dead" and cut(seat.since, clock.last) or 0
+        for _, d in ipairs(seat.person.dead) do dead = dead + cut(d[1], d[2]) end
+        log("  %2d %-6s %-5s dead %s %s", slot, seat.team == AXIS and "Axis" or "Allies",
+          seat.life == "alive" and "alive" or "dead", minutes(dead), seat.person.name)
+      end
+    end
+  else
+    log("no round is played")
+  end
+  if recording then log("webhooks: %d", #settings.urls) end
+  return true
+end
+
+--- The one callback that returns something: 1 when the command was ours.
+function et_ConsoleCommand()
+  local ok, ours = pcall(console_command)
+  if not ok then complain("error in et_ConsoleCommand", ours) end
+  if ours then return 1 end
+end
 
 -- lua_restart closes this state without et_ShutdownGame: the secrets must not get lost with it.
 local keeper = setmetatable({}, { __gc = function() pcall(give_back_secrets) end })

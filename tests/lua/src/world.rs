@@ -39,6 +39,8 @@ pub struct World {
     pub unix_ms: i64,
     /// Local time minus UTC.
     pub utc_offset_seconds: i64,
+    /// The words of the console command that runs.
+    pub arguments: Vec<String>,
     /// What the script printed.
     pub log: Vec<String>,
     /// Fields that raise an error when they are read, as a game that does not know them does.
@@ -223,6 +225,9 @@ impl Server {
             assert!(text.len() < 1024, "the game cuts prints at 1023 bytes");
             world.log.push(text);
             Ok(())
+        })?;
+        self.function(lua, &et, "trap_Argv", |world, _, n: usize| {
+            Ok(world.arguments.get(n).cloned().unwrap_or_default())
         })?;
         self.function(lua, &et, "RegisterModname", |_, _, _: LuaString| Ok(()))?;
         self.function(lua, &et, "trap_Milliseconds", |world, _, ()| {

@@ -264,6 +264,27 @@ fn an_end_between_two_frames_is_exact_in_stopwatch() {
 }
 
 #[test]
+fn what_comes_after_the_end_does_not_count() {
+    let (meta, _) = record(|mut round| {
+        round.frames(20);
+        round.kill(1, 0);
+        round.server.print(b"Exit: Wolf EndRound.\n");
+        round.server.set("g_nextTimeLimit", "0.025833");
+        round.server.set("gamestate", "3");
+        round.kill(0, 1); // at the very end: counts
+        round.level += 50; // the next frame runs
+        round.spawn(1, false);
+        round.kill(0, 1);
+        round.level -= 50;
+        round.frames(1);
+        round.shutdown(1);
+    });
+    let (a, b) = (of(&meta, 0), of(&meta, 1));
+    assert_eq!(meta.duration_ms, 1550);
+    assert_eq!((a.deaths, a.dead_ms, b.spawns, b.dead_ms), (1, 0, 1, 0));
+}
+
+#[test]
 fn two_without_a_guid_are_told_apart_by_name() {
     let (meta, _) = record(|mut round| {
         round.join(5, 1, "", "nobody");
@@ -579,4 +600,31 @@ fn a_long_fight_does_not_outgrow_the_timeline() {
     assert_eq!(meta.events.len(), 20_000);
     assert!(meta.events_dropped > 4000, "{}", meta.events_dropped);
     assert_eq!(of(&meta, 1).deaths, 8000);
+}
+
+#[test]
+fn the_console_command_says_how_it_stands() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let mut round = Round::start(&mut server, 0);
+    round.frames(20);
+    round.kill(1, 0);
+    round.frames(20);
+    let mut command = |words: &str| -> Option<i64> {
+        round.server.world.borrow_mut().arguments = words.split(' ').map(str::to_owned).collect();
+        round.server.eval("et_ConsoleCommand()")
+    };
+    assert_eq!(command("status"), None, "not ours: the next script gets it");
+    assert_eq!(command("Gametimes status"), Some(1));
+    assert_eq!(command("gametimes frobnicate"), Some(1));
+    let log = server.log();
+    for line in [
+        "v0.1.0 lua records, engine 2.83.1",
+        "round: supply R1 played 0:02.550",
+        "   0 Axis   alive dead 0:00.000 Player0",
+        "   1 Allies dead  dead 0:01.000 Player1",
+        "knows only: gametimes status",
+    ] {
+        assert!(log.contains(line), "{line}\n{log}");
+    }
 }
