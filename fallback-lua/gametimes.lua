@@ -645,6 +645,15 @@ local function finish(t, unix, reason)
   done.exit = done.exit or ""
   local pause = done.pauses[#done.pauses]
   if pause and not pause.stop then pause.stop, pause.stop_unix = math.max(t, pause.start), unix end
+  -- The clock was set during the round: its times follow the game's clock. A busy server drifts by some seconds.
+  local drift = unix - done.start_unix - (t - done.start) // 1000
+  done.ended_unix = unix                       -- as the stats script saw it
+  if math.abs(drift) > 60 then
+    log("the system's clock was set by %d sec during the round; the round's times follow the game's clock", drift)
+    local function mended(level_time) return done.start_unix + (level_time - done.start) // 1000 end
+    for _, p in ipairs(done.pauses) do p.start_unix, p.stop_unix = mended(p.start), mended(p.stop) end
+    done.stop_unix = mended(t)
+  end
   done.axis, done.allies = {}, {}
   for slot = 0, slots - 1 do
     local seat = done.seats[slot]
@@ -1090,7 +1099,7 @@ end
 --- The stats file of a round: its name holds the second in which it was written. A script writes it in one go, so when it is
 --- there it is complete.
 local function find_stats_file(done)
-  local from = done.stop_unix - 1
+  local from = done.ended_unix - 1
   for unix = from, math.min(os.time(), from + 8) do
     for n = 1, 2 do
       local name = string.format("%s-%s-round-%d.txt", os.date("%Y-%m-%d-%H%M%S", unix), done.map, n)
@@ -1124,26 +1133,33 @@ end
 
 local waiting                                  -- the round that is over but not written yet
 
---- Writes the gametimes file of the round that waits and sends its message.
-local function deliver()
+--- Writes the gametimes file of the round that waits and sends its message. A disk that is full may have room again a second
+--- later; `last` says that there will be none.
+local function deliver(last)
   local done = waiting
-  waiting = nil
   done.stats_file = done.stats_file or find_stats_file(done)
-  done.players = {}
-  for _, p in ipairs(done.people) do
-    if p.played_ms > 0 or p.spawns > 0 or p.deaths > 0 or p.kills > 0 then done.players[#done.players + 1] = p end
+  if not done.event_id then
+    done.players = {}
+    for _, p in ipairs(done.people) do
+      if p.played_ms > 0 or p.spawns > 0 or p.deaths > 0 or p.kills > 0 then done.players[#done.players + 1] = p end
+    end
+    done.event_id = uuid7(done.stop_unix)
+    done.canonical_id = hex(sha256(string.format("%d:%s:%d", done.start_unix, done.map, done.number))):sub(1, 16)
+    say_summary(done)
   end
-  done.event_id = uuid7(done.stop_unix)
-  done.canonical_id = hex(sha256(string.format("%d:%s:%d", done.start_unix, done.map, done.number))):sub(1, 16)
   local map = done.map:gsub("[^%w_%-]", "_")
-  say_summary(done)
   local name = string.format("gametime-%s-R%d-%d.json", map ~= "" and map or "unknown", done.number, done.stop_unix)
   local text = gametimes_file(done)
   local ok, err = write_file(settings.dir .. "/" .. name, text)
   if not ok then
-    log("%s cannot be written: %s; this round is lost", name, tostring(err))
+    if last then
+      log("%s cannot be written: %s; this round is lost", name, tostring(err))
+    else
+      complain(name .. " cannot be written", tostring(err) .. "; it is tried again")
+    end
     return
   end
+  waiting = nil
   log("file written: %s", settings.dir .. "/" .. name)
   if #settings.urls == 0 then
     log("message not sent: no webhook is set")
@@ -1162,7 +1178,7 @@ end
 
 local recording = false                        -- this script records, not the module
 local gamestate                                -- as of the last frame
-local since_results = 0
+local looked = 0                               -- level time of the last look at stats files and results
 
 --- A callback that never raises and never returns anything.
 local function callback(name, f)
@@ -1193,7 +1209,7 @@ end
 
 et_InitGame = callback("et_InitGame", function(level_time, _, restart)
   et.RegisterModname("gametimes " .. VERSION .. " lua")
-  round, waiting, recording = nil, nil, false
+  round, waiting, recording, looked = nil, nil, false, level_time
   clock.last, clock.prev = level_time, level_time
   slots = math.max(1, math.min(MAX_CLIENTS, leading_number(cvar("sv_maxclients"))))
   gamestate = leading_number(cvar("gamestate"))
@@ -1239,7 +1255,7 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
     if round.exit then
       local reason = round.exit == "" and "unknown" or end_reason(round.exit)
       waiting = finish(exit_time(level_time), round.exit_unix, reason)
-      waiting.deadline = now_ms() + STATS_FILE_WAIT_MS
+      waiting.deadline = level_time + STATS_FILE_WAIT_MS
     else
       settle_queue()
       for slot, seat in pairs(round.seats) do
@@ -1252,11 +1268,11 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
   elseif gamestate == PLAYING and before ~= PLAYING then
     begin(level_time)
   end
-  if gamestate ~= PLAYING and now_ms() - since_results >= 1000 then
-    since_results = now_ms()
+  if gamestate ~= PLAYING and level_time - looked >= 1000 then
+    looked = level_time
     if waiting then
       waiting.stats_file = find_stats_file(waiting)
-      if waiting.stats_file or now_ms() >= waiting.deadline then deliver() end
+      if waiting.stats_file or level_time >= waiting.deadline then deliver() end
     end
     read_results()
   end
@@ -1274,7 +1290,7 @@ et_ShutdownGame = callback("et_ShutdownGame", function(restart)
         waiting = finish(clock.last, os.time(), reason)
       end
     end
-    if waiting then deliver() end
+    if waiting then deliver(true) end
     save_match()
   end
   recording = false

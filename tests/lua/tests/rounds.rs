@@ -285,6 +285,31 @@ fn what_comes_after_the_end_does_not_count() {
 }
 
 #[test]
+fn a_clock_set_back_in_mid_round_neither_delays_nor_falsifies() {
+    let (meta, log) = record(|mut round| {
+        round.frames(400);
+        round.server.world.borrow_mut().unix_ms -= 3_600_000;
+        round.server.configstring(32, "16");
+        round.frames(20);
+        round.server.configstring(32, "0");
+        round.server.configstring(11, "2000");
+        round.frames(20);
+        round.exit("Wolf EndRound.");
+        let recorded = round.server.game_dir().join("gametimes");
+        round.frames(110);
+        assert_eq!(rounds(&recorded).len(), 1, "written within 5 s");
+        round.shutdown(1);
+    });
+    assert_eq!(meta.round_end_unix - meta.round_start_unix, 22);
+    assert!(
+        (0..22).contains(&(meta.pauses[0].start - meta.round_start_unix)),
+        "{:?}",
+        meta.pauses
+    );
+    assert!(log.contains("clock was set by -3600 sec"), "{log}");
+}
+
+#[test]
 fn two_without_a_guid_are_told_apart_by_name() {
     let (meta, _) = record(|mut round| {
         round.join(5, 1, "", "nobody");
@@ -525,6 +550,29 @@ fn a_folder_that_cannot_be_written_is_said_and_hurts_nobody() {
     );
     assert!(log.contains("this round is lost"), "{log}");
     assert!(!log.contains("error in"), "{log}");
+}
+
+#[test]
+fn a_folder_that_comes_back_in_the_intermission_gets_the_round() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let mut round = Round::start(&mut server, 0);
+    let dir = round.server.game_dir().join("gametimes");
+    std::fs::remove_dir_all(&dir).unwrap();
+    round.frames(100);
+    round.exit("Wolf EndRound.");
+    round.frames(140);
+    std::fs::create_dir(&dir).unwrap();
+    round.frames(21);
+    assert_eq!(rounds(&dir).len(), 1);
+    round.shutdown(1);
+    assert_eq!(rounds(&dir).len(), 1);
+    let log = server.log();
+    assert!(
+        log.contains("it is tried again") && !log.contains("is lost"),
+        "{log}"
+    );
+    assert_eq!(log.matches("round end:").count(), 1, "{log}");
 }
 
 #[test]
