@@ -658,7 +658,7 @@ fn the_console_command_says_how_it_stands() {
     round.frames(20);
     round.kill(1, 0);
     round.frames(20);
-    let mut command = |words: &str| -> Option<i64> {
+    let command = |words: &str| -> Option<i64> {
         round.server.world.borrow_mut().arguments = words.split(' ').map(str::to_owned).collect();
         round.server.eval("et_ConsoleCommand()")
     };
