@@ -529,22 +529,17 @@ end
 
 --- A spawn is looked at when its call is over: only then is the limbo flag set for who has joined without coming alive.
 local function settle(entry)
-  if entry.death then return death(entry) end
   set_team(entry.slot, entry.t, entry.team)
   if plays(entry.team) and (field(entry.slot, "ps.pm_flags") or 0) & LIMBO == 0 then
     spawn(entry.slot, entry.t, entry.revived, entry.by)
   end
 end
 
---- Settles what waits, of one slot or of all, up to a time.
-local function settle_queue(slot, until_t)
+--- Settles the spawns that wait, of one slot or of all.
+local function settle_queue(slot)
   local rest = {}
   for _, entry in ipairs(round.queue) do
-    if slot and entry.slot ~= slot then
-      rest[#rest + 1] = entry
-    elseif not until_t or entry.t <= until_t then
-      settle(entry)
-    end
+    if slot and entry.slot ~= slot then rest[#rest + 1] = entry else settle(entry) end
   end
   round.queue = rest
 end
@@ -639,7 +634,7 @@ end
 
 --- The round is over at level time t; what comes back is complete but for its stats file.
 local function finish(t, unix, reason)
-  settle_queue(nil, t)
+  settle_queue()
   local done = round
   done.stop, done.stop_unix, done.reason = t, unix, reason
   done.exit = done.exit or ""
@@ -1326,7 +1321,7 @@ et_ClientDisconnect = callback("et_ClientDisconnect", function(slot)
 end)
 
 et_ClientSpawn = callback("et_ClientSpawn", function(slot, revived)
-  if not round or not is_slot(slot) then return end
+  if not round or round.exit or not is_slot(slot) then return end
   revived = revived == 1 or revived == true
   local medic = revived and round.medics[slot]
   round.medics[slot] = nil
@@ -1337,17 +1332,13 @@ et_ClientSpawn = callback("et_ClientSpawn", function(slot, revived)
 end)
 
 et_Obituary = callback("et_Obituary", function(victim, killer, _)
-  if not round or not is_slot(victim) then return end
-  local d = { death = true, slot = victim, t = stamp(victim, "deathTime"), team = team_of(victim) }
-  if is_slot(killer) then d.killer, d.killer_team = killer, team_of(killer) end
-  if round.kill and round.kill.victim == victim then d.means = round.kill.means end
+  if not round or round.exit or not is_slot(victim) then return end
+  local kill = round.kill
   round.kill = nil
-  if round.exit then
-    round.queue[#round.queue + 1] = d
-  else
-    settle_queue(victim)
-    death(d)
-  end
+  settle_queue(victim)
+  death({ slot = victim, t = stamp(victim, "deathTime"), team = team_of(victim),
+    killer = is_slot(killer) and killer or nil, killer_team = team_of(killer),
+    means = kill and kill.victim == victim and kill.means or nil })
 end)
 
 -- What the game prints, by the first byte: most prints are none of ours.
@@ -1363,6 +1354,7 @@ local PRINTS = {
   [69] = function(text)                        -- Exit: why
     local why = text:match("^Exit: (.-)%s*$")
     if why and not why:find("(already triggered)", 1, true) then
+      settle_queue()                           -- the intermission will clear the limbo flags; nothing counts from now on
       round.exit, round.exit_after, round.exit_unix = decode(why):sub(1, 96), clock.last, os.time()
     end
   end,

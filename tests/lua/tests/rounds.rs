@@ -263,25 +263,42 @@ fn an_end_between_two_frames_is_exact_in_stopwatch() {
     }
 }
 
+/// On real servers a wave comes alive in the very frame in which the round ends, after the game has said so.
 #[test]
 fn what_comes_after_the_end_does_not_count() {
     let (meta, _) = record(|mut round| {
         round.frames(20);
         round.kill(1, 0);
+        round.join(2, 2, &guid(2), "revived before the end");
+        round.level += 50; // inside the next frame
         round.server.print(b"Exit: Wolf EndRound.\n");
-        round.server.set("g_nextTimeLimit", "0.025833");
-        round.server.set("gamestate", "3");
-        round.kill(0, 1); // at the very end: counts
-        round.level += 50; // the next frame runs
         round.spawn(1, false);
         round.kill(0, 1);
+        round.server.set("gamestate", "3");
         round.level -= 50;
         round.frames(1);
         round.shutdown(1);
     });
     let (a, b) = (of(&meta, 0), of(&meta, 1));
-    assert_eq!(meta.duration_ms, 1550);
-    assert_eq!((a.deaths, a.dead_ms, b.spawns, b.dead_ms), (1, 0, 1, 0));
+    assert_eq!(meta.duration_ms, 1600);
+    assert_eq!((a.deaths, a.dead_ms, b.spawns, b.dead_ms), (0, 0, 1, 50));
+    assert_eq!(of(&meta, 2).spawns, 1);
+}
+
+/// The intermission clears the limbo flag of who has just joined.
+#[test]
+fn who_joins_in_the_last_moment_has_not_come_alive() {
+    let (meta, _) = record(|mut round| {
+        round.frames(20);
+        round.join(2, 2, &guid(2), "late");
+        round.server.world.borrow_mut().clients[2].pm_flags = 0x4000;
+        round.server.print(b"Exit: Wolf EndRound.\n");
+        round.server.world.borrow_mut().clients[2].pm_flags = 0;
+        round.server.set("gamestate", "3");
+        round.frames(1);
+        round.shutdown(1);
+    });
+    assert_eq!(of(&meta, 2).spawns, 0);
 }
 
 #[test]
