@@ -1,9 +1,11 @@
-//! The project's tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask play`, `cargo xtask bench`.
+//! The project's tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask play`, `cargo xtask bench`,
+//! `cargo xtask dist`.
 
 #![forbid(unsafe_code)]
 
 mod bench;
 mod demo;
+mod dist;
 mod play;
 mod run;
 mod test;
@@ -24,6 +26,8 @@ struct Arguments {
 enum Task {
     /// A recorded match through the module, a local stand-in for Discord, the bot, and a page to look at.
     Demo(demo::Demo),
+    /// The release: built against an old glibc, packed, reproducible.
+    Dist(dist::Dist),
     /// Plays a recorded match through the module.
     Play(play::Play),
     /// What the module costs on the game's thread, beside the fallback script.
@@ -35,6 +39,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Demo(demo) => demo.run(),
+        Task::Dist(dist) => dist.run(),
         Task::Play(play) => play.run(),
         Task::Bench(bench) => bench.run(),
         Task::Test(test) => test.run(),

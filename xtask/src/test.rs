@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::dist::check_module;
 use crate::run::{build_module, cargo, root, run, target};
 
 /// Programs that tests run, and the Debian packages they come from.
@@ -82,44 +83,6 @@ fn is_installed(program: &str) -> bool {
     std::env::split_paths(&path)
         .chain(servers)
         .any(|folder| folder.join(program).is_file())
-}
-
-/// The module must stay mapped when the engine unloads it, and export what an engine looks for.
-fn check_module(module: &Path) -> Result<(), String> {
-    let readelf = |flag: &str| {
-        let output = Command::new("readelf")
-            .args(["--wide", flag])
-            .arg(module)
-            .output()
-            .map_err(|e| format!("readelf: {e}"))?;
-        Ok::<_, String>(String::from_utf8_lossy(&output.stdout).into_owned())
-    };
-    if !readelf("--dynamic")?.contains("NODELETE") {
-        return Err(format!(
-            "{}: the flag NODELETE is missing",
-            module.display()
-        ));
-    }
-    let symbols = readelf("--dyn-syms")?;
-    for name in ["vmMain", "dllEntry"] {
-        if !symbols
-            .lines()
-            .any(|line| line.ends_with(&format!(" {name}")))
-        {
-            return Err(format!("{}: {name} is not exported", module.display()));
-        }
-    }
-    if symbols.contains("gametimes_arm_fault") {
-        return Err(format!(
-            "{}: built with the feature faults",
-            module.display()
-        ));
-    }
-    println!(
-        "{}: NODELETE, vmMain and dllEntry are there",
-        module.display()
-    );
-    Ok(())
 }
 
 /// Plays tapes under valgrind: no error and no lost memory in our code.
