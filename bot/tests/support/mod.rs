@@ -43,6 +43,11 @@ pub fn sample_files(folder: &str) -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// The gametimes files that the module wrote when it played a tape.
+pub fn native_files(tape: &str) -> Vec<(String, Vec<u8>)> {
+    sample_files(&format!("../native/{tape}"))
+}
+
 /// Settings that point a bot at the stand-in.
 pub fn settings_for(discord: &Discord) -> DiscordSettings {
     DiscordSettings {
