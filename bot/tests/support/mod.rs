@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses its part")]
 
 pub mod postgres;
+pub mod sshd;
 
 use std::path::PathBuf;
 use std::time::Duration;
