@@ -112,18 +112,48 @@ pub async fn spawn_audit(
     limit: i64,
     diff_seconds: i64,
 ) -> Result<SpawnAudit, StoreError> {
-    let sql = "SELECT s.id, s.round_id, s.match_id, s.round_number, s.map_name, s.player_guid, s.player_name, \
-               s.spawn_count, s.death_count, s.dead_seconds, s.avg_respawn_seconds, s.max_respawn_seconds, p.id, \
-               p.time_dead_minutes, p.time_played_seconds, p.gametimes_flags, r.end_reason, r.stats_duration_seconds, \
-               r.actual_duration_seconds, r.duration_ms, r.stats_file, r.round_start_unix, r.recorder \
-               FROM (SELECT * FROM lua_spawn_stats ORDER BY id DESC LIMIT $1) s \
-               LEFT JOIN player_comprehensive_stats p ON p.round_id = s.round_id \
-               AND UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR(s.player_guid, 1, 8)) \
-               LEFT JOIN rounds r ON r.id = s.round_id ORDER BY s.id DESC, p.id";
+    let spawns = [
+        "id",
+        "round_id",
+        "match_id",
+        "round_number",
+        "map_name",
+        "player_guid",
+        "player_name",
+        "spawn_count",
+        "death_count",
+        "dead_seconds",
+        "avg_respawn_seconds",
+        "max_respawn_seconds",
+    ];
+    let players = [
+        "id",
+        "time_dead_minutes",
+        "time_played_seconds",
+        "gametimes_flags",
+    ];
+    let rounds = [
+        "end_reason",
+        "stats_duration_seconds",
+        "actual_duration_seconds",
+        "duration_ms",
+        "stats_file",
+        "round_start_unix",
+        "recorder",
+    ];
+    let sql = format!(
+        "SELECT {}, {}, {} FROM (SELECT * FROM lua_spawn_stats ORDER BY id DESC LIMIT $1) s \
+         LEFT JOIN player_comprehensive_stats p ON p.round_id = s.round_id \
+         AND UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR(s.player_guid, 1, 8)) \
+         LEFT JOIN rounds r ON r.id = s.round_id ORDER BY s.id DESC, p.id",
+        store.select("lua_spawn_stats", "s", &spawns),
+        store.select("player_comprehensive_stats", "p", &players),
+        store.select("rounds", "r", &rounds),
+    );
     let mut summary = Summary::default();
     let mut samples: Vec<(Sample, Row)> = Vec::new();
     let mut last = None;
-    for row in store.database.rows(sql, args![limit]).await? {
+    for row in store.database.rows(&sql, args![limit]).await? {
         // Two players of a stats file can share the first 8 digits: the first of them counts.
         if std::mem::replace(&mut last, row.int(0)) == row.int(0) {
             continue;
@@ -237,13 +267,13 @@ async fn evidence(
     store: &Store,
     round_id: i64,
 ) -> Result<(Vec<Pause>, Vec<TimelineEvent>), StoreError> {
-    let sql = "SELECT lua_pause_events FROM lua_round_teams WHERE round_id = $1";
-    let pauses = store
-        .database
-        .row(sql, args![round_id])
-        .await?
-        .map(|row| row.json(0))
-        .unwrap_or_default();
+    let column = store.select("lua_round_teams", "t", &["lua_pause_events"]);
+    let sql = format!("SELECT {column} FROM lua_round_teams t WHERE t.round_id = $1");
+    let pauses = match store.has("lua_round_teams") {
+        true => store.database.row(&sql, args![round_id]).await?,
+        false => None,
+    };
+    let pauses = pauses.map(|row| row.json(0)).unwrap_or_default();
     let timeline = store.timeline(round_id).await?;
     Ok((
         serde_json::from_value(pauses).unwrap_or_default(),
