@@ -1,0 +1,1416 @@
+--[[
+gametimes, the fallback script: records every round with its true times where the module cannot run.
+
+Load it with  lua_modules "... luascripts/gametimes.lua"  AFTER the stats script, so that the name of the stats file of a
+round that was cut off is known. It writes the same gametimes files and posts the same STATS_READY message as the module,
+with the same settings. When the module records, the script stands down; exactly one of the two records a round.
+
+How a round is told:
+  * The game says what happens: et_Obituary a death, et_ClientSpawn a life, the print "Exit: ..." the end. Nothing is
+    guessed from health or from pm_type: a player in limbo who watches somebody has that one's state.
+  * The game stamps deaths and spawns with its own clock (deathTime, pers.lastSpawnTime), so they are exact although a
+    script runs only at the end of a frame.
+  * All times are kept as level time, which runs on in a pause; pauses are taken out once, when the round is over.
+  * A callback never returns a value (a number returned from et_Obituary stops the scripts loaded after this one) and never
+    raises an error.
+  * No process is started in a frame of play: only when a map is loaded, in the intermission, and at shutdown.
+
+Written for Lua 5.4; 5.3 runs it too. See docs/ for settings, files and log lines.
+]]
+
+local VERSION = "0.1.0"
+local SCHEMA = 2
+
+local PLAYING, RESET = 0, 5                    -- cvar gamestate
+local AXIS, ALLIES = 1, 2
+local STOPWATCH = 3                            -- g_gametype
+local LIMBO = 0x4000                           -- ps.pm_flags
+local PAUSED = 0x10                            -- configstring server toggles
+local CS = { start = 11, info = 13, winner = 14, toggles = 32 }
+local MAX_CLIENTS = 64
+
+local EVENTS_LIMIT = 20000                     -- two hours of a full server in heavy fight
+local PEOPLE_LIMIT = 4 * MAX_CLIENTS
+local PAUSES_LIMIT = 200
+local STATS_FILE_WAIT_MS = 5000                -- the message waits that long for the name of the stats file
+local OUTBOX_LIMIT = 500
+local SENDER_SECONDS = 600                     -- how long a sender in the background tries again before it gives up
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Log
+
+local function now_ms() return et.trap_Milliseconds() end
+
+local function log(format, ...)
+  local line = select("#", ...) > 0 and string.format(format, ...) or format
+  et.G_Print("[gametimes] " .. line:gsub("[\0-\x1F\x7F]", " "):sub(1, 980) .. "\n")
+end
+
+local debug_on = false
+local function log_debug(...) if debug_on then log(...) end end
+
+local complaints = {}
+--- Says something that may happen in every frame: at most once in five seconds and kind, with a count.
+local function complain(kind, message)
+  local c = complaints[kind]
+  if not c then c = { count = 0 }; complaints[kind] = c end
+  c.count = c.count + 1
+  local now = now_ms()
+  if not c.said or now - c.said >= 5000 or now < c.said then
+    log("%s: %s%s", kind, tostring(message), c.count > 1 and string.format(" (%d times)", c.count) or "")
+    c.said, c.count = now, 0
+  end
+end
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- What the engine knows
+
+local slots = MAX_CLIENTS
+local function is_slot(n) return math.type(n) == "integer" and n >= 0 and n < slots end
+
+local function cvar(name) return et.trap_Cvar_Get(name) or "" end
+
+--- A field of a client; nil when it has none. The engine does not check the slot, so it is checked here.
+local function field(slot, name)
+  if not is_slot(slot) then return nil end
+  local ok, value = pcall(et.gentity_get, slot, name)
+  if not ok then
+    complain("field " .. name, value)
+    return nil
+  end
+  return value
+end
+
+--- The number that C's atoi would read.
+local function leading_number(text)
+  return math.tointeger(tonumber(tostring(text or ""):match("^%s*(-?%d+)") or 0)) or 0
+end
+
+local function configstring(n) return et.trap_GetConfigstring(n) or "" end
+
+--- The value of a key in an info string.
+local function info_value(info, key)
+  local keys = info:sub(1, 1) == "\\" and info:sub(2) or info
+  local name
+  for part in (keys .. "\\"):gmatch("([^\\]*)\\") do
+    if name == nil then
+      name = part
+    else
+      if name == key then return part end
+      name = nil
+    end
+  end
+end
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Text
+
+--- A string of the engine as UTF-8: as it is when it is valid, else every byte taken as Latin-1. No control characters.
+local function decode(bytes)
+  if not utf8.len(bytes) or bytes:find("\xED[\xA0-\xBF]") then
+    bytes = bytes:gsub("[\x80-\xFF]", function(c) return utf8.char(c:byte()) end)
+  end
+  return (bytes:gsub("[\0-\x1F\x7F]", ""):gsub("\xC2[\x80-\x9F]", ""))
+end
+
+--- Takes colour codes out: a ^ and the character after it; a ^ before another one or at the end is no code.
+local function strip_colors(text)
+  local out, pending = {}, false
+  for c in text:gmatch(utf8.charpattern) do
+    if not pending then
+      if c == "^" then pending = true else out[#out + 1] = c end
+    elseif c == "^" then
+      out[#out + 1] = "^"
+    else
+      pending = false
+    end
+  end
+  if pending then out[#out + 1] = "^" end
+  return table.concat(out)
+end
+
+local function plain(bytes) return strip_colors(decode(bytes or "")) end
+
+--- The first n characters.
+local function head(text, n)
+  local at = utf8.offset(text, n + 1)
+  return at and text:sub(1, at - 1) or text
+end
+
+local NULL = {}                                -- JSON null
+local json
+
+local function json_string(text)
+  return '"' .. text:gsub('[\0-\x1F\x7F"\\]', function(c)
+    if c == '"' or c == "\\" then return "\\" .. c end
+    return string.format("\\u%04x", c:byte())
+  end) .. '"'
+end
+
+--- An object as a flat list of keys and values: object("a", 1, "b", true). A nil value leaves its key out.
+local function object(...)
+  local out, n = {}, select("#", ...)
+  local args = { ... }
+  for i = 1, n, 2 do
+    if args[i + 1] ~= nil then out[#out + 1] = json_string(args[i]) .. ":" .. json(args[i + 1]) end
+  end
+  return setmetatable({ "{" .. table.concat(out, ",") .. "}" }, NULL)
+end
+
+--- Strings, numbers, booleans, lists, NULL, and what object() gives.
+function json(value)
+  local kind = type(value)
+  if kind == "string" then return json_string(value) end
+  if kind == "boolean" then return tostring(value) end
+  if math.type(value) == "integer" then return string.format("%d", value) end
+  if kind == "number" then return (string.format("%.14g", value):gsub(",", ".")) end
+  if value == NULL then return "null" end
+  if getmetatable(value) == NULL then return value[1] end
+  local out = {}
+  for i, v in ipairs(value) do out[i] = json(v) end
+  return "[" .. table.concat(out, ",") .. "]"
+end
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- SHA-256 (FIPS 180-4) and HMAC (RFC 2104)
+
+local sha256
+do
+  local H0 = {
+    0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+  }
+  local K = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+  }
+
+  local function rotate(x, n) return ((x >> n) | (x << (32 - n))) & 0xffffffff end
+
+  --- The digest as 32 bytes.
+  function sha256(message)
+    local data = message .. "\x80" .. ("\0"):rep((55 - #message) % 64) .. string.pack(">I8", #message * 8)
+    local h = { table.unpack(H0) }
+    local w = {}
+    for block = 1, #data, 64 do
+      for i = 1, 16 do w[i] = string.unpack(">I4", data, block + (i - 1) * 4) end
+      for i = 17, 64 do
+        local a, b = w[i - 15], w[i - 2]
+        local s0 = rotate(a, 7) ~ rotate(a, 18) ~ (a >> 3)
+        local s1 = rotate(b, 17) ~ rotate(b, 19) ~ (b >> 10)
+        w[i] = (w[i - 16] + s0 + w[i - 7] + s1) & 0xffffffff
+      end
+      local a, b, c, d, e, f, g, hh = table.unpack(h)
+      for i = 1, 64 do
+        local s1 = rotate(e, 6) ~ rotate(e, 11) ~ rotate(e, 25)
+        local t1 = hh + s1 + ((e & f) ~ (~e & g)) + K[i] + w[i]
+        local s0 = rotate(a, 2) ~ rotate(a, 13) ~ rotate(a, 22)
+        local t2 = s0 + ((a & b) ~ (a & c) ~ (b & c))
+        hh, g, f, e, d, c, b, a = g, f, e, (d + t1) & 0xffffffff, c, b, a, (t1 + t2) & 0xffffffff
+      end
+      for i, v in ipairs({ a, b, c, d, e, f, g, hh }) do h[i] = (h[i] + v) & 0xffffffff end
+    end
+    return string.pack(">I4I4I4I4I4I4I4I4", table.unpack(h))
+  end
+end
+
+local function hex(bytes)
+  return (bytes:gsub(".", function(c) return string.format("%02x", c:byte()) end))
+end
+
+local function hmac_sha256(key, message)
+  if #key > 64 then key = sha256(key) end
+  key = key .. ("\0"):rep(64 - #key)
+  local function pad(byte)
+    return (key:gsub(".", function(c) return string.char(c:byte() ~ byte) end))
+  end
+  return sha256(pad(0x5c) .. sha256(pad(0x36) .. message))
+end
+
+--- A UUIDv7 (RFC 9562): unix milliseconds and 74 random bits.
+local function uuid7(unix)
+  local random
+  local source = io.open("/dev/urandom", "rb")
+  if source then
+    random = source:read(16)
+    source:close()
+  end
+  if not random or #random < 16 then
+    random = sha256(table.concat({ unix, os.clock(), now_ms(), tostring({}), cvar("net_port") }, " "))
+  end
+  local a, b = string.unpack(">I2I8", random)
+  local ms = unix * 1000 + now_ms() % 1000
+  local text = hex(string.pack(">I6I2I8", ms, 0x7000 | (a & 0xfff), (b & 0x3fffffffffffffff) | (1 << 63)))
+  return (text:gsub("^(" .. ("%x"):rep(8) .. ")(%x%x%x%x)(%x%x%x%x)(%x%x%x%x)", "%1-%2-%3-%4-"))
+end
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Files
+
+local WINDOWS = package.config:sub(1, 1) == "\\"
+
+local function read_file(path)
+  local file, err = io.open(path, "rb")
+  if not file then return nil, err end
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+--- Writes a whole file under a temporary name and renames it; no half file is ever seen under the final one.
+local function write_file(path, text)
+  local tmp = path .. ".tmp"
+  local file, err = io.open(tmp, "wb")
+  if not file then return nil, err end
+  local ok
+  ok, err = file:write(text)
+  if ok then ok, err = file:close() else file:close() end
+  if ok then ok, err = os.rename(tmp, path) end
+  if not ok then os.remove(tmp) end
+  return ok, err
+end
+
+local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Settings
+
+local settings = {}
+local home                                     -- <fs_homepath>/<fs_game>
+
+local function integer_setting(name, default, least, most)
+  local text = cvar(name)
+  if text == "" then return default end
+  local value = math.tointeger(tonumber(text))
+  if not value or value < least or value > most then
+    log('%s: "%s" is not allowed; a whole number from %d to %d is; %d is used', name, decode(text), least, most, default)
+    return default
+  end
+  return value
+end
+
+local function resolve(path)
+  if path:sub(1, 1) == "/" or (WINDOWS and path:find("^%a:")) then return path end
+  return home .. "/" .. path
+end
+
+--- Whether a text can be a webhook's URL. It is a secret: it is never said in the log.
+local function is_url(text)
+  return text:find("^https?://[%w%.%-_:%[%]]+/?") ~= nil and not text:find("[%s%c\"\\]")
+end
+
+-- What was taken out of the cvar table, so that nobody with rcon can list it.
+local secrets = {}
+
+local function take_secret(name)
+  local value = cvar(name)
+  if value ~= "" then
+    secrets[name] = value
+    et.trap_Cvar_Set(name, "")
+  end
+  return value ~= "none" and value or ""
+end
+
+--- Puts the secrets back for whoever records next; nothing else runs between a shutdown and the next init.
+local function give_back_secrets()
+  for name, value in pairs(secrets) do
+    if cvar(name) == "" then et.trap_Cvar_Set(name, value) end
+  end
+  secrets = {}
+end
+
+local function read_urls()
+  local urls, seen, n = {}, {}, 0
+  local function add(url, name)
+    n = n + 1
+    if not is_url(url) then
+      log("%s: entry %d is no webhook URL; allowed is https://discord.com/api/webhooks/ID/TOKEN; it is not used", name, n)
+    elseif not seen[url] then
+      seen[url] = true
+      urls[#urls + 1] = url
+    end
+  end
+  local text = take_secret("gametimes_webhook_url")
+  if #text >= 255 then
+    log("gametimes_webhook_url: is longer than the 255 characters that can be read; use gametimes_webhook_file")
+  end
+  for url in text:gmatch("%S+") do add(url, "gametimes_webhook_url") end
+  local name = cvar("gametimes_webhook_file")
+  if name ~= "" then
+    settings.url_file = resolve(name)
+    local content, err = read_file(settings.url_file)
+    if not content then
+      log("gametimes_webhook_file: %s; no URL of it is used", decode(tostring(err)))
+    end
+    for line in ((content or "") .. "\n"):gmatch("([^\n]*)\n") do
+      local url = line:match("^[^#]*"):match("^%s*(.-)%s*$")
+      if url ~= "" then add(url, "gametimes_webhook_file") end
+    end
+  end
+  return urls
+end
+
+local function read_folder()
+  local game = cvar("fs_game")
+  home = cvar("fs_homepath") .. "/" .. (game ~= "" and game or "legacy")
+  local dir = cvar("gametimes_dir")
+  settings = { dir = resolve(dir ~= "" and dir or "gametimes"):gsub("/+$", ""), dir_set = dir }
+  settings.outbox = settings.dir .. "/outbox/lua"
+end
+
+local function read_settings()
+  read_folder()
+  log("fs_basepath=%s fs_homepath=%s fs_game=%s", cvar("fs_basepath"), cvar("fs_homepath"), cvar("fs_game"))
+  log("gametimes_enabled=1 gametimes_dir=%s resolved=%s", settings.dir_set, settings.dir)
+  settings.min_seconds = integer_setting("gametimes_min_seconds", 30, 0, 3600)
+  settings.keep_days = integer_setting("gametimes_keep_days", 90, 0, 36500)
+  debug_on = integer_setting("gametimes_debug", 0, 0, 1) == 1
+  settings.hmac_key = take_secret("gametimes_hmac_key")
+  settings.urls = read_urls()
+end
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- What outlives a map_restart: a cvar of this process. The game forgets everything else when a warmup ends.
+
+local match = {}                               -- map, warm_ms and warm_unix (since when it is warmup), axis, allies
+
+local function save_match()
+  et.trap_Cvar_Set("gametimes_lua_state", string.format("1 %s %d %d %d %d", match.map:gsub("%s", "_"),
+    match.warm_ms or -1, match.warm_unix or -1, match.axis, match.allies))
+end
+
+--- Returns whether this process has recorded before.
+local function load_match(map, restart)
+  local state = cvar("gametimes_lua_state")
+  local m, ms, unix, axis, allies = state:match("^1 (%S+) (-?%d+) (-?%d+) (%d+) (%d+)$")
+  match = { map = map, axis = 0, allies = 0 }
+  if m == map:gsub("%s", "_") and restart then
+    match.axis, match.allies = math.tointeger(axis), math.tointeger(allies)
+    if ms ~= "-1" then match.warm_ms, match.warm_unix = math.tointeger(ms), math.tointeger(unix) end
+  end
+  return state ~= ""
+end
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- The running round. Times are level time in ms.
+
+local round                                    -- nil when no round is played
+local clock = { last = 0, prev = 0 }           -- level time of the last frame and of the one before
+
+local function name_of(slot) return plain(field(slot, "pers.netname")) end
+local function team_of(slot) return field(slot, "sess.sessionTeam") or 0 end
+local function plays(team) return team == AXIS or team == ALLIES end
+
+local function guid_of(slot)
+  local guid = info_value(et.trap_GetUserinfo(slot) or "", "cl_guid") or ""
+  return guid:find("^[!-~]+$") and guid:sub(1, 32) or ""
+end
+
+--- A time the game has stamped in the call that runs now. Calls between frames have the last frame's time, those inside
+--- a frame the next one's; a stamp that is older belongs to something else.
+local function stamp(slot, name)
+  local t = field(slot, name)
+  if math.type(t) == "integer" and t >= clock.last and t <= clock.last + 5000 then return t end
+  return clock.last
+end
+
+local function key(person) return person.guid ~= "" and person.guid or person.name end
+
+local function note(t, kind, seat, extra)
+  if #round.events >= EVENTS_LIMIT then
+    round.events_dropped = round.events_dropped + 1
+    return
+  end
+  local event = extra or {}
+  event.t, event.kind, event.person, event.n = t, kind, seat.person, #round.events
+  round.events[#round.events + 1] = event
+end
+
+--- The seat of a slot with its person: who sits there, who was here before under that guid or name, or somebody new.
+local function sit(slot)
+  local seat = round.seats[slot]
+  if seat then return seat end
+  local guid, name = guid_of(slot), name_of(slot)
+  local person
+  for _, p in ipairs(round.people) do
+    if guid ~= "" then
+      if p.guid == guid then person = p; break end
+    elseif p.guid == "" and p.name == name then
+      local taken = false
+      for _, s in pairs(round.seats) do taken = taken or s.person == p end
+      if not taken then person = p; break end
+    end
+  end
+  if not person then
+    if #round.people >= PEOPLE_LIMIT then return nil end
+    person = { guid = guid, name = name, team = 0, spawns = 0, revives = 0, deaths = 0, kills = 0,
+      alive = {}, dead = {}, played = {} }
+    round.people[#round.people + 1] = person
+  end
+  person.name = name
+  seat = { person = person, life = "none", team = 0 }
+  round.seats[slot] = seat
+  return seat
+end
+
+--- Ends the life, or death, of a seat.
+local function close_life(seat, t)
+  if seat.life == "alive" or seat.life == "dead" then
+    local list = seat.person[seat.life]
+    list[#list + 1] = { seat.since, t, seat.by }
+  end
+  seat.life, seat.by, seat.limbo = "none", nil, nil
+end
+
+--- Off the team: for the spectators, from the server, or because the round is over.
+local function stand_up(seat, t)
+  close_life(seat, t)
+  if seat.plays_since then
+    local played = seat.person.played
+    played[#played + 1] = { seat.plays_since, t }
+    seat.plays_since = nil
+  end
+end
+
+--- What team a player is on from now on.
+local function set_team(slot, t, team)
+  local seat = round.seats[slot]
+  if not plays(team) then
+    if seat and plays(seat.team) then
+      stand_up(seat, t)
+      note(t, "team", seat, { team = team })
+      seat.team = team
+    end
+    return
+  end
+  local new_here = not seat
+  seat = sit(slot)
+  if not seat or seat.team == team then return end
+  if plays(seat.team) then
+    if seat.life == "alive" then close_life(seat, t); seat.life = "waiting" end -- who is dead stays dead till the wave
+  else
+    seat.life, seat.plays_since = "waiting", t
+  end
+  seat.team, seat.person.team = team, team
+  note(t, new_here and "join" or "team", seat, { team = team })
+end
+
+local function spawn(slot, t, revived, by)
+  local seat = round.seats[slot]
+  if not seat then return end
+  close_life(seat, t)
+  seat.life, seat.since = "alive", t
+  local person = seat.person
+  person.spawns = person.spawns + 1
+  if revived then person.revives = person.revives + 1 end
+  note(t, revived and "revive" or "spawn", seat, { by = revived and by or nil })
+end
+
+local function death(d)
+  local seat = sit(d.slot)
+  if not seat then return end
+  local person = seat.person
+  person.deaths = person.deaths + 1
+  local killer = d.killer and round.seats[d.killer]
+  if seat.life ~= "dead" then
+    close_life(seat, d.t)
+    local enemy = d.killer and d.killer ~= d.slot and d.killer_team ~= d.team
+    killer = killer or (enemy and sit(d.killer)) or nil
+    seat.life, seat.since, seat.by = "dead", d.t, enemy and killer and killer.person or nil
+    if seat.by then seat.by.kills = seat.by.kills + 1 end
+  end
+  note(d.t, "death", seat, { by = killer and killer.person, means = d.means })
+end
+
+--- A spawn is looked at when its call is over: only then is the limbo flag set for who has joined without coming alive.
+local function settle(entry)
+  set_team(entry.slot, entry.t, entry.team)
+  if plays(entry.team) and (field(entry.slot, "ps.pm_flags") or 0) & LIMBO == 0 then
+    spawn(entry.slot, entry.t, entry.revived, entry.by)
+  end
+end
+
+--- Settles the spawns that wait, of one slot or of all.
+local function settle_queue(slot)
+  local rest = {}
+  for _, entry in ipairs(round.queue) do
+    if slot and entry.slot ~= slot then rest[#rest + 1] = entry else settle(entry) end
+  end
+  round.queue = rest
+end
+
+local function begin(t)
+  local gametype = leading_number(cvar("g_gametype"))
+  round = {
+    map = decode(cvar("mapname")),
+    number = gametype == STOPWATCH and leading_number(cvar("g_currentRound")) ~= 0 and 2 or 1,
+    gametype = gametype,
+    start = t, start_unix = os.time(),
+    warmup_ms = match.warm_ms and math.max(0, now_ms() - match.warm_ms) or 0,
+    warmup_unix = match.warm_unix,
+    pauses = {}, shift = configstring(CS.start),
+    people = {}, seats = {}, queue = {}, medics = {}, events = {}, events_dropped = 0,
+  }
+  match.warm_ms, match.warm_unix = nil, nil
+  save_match()
+  for slot = 0, slots - 1 do                   -- after a restart everybody connects anew; else they are here already
+    if field(slot, "pers.connected") == 2 then set_team(slot, t, team_of(slot)) end
+  end
+  log("round start: %s R%d, limit %.14g min", round.map, round.number, tonumber(cvar("timelimit")) or 0)
+end
+
+--- Time taken out by pauses between two level times.
+local function paused_between(a, b)
+  local sum = 0
+  for _, p in ipairs(round.pauses) do
+    sum = sum + math.max(0, math.min(b, p.stop or b) - math.max(a, p.start))
+  end
+  return sum
+end
+
+local function cut(a, b) return b - a - paused_between(a, b) end
+local function play_clock(t) return cut(round.start, t) end
+
+--- 8:32.150
+local function minutes(ms) return string.format("%d:%02d.%03d", ms // 60000, ms // 1000 % 60, ms % 1000) end
+
+--- Looks whether the match is paused. The game moves configstring 11 by the length of the pause, in steps of half a second
+--- and to the ms when play goes on: that says when the clock stopped, whatever frame the flag was seen in.
+local function watch_pause(t)
+  local paused = leading_number(configstring(CS.toggles)) & PAUSED ~= 0
+  local shift = configstring(CS.start)
+  local pause = round.pauses[#round.pauses]
+  local open = pause and not pause.stop
+  if paused and not open then
+    if #round.pauses >= PAUSES_LIMIT then return end
+    pause = { start = math.max(clock.prev, round.start), start_unix = os.time() }
+    round.pauses[#round.pauses + 1] = pause
+    log("pause %d at %s", #round.pauses, minutes(play_clock(t)))
+  end
+  if pause and not pause.stop and shift ~= round.shift then
+    local start = t - (leading_number(shift) - round.start)
+    for i = 1, #round.pauses - 1 do start = start + round.pauses[i].stop - round.pauses[i].start end
+    if math.abs(start - pause.start) <= 200 and start >= round.start then pause.start = start end
+  end
+  round.shift = shift
+  if open and not paused then
+    pause.stop, pause.stop_unix = t, os.time()
+    log("resume after pause %d of %s", #round.pauses, minutes(pause.stop - pause.start))
+  end
+end
+
+--- When the round was over. The game says so between two frames, when its clock stands at the last one, or inside one, when
+--- it stands at this one. In stopwatch the limit it sets for the next round tells which; else this frame is taken, which is
+--- one frame too late where a player's own action between two frames ended the round.
+local function exit_time(t)
+  local limit = tonumber(cvar("g_nextTimeLimit"))
+  if limit and round.gametype == STOPWATCH and math.abs(limit * 60000 - play_clock(round.exit_after)) < 5 then
+    return round.exit_after
+  end
+  return t
+end
+
+local function side(info, name)
+  local value = (info_value(info, name) or ""):match("^%s*([01])%s*$")
+  return value and math.tointeger(tonumber(value)) + 1 or 0
+end
+
+local REASONS = {
+  { "^Wolf EndRound%.$", "objective" }, { "^Timelimit hit%.$", "time_expired" }, { "^Nextmap vote passed$", "vote" },
+  { " Surrender$", "surrender" }, { " team eliminated%.$", "eliminated" },
+  { " First Blood%.$", "time_expired" }, { " most survivors%.$", "time_expired" },
+}
+local function end_reason(text)
+  for _, r in ipairs(REASONS) do
+    if text:find(r[1]) then return r[2] end
+  end
+  return "unknown"
+end
+
+--- The round is over at level time t; what comes back is complete but for its stats file.
+local function finish(t, unix, reason)
+  settle_queue()
+  local done = round
+  done.stop, done.stop_unix, done.reason = t, unix, reason
+  done.exit = done.exit or ""
+  local pause = done.pauses[#done.pauses]
+  if pause and not pause.stop then pause.stop, pause.stop_unix = math.max(t, pause.start), unix end
+  -- The clock was set during the round: its times follow the game's clock. A busy server drifts by some seconds.
+  local drift = unix - done.start_unix - (t - done.start) // 1000
+  done.ended_unix = unix                       -- as the stats script saw it
+  if math.abs(drift) > 60 then
+    log("the system's clock was set by %d sec during the round; the round's times follow the game's clock", drift)
+    local function mended(level_time) return done.start_unix + (level_time - done.start) // 1000 end
+    for _, p in ipairs(done.pauses) do p.start_unix, p.stop_unix = mended(p.start), mended(p.stop) end
+    done.stop_unix = mended(t)
+  end
+  done.axis, done.allies = {}, {}
+  for slot = 0, slots - 1 do
+    local seat = done.seats[slot]
+    if seat then
+      local list = seat.team == AXIS and done.axis or seat.team == ALLIES and done.allies
+      if list then list[#list + 1] = seat.person end
+      stand_up(seat, t)
+    end
+  end
+  local finished = done.exit ~= "" or reason == "unknown"
+  done.winner = finished and reason ~= "vote" and side(configstring(CS.winner), "w") or 0
+  done.defender = side(configstring(CS.info), "d")
+  if done.winner == AXIS then match.axis = match.axis + 1 end
+  if done.winner == ALLIES then match.allies = match.allies + 1 end
+  done.score_axis, done.score_allies = match.axis, match.allies
+  save_match()
+  local team = done.exit == "Axis Surrender" and AXIS or done.exit == "Allies Surrender" and ALLIES or 0
+  local caller = team ~= 0 and done.caller or { guid = "", name = "" }
+  done.surrender = { team = team, guid = caller.guid, name = caller.name }
+  done.timelimit = tonumber(cvar("timelimit")) or 0
+  done.play_ms = play_clock(t)
+
+  for _, p in ipairs(done.people) do
+    p.dead_ms, p.max_dead_ms, p.denied_ms, p.alive_ms, p.played_ms = 0, 0, 0, 0, 0
+  end
+  for _, p in ipairs(done.people) do
+    for _, d in ipairs(p.dead) do
+      local ms = cut(d[1], d[2])
+      p.dead_ms, p.max_dead_ms = p.dead_ms + ms, math.max(p.max_dead_ms, ms)
+      if d[3] then d[3].denied_ms = d[3].denied_ms + ms end
+    end
+    for _, a in ipairs(p.alive) do p.alive_ms = p.alive_ms + cut(a[1], a[2]) end
+    for _, a in ipairs(p.played) do p.played_ms = p.played_ms + cut(a[1], a[2]) end
+  end
+  table.sort(done.events, function(a, b)
+    if a.t ~= b.t then return a.t < b.t end
+    return a.n < b.n
+  end)
+  for _, e in ipairs(done.events) do e.t_ms = play_clock(e.t) end
+  round = nil
+  return done
+end
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- The gametimes file and the message
+
+local function reference(person) return object("guid", person.guid, "name", person.name) end
+
+local function references(people)
+  local out = {}
+  for i, p in ipairs(people) do out[i] = reference(p) end
+  return out
+end
+
+--- No " and no \: some readers unescape before they parse.
+local function harmless(text) return (text:gsub('"', "'"):gsub("\\", "/")) end
+
+--- A list of players that fits into a field of 1024 characters and stays valid JSON: names are shortened, then guids to 8,
+--- then players left out.
+local function team_field(people)
+  local function render(count, guid_length, name_length)
+    local out = {}
+    for i = 1, count do
+      local p = people[i]
+      out[i] = object("guid", harmless(p.guid):sub(1, guid_length), "name", head(harmless(p.name), name_length))
+    end
+    local text = json(out)
+    return utf8.len(text) <= 1024 and text or nil
+  end
+  for length = 36, 12, -1 do
+    local text = render(#people, 32, length)
+    if text then return text end
+  end
+  for count = #people, 0, -1 do
+    for length = 36, 1, -1 do
+      local text = render(count, 8, length)
+      if text then return text end
+    end
+  end
+end
+
+local function pause_list(done, short)
+  local out = {}
+  for n, p in ipairs(done.pauses) do
+    local sec = (p.stop - p.start) // 1000
+    if short then
+      out[n] = object("n", n, "start", p.start_unix, "end", p.stop_unix, "sec", sec)
+    else
+      out[n] = object("n", n, "start", p.start_unix, "end", p.stop_unix, "sec", sec, "start_ms", p.start, "end_ms", p.stop)
+    end
+  end
+  return out
+end
+
+local function pauses_field(done)
+  local list = pause_list(done, true)
+  while utf8.len(json(list)) > 1024 do list[#list] = nil end -- Lua_Pauses still says how many there were
+  return json(list)
+end
+
+local function pause_ms(done)
+  local sum = 0
+  for _, p in ipairs(done.pauses) do sum = sum + p.stop - p.start end
+  return sum
+end
+
+local function spawn_summary(people)
+  local spawns, deaths, dead_ms, max_ms = 0, 0, 0, 0
+  for _, p in ipairs(people) do
+    spawns, deaths, dead_ms = spawns + p.spawns, deaths + p.deaths, dead_ms + p.dead_ms
+    max_ms = math.max(max_ms, p.max_dead_ms)
+  end
+  return string.format("Players:%d | Spawns:%d | AvgRespawn:%ds | MaxRespawn:%ds", #people, spawns,
+    deaths > 0 and dead_ms // deaths // 1000 or 0, max_ms // 1000)
+end
+
+--- The Discord message; `signature` is said in the footer.
+local function message(done, signature)
+  local fields = {}
+  local function add(name, value, wide)
+    fields[#fields + 1] = object("name", name, "value", tostring(value), "inline", not wide)
+  end
+  local function seconds(ms) return string.format("%d sec", ms // 1000) end
+  add("Map", harmless(done.map))
+  add("Round", done.number)
+  add("Winner", done.winner)
+  add("Defender", done.defender)
+  add("Lua_Playtime", seconds(done.play_ms))
+  add("Lua_Timelimit", string.format("%.14g min", done.timelimit))
+  add("Lua_Pauses", string.format("%d (%s)", #done.pauses, seconds(pause_ms(done))))
+  add("Lua_EndReason", done.reason)
+  add("Lua_Warmup", seconds(done.warmup_ms))
+  add("Lua_WarmupStart", done.warmup_unix or done.start_unix)
+  add("Lua_RoundStart", done.start_unix)
+  add("Lua_RoundEnd", done.stop_unix)
+  add("Lua_SurrenderTeam", done.surrender.team)
+  add("Lua_SurrenderCaller", harmless(done.surrender.guid))
+  add("Lua_SurrenderCallerName", harmless(done.surrender.name))
+  add("Lua_AxisScore", done.score_axis)
+  add("Lua_AlliesScore", done.score_allies)
+  add("Axis_JSON", team_field(done.axis), true)
+  add("Allies_JSON", team_field(done.allies), true)
+  add("Lua_Pauses_JSON", pauses_field(done), true)
+  add("Lua_SpawnSummary", spawn_summary(done.players), true)
+  add("Lua_WarmupEnd", done.start_unix)
+  add("Lua_RoundID", done.canonical_id)
+  add("Lua_StatsFile", harmless(done.stats_file or "none"))
+  add("Lua_EventID", done.event_id)
+  local footer = "gametimes v" .. VERSION .. " lua" .. (signature and " hmac-sha256 " .. signature or "")
+  return object("username", "ET:Legacy Stats", "content", "STATS_READY",
+    "embeds", { object("title", string.format("Round Complete: %s R%d", done.map, done.number),
+      "description", "Playtime without pauses · warmup · wall clock", "color", 3447003, "fields", fields,
+      "footer", object("text", footer)) },
+    "allowed_mentions", object("parse", {}))
+end
+
+local function spawn_stats(p)
+  local dead = p.dead_ms // 1000
+  return object("guid", p.guid, "name", p.name, "spawns", p.spawns, "deaths", p.deaths, "dead_seconds", dead,
+    "avg_respawn", p.deaths > 0 and dead // p.deaths or 0, "max_respawn", p.max_dead_ms // 1000, "team", p.team,
+    "revives", p.revives, "kills", p.kills, "denied_seconds", p.denied_ms // 1000, "dead_ms", p.dead_ms,
+    "max_dead_ms", p.max_dead_ms, "denied_ms", p.denied_ms, "alive_ms", p.alive_ms, "played_ms", p.played_ms)
+end
+
+local function timeline(events)
+  local out = {}
+  for i, e in ipairs(events) do
+    out[i] = object("t_ms", e.t_ms, "kind", e.kind, "guid", e.person.guid,
+      "name", e.person.guid == "" and e.person.name or nil, "by", e.by and key(e.by) or NULL,
+      "mod", e.means or NULL, "team", e.team)
+  end
+  return out
+end
+
+--- The server's local time minus UTC.
+local function utc_offset(unix)
+  local utc = os.date("!*t", unix)
+  utc.isdst = os.date("*t", unix).isdst
+  return math.tointeger(unix - os.time(utc)) or 0
+end
+
+local function server_version()
+  return cvar("mod_version"):match("(%d+%.%d+%.?%d*)") or cvar("version"):match("[vV](%d+%.%d+%.?%d*)") or ""
+end
+
+--- The gametimes file as text.
+local function gametimes_file(done)
+  local stats = {}
+  for i, p in ipairs(done.players) do stats[i] = spawn_stats(p) end
+  local meta = object("map", done.map, "round", done.number, "round_start_unix", done.start_unix,
+    "round_end_unix", done.stop_unix, "actual_duration_seconds", done.play_ms // 1000,
+    "warmup_seconds", done.warmup_ms // 1000, "pause_seconds", pause_ms(done) // 1000, "pause_count", #done.pauses,
+    "server_ip", decode(cvar("net_ip")), "server_port", decode(cvar("net_port")), "match_id", tostring(done.stop_unix),
+    "spawn_stats", stats, "schema", SCHEMA, "source", "lua", "module_version", VERSION,
+    "engine_version", server_version(), "event_id", done.event_id, "round_canonical_id", done.canonical_id,
+    "gametype", done.gametype, "timelimit_minutes", done.timelimit, "winner", done.winner, "defender", done.defender,
+    "end_reason", done.reason, "exit_text", done.exit, "surrender", object("team", done.surrender.team,
+      "caller_guid", done.surrender.guid, "caller_name", done.surrender.name),
+    "score", object("axis", done.score_axis, "allies", done.score_allies),
+    "teams", object("axis", references(done.axis), "allies", references(done.allies)),
+    "pauses", pause_list(done), "duration_ms", done.play_ms, "warmup_ms", done.warmup_ms,
+    "utc_offset_seconds", utc_offset(done.stop_unix), "server_hostname", plain(cvar("sv_hostname")),
+    "stats_file", done.stats_file or NULL, "events", timeline(done.events),
+    "events_dropped", done.events_dropped > 0 and done.events_dropped or nil)
+  return json(object("meta", meta, "payload", message(done)))
+end
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Sending. One file per message and target waits in the outbox until a curl in the background has been told 2xx:
+--   <event>.json             the message
+--   <event>.<target>.curl    what to send to that target: curl's form; sorted by name is sorted by time
+--   <target>.url             the target's URL (0600, in a folder that only the server's user can enter)
+--   <target>.wait, .off      not before that time; switched off (401, 403, 404) until the server is started anew
+--   <target>.lock/           a sender is at work for that target
+--   <target>.results         what the sender has to tell; read between rounds
+--   rejected/, dropped/      messages a target refused, or that the outbox had no room for
+
+local SENDER = [==[
+# The sender of gametimes: send.sh FOLDER TARGET SECONDS sends what waits in the outbox for one target, in order, one by
+# one, and tries again for some time. The fallback script writes it anew at every start.
+cd "$1" || exit 1
+target=$2
+seconds=$3
+umask 077
+# Files and sockets of the server are not ours: its port must be free when it is started again.
+if [ -n "$BASH_VERSION" ]; then
+  for fd in /proc/$$/fd/*; do
+    fd=${fd##*/}
+    if [ "$fd" -gt 2 ] && [ "$fd" -ne 255 ]; then eval "exec $fd>&-"; fi
+  done
+else # knows descriptors of one digit only: do not live long
+  exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+  if [ "$seconds" -gt 30 ]; then seconds=30; fi
+fi
+
+lives() { kill -0 "$1" 2>/dev/null && ! grep -q '^State:.*Z' "/proc/$1/status" 2>/dev/null; }
+
+lock() {
+  if mkdir "$target.lock" 2>/dev/null; then echo $$ >"$target.lock/pid"; return 0; fi
+  # One that lives touches its lock; a number alone may be another process's after a restart of the host.
+  pid=$(cat "$target.lock/pid" 2>/dev/null)
+  if [ -z "$(find "$target.lock" -maxdepth 0 -mmin +3)" ] && { [ -z "$pid" ] || lives "$pid"; }; then return 1; fi
+  rm -rf "$target.lock"
+  mkdir "$target.lock" 2>/dev/null && echo $$ >"$target.lock/pid"
+}
+
+tell() { echo "$*" >>"$target.results"; }
+
+gone() { # the message has no business with this target any more; its text goes with the last target
+  rm -f "$1.$target.curl" "$target.wait"
+  set -- "$1" "$1".*.curl
+  if [ ! -e "$2" ]; then rm -f "$1.json"; fi
+}
+
+send() { # event
+  code=$(curl -q -K "$target.url" -K "$1.$target.curl" --silent --fail --globoff --proto =http,https \
+    --connect-timeout 10 --max-time 60 --dump-header "$target.head" --output /dev/null --write-out '%{http_code}' \
+    2>/dev/null)
+  status=$?
+  retry=$(sed -n 's/^[Rr]etry-[Aa]fter: *\([0-9][0-9]*\).*/\1/p' "$target.head" 2>/dev/null | tail -n 1)
+  rm -f "$target.head"
+  case $status:$code in
+    0:2??)
+      gone "$1"; tell sent "$1" "$code" 0 ;;
+    *:401 | *:403 | *:404)
+      : >"$target.off"; tell off "$1" "$code" 0 ;;
+    *:400 | *:405 | *:406 | *:41?)
+      cp "$1.json" "rejected/$1.$target.json" 2>/dev/null
+      gone "$1"; tell rejected "$1" "$code" 0 ;;
+    *)
+      fails=0
+      if [ -f "$target.wait" ]; then read -r _ fails <"$target.wait"; fi
+      if [ "$code" = 429 ]; then
+        wait=$((${retry:-5} + 1))
+      else
+        fails=$((fails + 1)); wait=300
+        if [ "$fails" -le 5 ]; then wait=$((5 << fails)); fi
+        wait=$((wait + $$ % 5))
+      fi
+      echo "$(($(date +%s) + wait)) $fails" >"$target.wait.tmp" && mv "$target.wait.tmp" "$target.wait"
+      tell retry "$1" "${code:-000}/$status" "$wait" ;;
+  esac
+}
+
+next() { # sets event to the oldest message for this target
+  event=
+  if [ -e "$target.off" ] || [ ! -s "$target.url" ]; then return 1; fi
+  for file in *."$target".curl; do
+    if [ -f "$file" ]; then event=${file%."$target".curl}; return 0; fi
+  done
+  return 1
+}
+
+is_due() {
+  if [ ! -f "$target.wait" ]; then return 0; fi
+  read -r due _ <"$target.wait"
+  now=$(date +%s)
+  # A wait of more than an hour was written before the clock was set back.
+  [ "$now" -ge "$due" ] || [ "$due" -gt $((now + 3600)) ]
+}
+
+trap 'rm -rf "$target.lock"; exit 0' INT TERM
+stop=$(($(date +%s) + seconds))
+while next && lock; do
+  while next && [ "$(date +%s)" -lt "$stop" ]; do
+    touch "$target.lock"
+    if is_due; then send "$event"; else sleep 1; fi
+  done
+  rm -rf "$target.lock"
+  if [ "$(date +%s)" -ge "$stop" ]; then exit 0; fi
+  # Once more: a message may have come while the lock was still there.
+done
+]==]
+
+local sender_ready = false                     -- there are targets, a curl, and a folder to keep messages in
+
+local function target_of(url) return hex(sha256(url)):sub(1, 8) end
+
+--- Starts a sender per target in the background; where one runs already it keeps the work.
+local function start_senders()
+  if not sender_ready then return end
+  local commands = { "shell=$(command -v bash || echo sh)" }
+  for _, url in ipairs(settings.urls) do
+    commands[#commands + 1] = string.format('nohup "$shell" %s %s %s %d </dev/null >/dev/null 2>&1 &',
+      quote(settings.outbox .. "/send.sh"), quote(settings.outbox), target_of(url), SENDER_SECONDS)
+  end
+  os.execute(table.concat(commands, "\n"))
+end
+
+--- Makes the folders, removes what is old, and says what is missing. Runs while the map is loaded.
+local function prepare_folders(fresh)
+  sender_ready = false
+  if WINDOWS then
+    os.execute('mkdir "' .. settings.dir:gsub("/", "\\") .. '" 2>nul')
+    if #settings.urls > 0 then log("messages are not sent: this script can send on Linux only") end
+    return
+  end
+  local targets = {}
+  for i, url in ipairs(settings.urls) do targets[i] = target_of(url) end
+  local script = {
+    "dir=" .. quote(settings.dir), "out=" .. quote(settings.outbox), "urls=" .. quote(settings.url_file or ""),
+    "targets=" .. quote(table.concat(targets, " ")), "fresh=" .. (fresh and 1 or 0), "days=" .. settings.keep_days,
+    "limit=" .. OUTBOX_LIMIT,
+    [==[
+mkdir -p "$dir" && [ -w "$dir" ] && echo folder
+umask 077
+mkdir -p "$out/rejected" "$out/dropped" && chmod 700 "$out" && [ -w "$out" ] && echo outbox
+command -v curl >/dev/null && echo curl
+if [ -n "$urls" ] && [ -n "$(find "$urls" -maxdepth 0 -perm /044)" ]; then echo readable; fi
+if cd "$out"; then
+  if [ "$fresh" = 1 ]; then rm -f ./*.off ./*.url; fi
+  for t in $targets; do [ -e "$t.url" ] || : >"$t.url"; done
+  extra=$(($(ls | grep -c '\.curl$') - limit))
+  for f in *.curl; do
+    if [ "$extra" -le 0 ] || [ ! -f "$f" ]; then break; fi
+    e=${f%.curl}; e=${e%.*}; cp "$e.json" dropped/ && echo "dropped $e"
+    rm -f "$f"; extra=$((extra - 1))
+    set -- "$e".*.curl
+    [ -e "$1" ] || rm -f "$e.json"
+  done
+  if [ "$days" -gt 0 ]; then
+    find "$dir" -maxdepth 1 -type f -name 'gametime-*-R[0-9]*-[0-9]*.json' -mtime "+$days" -print -delete |
+      wc -l | sed 's/^ */removed /'
+    find . -type f -name '*-*-*.json' -mtime "+$days" -delete
+    find . -type f -name '*.curl' -mtime "+$days" -delete
+  fi
+fi
+]==],
+  }
+  local pipe = io.popen("exec 2>/dev/null\n" .. table.concat(script, "\n"), "r")
+  local said = {}
+  for line in pipe and pipe:lines() or function() end do
+    local word, rest = line:match("^(%S+)%s*(.*)$")
+    if word == "dropped" then
+      log("the outbox is full: %s went to dropped/", rest)
+    elseif word == "removed" and rest ~= "0" then
+      log("removed %s gametimes files older than %d days", rest, settings.keep_days)
+    end
+    said[word or ""] = true
+  end
+  if pipe then pipe:close() end
+  if not said.folder then
+    log("the folder cannot be used: %s cannot be written; make it writable for the server's user", settings.dir)
+  end
+  if said.readable then
+    log("gametimes_webhook_file: others can read %s; run chmod 600 on it", settings.url_file)
+  end
+  if #settings.urls == 0 then return end
+  if not said.outbox then
+    log("the outbox cannot be used: %s cannot be written; messages are not sent", settings.outbox)
+  elseif not said.curl then
+    log("curl is not installed: messages are not sent")
+  else
+    for i, url in ipairs(settings.urls) do     -- the file is there already with mode 0600
+      local file = io.open(settings.outbox .. "/" .. targets[i] .. ".url", "w")
+      if file then
+        file:write('url = "' .. url .. '"\n')
+        file:close()
+      end
+    end
+    sender_ready = write_file(settings.outbox .. "/send.sh", SENDER) or false
+  end
+end
+
+--- Says what the senders in the background have done.
+local function read_results()
+  for _, url in ipairs(sender_ready and settings.urls or {}) do
+    local target = target_of(url)
+    local path = settings.outbox .. "/" .. target .. ".results"
+    if os.rename(path, path .. ".read") then
+      local text = read_file(path .. ".read") or ""
+      os.remove(path .. ".read")
+      for what, event, code, wait in text:gmatch("(%S+) (%S+) (%S+) (%S+)\n") do
+        if what == "sent" then
+          log("message sent: %s to webhook %s (HTTP %s)", event, target, code)
+        elseif what == "off" then
+          log("webhook %s is switched off until the server is started anew: HTTP %s; check its URL", target, code)
+        elseif what == "rejected" then
+          log("message refused for good: webhook %s says HTTP %s; %s is in rejected/", target, code, event)
+        else
+          log("webhook %s does not answer as it should (HTTP %s); %s is tried again in %s sec", target, code, event, wait)
+        end
+      end
+    end
+  end
+end
+
+--- Lays a message into the outbox, one entry per target. The entry comes last: what it needs is there before it.
+local function queue_message(done, file_name, text)
+  local signature = settings.hmac_key ~= "" and hex(hmac_sha256(settings.hmac_key, text)) or nil
+  local base = settings.outbox .. "/" .. done.event_id
+  local ok, err = write_file(base .. ".json", json(message(done, signature)))
+  for _, url in ipairs(ok and settings.urls or {}) do
+    ok, err = write_file(base .. "." .. target_of(url) .. ".curl", string.format(
+      'form = "payload_json=<%s.json;type=application/json"\nform = "files[0]=@../../%s;type=application/json"\n',
+      done.event_id, file_name))
+    if not ok then break end
+  end
+  if not ok then log("message not sent: the outbox cannot be written: %s", tostring(err)) end
+  return ok
+end
+
+--- The stats file of a round: its name holds the second in which it was written. A script writes it in one go, so when it is
+--- there it is complete.
+local function find_stats_file(done)
+  local from = done.ended_unix - 1
+  for unix = from, math.min(os.time(), from + 8) do
+    for n = 1, 2 do
+      local name = string.format("%s-%s-round-%d.txt", os.date("%Y-%m-%d-%H%M%S", unix), done.map, n)
+      local file = io.open(home .. "/gamestats/" .. name, "rb")
+      if file then
+        file:close()
+        return name
+      end
+    end
+  end
+end
+
+local function say_summary(done)
+  local function names(people)
+    local out = {}
+    for i, p in ipairs(people) do out[i] = p.name end
+    return #out > 0 and table.concat(out, ", ") or "-"
+  end
+  local spawns, revives, deaths, dead_ms, max_ms = 0, 0, 0, 0, 0
+  for _, p in ipairs(done.players) do
+    spawns, revives, deaths = spawns + p.spawns, revives + p.revives, deaths + p.deaths
+    dead_ms, max_ms = dead_ms + p.dead_ms, math.max(max_ms, p.max_dead_ms)
+  end
+  log("round end: %s R%d %s after %s, winner %s, score Axis %d Allies %d, pauses %d (%d sec)", done.map, done.number,
+    done.reason, minutes(done.play_ms), done.winner == AXIS and "Axis" or done.winner == ALLIES and "Allies" or "nobody",
+    done.score_axis, done.score_allies, #done.pauses, pause_ms(done) // 1000)
+  log("teams: Axis %s | Allies %s", names(done.axis), names(done.allies))
+  log("summary: players %d spawns %d (revives %d) deaths %d dead %d sec, longest %d sec", #done.players, spawns, revives,
+    deaths, dead_ms // 1000, max_ms // 1000)
+end
+
+local waiting                                  -- the round that is over but not written yet
+
+--- Writes the gametimes file of the round that waits and sends its message. A disk that is full may have room again a second
+--- later; `last` says that there will be none.
+local function deliver(last)
+  local done = waiting
+  done.stats_file = done.stats_file or find_stats_file(done)
+  if not done.event_id then
+    done.players = {}
+    for _, p in ipairs(done.people) do
+      if p.played_ms > 0 or p.spawns > 0 or p.deaths > 0 or p.kills > 0 then done.players[#done.players + 1] = p end
+    end
+    done.event_id = uuid7(done.stop_unix)
+    done.canonical_id = hex(sha256(string.format("%d:%s:%d", done.start_unix, done.map, done.number))):sub(1, 16)
+    say_summary(done)
+  end
+  local map = done.map:gsub("[^%w_%-]", "_")
+  local name = string.format("gametime-%s-R%d-%d.json", map ~= "" and map or "unknown", done.number, done.stop_unix)
+  local text = gametimes_file(done)
+  local ok, err = write_file(settings.dir .. "/" .. name, text)
+  if not ok then
+    if last then
+      log("%s cannot be written: %s; this round is lost", name, tostring(err))
+    else
+      complain(name .. " cannot be written", tostring(err) .. "; it is tried again")
+    end
+    return
+  end
+  waiting = nil
+  log("file written: %s", settings.dir .. "/" .. name)
+  if #settings.urls == 0 then
+    log("message not sent: no webhook is set")
+  elseif done.play_ms // 1000 < settings.min_seconds then
+    log("message not sent: the round of %d sec is shorter than gametimes_min_seconds %d", done.play_ms // 1000,
+      settings.min_seconds)
+  elseif not sender_ready then
+    log("message not sent: this server cannot send, see the lines at the start of the map")
+  elseif queue_message(done, name, text) then
+    start_senders()
+  end
+end
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Callbacks of the game
+
+local recording = false                        -- this script records, not the module
+local gamestate                                -- as of the last frame
+local looked = 0                               -- level time of the last look at stats files and results
+
+--- A callback that never raises and never returns anything.
+local function callback(name, f)
+  return function(...)
+    local ok, err = pcall(f, ...)
+    if not ok then complain("error in " .. name, err) end
+  end
+end
+
+--- Why this script does not record this map, or nil.
+local function stand_by()
+  local module = cvar("gametimes_module")
+  if module:find("^native") then return "the module does (gametimes_module is \"" .. decode(module) .. "\")" end
+  if integer_setting("gametimes_enabled", 1, 0, 1) == 0 then return "gametimes_enabled is 0" end
+end
+
+--- Lets messages go that an earlier map left, though nobody gave this script a URL: their targets are known by file.
+local function send_what_waits()
+  read_folder()
+  if WINDOWS or not read_file(settings.outbox .. "/send.sh") then return end
+  os.execute("cd " .. quote(settings.outbox) .. [==[ || exit
+shell=$(command -v bash || echo sh)
+for url in *.url; do
+  set -- *."${url%.url}".curl
+  if [ -e "$1" ]; then nohup "$shell" ./send.sh . "${url%.url}" ]==] .. SENDER_SECONDS .. [==[ </dev/null >/dev/null 2>&1 & fi
+done]==])
+end
+
+et_InitGame = callback("et_InitGame", function(level_time, _, restart)
+  et.RegisterModname("gametimes " .. VERSION .. " lua")
+  round, waiting, recording, looked = nil, nil, false, level_time
+  clock.last, clock.prev = level_time, level_time
+  slots = math.max(1, math.min(MAX_CLIENTS, leading_number(cvar("sv_maxclients"))))
+  gamestate = leading_number(cvar("gamestate"))
+  local why = stand_by()
+  if why then
+    log("v%s lua does not record: %s", VERSION, why)
+    return send_what_waits()
+  end
+  read_settings()
+  local module = cvar("gametimes_module")
+  log("v%s lua engine %s webhooks %d%s", VERSION, server_version(), #settings.urls,
+    module ~= "" and " (gametimes_module is \"" .. decode(module) .. "\")" or "")
+  local fresh = not load_match(decode(cvar("mapname")), restart == 1)
+  prepare_folders(fresh)
+  recording = true
+  if gamestate == RESET then match.axis, match.allies = 0, 0 end
+  if gamestate == PLAYING then
+    begin(level_time)
+  elseif not match.warm_ms then
+    match.warm_ms, match.warm_unix = now_ms(), os.time()
+  end
+  save_match()
+  read_results()
+  start_senders()
+end)
+
+et_RunFrame = callback("et_RunFrame", function(level_time)
+  if not recording then
+    if gamestate == nil then
+      gamestate = false
+      log("loaded in the middle of a map: records from the next map or map_restart on")
+    end
+    return
+  end
+  clock.prev, clock.last = clock.last, level_time
+  local before = gamestate
+  gamestate = leading_number(cvar("gamestate"))
+  if round then
+    watch_pause(level_time)
+    if not round.exit and gamestate ~= PLAYING then -- play is over and the game did not say why
+      round.exit, round.exit_after, round.exit_unix = "", clock.prev, os.time()
+    end
+    if round.exit then
+      local reason = round.exit == "" and "unknown" or end_reason(round.exit)
+      waiting = finish(exit_time(level_time), round.exit_unix, reason)
+      waiting.deadline = level_time + STATS_FILE_WAIT_MS
+    else
+      settle_queue()
+      for slot, seat in pairs(round.seats) do
+        if seat.life == "dead" and not seat.limbo and (field(slot, "ps.pm_flags") or 0) & LIMBO ~= 0 then
+          seat.limbo = true
+          note(math.max(seat.since, clock.prev), "limbo", seat)
+        end
+      end
+    end
+  elseif gamestate == PLAYING and before ~= PLAYING then
+    begin(level_time)
+  end
+  if gamestate ~= PLAYING and level_time - looked >= 1000 then
+    looked = level_time
+    if waiting then
+      waiting.stats_file = find_stats_file(waiting)
+      if waiting.stats_file or level_time >= waiting.deadline then deliver() end
+    end
+    read_results()
+  end
+end)
+
+et_ShutdownGame = callback("et_ShutdownGame", function(restart)
+  et.trap_Cvar_Set("gametimes_module", "")     -- a module that is there says so again before the next map
+  if recording then
+    if round then
+      if round.exit then
+        waiting = finish(round.exit_after, round.exit_unix, end_reason(round.exit))
+      else
+        local reason = restart == 1 and "map_restart"
+          or leading_number(cvar("gamestate")) == -1 and "map_change" or "server_quit"
+        waiting = finish(clock.last, os.time(), reason)
+      end
+    end
+    if waiting then deliver(true) end
+    save_match()
+  end
+  recording = false
+  give_back_secrets()
+end)
+
+et_ClientBegin = callback("et_ClientBegin", function(slot)
+  if recording then log_debug("slot %d begins, team %s", slot, tostring(team_of(slot))) end
+end)
+
+et_ClientUserinfoChanged = callback("et_ClientUserinfoChanged", function(slot)
+  local seat = round and not round.exit and round.seats[slot]
+  if not seat then return end
+  local person = seat.person
+  person.name = name_of(slot)
+  if person.guid == "" then                    -- some clients' guid comes late
+    local guid = guid_of(slot)
+    for _, p in ipairs(round.people) do
+      if p.guid == guid then return end        -- who has played before; what was done without a guid stays with the name
+    end
+    person.guid = guid
+  end
+end)
+
+et_ClientDisconnect = callback("et_ClientDisconnect", function(slot)
+  if not round or round.exit then return end
+  settle_queue(slot)
+  local seat = round.seats[slot]
+  if not seat then return end
+  stand_up(seat, clock.last)
+  note(clock.last, "leave", seat)
+  round.seats[slot] = nil
+end)
+
+et_ClientSpawn = callback("et_ClientSpawn", function(slot, revived)
+  if not round or round.exit or not is_slot(slot) then return end
+  revived = revived == 1 or revived == true
+  local medic = revived and round.medics[slot]
+  round.medics[slot] = nil
+  medic = medic and round.seats[medic]
+  settle_queue(slot)
+  round.queue[#round.queue + 1] = { slot = slot, t = stamp(slot, "pers.lastSpawnTime"), team = team_of(slot),
+    revived = revived, by = medic and medic.person }
+end)
+
+et_Obituary = callback("et_Obituary", function(victim, killer, _)
+  if not round or round.exit or not is_slot(victim) then return end
+  local kill = round.kill
+  round.kill = nil
+  settle_queue(victim)
+  death({ slot = victim, t = stamp(victim, "deathTime"), team = team_of(victim),
+    killer = is_slot(killer) and killer or nil, killer_team = team_of(killer),
+    means = kill and kill.victim == victim and kill.means or nil })
+end)
+
+-- What the game prints, by the first byte: most prints are none of ours.
+local PRINTS = {
+  [75] = function(text)                        -- Kill: killer victim number: ^7name^7 killed name^7 by MOD_MP40
+    local victim, means = text:match("^Kill: %d+ (%d+) %d+: .* by (%S+)%s*$")
+    if victim then round.kill = { victim = math.tointeger(tonumber(victim)), means = decode(means):sub(1, 32) } end
+  end,
+  [77] = function(text)                        -- Medic_Revive: medic patient
+    local medic, patient = text:match("^Medic_Revive: (%d+) (%d+)")
+    if medic then round.medics[math.tointeger(tonumber(patient))] = math.tointeger(tonumber(medic)) end
+  end,
+  [69] = function(text)                        -- Exit: why
+    local why = text:match("^Exit: (.-)%s*$")
+    if why and not why:find("(already triggered)", 1, true) then
+      settle_queue()                           -- the intermission will clear the limbo flags; nothing counts from now on
+      round.exit, round.exit_after, round.exit_unix = decode(why):sub(1, 96), clock.last, os.time()
+    end
+  end,
+  [99] = function(text)                        -- callvote: slot Surrender [ALLIES]
+    local slot, vote = text:match("^callvote: (%d+) (%S+)")
+    slot = slot and math.tointeger(tonumber(slot))
+    if not is_slot(slot) then return end
+    round.caller = vote == "Surrender" and { guid = guid_of(slot), name = name_of(slot) } or nil
+  end,
+  [86] = function(text)                        -- Vote Failed: ...
+    if text:find("^Vote Failed: ") then round.caller = nil end
+  end,
+}
+
+et_Print = callback("et_Print", function(text)
+  local f = round and not round.exit and PRINTS[text:byte()]
+  if f then f(text) end
+end)
+
+--- `gametimes status` on the server's console; the module answers itself while it records.
+local function console_command()
+  if et.trap_Argv(0):lower() ~= "gametimes" then return false end
+  local command = et.trap_Argv(1):lower()
+  if command ~= "" and command ~= "status" then
+    log("the fallback script knows only: gametimes status")
+    return true
+  end
+  local why = stand_by()
+  log("v%s lua %s", VERSION, recording and "records, engine " .. server_version() or "does not record: " .. (why or "no map yet"))
+  if round then
+    local pause = round.pauses[#round.pauses]
+    log("round: %s R%d played %s%s", round.map, round.number, minutes(play_clock(clock.last)),
+      pause and not pause.stop and ", paused" or "")
+    for slot = 0, slots - 1 do
+      local seat = round.seats[slot]
+      if seat and plays(seat.team) then
+        local dead = seat.life == "dead" and cut(seat.since, clock.last) or 0
+        for _, d in ipairs(seat.person.dead) do dead = dead + cut(d[1], d[2]) end
+        log("  %2d %-6s %-5s dead %s %s", slot, seat.team == AXIS and "Axis" or "Allies",
+          seat.life == "alive" and "alive" or "dead", minutes(dead), seat.person.name)
+      end
+    end
+  else
+    log("no round is played")
+  end
+  if recording then log("webhooks: %d", #settings.urls) end
+  return true
+end
+
+--- The one callback that returns something: 1 when the command was ours.
+function et_ConsoleCommand()
+  local ok, ours = pcall(console_command)
+  if not ok then complain("error in et_ConsoleCommand", ours) end
+  if ours then return 1 end
+end
+
+-- lua_restart closes this state without et_ShutdownGame: the secrets must not get lost with it.
+local keeper = setmetatable({}, { __gc = function() pcall(give_back_secrets) end })
+_ENV.gametimes_keeper = keeper

@@ -1,0 +1,524 @@
+#!/bin/sh
+# Installs gametimes on an ET:Legacy server, takes it away again, or says what is wrong. See --help and docs/setup.md.
+#
+# Rules: nothing is touched before everything has been checked; every file is replaced by a rename, so that at no moment a
+# server finds half a file or no game at all; a second run changes nothing; what the admin has changed is kept; and what is
+# edited is copied to <homepath>/<game>/gametimes-install/ before.
+
+set -eu
+
+usage() {
+  cat <<'END'
+usage: install.sh [options] SERVER_FOLDER
+
+Installs gametimes (module, fallback script, settings) for the ET:Legacy server in SERVER_FOLDER, its fs_basepath.
+
+  --homepath DIR   fs_homepath of the server; as a rule it is found by itself. Give it when there are several servers.
+  --game NAME      fs_game (default: legacy)
+  --cfg FILE       the server's cfg that gets the exec line (default: etl_server.cfg or server.cfg, where they are looked for)
+  --check          change nothing; say what is installed and what is wrong; exit code 0 when all is well
+  --dry-run        change nothing; say what would be done
+  --uninstall      take everything away that was installed; settings that were changed and gametimes files stay
+  --no-module      only the script and the settings
+  --no-script      only the module and the settings
+  --help           this text
+END
+}
+
+say() { printf '%s\n' "$*"; }
+die() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
+
+MODULE=qagame.mp.x86_64.so
+REAL=qagame_real.mp.x86_64.so
+SCRIPT=luascripts/gametimes.lua
+BEGIN='// >>> gametimes (install.sh)'
+END='// <<< gametimes'
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Arguments
+
+mode=install base='' home='' game=legacy cfg='' with_module=1 with_script=1
+while [ $# -gt 0 ]; do
+  case $1 in
+    --homepath) [ $# -ge 2 ] || die "--homepath needs a folder"; home=$2; shift ;;
+    --game) [ $# -ge 2 ] || die "--game needs a name"; game=$2; shift ;;
+    --cfg) [ $# -ge 2 ] || die "--cfg needs a file"; cfg=$2; shift ;;
+    --check) mode=check ;;
+    --dry-run) mode=dry ;;
+    --uninstall) mode=uninstall ;;
+    --no-module) with_module=0 ;;
+    --no-script) with_script=0 ;;
+    --help | -h) usage; exit 0 ;;
+    -*) die "unknown option $1 (see --help)" ;;
+    *) [ -z "$base" ] || die "more than one server folder; quote a path with blanks"; base=$1 ;;
+  esac
+  shift
+done
+[ -n "$base" ] || { usage >&2; exit 2; }
+[ -d "$base" ] || die "$base is no folder"
+base=$(cd "$base" && pwd -P)
+case $game in */* | .* | '') die "--game is a name, not a path: $game" ;; esac
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Where things are
+
+here=$(cd "$(dirname "$0")" && pwd -P)
+find_source() {
+  for candidate in "$@"; do
+    if [ -f "$here/$candidate" ]; then printf '%s\n' "$here/$candidate"; return; fi
+  done
+}
+module_source=$(find_source "$MODULE" target/release/libgametimes.so)
+script_source=$(find_source gametimes.lua fallback-lua/gametimes.lua)
+cfg_source=$(find_source gametimes.cfg server-cfg/gametimes.cfg)
+
+# The value of a "+set name value" of a server of this folder that runs now.
+running_cvar() {
+  for process in /proc/[0-9]*; do
+    case $(readlink "$process/exe" 2>/dev/null) in "$base"/etlded*) ;; *) continue ;; esac
+    { tr '\0' '\n' <"$process/cmdline"; } 2>/dev/null |
+      awk -v name="$1" 'want == 2 { print; exit } want == 1 { want = tolower($0) == name ? 2 : 0 } /^\+set/ { want = 1 }'
+  done | sort -u
+}
+
+[ -d "$base/$game" ] || die "$base holds no folder $game; is it the fs_basepath of an ET:Legacy server? (--game for another fs_game)"
+if [ -z "$home" ]; then
+  home=$(running_cvar fs_homepath)
+  case $home in
+    *"
+"*) die "several servers of this folder run, with homepaths
+$home
+install each with --homepath" ;;
+  esac
+fi
+if [ -z "$home" ]; then
+  if [ -d "${HOME:-/nonexistent}/.etlegacy/$game" ]; then home=$HOME/.etlegacy; else home=$base; fi
+fi
+case $home in /*) ;; *) home=$PWD/$home ;; esac
+if [ -d "$home" ]; then
+  home=$(cd "$home" && pwd -P)
+elif [ "$mode" = check ] || [ "$mode" = uninstall ]; then
+  die "$home is no folder"
+fi
+dir=$home/$game
+state=$dir/gametimes-install
+same_folder=0
+if [ "$home" = "$base" ]; then same_folder=1; fi
+
+is_ours() { [ -f "$1" ] && LC_ALL=C grep -aq gametimes_module "$1"; }
+
+if [ -z "$cfg" ]; then
+  for folder in "$dir" "$home/etmain" "$base/$game" "$base/etmain"; do
+    for name in etl_server.cfg server.cfg; do
+      if [ -z "$cfg" ] && [ -f "$folder/$name" ]; then cfg=$folder/$name; fi
+    done
+  done
+elif [ ! -f "$cfg" ]; then
+  die "--cfg $cfg: there is no such file"
+fi
+if [ -n "$cfg" ]; then cfg=$(readlink -f "$cfg"); fi
+
+# Every cfg and config that can set lua_modules, once.
+config_files() {
+  {
+    if [ -n "$cfg" ]; then printf '%s\n' "$cfg"; fi
+    for folder in "$dir" "$home/etmain" "$base/$game" "$base/etmain"; do
+      for file in "$folder"/*.cfg "$folder"/configs/*.config; do
+        if [ -f "$file" ]; then readlink -f "$file"; fi
+      done
+    done
+  } | awk '!seen[$0]++'
+}
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Whether the module can run here
+
+version_at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
+
+# Why the module cannot run on this machine; nothing when it can.
+module_problem() {
+  if [ -z "$module_source" ]; then echo "this package holds no module"; return; fi
+  machine=$(uname -m)
+  if [ "$machine" != x86_64 ]; then echo "the module is for x86_64, this machine is $machine"; return; fi
+  # The 19th byte of an ELF file is its machine: 62 is x86_64.
+  if [ "$(od -An -tu1 -j18 -N1 "$module_source" | tr -d ' ')" != 62 ]; then echo "the module is not for x86_64"; return; fi
+  needs=$(LC_ALL=C grep -ao 'GLIBC_2\.[0-9.]*' "$module_source" | sed 's/GLIBC_//' | sort -V | tail -n 1)
+  has=$(getconf GNU_LIBC_VERSION 2>/dev/null | sed 's/.* //')
+  if [ -z "$has" ]; then echo "the module needs glibc; this system has another libc"; return; fi
+  if [ -n "$needs" ] && ! version_at_least "$has" "$needs"; then
+    echo "the module needs glibc $needs, this system has $has"; return
+  fi
+  for stock in "$base/$game/$MODULE" "$dir/$REAL" "$dir/$MODULE"; do
+    if [ -f "$stock" ] && ! is_ours "$stock"; then return; fi
+  done
+  echo "there is no stock game at $base/$game/$MODULE (a 64-bit server is needed)"
+}
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Doing it
+
+changes=0
+dry() { [ "$mode" = dry ]; }
+step() { # description; counts it, and is true when it is to be done
+  changes=$((changes + 1))
+  if dry; then say "would $1"; return 1; fi
+  say "$1"
+}
+
+# Puts a file in place by a rename.
+put() { # source destination mode
+  cp "$1" "$2.gametimes-tmp"
+  chmod "$3" "$2.gametimes-tmp"
+  mv -f "$2.gametimes-tmp" "$2"
+}
+
+checksum() { sha256sum <"$1" | cut -c1-64; }
+installed_as() { sed -n "s/^\([0-9a-f]*\)  $1\$/\1/p" "$state/manifest" 2>/dev/null | tail -n 1; }
+remember() { # name: this file is as it was installed
+  { grep -v "  $1\$" "$state/manifest" 2>/dev/null || true; echo "$(checksum "$dir/$1")  $1"; } >"$state/manifest.tmp"
+  mv -f "$state/manifest.tmp" "$state/manifest"
+}
+forget() {
+  if [ ! -f "$state/manifest" ]; then return; fi
+  grep -v "  $1\$" "$state/manifest" >"$state/manifest.tmp" || true
+  mv -f "$state/manifest.tmp" "$state/manifest"
+}
+
+# A copy of a file as it was before it was first touched.
+keep_copy() {
+  copy=$state/before$(printf '%s' "$1" | tr '/' '_')
+  if [ ! -e "$copy" ]; then mkdir -p "$state"; cp -p "$1" "$copy"; fi
+}
+
+# Replaces a text file by what a command makes of it; mode and owner stay as they are.
+edit() { # description file command...
+  what=$1 file=$2
+  shift 2
+  new=$("$@" <"$file"; echo x)
+  new=${new%x}
+  old=$(cat "$file"; echo x)
+  old=${old%x}
+  # A last line without its newline is no change.
+  if [ "$new" = "$old" ] || [ "$new" = "$old
+" ]; then return; fi
+  if step "$what"; then
+    keep_copy "$file"
+    cp -p "$file" "$file.gametimes-tmp"
+    printf '%s' "$new" >"$file.gametimes-tmp"
+    mv -f "$file.gametimes-tmp" "$file"
+  fi
+}
+
+# Adds our script to every line that sets lua_modules, or takes it out.
+edit_modules() { # add | remove
+  awk -v action="$1" -v script="$SCRIPT" '
+    tolower($0) ~ /^[ \t]*(set|seta|sets|setl)[ \t]+lua_modules[ \t]/ {
+      match(tolower($0), /lua_modules[ \t]+/)
+      front = substr($0, 1, RSTART + RLENGTH - 1)
+      rest = substr($0, RSTART + RLENGTH)
+      if (substr(rest, 1, 1) == "\"") {
+        rest = substr(rest, 2)
+        end = index(rest, "\"")
+        value = end ? substr(rest, 1, end - 1) : rest
+        rest = end ? substr(rest, end + 1) : ""
+      } else {
+        match(rest, /^[^ \t\r;\/]*(\/[^ \t\r;\/]+)*/)
+        value = substr(rest, 1, RLENGTH)
+        rest = substr(rest, RLENGTH + 1)
+      }
+      count = split(value, words, /[ ,;]+/)
+      list = ""; found = 0
+      for (i = 1; i <= count; i++) {
+        if (words[i] == script) { found = 1; if (action == "remove") continue }
+        if (words[i] != "") list = list (list == "" ? "" : " ") words[i]
+      }
+      if (action == "add" && !found) { print front "\"" (value == "" ? "" : value " ") script "\"" rest; next }
+      if (action == "remove" && found) { print front "\"" list "\"" rest; next }
+    }
+    { print }'
+}
+
+# Our block at the head of the server's cfg: at its end a "map" command may have started the server already. Servers that
+# share a cfg are named in the block; it goes with the last of them.
+edit_block() { # add | remove, 1 when lua_modules is set nowhere else
+  awk -v action="$1" -v modules="$2" -v own="// for $home" -v first="$BEGIN" -v last="$END" -v script="$SCRIPT" '
+    function block() {
+      printed = 1
+      if (action == "add" && !have) homes = homes own "\n"
+      if (homes == "") return
+      printf "%s\n%s", first, homes
+      if (modules) print "set lua_modules \"" script "\""
+      print "exec gametimes.cfg"
+      print last
+    }
+    { text[NR] = $0; bare[NR] = $0; sub(/\r$/, "", bare[NR]) }
+    bare[NR] == first { there = 1 }
+    END {
+      if (!there) block()
+      for (i = 1; i <= NR; i++) {
+        if (bare[i] == first) inside = 1
+        else if (!inside) print text[i]
+        else if (bare[i] == last) { inside = 0; block() }
+        else if (bare[i] == own) { if (action == "add") { have = 1; homes = homes own "\n" } }
+        else if (bare[i] ~ /^\/\/ for /) homes = homes bare[i] "\n"
+        else if (bare[i] ~ /^set lua_modules / && action == "remove") modules = 1
+      }
+      if (inside && !printed) block()
+    }'
+}
+
+# The cfgs that set lua_modules, our own block apart.
+sets_modules() {
+  config_files | while IFS= read -r file; do
+    if awk -v first="$BEGIN" -v last="$END" '
+      { sub(/\r$/, "") }
+      $0 == first { inside = 1 } $0 == last { inside = 0 }
+      !inside && tolower($0) ~ /^[ \t]*(set|seta|sets|setl)[ \t]+lua_modules[ \t]/ { found = 1 }
+      END { exit !found }' "$file"; then printf '%s\n' "$file"; fi
+  done
+}
+
+# The value a cvar is given in the cfgs, comments apart: the last one counts.
+configured() {
+  config_files | while IFS= read -r file; do
+    sed -n "s/^[[:blank:]]*[sS][eE][tT][aAsSlL]*[[:blank:]]\{1,\}$1[[:blank:]]\{1,\}\"\{0,1\}\([^\"]*\).*/\1/p" "$file"
+  done | tr -d '\r' | tail -n 1
+}
+
+# The file of g_luaModuleList, which the game reads instead of lua_modules.
+module_list() {
+  name=$(configured g_luaModuleList)
+  if [ -z "$name" ]; then return; fi
+  for folder in "$dir" "$base/$game"; do
+    if [ -f "$folder/$name" ]; then readlink -f "$folder/$name"; return; fi
+  done
+}
+edit_list() { # add | remove
+  awk -v action="$1" -v script="$SCRIPT" '
+    { bare = $0; gsub(/[ \t\r]/, "", bare) }
+    bare == script { if (action == "remove") next; found = 1 }
+    { print }
+    END { if (action == "add" && !found) print script }'
+}
+
+# ----------------------------------------------------------------------------------------------------------------------
+# What is to be done
+
+# Everything that would be written must be writable, before anything is.
+must_write() {
+  if [ -e "$1" ]; then
+    [ -w "$1" ] || die "cannot write $1; run this as the server's user. Nothing was changed."
+    case $1 in */"$game") return ;; esac
+  fi
+  parent=$(dirname "$1")
+  while [ ! -e "$parent" ]; do parent=$(dirname "$parent"); done
+  [ -w "$parent" ] || die "cannot write in $parent; run this as the server's user. Nothing was changed."
+}
+
+install_module() {
+  target=$dir/$MODULE
+  if [ -f "$target" ] && ! is_ours "$target"; then
+    if [ "$same_folder" = 1 ]; then
+      say "note: fs_homepath is fs_basepath: the stock game is kept beside the module as $REAL"
+    else
+      say "note: $dir holds a game of its own: it is kept as $REAL and gametimes_qagame points to it"
+    fi
+    # The copy is complete before the stock game's name changes hands.
+    if [ -f "$dir/$REAL" ] && ! cmp -s "$target" "$dir/$REAL"; then
+      if step "replace $dir/$REAL by the newer stock game"; then keep_copy "$dir/$REAL"; put "$target" "$dir/$REAL" 755; fi
+    elif [ ! -f "$dir/$REAL" ]; then
+      if step "copy the stock game to $dir/$REAL"; then put "$target" "$dir/$REAL" 755; fi
+    fi
+  fi
+  if ! cmp -s "$module_source" "$target"; then
+    if step "install $target"; then put "$module_source" "$target" 755; remember "$MODULE"; fi
+  fi
+}
+
+install_script() {
+  target=$dir/$SCRIPT
+  if ! cmp -s "$script_source" "$target"; then
+    if step "install $target"; then
+      if [ -f "$target" ] && [ "$(installed_as "$SCRIPT")" != "$(checksum "$target")" ]; then keep_copy "$target"; fi
+      mkdir -p "$dir/luascripts"
+      put "$script_source" "$target" 644
+      remember "$SCRIPT"
+    fi
+  fi
+  on_line=$(running_cvar lua_modules)
+  case " $on_line " in
+    '  ' | *[\ ,\;]"$SCRIPT"[\ ,\;]*) ;;
+    *) say "TO DO: the server is started with +set lua_modules \"$on_line\"; add $SCRIPT there" ;;
+  esac
+  list=$(module_list)
+  if [ -n "$list" ]; then
+    edit "add $SCRIPT to $list" "$list" edit_list add
+  fi
+  config_files >"$files"
+  while IFS= read -r file; do
+    edit "add $SCRIPT to lua_modules in $file" "$file" edit_modules add
+  done <"$files"
+  if [ -n "$(configured lua_allowedModules)" ]; then
+    say "TO DO: lua_allowedModules is set; add $(sha1sum <"$script_source" | cut -c1-40) to it"
+  fi
+}
+
+install_cfg() {
+  target=$dir/gametimes.cfg
+  if [ ! -f "$target" ]; then
+    if step "install $target"; then put "$cfg_source" "$target" 600; remember gametimes.cfg; fi
+  elif ! cmp -s "$cfg_source" "$target"; then
+    before=$(installed_as gametimes.cfg)
+    if [ "$before" = "$(checksum "$target")" ]; then
+      if step "update $target"; then put "$cfg_source" "$target" 600; remember gametimes.cfg; fi
+    elif [ "$before" != "$(checksum "$cfg_source")" ] && ! cmp -s "$cfg_source" "$target.new"; then
+      if step "put this version's settings beside yours: $target.new"; then put "$cfg_source" "$target.new" 600; fi
+    fi
+  fi
+  if [ "$with_module" = 1 ] && [ "$same_folder" = 0 ] && [ -f "$dir/$REAL" ] && [ -f "$target" ]; then
+    edit "point gametimes_qagame in $target to $dir/$REAL" "$target" \
+      awk -v path="$dir/$REAL" '/^set gametimes_qagame ""/ { print "set gametimes_qagame \"" path "\""; next } { print }'
+  fi
+  if [ -z "$cfg" ]; then
+    say "TO DO: no etl_server.cfg or server.cfg was found; add these lines to the cfg that the server executes:"
+    say "    exec gametimes.cfg"
+    if [ "$with_script" = 1 ]; then say "    set lua_modules \"... $SCRIPT\""; fi
+    return
+  fi
+  alone=0
+  if [ "$with_script" = 1 ] && [ -z "$(sets_modules)" ] && [ -z "$(module_list)" ] && [ -z "$(running_cvar lua_modules)" ]; then
+    alone=1
+  fi
+  edit "add the exec line to $cfg" "$cfg" edit_block add "$alone"
+}
+
+uninstall() {
+  target=$dir/$MODULE
+  if is_ours "$target"; then
+    if [ -f "$dir/$REAL" ]; then
+      if step "put the game back: $dir/$REAL becomes $target"; then mv -f "$dir/$REAL" "$target"; forget "$MODULE"; fi
+    elif [ "$same_folder" = 1 ]; then
+      die "$dir/$REAL is missing: without it the server would have no game. Put the stock game back by hand first."
+    else
+      if step "remove $target"; then rm -f "$target"; forget "$MODULE"; fi
+    fi
+  elif [ -f "$dir/$REAL" ] && [ -f "$target" ]; then
+    if step "remove $dir/$REAL, which nothing uses any more"; then keep_copy "$dir/$REAL"; rm -f "$dir/$REAL"; fi
+  fi
+  if [ -n "$cfg" ]; then edit "take the exec line out of $cfg" "$cfg" edit_block remove 0; fi
+  config_files >"$files"
+  while IFS= read -r file; do
+    # A cfg in the base folder may serve other servers, too, as long as one is named in it.
+    case $file in "$home"/*) ;; *) if [ -n "$cfg" ] && grep -qF "$BEGIN" "$cfg"; then continue; fi ;; esac
+    edit "take $SCRIPT out of lua_modules in $file" "$file" edit_modules remove
+  done <"$files"
+  list=$(module_list)
+  if [ -n "$list" ]; then edit "take $SCRIPT out of $list" "$list" edit_list remove; fi
+  if [ -f "$dir/$SCRIPT" ]; then
+    if step "remove $dir/$SCRIPT"; then rm -f "$dir/$SCRIPT"; forget "$SCRIPT"; rmdir "$dir/luascripts" 2>/dev/null || true; fi
+  fi
+  if [ -f "$dir/gametimes.cfg" ]; then
+    if [ "$(installed_as gametimes.cfg)" = "$(checksum "$dir/gametimes.cfg")" ]; then
+      if step "remove $dir/gametimes.cfg"; then rm -f "$dir/gametimes.cfg" "$dir/gametimes.cfg.new"; forget gametimes.cfg; fi
+    else
+      say "kept: $dir/gametimes.cfg, which was changed"
+    fi
+  fi
+  if [ -d "$dir/gametimes" ]; then say "kept: $dir/gametimes with the recorded rounds"; fi
+}
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Saying how it stands
+
+wrong=0
+good() { say "ok      $*"; }
+bad() { wrong=$((wrong + 1)); say "WRONG   $*"; }
+note() { say "note    $*"; }
+
+check() {
+  problem=$(module_problem)
+  if [ "$with_module" = 0 ]; then
+    note "module: not asked for"
+  elif [ -n "$problem" ]; then
+    if is_ours "$dir/$MODULE"; then note "module: installed, but $problem"; else note "module: $problem; the script records"; fi
+    [ "$with_script" = 1 ] || bad "neither module nor script can record"
+  elif ! is_ours "$dir/$MODULE"; then
+    bad "module: $dir/$MODULE is not ours"
+  elif ! cmp -s "$module_source" "$dir/$MODULE"; then
+    bad "module: $dir/$MODULE is of another version than this package"
+  else
+    good "module: $dir/$MODULE"
+  fi
+  if is_ours "$dir/$MODULE"; then
+    if [ -f "$base/$game/$MODULE" ] && ! is_ours "$base/$game/$MODULE"; then good "stock game: $base/$game/$MODULE"
+    elif [ -f "$dir/$REAL" ] && ! is_ours "$dir/$REAL"; then good "stock game: $dir/$REAL"
+    else bad "stock game: neither $base/$game/$MODULE nor $dir/$REAL is one; the server cannot start"; fi
+  fi
+  if [ "$with_script" = 1 ]; then
+    if cmp -s "$script_source" "$dir/$SCRIPT"; then good "script: $dir/$SCRIPT"; else bad "script: $dir/$SCRIPT is missing or another version"; fi
+    list=$(module_list)
+    if [ -n "$list" ]; then
+      if grep -qF "$SCRIPT" "$list"; then good "g_luaModuleList $list"; else bad "g_luaModuleList $list does not name $SCRIPT"; fi
+    fi
+    sets_modules >"$files"
+    if [ -n "$cfg" ] && grep -q "^set lua_modules \"$SCRIPT\"" "$cfg"; then printf '%s\n' "$cfg" >>"$files"; fi
+    if [ ! -s "$files" ] && [ -z "$list" ]; then bad "lua_modules is set in no cfg; add: set lua_modules \"$SCRIPT\""; fi
+    while IFS= read -r file; do
+      if grep -qi "lua_modules.*$SCRIPT" "$file"; then good "lua_modules in $file"; else bad "lua_modules in $file does not name $SCRIPT"; fi
+    done <"$files"
+    command -v curl >/dev/null || note "curl is not installed: the script writes files, but sends no messages"
+  fi
+  if [ -f "$dir/gametimes.cfg" ]; then good "settings: $dir/gametimes.cfg"; else bad "settings: $dir/gametimes.cfg is missing"; fi
+  if [ -z "$cfg" ]; then note "no etl_server.cfg or server.cfg found (--cfg): cannot tell whether gametimes.cfg is executed"
+  elif grep -q '^[[:blank:]]*exec[[:blank:]]\{1,\}"\{0,1\}gametimes\.cfg' "$cfg"; then good "exec line in $cfg"
+  else bad "$cfg does not execute gametimes.cfg"; fi
+  if [ -w "$dir" ]; then good "$dir can be written"; else bad "$dir cannot be written by $(id -un)"; fi
+  urls=$(configured gametimes_webhook_file)
+  if [ -n "$urls" ]; then
+    case $urls in /*) ;; *) urls=$dir/$urls ;; esac
+    if [ ! -f "$urls" ]; then bad "gametimes_webhook_file: $urls is missing"
+    elif [ -n "$(find "$urls" -maxdepth 0 -perm /044)" ]; then bad "gametimes_webhook_file: others can read $urls; chmod 600 it"
+    else good "webhook file: $urls"; fi
+  elif [ -z "$(configured gametimes_webhook_url)" ]; then
+    note "no webhook is set: rounds are written, but not posted (gametimes_webhook_file in $dir/gametimes.cfg)"
+  fi
+}
+
+# ----------------------------------------------------------------------------------------------------------------------
+
+say "server: basepath $base, homepath $home, game $game"
+files=$(mktemp)
+trap 'rm -f "$files"' EXIT
+trap 'exit 1' INT TERM HUP
+
+case $mode in
+  check)
+    check
+    [ "$wrong" = 0 ] || { say "$wrong wrong"; exit 1; }
+    say "all is well" ;;
+  uninstall)
+    for path in "$dir/$MODULE" "$dir/$SCRIPT" "$dir/gametimes.cfg" "$cfg"; do [ -z "$path" ] || must_write "$path"; done
+    uninstall
+    [ "$changes" != 0 ] || say "nothing to do" ;;
+  *)
+    [ -n "$cfg_source" ] || die "gametimes.cfg is missing beside install.sh; unpack the whole package"
+    if [ "$with_script" = 1 ] && [ -z "$script_source" ]; then die "gametimes.lua is missing beside install.sh"; fi
+    if [ "$with_module" = 1 ]; then
+      problem=$(module_problem)
+      if [ -n "$problem" ]; then
+        [ "$with_script" = 1 ] || die "$problem, and the script was not asked for"
+        say "note: no module: $problem. The script records."
+        with_module=0
+      fi
+    fi
+    for path in "$dir" "$dir/$MODULE" "$dir/$SCRIPT" "$dir/gametimes.cfg" "$cfg"; do [ -z "$path" ] || must_write "$path"; done
+    if [ "$with_script" = 1 ]; then sets_modules | while IFS= read -r file; do must_write "$file"; done; fi
+    dry || mkdir -p "$state"
+    # What only waits comes first; the exec line, which makes it count, last.
+    if [ "$with_script" = 1 ]; then install_script; fi
+    if [ "$with_module" = 1 ]; then install_module; fi
+    install_cfg
+    if [ "$changes" = 0 ]; then say "nothing to do"; elif ! dry; then
+      say "done; it counts from the next start of the server. Set a webhook in $dir/gametimes.cfg."
+    fi ;;
+esac

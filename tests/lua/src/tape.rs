@@ -1,0 +1,449 @@
+//! A recorded match, played to a script.
+//!
+//! The tape says what passed between engine and game; the hooks file says which callbacks the game's Lua got. The two are
+//! laid over each other: prints, cvars, configstrings and records come from the tape, deaths and spawns from the hooks, each
+//! in the very call in which it happened.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::world::{Client, Server};
+
+const LIMBO: i64 = 0x4000;
+const CS_PLAYERS: i64 = 689;
+
+/// The names of the recorded matches.
+pub const TAPES: [&str; 5] = [
+    "stopwatch",
+    "surrender",
+    "timelimit",
+    "interrupted",
+    "public40",
+];
+
+/// Where the recorded matches lie.
+pub fn data_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/tapes")
+}
+
+/// One round as it really was.
+#[derive(Debug, Deserialize)]
+pub struct ExpectedRound {
+    /// Map.
+    pub map: String,
+    /// 1 or 2.
+    pub round: u8,
+    /// `g_gametype`.
+    pub gametype: i32,
+    /// Level time of the start.
+    pub start_t: i64,
+    /// Level time of the end.
+    pub end_t: i64,
+    /// Time played.
+    pub play_ms: i64,
+    /// Pauses, in level time.
+    pub pauses: Vec<ExpectedPause>,
+    /// What the game said at the end.
+    pub exit: Option<String>,
+    /// Cut off.
+    #[serde(default)]
+    pub aborted: bool,
+    /// By guid.
+    pub players: HashMap<String, ExpectedPlayer>,
+}
+
+/// One pause as it really was.
+#[derive(Debug, Deserialize)]
+pub struct ExpectedPause {
+    /// Level time.
+    pub start_ms: i64,
+    /// Level time.
+    pub end_ms: i64,
+}
+
+/// One player in one round.
+#[derive(Debug, Deserialize)]
+#[allow(missing_docs)] // named as in the file
+pub struct ExpectedPlayer {
+    pub spawns: u32,
+    pub revives: u32,
+    pub deaths: u32,
+    pub dead_ms: i64,
+    pub max_dead_ms: i64,
+    pub denied_ms: i64,
+    pub kills: u32,
+}
+
+/// What really happened in a recorded match.
+///
+/// # Panics
+/// When the file is missing or not what it should be.
+pub fn expected(name: &str) -> Vec<ExpectedRound> {
+    let path = data_dir().join(format!("{name}.expected.json"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn lines(file: &str) -> Vec<Value> {
+    let path = data_dir().join(file);
+    let file = File::open(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    BufReader::new(GzDecoder::new(file))
+        .lines()
+        .map(|line| serde_json::from_str(&line.expect("gzip")).expect("JSON"))
+        .collect()
+}
+
+/// One byte of the engine is one code point on a tape.
+fn bytes(value: &Value) -> Vec<u8> {
+    value
+        .as_str()
+        .expect("a string")
+        .chars()
+        .map(|c| u8::try_from(u32::from(c)).expect("a byte"))
+        .collect()
+}
+
+fn int(event: &Value, key: &str) -> i64 {
+    event[key]
+        .as_i64()
+        .unwrap_or_else(|| panic!("{key} in {event}"))
+}
+
+fn kind(event: &Value) -> &str {
+    event["e"].as_str().expect("kind")
+}
+
+fn info_value(info: &[u8], key: &[u8]) -> Option<Vec<u8>> {
+    let mut parts = info
+        .strip_prefix(b"\\")
+        .unwrap_or(info)
+        .split(|b| *b == b'\\');
+    while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
+        if name == key {
+            return Some(value.to_vec());
+        }
+    }
+    None
+}
+
+#[derive(Debug)]
+struct Call {
+    cmd: String,
+    args: Vec<i64>,
+}
+
+/// What may be different from the match as it was: called before each map is loaded, with its number.
+pub type BeforeMap<'a> = &'a mut dyn FnMut(&Server, usize);
+
+/// Plays a match.
+pub struct Player {
+    events: Vec<Value>,
+    deaths: VecDeque<Value>,
+    /// By line of the `ret` at which they are told.
+    spawns: HashMap<usize, Vec<Value>>,
+    /// Spawns whose limbo flag the match's own script read at the next frame.
+    unchecked: Vec<Value>,
+    files: HashMap<i64, PathBuf>,
+}
+
+impl Player {
+    /// Reads a match.
+    ///
+    /// # Panics
+    /// When its files are missing or not what they should be.
+    pub fn new(name: &str) -> Self {
+        let events = lines(&format!("{name}.tape.jsonl.gz"));
+        let hooks = lines(&format!("{name}.hooks.jsonl.gz"));
+        let of = |k: &str| {
+            hooks
+                .iter()
+                .filter(|h| kind(h) == k)
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        let spawns = place_spawns(&events, of("spawn"));
+        Self {
+            deaths: of("death").into(),
+            spawns,
+            unchecked: Vec::new(),
+            files: HashMap::new(),
+            events,
+        }
+    }
+
+    /// Plays the match through a server. `before_map` may change cvars or the script.
+    ///
+    /// # Panics
+    /// When tape and hooks contradict each other.
+    pub fn play(mut self, server: &mut Server, before_map: BeforeMap) {
+        let events = std::mem::take(&mut self.events);
+        let mut calls: Vec<Call> = Vec::new();
+        let mut maps = 0;
+        for (line, event) in events.iter().enumerate() {
+            match kind(event) {
+                "cvars" => {
+                    let mut world = server.world.borrow_mut();
+                    for (name, value) in event["values"].as_object().expect("cvars") {
+                        if name != "fs_homepath" {
+                            world.cvars.insert(name.clone(), bytes(value));
+                        }
+                    }
+                }
+                "call" => {
+                    server.world.borrow_mut().unix_ms = int(event, "unix_ms");
+                    let call = Call {
+                        cmd: event["cmd"].as_str().expect("cmd").to_owned(),
+                        args: event["args"]
+                            .as_array()
+                            .expect("args")
+                            .iter()
+                            .map(|v| v.as_i64().expect("int"))
+                            .collect(),
+                    };
+                    self.before(server, &call, &events[line..], before_map, &mut maps);
+                    calls.push(call);
+                }
+                "ret" => {
+                    let call = calls.pop().expect("a call for every ret");
+                    self.after(server, &call, line);
+                }
+                "print" => {
+                    let text = bytes(&event["text"]);
+                    server.print(&text);
+                    if text.starts_with(b"Kill: ") {
+                        self.kill(server, &text);
+                    }
+                }
+                "cvar_set" => {
+                    let name = event["name"].as_str().expect("name").to_owned();
+                    server
+                        .world
+                        .borrow_mut()
+                        .cvars
+                        .insert(name, bytes(&event["value"]));
+                }
+                "configstring" => configstring(server, int(event, "n"), bytes(&event["value"])),
+                "userinfo" => {
+                    let n = int(event, "n") as usize;
+                    server.world.borrow_mut().clients[n].userinfo = bytes(&event["value"]);
+                }
+                "ps" => {
+                    let mut world = server.world.borrow_mut();
+                    for c in event["c"].as_array().expect("records") {
+                        world.clients[int(c, "n") as usize].pm_flags = int(c, "pm_flags");
+                    }
+                }
+                "fs_open" => {
+                    let path = event["path"].as_str().expect("path");
+                    if path.starts_with("gamestats/") {
+                        self.files
+                            .insert(int(event, "handle"), server.game_dir().join(path));
+                    }
+                }
+                "fs_close" => {
+                    if let Some(path) = self.files.remove(&int(event, "handle")) {
+                        std::fs::create_dir_all(path.parent().expect("folder")).expect("gamestats");
+                        std::fs::write(path, "stats\n").expect("stats file");
+                    }
+                }
+                _ => {}
+            }
+        }
+        let left: Vec<_> = self.deaths.iter().filter(|d| d["gs"] == 0).collect();
+        assert!(left.is_empty(), "deaths that no print told of: {left:?}");
+    }
+
+    fn before(
+        &mut self,
+        server: &mut Server,
+        call: &Call,
+        rest: &[Value],
+        before_map: BeforeMap,
+        maps: &mut usize,
+    ) {
+        match call.cmd.as_str() {
+            "init" => {
+                for client in &mut server.world.borrow_mut().clients {
+                    client.connected = 0;
+                }
+                before_map(server, *maps);
+                *maps += 1;
+                server.load();
+            }
+            "shutdown" => {
+                // The engine sets the next gamestate before it shuts the game down; a server that ends does not.
+                if let Some(next) = rest.iter().find(|e| kind(e) == "cvars") {
+                    server.set(
+                        "gamestate",
+                        next["values"]["gamestate"].as_str().expect("gamestate"),
+                    );
+                }
+            }
+            "disconnect" if server.is_loaded() => {
+                server.call("et_ClientDisconnect", call.args[0]);
+                server.world.borrow_mut().clients[call.args[0] as usize].connected = 0;
+            }
+            _ => {}
+        }
+    }
+
+    fn after(&mut self, server: &mut Server, call: &Call, line: usize) {
+        let slot = call.args[0];
+        if call.cmd == "begin" {
+            server.world.borrow_mut().clients[slot as usize].connected = 2;
+            server.call("et_ClientBegin", slot);
+        }
+        for spawn in self.spawns.remove(&line).unwrap_or_default() {
+            let n = int(&spawn, "n");
+            {
+                let client: &mut Client = &mut server.world.borrow_mut().clients[n as usize];
+                assert_eq!(client.team, int(&spawn, "team"), "team at {spawn}");
+                client.spawn_ms = int(&spawn, "t");
+                client.death_ms = 0;
+            }
+            server.call("et_ClientSpawn", (n, int(&spawn, "revived"), 0, 1));
+            self.unchecked.push(spawn);
+        }
+        match call.cmd.as_str() {
+            "init" => server.call("et_InitGame", (call.args[0], call.args[1], call.args[2])),
+            "frame" => {
+                for spawn in self.unchecked.drain(..) {
+                    let flags = server.world.borrow().clients[int(&spawn, "n") as usize].pm_flags;
+                    assert_eq!(
+                        i64::from(flags & LIMBO != 0),
+                        int(&spawn, "limbo"),
+                        "limbo at {spawn}"
+                    );
+                }
+                server.call("et_RunFrame", call.args[0]);
+            }
+            "shutdown" => {
+                self.unchecked.clear();
+                server.call("et_ShutdownGame", call.args[0]);
+                server.unload();
+            }
+            _ => {}
+        }
+    }
+
+    /// The game prints the kill, then calls the script.
+    fn kill(&mut self, server: &Server, text: &[u8]) {
+        let death = loop {
+            let death = self.deaths.pop_front().expect("a hook for every kill");
+            if death["gs"] == 0 {
+                break death; // deaths in the warmup are not printed, and of no interest
+            }
+        };
+        let (victim, killer, means) = (
+            int(&death, "victim"),
+            int(&death, "killer"),
+            int(&death, "mod"),
+        );
+        let told = format!("Kill: {killer} {victim} {means}: ");
+        assert!(
+            text.starts_with(told.as_bytes()),
+            "{told:?} and {:?}",
+            String::from_utf8_lossy(text)
+        );
+        {
+            let mut world = server.world.borrow_mut();
+            assert_eq!(
+                world.clients[victim as usize].team,
+                int(&death, "vteam"),
+                "{death}"
+            );
+            if let Some(killer) = world.clients.get(killer as usize) {
+                assert_eq!(killer.team, int(&death, "kteam"), "{death}");
+            }
+            let victim = &mut world.clients[victim as usize];
+            if victim.death_ms == 0 {
+                victim.death_ms = int(&death, "t");
+            }
+        }
+        server.call("et_Obituary", (victim, killer, means));
+    }
+}
+
+fn configstring(server: &Server, n: i64, value: Vec<u8>) {
+    let slot = n - CS_PLAYERS;
+    let is_player = (0..64).contains(&slot) && !value.is_empty();
+    {
+        let mut world = server.world.borrow_mut();
+        if is_player {
+            let client = &mut world.clients[slot as usize];
+            client.name = info_value(&value, b"n").unwrap_or_default();
+            client.team = info_value(&value, b"t")
+                .and_then(|t| String::from_utf8(t).ok()?.parse().ok())
+                .unwrap_or(0);
+        }
+        world.configstrings.insert(n, value);
+    }
+    if is_player && server.is_loaded() {
+        server.call("et_ClientUserinfoChanged", slot);
+    }
+}
+
+/// In which call a spawn happened: the first one at its time after which the player's record says so.
+fn place_spawns(events: &[Value], spawns: Vec<Value>) -> HashMap<usize, Vec<Value>> {
+    let mut placed: HashMap<usize, Vec<Value>> = HashMap::new();
+    let mut open: Vec<Value> = Vec::new();
+    let mut spawns: VecDeque<Value> = spawns.into();
+    let mut level = -1;
+    let mut counts: HashMap<i64, (i64, bool)> = HashMap::new();
+    // The team of those whose spawn count has changed in this call.
+    let mut changed: HashMap<i64, i64> = HashMap::new();
+    let mut calls: Vec<&str> = Vec::new();
+    for (line, event) in events.iter().enumerate() {
+        match kind(event) {
+            "call" => {
+                let cmd = event["cmd"].as_str().expect("cmd");
+                calls.push(cmd);
+                if cmd == "frame" || cmd == "init" {
+                    level = event["args"][0].as_i64().expect("level time");
+                }
+            }
+            "ps" => {
+                changed.clear();
+                for c in event["c"].as_array().expect("records") {
+                    let (n, count) = (int(c, "n"), c["pers"][4].as_i64().expect("spawn count"));
+                    let limbo = int(c, "pm_flags") & LIMBO != 0;
+                    let before = counts.insert(n, (count, limbo));
+                    // In limbo the record is that of who is watched, and its count may be the same by chance.
+                    if before.is_none_or(|(old, hidden)| old != count || hidden && !limbo) {
+                        changed.insert(n, c["pers"][3].as_i64().expect("team"));
+                    }
+                }
+            }
+            "ret" => {
+                let cmd = calls.pop().expect("a call for every ret");
+                while spawns.front().is_some_and(|s| int(s, "t") <= level) {
+                    open.extend(spawns.pop_front());
+                }
+                open.retain(|spawn| {
+                    let here = changed.get(&int(spawn, "n")) == Some(&int(spawn, "team"));
+                    if here {
+                        changed.remove(&int(spawn, "n"));
+                    }
+                    let last = cmd == "frame" && int(spawn, "t") < level || cmd == "shutdown";
+                    if here || last {
+                        placed.entry(line).or_default().push(spawn.clone());
+                    }
+                    !(here || last)
+                });
+                changed.clear();
+            }
+            _ => {}
+        }
+    }
+    assert!(
+        open.is_empty() && spawns.is_empty(),
+        "spawns without a call: {open:?} {spawns:?}"
+    );
+    placed
+}

@@ -1,0 +1,248 @@
+//! Who records: exactly one of module and script, whatever is installed, removed, broken or switched off between maps.
+//!
+//! The module's side is what it promises: before the game, and so Lua, starts, it sets the cvar `gametimes_module` to
+//! `native <version>` when it records and to `off: <reason>` when it stands down, and clears it after the game's shutdown.
+
+mod common;
+
+use common::rounds;
+use common::script::Round;
+use gametimes_lua_tests::SCRIPT;
+use gametimes_lua_tests::http::{Http, Reply, wait_for};
+use gametimes_lua_tests::world::Server;
+
+/// What is in the server's folder when a map begins.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Module {
+    /// Not installed, or too new for this machine: the engine loads the stock game.
+    Absent,
+    /// Records.
+    Native,
+    /// Stands down: an unknown build, switched off, a panic on an earlier map.
+    Off,
+    /// Records until it panics in mid-map; it writes what was played until then and passes calls through from then on.
+    Panics,
+    /// Records; is removed while the map runs and cannot clear its cvar at the end.
+    Vanishes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Script {
+    Absent,
+    Present,
+}
+
+/// Plays one map; returns who recorded its round: `m` for the module, `s` for the script.
+fn map(server: &mut Server, module: Module, script: Script, restart: i64) -> String {
+    let dir = server.game_dir().join("gametimes");
+    let count = || if dir.exists() { rounds(&dir).len() } else { 0 };
+    let before = count();
+    match module {
+        Module::Absent => {}
+        Module::Native | Module::Panics | Module::Vanishes => {
+            server.set("gametimes_module", "native 0.1.0")
+        }
+        Module::Off => server.set("gametimes_module", "off: the game is not ET:Legacy's"),
+    }
+    if script == Script::Present {
+        let mut round = Round::start(server, restart);
+        round.frames(100);
+        if module == Module::Panics {
+            round.server.set("gametimes_module", "off: panic");
+        }
+        round.play_to_the_end();
+        round.shutdown(restart);
+    }
+    if !matches!(module, Module::Vanishes | Module::Absent) {
+        server.set("gametimes_module", "");
+    }
+    // Two rounds of one map must not get one file name.
+    server.world.borrow_mut().unix_ms += 60_000;
+    let by_script = count() - before;
+    let by_module = usize::from(matches!(
+        module,
+        Module::Native | Module::Panics | Module::Vanishes
+    ));
+    "m".repeat(by_module) + &"s".repeat(by_script)
+}
+
+fn play(maps: &[(Module, Script)]) -> Vec<String> {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    maps.iter()
+        .enumerate()
+        .map(|(n, &(module, script))| map(&mut server, module, script, (n % 2) as i64))
+        .collect()
+}
+
+#[test]
+fn one_record_per_round_in_every_state() {
+    use Module::{Absent, Native, Off, Panics, Vanishes};
+    for (module, with_script, without) in [
+        (Absent, "s", ""),
+        (Native, "m", "m"),
+        (Off, "s", ""),
+        (Panics, "m", "m"),
+        (Vanishes, "m", "m"),
+    ] {
+        assert_eq!(
+            play(&[(module, Script::Present)]),
+            [with_script],
+            "{module:?}"
+        );
+        assert_eq!(
+            play(&[(module, Script::Absent)]),
+            [without],
+            "{module:?} without the script"
+        );
+    }
+}
+
+#[test]
+fn one_record_per_round_in_every_order() {
+    use Module::{Absent, Native, Off, Panics, Vanishes};
+    let states = [Absent, Native, Off, Panics, Vanishes];
+    let records = |module| match module {
+        Absent | Off => "s",
+        Native | Panics | Vanishes => "m",
+    };
+    for first in states {
+        for second in states {
+            for third in [Absent, Native, Off] {
+                let maps = [first, second, third];
+                let played = play(&maps.map(|m| (m, Script::Present)));
+                assert_eq!(played, maps.map(records), "{maps:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_script_comes_and_goes_too() {
+    use Module::{Absent, Native};
+    let present = |m| (m, Script::Present);
+    let absent = |m| (m, Script::Absent);
+    let played = play(&[
+        present(Absent),
+        absent(Native),
+        present(Native),
+        absent(Absent),
+        present(Absent),
+    ]);
+    assert_eq!(played, ["s", "m", "m", "", "s"]);
+}
+
+#[test]
+fn the_script_says_why_it_records_or_not() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    map(&mut server, Module::Native, Script::Present, 0);
+    let log = server.log();
+    assert_eq!(log.matches("[gametimes]").count(), 1, "{log}");
+    assert!(
+        log.contains(
+            "v0.1.0 lua does not record: the module does (gametimes_module is \"native 0.1.0\")"
+        ),
+        "{log}"
+    );
+    map(&mut server, Module::Off, Script::Present, 0);
+    let log = server.log();
+    assert!(
+        log.contains("webhooks 0 (gametimes_module is \"off: the game is not ET:Legacy's\")"),
+        "{log}"
+    );
+}
+
+#[test]
+fn switched_off_is_off() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set("gametimes_enabled", "0");
+    server.set("gametimes_webhook_url", "http://127.0.0.1:1/x");
+    assert_eq!(map(&mut server, Module::Absent, Script::Present, 0), "");
+    assert!(
+        server.log().contains("gametimes_enabled is 0"),
+        "{}",
+        server.log()
+    );
+    assert!(!server.game_dir().join("gametimes").exists());
+    // On again from the next map.
+    server.set("gametimes_enabled", "1");
+    assert_eq!(map(&mut server, Module::Absent, Script::Present, 1), "s");
+}
+
+#[test]
+fn what_the_script_could_not_send_goes_while_the_module_records() {
+    let http = Http::start(|n, _| Reply::status(if n == 0 { 500 } else { 204 }));
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set("gametimes_webhook_url", &http.url("t"));
+    assert_eq!(map(&mut server, Module::Absent, Script::Present, 0), "s");
+    http.wait(1);
+    let outbox = server.game_dir().join("gametimes/outbox/lua");
+    let find = |end: &str| {
+        let mut names = std::fs::read_dir(&outbox)
+            .unwrap()
+            .map(|e| e.unwrap().path());
+        names.find(|p| p.to_string_lossy().ends_with(end))
+    };
+    wait_for("the failure", || find(".wait").is_some());
+    // The host goes down, and is back with the module, which takes the URL.
+    let pid = std::fs::read_to_string(find(".lock").unwrap().join("pid")).unwrap();
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-9", pid.trim()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    std::fs::write(find(".wait").unwrap(), "0 1\n").unwrap();
+    server.set("gametimes_webhook_url", "");
+    assert_eq!(map(&mut server, Module::Native, Script::Present, 0), "m");
+    http.wait(2);
+    wait_for("an idle outbox", || {
+        find(".curl").is_none() && find(".lock").is_none()
+    });
+}
+
+#[test]
+fn the_secrets_pass_from_one_to_the_other() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set("gametimes_webhook_url", "http://127.0.0.1:1/x");
+    // The module takes them out while it records and gives them back at the end, as the script does.
+    server.set("gametimes_hmac_key", "a key");
+    let round = Round::start(&mut server, 0);
+    for name in ["gametimes_webhook_url", "gametimes_hmac_key"] {
+        assert_eq!(
+            round.server.world.borrow().cvar(name),
+            "",
+            "{name} is taken out"
+        );
+    }
+    round.shutdown(0);
+    assert_eq!(
+        server.world.borrow().cvar("gametimes_webhook_url"),
+        "http://127.0.0.1:1/x"
+    );
+    assert_eq!(server.world.borrow().cvar("gametimes_hmac_key"), "a key");
+    server.set("gametimes_module", "native 0.1.0");
+    server.set("gametimes_webhook_url", "");
+    Round::start(&mut server, 0).shutdown(0);
+    assert_eq!(
+        server.world.borrow().cvar("gametimes_webhook_url"),
+        "",
+        "not the script's business"
+    );
+    // What the admin sets while a map runs wins.
+    server.set("gametimes_webhook_url", "http://127.0.0.1:1/x");
+    let round = Round::start(&mut server, 0);
+    round
+        .server
+        .set("gametimes_webhook_url", "http://127.0.0.1:1/new");
+    round.shutdown(0);
+    assert_eq!(
+        server.world.borrow().cvar("gametimes_webhook_url"),
+        "http://127.0.0.1:1/new"
+    );
+}

@@ -1,0 +1,407 @@
+//! Messages posted by a real curl in the background.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use common::rounds;
+use common::script::{Round, play_round};
+use gametimes_format::{Message, check, digest};
+use gametimes_lua_tests::SCRIPT;
+use gametimes_lua_tests::http::{Http, Reply, wait_for};
+use gametimes_lua_tests::world::Server;
+
+fn server(home: &Path, urls: &str) -> Server {
+    let server = Server::new(home, SCRIPT);
+    server.set("gametimes_webhook_url", urls);
+    server
+}
+
+fn outbox(server: &Server) -> PathBuf {
+    server.game_dir().join("gametimes/outbox/lua")
+}
+
+/// The names in the outbox that end so.
+fn names(server: &Server, end: &str) -> Vec<String> {
+    let Ok(dir) = fs::read_dir(outbox(server)) else {
+        return Vec::new();
+    };
+    let mut names: Vec<_> = dir
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .filter(|n| n.ends_with(end))
+        .collect();
+    names.sort();
+    names
+}
+
+fn is_idle(server: &Server) -> bool {
+    names(server, ".curl").is_empty() && names(server, ".lock").is_empty()
+}
+
+/// Makes every target try again now instead of in some seconds.
+fn forget_waits(server: &Server) {
+    for name in names(server, ".wait") {
+        let _ = fs::write(outbox(server).join(name), "0 1\n");
+    }
+}
+
+#[test]
+fn a_round_is_posted_with_its_file_and_leaves_nothing_behind() {
+    let http = Http::start(|_, _| Reply::status(204));
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path(), &http.url("secret-token"));
+    server.set("gametimes_hmac_key", "key");
+    play_round(&mut server, 0);
+    let request = &http.wait(1)[0];
+    assert_eq!(request.path, "/api/webhooks/1/secret-token");
+
+    let message: Message = serde_json::from_slice(&request.part("payload_json").unwrap()).unwrap();
+    assert_eq!(check::check_message(&message, "payload"), []);
+    assert_eq!(
+        message.allowed_mentions.unwrap().parse,
+        Vec::<String>::new()
+    );
+    let (name, file) = rounds(&server.game_dir().join("gametimes")).remove(0);
+    let bytes = fs::read(server.game_dir().join("gametimes").join(&name)).unwrap();
+    assert_eq!(request.part("files[0]").unwrap(), bytes);
+    let embed = &message.embeds[0];
+    assert_eq!(
+        embed.field("Lua_EventID"),
+        Some(file.meta.event_id.as_str())
+    );
+    assert_eq!(
+        embed.field("Lua_RoundID"),
+        Some(file.meta.round_canonical_id.as_str())
+    );
+    let signature = embed
+        .footer
+        .text
+        .strip_prefix("gametimes v0.1.0 lua hmac-sha256 ")
+        .unwrap();
+    assert!(digest::verify(b"key", &bytes, signature));
+    assert_eq!(file.payload.embeds[0].footer.text, "gametimes v0.1.0 lua");
+    assert_eq!(embed.fields, file.payload.embeds[0].fields);
+
+    wait_for("an idle outbox", || is_idle(&server));
+    assert_eq!(names(&server, ".json"), [""; 0]);
+    let mut next = Round::start(&mut server, 1);
+    next.frames(1);
+    let log = next.server.log();
+    assert!(
+        log.contains(&format!("message sent: {}", file.meta.event_id)),
+        "{log}"
+    );
+    assert!(!log.contains("secret-token"), "{log}");
+    assert_eq!(http.requests().len(), 1);
+}
+
+#[test]
+fn the_url_is_in_no_argument_no_cvar_and_no_file_that_others_can_read() {
+    let http = Http::start(|_, _| Reply {
+        delay: Duration::from_secs(2),
+        ..Reply::status(204)
+    });
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path(), &http.url("secret-token"));
+    let mut round = Round::start(&mut server, 0);
+    assert_eq!(
+        round.server.world.borrow().cvar("gametimes_webhook_url"),
+        ""
+    );
+    round.play_to_the_end();
+    http.wait(1);
+    // curl waits for its answer now.
+    let mut curls = 0;
+    for process in fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(arguments) = fs::read(process.path().join("cmdline")) else {
+            continue;
+        };
+        let arguments = String::from_utf8_lossy(&arguments).into_owned();
+        assert!(!arguments.contains("secret-token"), "{arguments}");
+        let here =
+            fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(home.path()));
+        curls += usize::from(here && arguments.starts_with("curl"));
+    }
+    assert_eq!(curls, 1);
+    let outbox = outbox(round.server);
+    assert_eq!(
+        fs::metadata(&outbox).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
+    let url = names(round.server, ".url").remove(0);
+    assert_eq!(
+        fs::metadata(outbox.join(url)).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    for name in names(round.server, ".curl") {
+        assert!(
+            !fs::read_to_string(outbox.join(name))
+                .unwrap()
+                .contains("secret-token")
+        );
+    }
+    // Whoever records the next map finds the URL again.
+    let url = http.url("secret-token");
+    round.shutdown(1);
+    assert_eq!(server.world.borrow().cvar("gametimes_webhook_url"), url);
+    let mut next = Round::start(&mut server, 1);
+    assert_eq!(next.server.world.borrow().cvar("gametimes_webhook_url"), "");
+    // lua_restart closes the script without telling it.
+    next.frames(1);
+    next.server.unload();
+    assert_eq!(server.world.borrow().cvar("gametimes_webhook_url"), url);
+    wait_for("an idle outbox", || is_idle(&server));
+}
+
+#[test]
+fn a_message_waits_until_it_is_taken_and_then_goes_once() {
+    // Refused in every way that is not for good, then taken.
+    let http = Http::start(|n, _| match n {
+        0 => Reply::status(500),
+        1 => Reply::status(0),
+        2 => Reply {
+            headers: "Retry-After: 1\r\n",
+            ..Reply::status(429)
+        },
+        _ => Reply::status(200),
+    });
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path(), &http.url("t"));
+    play_round(&mut server, 0);
+    for n in 1..=2 {
+        http.wait(n);
+        wait_for("the next try", || {
+            forget_waits(&server);
+            http.requests().len() > n
+        });
+    }
+    // 429: what the server says, and no forgetting needed.
+    http.wait(4);
+    wait_for("an idle outbox", || is_idle(&server));
+    let events: Vec<_> = http
+        .requests()
+        .iter()
+        .map(|r| {
+            let message: Message =
+                serde_json::from_slice(&r.part("payload_json").unwrap()).unwrap();
+            message.embeds[0].field("Lua_EventID").unwrap().to_owned()
+        })
+        .collect();
+    assert!(events.iter().all(|e| *e == events[0]), "{events:?}");
+    assert_eq!(events.len(), 4);
+}
+
+#[test]
+fn each_target_has_its_own_fate() {
+    let http = Http::start(|_, request| match request.path.rsplit('/').next() {
+        Some("gone") => Reply::status(404),
+        Some("picky") => Reply::status(400),
+        Some("slow") => Reply {
+            delay: Duration::from_secs(3),
+            ..Reply::status(204)
+        },
+        _ => Reply::status(204),
+    });
+    let home = tempfile::tempdir().unwrap();
+    let urls = ["gone", "picky", "slow", "good"].map(|t| http.url(t));
+    fs::create_dir_all(home.path().join("legacy")).unwrap();
+    let file = format!("# webhooks\n\n{}\n", urls.join("\n"));
+    fs::write(home.path().join("legacy/hooks.txt"), file).unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set("gametimes_webhook_file", "hooks.txt");
+    play_round(&mut server, 0);
+    wait_for("a verdict of three", || {
+        names(&server, ".off").len() == 1
+            && names(&server, ".curl").len() <= 2
+            && http.requests().len() == 4
+    });
+    wait_for("the slow one", || {
+        names(&server, ".curl").len() == 1 && names(&server, ".lock").is_empty()
+    });
+    assert_eq!(
+        fs::read_dir(outbox(&server).join("rejected"))
+            .unwrap()
+            .count(),
+        1
+    );
+    // The next round goes to those who took the first, and to who refused only that message.
+    play_round(&mut server, 1);
+    http.wait(7);
+    wait_for("the next round", || {
+        names(&server, ".curl").len() == 2 && names(&server, ".lock").is_empty()
+    });
+    let log = server.log();
+    for words in [
+        "is switched off until the server is started anew: HTTP 404",
+        "message refused for good",
+        "(HTTP 204)",
+        "others can read",
+    ] {
+        assert!(log.contains(words), "{words}\n{log}");
+    }
+    assert!(
+        !http.requests()[4..]
+            .iter()
+            .any(|r| r.path.ends_with("/gone"))
+    );
+    assert!(!log.contains("/api/webhooks"), "{log}");
+}
+
+#[test]
+fn a_sender_holds_no_socket_of_the_server_and_can_be_killed() {
+    let http = Http::start(|n, _| match n {
+        0 => Reply {
+            delay: Duration::from_secs(20),
+            ..Reply::status(204)
+        },
+        _ => Reply::status(204),
+    });
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path(), &http.url("t"));
+    let mut round = Round::start(&mut server, 0);
+    // Lua's own files are inherited by whatever it starts, as the engine's sockets are.
+    let mark = home.path().join("held");
+    fs::write(&mark, "").unwrap();
+    let _: bool = round.server.eval(&format!(
+        "(function() HELD = io.open({:?}) return true end)()",
+        mark.to_str().unwrap()
+    ));
+    round.play_to_the_end();
+    http.wait(1);
+    let lock = outbox(round.server)
+        .join(&names(round.server, ".lock")[0])
+        .join("pid");
+    let pid = fs::read_to_string(&lock).unwrap().trim().to_owned();
+    let open: Vec<_> = fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .flatten()
+        .filter_map(|fd| fs::read_link(fd.path()).ok())
+        .collect();
+    assert!(!open.contains(&mark), "{open:?}");
+    assert!(
+        !open
+            .iter()
+            .any(|f| f.to_string_lossy().starts_with("socket:")),
+        "{open:?}"
+    );
+    // While it lives nobody else sends.
+    round.shutdown(1);
+    let mut round = Round::start(&mut server, 1);
+    round.frames(1);
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(http.requests().len(), 1);
+    // A power cut: the next start sends what was left.
+    kill(&pid);
+    round.shutdown(1);
+    Round::start(&mut server, 1).shutdown(1);
+    http.wait(2);
+    wait_for("an idle outbox", || is_idle(&server));
+    let events = http.requests().len();
+    assert_eq!(events, 2);
+}
+
+/// Ends one process and the curl it waits for.
+fn kill(pid: &str) {
+    let children =
+        fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    for pid in [pid].into_iter().chain(children.split_whitespace()) {
+        assert!(
+            Command::new("kill")
+                .args(["-9", pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+}
+
+#[test]
+fn short_rounds_are_written_and_not_posted() {
+    let http = Http::start(|_, _| Reply::status(204));
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path(), &http.url("t"));
+    let mut round = Round::start(&mut server, 0);
+    round.frames(200);
+    round.shutdown(1);
+    assert_eq!(rounds(&server.game_dir().join("gametimes")).len(), 1);
+    assert_eq!(names(&server, ".curl"), [""; 0]);
+    assert!(
+        server
+            .log()
+            .contains("shorter than gametimes_min_seconds 30"),
+        "{}",
+        server.log()
+    );
+    server.set("gametimes_min_seconds", "5");
+    let mut round = Round::start(&mut server, 0);
+    round.frames(200);
+    round.shutdown(1);
+    http.wait(1);
+    wait_for("an idle outbox", || is_idle(&server));
+}
+
+#[test]
+fn no_process_is_started_in_a_frame_of_play() {
+    let http = Http::start(|_, _| Reply::status(204));
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path(), &http.url("t"));
+    let mut round = Round::start(&mut server, 0);
+    let _: bool = round.server.eval(
+        "(function() STARTED = 0
+            local execute = os.execute
+            os.execute = function(...)
+              STARTED = STARTED + 1
+              if et.trap_Cvar_Get('gamestate') == '0' then error('in play') end
+              return execute(...)
+            end
+            io.popen = function() error('popen') end
+            return true end)()",
+    );
+    round.play_to_the_end();
+    assert_eq!(round.server.eval::<i64>("STARTED"), 1);
+    assert!(
+        !round.server.log().contains("error"),
+        "{}",
+        round.server.log()
+    );
+    round.shutdown(1);
+    http.wait(1);
+    wait_for("an idle outbox", || is_idle(&server));
+}
+
+#[test]
+fn a_full_outbox_drops_the_oldest_and_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path(), "http://127.0.0.1:1/api/webhooks/1/t");
+    let dir = outbox(&server);
+    fs::create_dir_all(&dir).unwrap();
+    for n in 0..503 {
+        fs::write(
+            dir.join(format!("00000000-0000-7000-8000-{n:012}.json")),
+            "{}",
+        )
+        .unwrap();
+        fs::write(
+            dir.join(format!("00000000-0000-7000-8000-{n:012}.0badf00d.curl")),
+            "",
+        )
+        .unwrap();
+    }
+    Round::start(&mut server, 0).shutdown(0);
+    assert_eq!(names(&server, ".curl").len(), 500);
+    assert_eq!(fs::read_dir(dir.join("dropped")).unwrap().count(), 3);
+    assert!(
+        !dir.join("00000000-0000-7000-8000-000000000002.json")
+            .exists()
+    );
+    assert_eq!(
+        server.log().matches("the outbox is full").count(),
+        3,
+        "{}",
+        server.log()
+    );
+}

@@ -1,0 +1,695 @@
+//! What the scripts of today get wrong, one by one, in made-up rounds.
+
+mod common;
+
+use common::rounds;
+use common::script::{Round, play_round};
+use gametimes_format::file::{EndReason, EventKind, Meta};
+use gametimes_lua_tests::SCRIPT;
+use gametimes_lua_tests::world::Server;
+
+/// Plays something and gives the last round with the script's log.
+fn record(f: impl FnOnce(Round)) -> (Meta, String) {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    f(Round::start(&mut server, 0));
+    let log = server.log();
+    assert!(!log.contains("error in"), "{log}");
+    let (_, file) = rounds(&server.game_dir().join("gametimes"))
+        .pop()
+        .unwrap_or_else(|| panic!("no file\n{log}"));
+    // Two players may share a name and have no guid; nothing else is doubtful.
+    let problems: Vec<_> = gametimes_format::check::check(&file)
+        .into_iter()
+        .filter(|p| !p.message.contains("twice"))
+        .collect();
+    assert_eq!(problems, []);
+    (file.meta, log)
+}
+
+fn guid(slot: i64) -> String {
+    format!("{:032X}", 0xA0 + slot)
+}
+
+/// The entry of a slot's first player.
+fn of(meta: &Meta, slot: i64) -> &gametimes_format::SpawnStats {
+    meta.spawn_stats
+        .iter()
+        .find(|s| s.guid == guid(slot))
+        .unwrap()
+}
+
+#[test]
+fn a_surrender_vote_that_failed_is_no_surrender() {
+    let (meta, _) = record(|mut round| {
+        round.frames(1000);
+        round.server.print(b"callvote: 1 Surrender [ALLIES]\n");
+        round.frames(100);
+        round
+            .server
+            .print(b"Vote Failed: (Y:1-N:5) Surrender [ALLIES] (Required:4, Voting Clients:6)\n");
+        round.exit("Timelimit hit.");
+        round.frames(120);
+        round.shutdown(1);
+    });
+    assert_eq!(meta.end_reason, EndReason::TimeExpired);
+    assert_eq!(
+        (meta.surrender.team, meta.surrender.caller_guid.as_str()),
+        (0, "")
+    );
+}
+
+#[test]
+fn a_later_surrender_is_not_put_down_to_the_caller_of_the_failed_vote() {
+    let (meta, _) = record(|mut round| {
+        round.server.print(b"callvote: 1 Surrender [ALLIES]\n");
+        round
+            .server
+            .print(b"Vote Failed: (Y:1-N:5) Surrender [ALLIES]\n");
+        round.frames(100);
+        round.exit("Axis Surrender");
+        round.shutdown(1);
+    });
+    assert_eq!(meta.end_reason, EndReason::Surrender);
+    assert_eq!(
+        (meta.surrender.team, meta.surrender.caller_guid.as_str()),
+        (1, "")
+    );
+}
+
+#[test]
+fn text_of_a_player_is_no_exit() {
+    let (meta, _) = record(|mut round| {
+        round.server.print(b"say: Exit: Allies Surrender\n");
+        round.server.print(b"^7Exit: Allies Surrender\n");
+        round.frames(10);
+        round.exit("Wolf EndRound.");
+        round
+            .server
+            .print(b"Exit: Timelimit hit. (already triggered)\n");
+        round.frames(2);
+        round.shutdown(1);
+    });
+    assert_eq!(meta.end_reason, EndReason::Objective);
+}
+
+#[test]
+fn an_unknown_exit_is_recorded_with_its_words() {
+    let (meta, _) = record(|mut round| {
+        round.exit("A \"new\" reason\\");
+        round.shutdown(1);
+    });
+    assert_eq!(
+        (meta.end_reason, meta.exit_text.as_str()),
+        (EndReason::Unknown, "A \"new\" reason\\")
+    );
+}
+
+#[test]
+fn play_that_ends_without_a_word_is_a_round_too() {
+    let (meta, _) = record(|mut round| {
+        round.frames(100);
+        round.server.set("gamestate", "3");
+        round.frames(150);
+        round.shutdown(1);
+    });
+    assert_eq!(meta.end_reason, EndReason::Unknown);
+    assert_eq!(meta.exit_text, "");
+}
+
+#[test]
+fn a_death_ends_at_leaving_and_at_a_move_to_the_spectators() {
+    let (meta, _) = record(|mut round| {
+        round.join(2, 2, &guid(2), "c");
+        round.frames(20);
+        round.kill(1, 0);
+        round.kill(2, 0);
+        round.frames(20); // 1 s dead
+        round.server.call("et_ClientDisconnect", 1);
+        round.server.world.borrow_mut().clients[1].connected = 0;
+        round.server.world.borrow_mut().clients[2].team = 3;
+        round.spawn(2, false);
+        round.frames(200);
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    assert_eq!((of(&meta, 1).dead_ms, of(&meta, 2).dead_ms), (1000, 1000));
+    assert_eq!((of(&meta, 0).kills, of(&meta, 0).denied_ms), (2, 2000));
+    assert_eq!(of(&meta, 2).played_ms, 2000);
+    let ends: Vec<_> = meta
+        .events
+        .iter()
+        .filter(|e| e.t_ms == 2550)
+        .map(|e| e.kind)
+        .collect();
+    assert_eq!(ends, [EventKind::Leave, EventKind::Team]);
+    assert_eq!((meta.teams.axis.len(), meta.teams.allies.len()), (1, 0));
+}
+
+#[test]
+fn who_changes_team_stays_dead_until_the_new_teams_wave() {
+    let (meta, _) = record(|mut round| {
+        round.frames(20);
+        round
+            .server
+            .print(b"Kill: 1 1 59: ^7b^7 killed b^7 by MOD_SWITCHTEAM\n");
+        {
+            let mut world = round.server.world.borrow_mut();
+            world.clients[1].death_ms = round.level;
+        }
+        round.server.call("et_Obituary", (1, 1, 59));
+        {
+            let mut world = round.server.world.borrow_mut();
+            (world.clients[1].team, world.clients[1].pm_flags) = (1, 0x4000);
+        }
+        round.spawn(1, false);
+        round.frames(40);
+        round.server.world.borrow_mut().clients[1].pm_flags = 0;
+        round.spawn(1, false);
+        round.frames(20);
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    let s = of(&meta, 1);
+    assert_eq!((s.spawns, s.deaths, s.dead_ms, s.team), (2, 1, 2000, 1));
+    assert_eq!((s.kills, of(&meta, 0).kills), (0, 0));
+}
+
+#[test]
+fn pauses_are_no_dead_time() {
+    let (meta, log) = record(|mut round| {
+        round.frames(20);
+        round.kill(1, 0);
+        round.frames(20); // 1 s dead
+        round.server.configstring(32, "16");
+        for n in 1..=20 {
+            round.frames(10);
+            round.server.configstring(11, &(1000 + 500 * n).to_string());
+        }
+        round.server.configstring(32, "0");
+        round.server.configstring(11, "11050");
+        round.frames(1);
+        round.frames(40); // 2 s more
+        round.spawn(1, false);
+        round.frames(1);
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    assert_eq!(of(&meta, 1).dead_ms, 3000);
+    assert_eq!(
+        (
+            meta.pause_count,
+            meta.pauses[0].end_ms - meta.pauses[0].start_ms
+        ),
+        (1, 10_050)
+    );
+    assert!(log.contains("resume after pause 1 of 0:10.050"), "{log}");
+}
+
+/// A pause by vote is set inside a frame, after the clock has moved: the flag is seen one frame earlier than a player's.
+#[test]
+fn a_pause_by_vote_is_exact_too() {
+    let (meta, _) = record(|mut round| {
+        round.frames(19);
+        let at = round.level + 50;
+        round.server.configstring(32, "16");
+        round.frames(1); // the clock stands still from this frame on
+        for n in 1..=20 {
+            round.frames(9);
+            round.server.configstring(11, &(1000 + 500 * n).to_string());
+            round.frames(1);
+        }
+        round.server.configstring(32, "0");
+        round
+            .server
+            .configstring(11, &(1000 + round.level + 50 - at).to_string());
+        round.frames(1);
+        round.frames(20);
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    // 500 ms without players, 50 with, 1000 to the pause; 1000 after it and the last frame.
+    assert_eq!(meta.duration_ms, 2600);
+    assert_eq!(meta.pauses[0].end_ms - meta.pauses[0].start_ms, 10_050);
+}
+
+#[test]
+fn a_pause_open_at_the_end_ends_with_the_round() {
+    let (meta, _) = record(|mut round| {
+        round.frames(20);
+        round.server.configstring(32, "16");
+        round.frames(100);
+        round.server.set("gamestate", "-1");
+        round.shutdown(0);
+    });
+    assert_eq!(meta.end_reason, EndReason::MapChange);
+    assert_eq!((meta.duration_ms, meta.pause_seconds), (1550, 5));
+    assert_eq!(meta.pauses[0].end_ms, 7550);
+}
+
+/// The game says its end between two frames: in stopwatch the limit it sets for the next round gives it away.
+#[test]
+fn an_end_between_two_frames_is_exact_in_stopwatch() {
+    for (limit, expected) in [("0.025833", 1550), ("0.026667", 1600), ("12.000000", 1600)] {
+        let (meta, _) = record(|mut round| {
+            round.frames(20);
+            round.server.print(b"Exit: Wolf EndRound.\n");
+            round.server.set("g_nextTimeLimit", limit);
+            round.server.set("gamestate", "3");
+            round.frames(1);
+            round.shutdown(1);
+        });
+        assert_eq!(meta.duration_ms, expected, "{limit}");
+    }
+}
+
+/// On real servers a wave comes alive in the very frame in which the round ends, after the game has said so.
+#[test]
+fn what_comes_after_the_end_does_not_count() {
+    let (meta, _) = record(|mut round| {
+        round.frames(20);
+        round.kill(1, 0);
+        round.join(2, 2, &guid(2), "revived before the end");
+        round.level += 50; // inside the next frame
+        round.server.print(b"Exit: Wolf EndRound.\n");
+        round.spawn(1, false);
+        round.kill(0, 1);
+        round.server.set("gamestate", "3");
+        round.level -= 50;
+        round.frames(1);
+        round.shutdown(1);
+    });
+    let (a, b) = (of(&meta, 0), of(&meta, 1));
+    assert_eq!(meta.duration_ms, 1600);
+    assert_eq!((a.deaths, a.dead_ms, b.spawns, b.dead_ms), (0, 0, 1, 50));
+    assert_eq!(of(&meta, 2).spawns, 1);
+}
+
+/// The intermission clears the limbo flag of who has just joined.
+#[test]
+fn who_joins_in_the_last_moment_has_not_come_alive() {
+    let (meta, _) = record(|mut round| {
+        round.frames(20);
+        round.join(2, 2, &guid(2), "late");
+        round.server.world.borrow_mut().clients[2].pm_flags = 0x4000;
+        round.server.print(b"Exit: Wolf EndRound.\n");
+        round.server.world.borrow_mut().clients[2].pm_flags = 0;
+        round.server.set("gamestate", "3");
+        round.frames(1);
+        round.shutdown(1);
+    });
+    assert_eq!(of(&meta, 2).spawns, 0);
+}
+
+#[test]
+fn a_clock_set_back_in_mid_round_neither_delays_nor_falsifies() {
+    let (meta, log) = record(|mut round| {
+        round.frames(400);
+        round.server.world.borrow_mut().unix_ms -= 3_600_000;
+        round.server.configstring(32, "16");
+        round.frames(20);
+        round.server.configstring(32, "0");
+        round.server.configstring(11, "2000");
+        round.frames(20);
+        round.exit("Wolf EndRound.");
+        let recorded = round.server.game_dir().join("gametimes");
+        round.frames(110);
+        assert_eq!(rounds(&recorded).len(), 1, "written within 5 s");
+        round.shutdown(1);
+    });
+    assert_eq!(meta.round_end_unix - meta.round_start_unix, 22);
+    assert!(
+        (0..22).contains(&(meta.pauses[0].start - meta.round_start_unix)),
+        "{:?}",
+        meta.pauses
+    );
+    assert!(log.contains("clock was set by -3600 sec"), "{log}");
+}
+
+#[test]
+fn two_without_a_guid_are_told_apart_by_name() {
+    let (meta, _) = record(|mut round| {
+        round.join(5, 1, "", "nobody");
+        round.join(6, 2, "", "somebody");
+        round.join(7, 2, "", "nobody");
+        round.frames(10);
+        round.kill(6, 5);
+        round.frames(10);
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    let names: Vec<_> = meta
+        .spawn_stats
+        .iter()
+        .filter(|s| s.guid.is_empty())
+        .map(|s| &s.name[..])
+        .collect();
+    assert_eq!(names, ["nobody", "somebody", "nobody"]);
+    let death = meta
+        .events
+        .iter()
+        .find(|e| e.kind == EventKind::Death)
+        .unwrap();
+    assert_eq!(
+        (
+            death.guid.as_str(),
+            death.name.as_deref(),
+            death.by.as_deref()
+        ),
+        ("", Some("somebody"), Some("nobody"))
+    );
+}
+
+#[test]
+fn who_comes_back_in_another_slot_is_the_same_player() {
+    let (meta, _) = record(|mut round| {
+        round.frames(20);
+        round.kill(1, 0);
+        round.frames(10);
+        round.server.call("et_ClientDisconnect", 1);
+        round.server.world.borrow_mut().clients[1].connected = 0;
+        round.frames(10);
+        round.join(9, 2, &guid(1), "new name");
+        round.frames(10);
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    assert_eq!(
+        meta.spawn_stats
+            .iter()
+            .filter(|s| s.guid == guid(1))
+            .count(),
+        1
+    );
+    let s = of(&meta, 1);
+    assert_eq!(
+        (s.spawns, s.deaths, s.dead_ms, s.name.as_str()),
+        (2, 1, 500, "new name")
+    );
+}
+
+#[test]
+fn a_death_of_the_dead_counts_as_death_and_as_nobodys_kill() {
+    let (meta, _) = record(|mut round| {
+        round.frames(20);
+        round.kill(1, 0);
+        round.frames(20);
+        round.kill(1, 0);
+        round.kill(0, 1022);
+        round.frames(20);
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    assert_eq!((of(&meta, 1).deaths, of(&meta, 0).kills), (2, 1));
+    assert_eq!(of(&meta, 1).dead_ms, 2050);
+    let world = meta
+        .events
+        .iter()
+        .find(|e| e.guid == guid(0) && e.kind == EventKind::Death)
+        .unwrap();
+    assert_eq!(world.by, None);
+}
+
+#[test]
+fn the_score_is_kept_over_map_restart_and_not_over_a_map_change() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let scores = |server: &Server| -> Vec<_> {
+        rounds(&server.game_dir().join("gametimes"))
+            .iter()
+            .map(|(_, f)| (f.meta.score.axis, f.meta.score.allies))
+            .collect()
+    };
+    play_round(&mut server, 0);
+    play_round(&mut server, 1);
+    assert_eq!(scores(&server), [(0, 1), (0, 2)]);
+    play_round(&mut server, 0);
+    server.set("mapname", "radar");
+    play_round(&mut server, 1);
+    assert_eq!(scores(&server)[2..], [(0, 1), (0, 1)]);
+}
+
+#[test]
+fn the_warmup_is_counted_over_the_restart_that_ends_it() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let warm = |server: &mut Server, restart: i64, ms: i64| {
+        server.set("gamestate", "2");
+        server.load();
+        server.call("et_InitGame", (0, 1, restart));
+        server.call("et_RunFrame", 50);
+        server.world.borrow_mut().unix_ms += ms;
+        server.call("et_ShutdownGame", 1);
+        server.unload();
+    };
+    warm(&mut server, 0, 20_700);
+    warm(&mut server, 1, 10_000); // restarted in the warmup: still the same one
+    play_round(&mut server, 1);
+    play_round(&mut server, 1); // no warmup before this one
+    let warmups: Vec<_> = rounds(&server.game_dir().join("gametimes"))
+        .iter()
+        .map(|(_, f)| (f.meta.warmup_ms, f.meta.warmup_seconds))
+        .collect();
+    assert_eq!(warmups, [(30_700, 30), (0, 0)]);
+}
+
+#[test]
+fn a_game_without_a_field_costs_that_number_and_one_line() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.world.borrow_mut().broken_fields = vec!["deathTime".into(), "pers.lastSpawnTime".into()];
+    let mut round = Round::start(&mut server, 0);
+    for _ in 0..20 {
+        round.kill(1, 0);
+        round.frames(2);
+        round.spawn(1, false);
+        round.frames(2);
+    }
+    round.exit("Wolf EndRound.");
+    round.shutdown(1);
+    let log = server.log();
+    assert_eq!(log.matches("field deathTime").count(), 1, "{log}");
+    let (_, file) = rounds(&server.game_dir().join("gametimes")).remove(0);
+    assert_eq!(
+        (of(&file.meta, 1).deaths, of(&file.meta, 1).dead_ms),
+        (20, 2000)
+    );
+}
+
+#[test]
+fn slots_out_of_range_and_odd_arguments_hurt_nobody() {
+    let (meta, _) = record(|mut round| {
+        for slot in [-1, 20, 64, 1022, 1023, i64::MAX, i64::MIN] {
+            round.server.call("et_Obituary", (slot, 0, 9));
+            round.server.call("et_Obituary", (0, slot, 9));
+            round.server.call("et_ClientSpawn", (slot, 1, 0, 0));
+            round.server.call("et_ClientDisconnect", slot);
+            round.server.call("et_ClientUserinfoChanged", slot);
+            round
+                .server
+                .print(format!("Kill: {slot} {slot} 9: a killed b by MOD_X\n").as_bytes());
+            round
+                .server
+                .print(format!("Medic_Revive: {slot} 0\n").as_bytes());
+            round
+                .server
+                .print(format!("callvote: {slot} Surrender\n").as_bytes());
+        }
+        round.server.print(b"");
+        round.server.print(&[b'K'; 1023]);
+        round.server.print(&(1..=255).collect::<Vec<u8>>());
+        round.server.configstring(11, "99999999999999999999");
+        round.server.configstring(13, "\\d");
+        round.frames(10);
+        round.server.configstring(11, "");
+        round.frames(10);
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    assert_eq!(of(&meta, 0).deaths, 7);
+}
+
+#[test]
+fn wrong_settings_are_named_once_and_the_default_is_used() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set("gametimes_min_seconds", "soon");
+    server.set("gametimes_keep_days", "-1");
+    server.set("gametimes_debug", "2");
+    server.set(
+        "gametimes_webhook_url",
+        "discord.com/secret https://127.0.0.1:1/also-secret",
+    );
+    server.set("gametimes_webhook_file", "missing.txt");
+    play_round(&mut server, 0);
+    let log = server.log();
+    for line in [
+        "gametimes_min_seconds: \"soon\" is not allowed; a whole number from 0 to 3600 is; 30 is used",
+        "gametimes_keep_days: \"-1\" is not allowed; a whole number from 0 to 36500 is; 90 is used",
+        "gametimes_debug: \"2\" is not allowed; a whole number from 0 to 1 is; 0 is used",
+        "gametimes_webhook_url: entry 1 is no webhook URL",
+        "missing.txt: No such file or directory; no URL of it is used",
+        "webhooks 1",
+    ] {
+        assert_eq!(log.matches(line).count(), 1, "{line}\n{log}");
+    }
+    assert!(!log.contains("secret"), "{log}");
+}
+
+#[test]
+fn the_folder_can_be_anywhere_and_have_any_name() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let odd = home.path().join("a folder; $(touch pwned) 'quoted'");
+    server.set("gametimes_dir", odd.to_str().unwrap());
+    server.set("mapname", "../te map.2");
+    play_round(&mut server, 0);
+    let (name, _) = rounds(&odd).remove(0);
+    assert!(name.starts_with("gametime-___te_map_2-R1-"), "{name}");
+    assert!(!home.path().join("pwned").exists() && !std::path::Path::new("pwned").exists());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_said_and_hurts_nobody() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    std::fs::write(
+        server.game_dir().join("gametimes"),
+        "a file where the folder should be",
+    )
+    .unwrap();
+    server.set("gametimes_webhook_url", "http://127.0.0.1:1/x");
+    play_round(&mut server, 0);
+    let log = server.log();
+    assert!(
+        log.contains("the folder cannot be used") && log.contains("make it writable"),
+        "{log}"
+    );
+    assert!(log.contains("this round is lost"), "{log}");
+    assert!(!log.contains("error in"), "{log}");
+}
+
+#[test]
+fn a_folder_that_comes_back_in_the_intermission_gets_the_round() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let mut round = Round::start(&mut server, 0);
+    let dir = round.server.game_dir().join("gametimes");
+    std::fs::remove_dir_all(&dir).unwrap();
+    round.frames(100);
+    round.exit("Wolf EndRound.");
+    round.frames(140);
+    std::fs::create_dir(&dir).unwrap();
+    round.frames(21);
+    assert_eq!(rounds(&dir).len(), 1);
+    round.shutdown(1);
+    assert_eq!(rounds(&dir).len(), 1);
+    let log = server.log();
+    assert!(
+        log.contains("it is tried again") && !log.contains("is lost"),
+        "{log}"
+    );
+    assert_eq!(log.matches("round end:").count(), 1, "{log}");
+}
+
+#[test]
+fn old_gametimes_files_go_and_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let dir = server.game_dir().join("gametimes");
+    std::fs::create_dir_all(&dir).unwrap();
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(100 * 24 * 3600);
+    let files = [
+        "gametime-a-R1-1.json",
+        "gametime-a-R1-1.json.bak",
+        "notes.json",
+        "gametime-new-R2-2.json",
+    ];
+    for name in files {
+        let file = std::fs::File::create(dir.join(name)).unwrap();
+        if !name.contains("new") {
+            file.set_modified(old).unwrap();
+        }
+    }
+    Round::start(&mut server, 0).shutdown(0);
+    let left: Vec<_> = files.iter().filter(|f| dir.join(f).exists()).collect();
+    assert_eq!(left, [&files[1], &files[2], &files[3]]);
+    assert!(
+        server
+            .log()
+            .contains("removed 1 gametimes files older than 90 days"),
+        "{}",
+        server.log()
+    );
+}
+
+#[test]
+fn lua_restart_in_mid_map_is_said_and_the_next_map_recorded() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let mut round = Round::start(&mut server, 0);
+    round.server.load(); // without et_ShutdownGame and et_InitGame
+    round.frames(100);
+    round.exit("Wolf EndRound.");
+    round.shutdown(1);
+    assert_eq!(
+        server
+            .log()
+            .matches("loaded in the middle of a map")
+            .count(),
+        1,
+        "{}",
+        server.log()
+    );
+    play_round(&mut server, 1);
+    assert_eq!(rounds(&server.game_dir().join("gametimes")).len(), 1);
+}
+
+#[test]
+fn a_long_fight_does_not_outgrow_the_timeline() {
+    let (meta, _) = record(|mut round| {
+        for _ in 0..8000 {
+            round.kill(1, 0);
+            round.frames(1);
+            round.spawn(1, false);
+            round.frames(1);
+        }
+        for _ in 0..4100 {
+            round.kill(0, 1);
+            round.spawn(0, true);
+            round.frames(1);
+        }
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    assert_eq!(meta.events.len(), 20_000);
+    assert!(meta.events_dropped > 4000, "{}", meta.events_dropped);
+    assert_eq!(of(&meta, 1).deaths, 8000);
+}
+
+#[test]
+fn the_console_command_says_how_it_stands() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let mut round = Round::start(&mut server, 0);
+    round.frames(20);
+    round.kill(1, 0);
+    round.frames(20);
+    let command = |words: &str| -> Option<i64> {
+        round.server.world.borrow_mut().arguments = words.split(' ').map(str::to_owned).collect();
+        round.server.eval("et_ConsoleCommand()")
+    };
+    assert_eq!(command("status"), None, "not ours: the next script gets it");
+    assert_eq!(command("Gametimes status"), Some(1));
+    assert_eq!(command("gametimes frobnicate"), Some(1));
+    let log = server.log();
+    for line in [
+        "v0.1.0 lua records, engine 2.83.1",
+        "round: supply R1 played 0:02.550",
+        "   0 Axis   alive dead 0:00.000 Player0",
+        "   1 Allies dead  dead 0:01.000 Player1",
+        "knows only: gametimes status",
+    ] {
+        assert!(log.contains(line), "{line}\n{log}");
+    }
+}
