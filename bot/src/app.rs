@@ -188,15 +188,19 @@ fn spawn_files(
 ) -> Vec<RecommendedWatcher> {
     let pace = Pace {
         poll: config.poll,
-        lookback: config.lookback,
+        lookback: Some(config.lookback),
     };
     let mut watchers: Vec<RecommendedWatcher> = Vec::new();
     for folder in &config.folders {
         let local = Local::new(&folder.path);
+        let all = Pace {
+            lookback: None,
+            ..pace.clone()
+        };
         let sweeper = Sweeper::new(
             local,
             folder.server.clone(),
-            pace.clone(),
+            all,
             store.clone(),
             keeper.clone(),
             Arc::clone(status),

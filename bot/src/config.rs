@@ -32,7 +32,7 @@ pub struct Config {
     pub folders: Vec<Folder>,
     /// How often folders and servers are looked through.
     pub poll: Duration,
-    /// Files older than this are not read by themselves, only by `ingest`.
+    /// Files on servers that are older than this are not read by themselves, only by `ingest`.
     pub lookback: Duration,
 }
 

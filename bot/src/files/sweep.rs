@@ -54,8 +54,8 @@ pub trait Directory: Send + 'static {
 pub struct Pace {
     /// How often.
     pub poll: Duration,
-    /// Files older than this are left to `ingest`.
-    pub lookback: Duration,
+    /// Files older than this are left to `ingest`; `None` takes all.
+    pub lookback: Option<Duration>,
 }
 
 /// Names of stats files that messages tell of; empty for a message that does not name one.
@@ -172,8 +172,9 @@ impl<D: Directory> Sweeper<D> {
     }
 
     async fn sweep(&mut self) -> Result<(), String> {
-        let oldest = Timestamp::now().as_second()
-            - i64::try_from(self.pace.lookback.as_secs()).unwrap_or(i64::MAX);
+        let oldest = self.pace.lookback.map_or(i64::MIN, |lookback| {
+            Timestamp::now().as_second() - i64::try_from(lookback.as_secs()).unwrap_or(i64::MAX)
+        });
         let entries = self.directory.list().await?;
         self.status.seen(self.directory.source());
         let mut fresh: Vec<Entry> = entries
