@@ -4,13 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use notify::RecommendedWatcher;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::api::{self, App};
 use crate::config::Config;
+use crate::files::folder::{self, Local};
+use crate::files::ssh::Server;
+use crate::files::sweep::{Awaited, Pace, Sweeper};
 use crate::keeper::Keeper;
 use crate::receive;
 use crate::status::Status;
@@ -25,6 +29,9 @@ pub enum RunError {
     /// The API's address.
     #[error("listen = {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
+    /// A source ended by itself; the log tells which.
+    #[error("a part of the bot has ended")]
+    Part,
     /// The API ended by itself.
     #[error("the API failed: {0}")]
     Serve(std::io::Error),
@@ -123,6 +130,8 @@ async fn work(
     let (keeper, writer) = Keeper::new(store.clone(), Arc::clone(&status), stopped.clone());
     let writer = tokio::spawn(writer);
     let mut sources = JoinSet::new();
+    let (awaited, _) = broadcast::channel(64);
+    let watchers = spawn_files(&config, &mut sources, &store, &keeper, &status, &awaited);
     match config.discord {
         Some(discord) => {
             sources.spawn(receive::run(
@@ -130,6 +139,7 @@ async fn work(
                 store.clone(),
                 keeper.clone(),
                 Arc::clone(&status),
+                awaited,
             ));
         }
         None => info!("no discord.token: no messages are received"),
@@ -146,11 +156,16 @@ async fn work(
     });
     let server = tokio::spawn(async move { server.await });
     let mut end = stopped;
+    let mut failed = false;
     tokio::select! {
         _ = end.wait_for(|stop| *stop) => {}
-        Some(ended) = sources.join_next() => warn!("a source has ended: {ended:?}"),
+        Some(ended) = sources.join_next() => {
+            error!("a part of the bot has ended, so the bot ends: {ended:?}");
+            failed = true;
+        }
     }
     sources.shutdown().await;
+    drop(watchers);
     if tokio::time::timeout(FAREWELL, writer).await.is_err() {
         warn!("the database did not take everything in time; it is taken again at the next start");
     }
@@ -159,5 +174,57 @@ async fn work(
         Err(_) => warn!("a client kept its connection open"),
     }
     store.database.close().await;
-    Ok(())
+    if failed { Err(RunError::Part) } else { Ok(()) }
+}
+
+/// Starts looking through folders and servers; what comes back must be kept as long as folders shall be watched.
+fn spawn_files(
+    config: &Config,
+    sources: &mut JoinSet<()>,
+    store: &Store,
+    keeper: &Keeper,
+    status: &Arc<Status>,
+    awaited: &Awaited,
+) -> Vec<RecommendedWatcher> {
+    let pace = Pace {
+        poll: config.poll,
+        lookback: Some(config.lookback),
+    };
+    let mut watchers: Vec<RecommendedWatcher> = Vec::new();
+    for folder in &config.folders {
+        let local = Local::new(&folder.path);
+        let all = Pace {
+            lookback: None,
+            ..pace.clone()
+        };
+        let sweeper = Sweeper::new(
+            local,
+            folder.server.clone(),
+            all,
+            store.clone(),
+            keeper.clone(),
+            Arc::clone(status),
+            awaited,
+        );
+        sources.spawn(sweeper.run());
+        if let Some(watcher) = folder::watch(&folder.path, awaited.clone()) {
+            watchers.push(watcher);
+        }
+    }
+    for ssh in &config.ssh {
+        let server = Server::new(ssh.clone());
+        for path in [&ssh.stats_dir, &ssh.gametimes_dir].into_iter().flatten() {
+            let sweeper = Sweeper::new(
+                server.directory(path),
+                ssh.server.clone(),
+                pace.clone(),
+                store.clone(),
+                keeper.clone(),
+                Arc::clone(status),
+                awaited,
+            );
+            sources.spawn(sweeper.run());
+        }
+    }
+    watchers
 }

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 use crate::store::Store;
 use crate::store::read::RoundFilter;
-use crate::{api, app, files};
+use crate::{api, app, doctor, files};
 
 /// Stores every round of ET:Legacy with its true times.
 #[derive(Debug, Parser)]
@@ -36,6 +36,8 @@ enum Command {
     },
     /// Bring the database up to date, and say what was done.
     Migrate,
+    /// Check everything outside of the bot, and say what to do.
+    Doctor,
     /// List rounds, latest first.
     Rounds {
         /// As JSON.
@@ -73,6 +75,7 @@ impl Cli {
             Command::Run => app::run(config, shutdown())
                 .await
                 .map_err(|e| e.to_string()),
+            Command::Doctor => examine(&config).await,
             command => with_store(config, command).await,
         };
         match result {
@@ -89,7 +92,7 @@ async fn with_store(config: Config, command: Command) -> Result<(), String> {
     let open = Store::open(config.database_url.reveal(), config.time_zone.clone());
     let store = open.await.map_err(|e| e.to_string())?;
     let result = match command {
-        Command::Run => Ok(()),
+        Command::Run | Command::Doctor => Ok(()),
         Command::Ingest { paths, server } => files::ingest::ingest(&store, &paths, &server, true)
             .await
             .map(|done| {
@@ -135,6 +138,17 @@ async fn with_store(config: Config, command: Command) -> Result<(), String> {
     };
     store.database.close().await;
     result
+}
+
+async fn examine(config: &Config) -> Result<(), String> {
+    let findings = doctor::examine(config).await;
+    for finding in &findings {
+        println!("{finding}");
+    }
+    match findings.iter().filter(|f| !f.good).count() {
+        0 => Ok(()),
+        count => Err(format!("{count} thing(s) to do")),
+    }
 }
 
 async fn migrated(store: &Store) -> Result<(), String> {

@@ -32,6 +32,8 @@ pub struct Config {
     pub folders: Vec<Folder>,
     /// How often folders and servers are looked through.
     pub poll: Duration,
+    /// Files on servers that are older than this are not read by themselves, only by `ingest`.
+    pub lookback: Duration,
 }
 
 /// The control channel.
@@ -144,6 +146,7 @@ impl Config {
             ssh: Vec::new(),
             folders: Vec::new(),
             poll: Duration::from_secs(60),
+            lookback: Duration::from_secs(7 * 24 * 3600),
         }
     }
 
@@ -257,6 +260,7 @@ impl Reader {
             }),
         };
         let poll = self.seconds("poll_seconds", 60, 5, 86_400);
+        let lookback = Duration::from_secs(self.number("lookback_hours", 168, 1, 1_000_000) * 3600);
         let discord = self.discord();
         let mut ssh: Vec<Ssh> = self.ssh().into_iter().collect();
         for (i, table) in ssh_tables.into_iter().enumerate() {
@@ -288,6 +292,7 @@ impl Reader {
             ssh,
             folders,
             poll,
+            lookback,
         }
     }
 

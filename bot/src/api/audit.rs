@@ -98,6 +98,9 @@ struct Evidence<'a> {
     pauses: &'a [Pause],
     timeline: &'a [TimelineEvent],
     duration_ms: i64,
+    start_unix: i64,
+    /// The recorder is an old script, which counts pauses as dead.
+    old_script: bool,
 }
 
 /// Compares the latest rows.
@@ -109,18 +112,48 @@ pub async fn spawn_audit(
     limit: i64,
     diff_seconds: i64,
 ) -> Result<SpawnAudit, StoreError> {
-    let sql = "SELECT s.id, s.round_id, s.match_id, s.round_number, s.map_name, s.player_guid, s.player_name, \
-               s.spawn_count, s.death_count, s.dead_seconds, s.avg_respawn_seconds, s.max_respawn_seconds, p.id, \
-               p.time_dead_minutes, p.time_played_seconds, p.gametimes_flags, r.end_reason, r.stats_duration_seconds, \
-               r.actual_duration_seconds, r.duration_ms, r.stats_file \
-               FROM (SELECT * FROM lua_spawn_stats ORDER BY id DESC LIMIT $1) s \
-               LEFT JOIN player_comprehensive_stats p ON p.round_id = s.round_id \
-               AND UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR(s.player_guid, 1, 8)) \
-               LEFT JOIN rounds r ON r.id = s.round_id ORDER BY s.id DESC, p.id";
+    let spawns = [
+        "id",
+        "round_id",
+        "match_id",
+        "round_number",
+        "map_name",
+        "player_guid",
+        "player_name",
+        "spawn_count",
+        "death_count",
+        "dead_seconds",
+        "avg_respawn_seconds",
+        "max_respawn_seconds",
+    ];
+    let players = [
+        "id",
+        "time_dead_minutes",
+        "time_played_seconds",
+        "gametimes_flags",
+    ];
+    let rounds = [
+        "end_reason",
+        "stats_duration_seconds",
+        "actual_duration_seconds",
+        "duration_ms",
+        "stats_file",
+        "round_start_unix",
+        "recorder",
+    ];
+    let sql = format!(
+        "SELECT {}, {}, {} FROM (SELECT * FROM lua_spawn_stats ORDER BY id DESC LIMIT $1) s \
+         LEFT JOIN player_comprehensive_stats p ON p.round_id = s.round_id \
+         AND UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR(s.player_guid, 1, 8)) \
+         LEFT JOIN rounds r ON r.id = s.round_id ORDER BY s.id DESC, p.id",
+        store.select("lua_spawn_stats", "s", &spawns),
+        store.select("player_comprehensive_stats", "p", &players),
+        store.select("rounds", "r", &rounds),
+    );
     let mut summary = Summary::default();
     let mut samples: Vec<(Sample, Row)> = Vec::new();
     let mut last = None;
-    for row in store.database.rows(sql, args![limit]).await? {
+    for row in store.database.rows(&sql, args![limit]).await? {
         // Two players of a stats file can share the first 8 digits: the first of them counts.
         if std::mem::replace(&mut last, row.int(0)) == row.int(0) {
             continue;
@@ -158,6 +191,8 @@ pub async fn spawn_audit(
                 stats_duration_seconds: row.int(17),
                 duration_seconds: row.int(18),
                 duration_ms: row.int(19).unwrap_or_default(),
+                start_unix: row.int(21).unwrap_or_default(),
+                old_script: row.text(22) == Some("old script"),
                 pauses,
                 timeline,
             })
@@ -232,13 +267,13 @@ async fn evidence(
     store: &Store,
     round_id: i64,
 ) -> Result<(Vec<Pause>, Vec<TimelineEvent>), StoreError> {
-    let sql = "SELECT lua_pause_events FROM lua_round_teams WHERE round_id = $1";
-    let pauses = store
-        .database
-        .row(sql, args![round_id])
-        .await?
-        .map(|row| row.json(0))
-        .unwrap_or_default();
+    let column = store.select("lua_round_teams", "t", &["lua_pause_events"]);
+    let sql = format!("SELECT {column} FROM lua_round_teams t WHERE t.round_id = $1");
+    let pauses = match store.has("lua_round_teams") {
+        true => store.database.row(&sql, args![round_id]).await?,
+        false => None,
+    };
+    let pauses = pauses.map(|row| row.json(0)).unwrap_or_default();
     let timeline = store.timeline(round_id).await?;
     Ok((
         serde_json::from_value(pauses).unwrap_or_default(),
@@ -255,10 +290,10 @@ fn reason(e: &Evidence<'_>) -> String {
     if more.abs() <= ROUNDING_SECONDS {
         return "rounding: the stats file knows tenths of a minute only".into();
     }
-    let (open, left) = dead_spans(e);
+    let spells = spells(e);
     let explained = |seconds: i64| (more.abs() - seconds).abs() <= ROUNDING_SECONDS;
-    let pauses: Vec<i64> = e.pauses.iter().map(|p| p.sec).filter(|s| *s > 0).collect();
-    if sums(&pauses).into_iter().any(explained) {
+    let pauses = sums(&pauses_while_dead(e, &spells));
+    if (more < 0 || e.old_script) && pauses.iter().copied().any(explained) {
         let side = if more < 0 {
             "the stats file"
         } else {
@@ -266,56 +301,125 @@ fn reason(e: &Evidence<'_>) -> String {
         };
         return format!("pause counted as dead by {side}");
     }
+    let open: i64 = spells
+        .iter()
+        .filter(|s| s.end == End::Open)
+        .map(Spell::seconds)
+        .sum();
+    let left: i64 = spells
+        .iter()
+        .filter(|s| s.end == End::Left)
+        .map(Spell::seconds)
+        .sum();
     if more > 0 && open > 0 && explained(open) {
         return format!("still dead at the end: {open} s that the stats file does not count");
     }
-    if left > 0 && explained(left) {
-        return format!("left while dead: {left} s that only one side counts");
+    if more > 0 && left > 0 && explained(left) {
+        return format!(
+            "left while dead (the team or the server): {left} s that the stats file does not count"
+        );
     }
     if more > 0 && open > 0 && left > 0 && explained(open + left) {
         return "left while dead, and still dead at the end".into();
     }
-    // Both at once.
-    if sums(&pauses)
-        .into_iter()
-        .any(|p| open > 0 && (explained((p - open).abs()) || explained(p + open)))
+    if open + left > 0
+        && pauses
+            .iter()
+            .any(|p| (more - (open + left) + p).abs() <= ROUNDING_SECONDS)
     {
-        return "pause counted as dead by one side, and still dead at the end".into();
+        return "pause counted as dead by the stats file, which does not count having left or still being dead".into();
     }
     let beyond =
         e.stats_duration_seconds.unwrap_or_default() - e.duration_seconds.unwrap_or_default();
-    if more < 0
-        && matches!(e.end_reason, "surrender" | "time_expired")
-        && beyond > ROUNDING_SECONDS
-        && -more <= beyond + ROUNDING_SECONDS
-    {
+    let counts_on =
+        matches!(e.end_reason, "surrender" | "time_expired") && beyond > ROUNDING_SECONDS;
+    if more < 0 && counts_on && -more <= beyond + ROUNDING_SECONDS {
         return "surrender or time limit in the stats file: it counts on after the end".into();
     }
     "unknown".into()
 }
 
-/// How long the player was dead at the end of the round, and when leaving it, in seconds.
-fn dead_spans(e: &Evidence<'_>) -> (i64, i64) {
-    let mut dead_since = None;
-    let mut left = 0;
+/// One time dead, on the play clock.
+struct Spell {
+    from_ms: i64,
+    to_ms: i64,
+    end: End,
+}
+
+/// How a time dead ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Alive again.
+    Alive,
+    /// With the round.
+    Open,
+    /// The player left, or changed the team in between: the stats scripts lose sight of them.
+    Left,
+}
+
+impl Spell {
+    fn seconds(&self) -> i64 {
+        (self.to_ms - self.from_ms) / 1000
+    }
+}
+
+fn spells(e: &Evidence<'_>) -> Vec<Spell> {
+    let mut spells = Vec::new();
+    let mut dead: Option<(i64, bool)> = None;
     for event in e
         .timeline
         .iter()
         .filter(|event| event.guid.eq_ignore_ascii_case(e.guid))
     {
-        match event.kind {
-            EventKind::Death => dead_since = dead_since.or(Some(event.t_ms)),
-            EventKind::Spawn | EventKind::Revive => dead_since = None,
-            EventKind::Leave | EventKind::Team => {
-                if event.kind == EventKind::Leave || event.team == Some(3) {
-                    left += dead_since.take().map_or(0, |since| event.t_ms - since);
-                }
+        let to_ms = event.t_ms;
+        match (event.kind, dead) {
+            (EventKind::Death, None) => dead = Some((to_ms, false)),
+            (EventKind::Spawn | EventKind::Revive, Some((from_ms, left))) => {
+                spells.push(Spell {
+                    from_ms,
+                    to_ms,
+                    end: if left { End::Left } else { End::Alive },
+                });
+                dead = None;
             }
-            EventKind::Limbo | EventKind::Join | EventKind::Other => {}
+            (EventKind::Team, Some((from_ms, _))) if event.team != Some(3) => {
+                dead = Some((from_ms, true))
+            }
+            (EventKind::Leave | EventKind::Team, Some((from_ms, _))) => {
+                spells.push(Spell {
+                    from_ms,
+                    to_ms,
+                    end: End::Left,
+                });
+                dead = None;
+            }
+            _ => {}
         }
     }
-    let open = dead_since.map_or(0, |since| e.duration_ms - since);
-    (open / 1000, left / 1000)
+    if let Some((from_ms, left)) = dead {
+        spells.push(Spell {
+            from_ms,
+            to_ms: e.duration_ms,
+            end: if left { End::Left } else { End::Open },
+        });
+    }
+    spells
+}
+
+/// The lengths of the pauses that began while the player was dead; all pauses where no timeline tells.
+fn pauses_while_dead(e: &Evidence<'_>, spells: &[Spell]) -> Vec<i64> {
+    let mut before = 0;
+    let mut lengths = Vec::new();
+    for pause in e.pauses {
+        let at_ms = (pause.start - e.start_unix - before) * 1000;
+        before += pause.sec;
+        // Unix times are cut to seconds.
+        let dead = |s: &Spell| (s.from_ms - 1500..=s.to_ms + 1500).contains(&at_ms);
+        if pause.sec > 0 && (e.timeline.is_empty() || spells.iter().any(dead)) {
+            lengths.push(pause.sec);
+        }
+    }
+    lengths
 }
 
 /// The sums of all ways to choose some of a few pauses.

@@ -20,6 +20,7 @@ use twilight_model::id::Id;
 use super::download::{DownloadError, Downloader};
 use super::message::{Incoming, RateLimit, Verdict, judge};
 use crate::config::Discord;
+use crate::files::sweep::Awaited;
 use crate::keeper::Keeper;
 use crate::status::Status;
 use crate::store::{Arrival, Content, Mark, Store};
@@ -51,7 +52,13 @@ pub fn client(settings: &Discord) -> Client {
 }
 
 /// Receives until dropped.
-pub async fn run(settings: Discord, store: Store, keeper: Keeper, status: Arc<Status>) {
+pub async fn run(
+    settings: Discord,
+    store: Store,
+    keeper: Keeper,
+    status: Arc<Status>,
+    awaited: Awaited,
+) {
     if settings.webhook_ids.is_empty() {
         error!(
             "discord.webhook_ids is empty: every message will be refused until webhooks are listed there"
@@ -67,6 +74,7 @@ pub async fn run(settings: Discord, store: Store, keeper: Keeper, status: Arc<St
         store,
         keeper,
         status,
+        awaited,
         reached: 0,
     };
     tokio::join!(connection, worker.work(receiver));
@@ -143,6 +151,8 @@ struct Worker {
     store: Store,
     keeper: Keeper,
     status: Arc<Status>,
+    /// Tells of stats files that should be there now.
+    awaited: Awaited,
     /// The last message that was handed to the keeper.
     reached: u64,
 }
@@ -276,6 +286,13 @@ impl Worker {
         };
         if let Content::Rejected { reason, .. } = &arrival.content {
             warn!("message {} refused: {reason}", message.id);
+        }
+        if let Content::Report(report) = &arrival.content {
+            // Nobody listens where no folder and no server is set.
+            drop(
+                self.awaited
+                    .send(report.meta.stats_file.clone().unwrap_or_default()),
+            );
         }
         arrival.marks.push(Mark::Reached {
             name: self.mark(),

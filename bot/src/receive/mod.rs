@@ -4,5 +4,5 @@ mod download;
 mod gateway;
 mod message;
 
-pub use gateway::run;
+pub use gateway::{client, run};
 pub use message::{Incoming, judge};

@@ -79,9 +79,7 @@ pub async fn migrate(database: &Database) -> Result<Migrated, StoreError> {
         let mut whole = true;
         for statement in statements(migration.sql) {
             if let Err(error) = run(&mut transaction, statement).await {
-                if statement.contains("gametimes_facts (")
-                    || statement.contains("EXISTS gametimes_")
-                {
+                if statement.starts_with("CREATE TABLE IF NOT EXISTS gametimes_") {
                     return Err(StoreError::Migration(
                         migration.name.into(),
                         error.to_string(),

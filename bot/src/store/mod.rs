@@ -49,6 +49,26 @@ impl Store {
         })
     }
 
+    /// Columns for a SELECT; NULL stands for those that this database lacks.
+    pub(crate) fn select(&self, table: &str, alias: &str, columns: &[&str]) -> String {
+        let there = self.columns.get(table);
+        let column = |name: &&str| {
+            if there.is_some_and(|columns| columns.contains(*name)) {
+                format!("{alias}.{name}")
+            } else {
+                "NULL".to_owned()
+            }
+        };
+        columns.iter().map(column).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether a table is there.
+    pub(crate) fn has(&self, table: &str) -> bool {
+        self.columns
+            .get(table)
+            .is_some_and(|columns| !columns.is_empty())
+    }
+
     /// The servers' time zone.
     pub fn zone(&self) -> &TimeZone {
         &self.zone

@@ -51,9 +51,27 @@ pub struct RoundSummary {
     pub flags: Option<String>,
 }
 
-const SUMMARY: &str = "id, match_id, round_number, map_name, server_name, server_address, round_start_unix, \
-    round_end_unix, actual_duration_seconds, duration_ms, total_pause_seconds, pause_count, winner_team, defender_team, \
-    end_reason, round_status, stats_file, recorder, gametimes_flags";
+const SUMMARY: [&str; 19] = [
+    "id",
+    "match_id",
+    "round_number",
+    "map_name",
+    "server_name",
+    "server_address",
+    "round_start_unix",
+    "round_end_unix",
+    "actual_duration_seconds",
+    "duration_ms",
+    "total_pause_seconds",
+    "pause_count",
+    "winner_team",
+    "defender_team",
+    "end_reason",
+    "round_status",
+    "stats_file",
+    "recorder",
+    "gametimes_flags",
+];
 
 fn optional(row: &Row, i: usize) -> Option<String> {
     row.text(i)
@@ -195,9 +213,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn rounds(&self, filter: &RoundFilter) -> Result<Vec<RoundSummary>, StoreError> {
+        let columns = self.select("rounds", "r", &SUMMARY);
         let sql = format!(
-            "SELECT {SUMMARY} FROM rounds WHERE ($1 = '' OR LOWER(map_name) = LOWER($1)) AND ($2 = 0 OR id < $2) \
-             ORDER BY match_id DESC, id DESC LIMIT $3"
+            "SELECT {columns} FROM rounds r WHERE ($1 = '' OR LOWER(r.map_name) = LOWER($1)) \
+             AND ($2 = 0 OR r.id < $2) ORDER BY r.match_id DESC, r.id DESC LIMIT $3"
         );
         let map = filter.map.clone().unwrap_or_default();
         let values = args![map, filter.before.unwrap_or(0), filter.limit];
@@ -215,29 +234,44 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn round(&self, id: i64) -> Result<Option<RoundDetail>, StoreError> {
-        let sql = format!("SELECT {SUMMARY} FROM rounds WHERE id = $1");
+        let columns = self.select("rounds", "r", &SUMMARY);
+        let sql = format!("SELECT {columns} FROM rounds r WHERE r.id = $1");
         let Some(row) = self.database.row(&sql, args![id]).await? else {
             return Ok(None);
         };
-        let sql = "SELECT axis_players, allies_players, lua_pause_events, time_limit_minutes, lua_warmup_seconds, \
-                   surrender_team, surrender_caller_name, axis_score, allies_score, lua_version \
-                   FROM lua_round_teams WHERE round_id = $1";
-        let recorded = self
-            .database
-            .row(sql, args![id])
-            .await?
-            .map(|row| Recorded {
-                axis_players: row.json(0),
-                allies_players: row.json(1),
-                pauses: row.json(2),
-                time_limit_minutes: row.int(3),
-                warmup_seconds: row.int(4),
-                surrender_team: row.int(5),
-                surrender_caller_name: optional(&row, 6),
-                axis_score: row.int(7),
-                allies_score: row.int(8),
-                version: optional(&row, 9),
-            });
+        let columns = self.select(
+            "lua_round_teams",
+            "t",
+            &[
+                "axis_players",
+                "allies_players",
+                "lua_pause_events",
+                "time_limit_minutes",
+                "lua_warmup_seconds",
+                "surrender_team",
+                "surrender_caller_name",
+                "axis_score",
+                "allies_score",
+                "lua_version",
+            ],
+        );
+        let sql = format!("SELECT {columns} FROM lua_round_teams t WHERE t.round_id = $1");
+        let teams = match self.has("lua_round_teams") {
+            true => self.database.row(&sql, args![id]).await?,
+            false => None,
+        };
+        let recorded = teams.map(|row| Recorded {
+            axis_players: row.json(0),
+            allies_players: row.json(1),
+            pauses: row.json(2),
+            time_limit_minutes: row.int(3),
+            warmup_seconds: row.int(4),
+            surrender_team: row.int(5),
+            surrender_caller_name: optional(&row, 6),
+            axis_score: row.int(7),
+            allies_score: row.int(8),
+            version: optional(&row, 9),
+        });
         Ok(Some(RoundDetail {
             round: summary(&row),
             recorded,
@@ -250,13 +284,35 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn players(&self, round_id: i64) -> Result<Vec<Player>, StoreError> {
-        let sql = "SELECT player_guid, player_name, team, spawn_count, revive_count, death_count, kill_count, \
-                   dead_seconds, dead_ms, max_dead_ms, avg_respawn_seconds, max_respawn_seconds, denied_seconds, \
-                   denied_ms, alive_ms, played_ms FROM lua_spawn_stats WHERE round_id = $1 ORDER BY id";
-        let mut players: Vec<Player> = self
-            .database
-            .rows(sql, args![round_id])
-            .await?
+        let columns = self.select(
+            "lua_spawn_stats",
+            "s",
+            &[
+                "player_guid",
+                "player_name",
+                "team",
+                "spawn_count",
+                "revive_count",
+                "death_count",
+                "kill_count",
+                "dead_seconds",
+                "dead_ms",
+                "max_dead_ms",
+                "avg_respawn_seconds",
+                "max_respawn_seconds",
+                "denied_seconds",
+                "denied_ms",
+                "alive_ms",
+                "played_ms",
+            ],
+        );
+        let sql =
+            format!("SELECT {columns} FROM lua_spawn_stats s WHERE s.round_id = $1 ORDER BY s.id");
+        let recorded = match self.has("lua_spawn_stats") {
+            true => self.database.rows(&sql, args![round_id]).await?,
+            false => Vec::new(),
+        };
+        let mut players: Vec<Player> = recorded
             .iter()
             .map(|row| Player {
                 guid: row.string(0),
@@ -278,10 +334,27 @@ impl Store {
                 ..Player::default()
             })
             .collect();
-        let sql = "SELECT player_guid, clean_name, team, time_played_seconds, time_dead_minutes, kills, deaths, \
-                   damage_given, damage_received, accuracy, gametimes_flags FROM player_comprehensive_stats \
-                   WHERE round_id = $1 ORDER BY id";
-        for row in self.database.rows(sql, args![round_id]).await? {
+        let columns = self.select(
+            "player_comprehensive_stats",
+            "p",
+            &[
+                "player_guid",
+                "clean_name",
+                "team",
+                "time_played_seconds",
+                "time_dead_minutes",
+                "kills",
+                "deaths",
+                "damage_given",
+                "damage_received",
+                "accuracy",
+                "gametimes_flags",
+            ],
+        );
+        let sql = format!(
+            "SELECT {columns} FROM player_comprehensive_stats p WHERE p.round_id = $1 ORDER BY p.id"
+        );
+        for row in self.database.rows(&sql, args![round_id]).await? {
             let guid = row.string(0);
             let known = players.iter().position(|p| same_player(&p.guid, &guid));
             let at = known.unwrap_or_else(|| {

@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub mod chaos;
 pub mod postgres;
+pub mod sshd;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,6 +43,11 @@ pub fn sample_files(folder: &str) -> Vec<(String, Vec<u8>)> {
         .collect();
     files.sort();
     files
+}
+
+/// The gametimes files that the module wrote when it played a tape.
+pub fn native_files(tape: &str) -> Vec<(String, Vec<u8>)> {
+    sample_files(&format!("../native/{tape}"))
 }
 
 /// Settings that point a bot at the stand-in.

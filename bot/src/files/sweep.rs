@@ -1,0 +1,255 @@
+//! Looking through a folder, here or on a game server, for files that were not read yet.
+//!
+//! A file is read when two looks find the same size and time, so that one that is being written is left alone. What was
+//! read is remembered in the database, in the same transaction that stores the content.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::broadcast;
+use tokio::time;
+use tracing::{debug, info, warn};
+
+use super::ingest::is_wanted;
+use crate::args;
+use crate::keeper::Keeper;
+use crate::report::FILE_BYTES_MAX;
+use crate::status::Status;
+use crate::store::{Arrival, Content, Mark, Store};
+
+/// How long a file must look the same.
+const SETTLE: Duration = Duration::from_millis(700);
+/// How often a file that a message names is looked for before it is left to the next sweep.
+const NAMED_TRIES: u32 = 12;
+
+/// A file in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Its size.
+    pub size_bytes: u64,
+    /// When it was last changed.
+    pub modified_unix: i64,
+}
+
+/// A folder somewhere.
+pub trait Directory: Send + 'static {
+    /// What tells this folder from all others, for the database.
+    fn place(&self) -> String;
+    /// `folder` or `ssh`.
+    fn source(&self) -> &'static str;
+    /// The files in it.
+    fn list(&mut self) -> impl Future<Output = Result<Vec<Entry>, String>> + Send;
+    /// One file, if it is there.
+    fn stat(&mut self, name: &str) -> impl Future<Output = Result<Option<Entry>, String>> + Send;
+    /// A file's content.
+    fn read(&mut self, entry: &Entry) -> impl Future<Output = Result<Vec<u8>, String>> + Send;
+}
+
+/// How a folder is looked through.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    /// How often.
+    pub poll: Duration,
+    /// Files older than this are left to `ingest`; `None` takes all.
+    pub lookback: Option<Duration>,
+}
+
+/// Names of stats files that messages tell of; empty for a message that does not name one.
+pub type Awaited = broadcast::Sender<String>;
+
+/// Looks through one folder again and again.
+pub struct Sweeper<D> {
+    directory: D,
+    server: String,
+    pace: Pace,
+    store: Store,
+    keeper: Keeper,
+    status: Arc<Status>,
+    awaited: broadcast::Receiver<String>,
+    /// What was read: size and time.
+    seen: HashMap<String, (u64, i64)>,
+    /// What was there at the last look.
+    unsettled: HashMap<String, Entry>,
+}
+
+impl<D: Directory> Sweeper<D> {
+    /// A sweeper; `server` is `ip:port` of the game server where the files do not tell.
+    pub fn new(
+        directory: D,
+        server: String,
+        pace: Pace,
+        store: Store,
+        keeper: Keeper,
+        status: Arc<Status>,
+        awaited: &Awaited,
+    ) -> Self {
+        let awaited = awaited.subscribe();
+        Self {
+            directory,
+            server,
+            pace,
+            store,
+            keeper,
+            status,
+            awaited,
+            seen: HashMap::new(),
+            unsettled: HashMap::new(),
+        }
+    }
+
+    /// Runs until dropped.
+    pub async fn run(mut self) {
+        self.load_seen().await;
+        let source = self.directory.source();
+        let mut failures = 0_u32;
+        loop {
+            let wait = match self.sweep().await {
+                Ok(()) => {
+                    if failures > 0 {
+                        info!("{}: reachable again", self.directory.place());
+                    }
+                    failures = 0;
+                    if self.unsettled.is_empty() {
+                        self.pace.poll
+                    } else {
+                        SETTLE
+                    }
+                }
+                Err(error) => {
+                    failures += 1;
+                    self.status.failed(source, &error);
+                    // Said once and then now and then, not every few seconds through a night.
+                    if failures.is_power_of_two() {
+                        warn!(
+                            "{}: {error} (failed {failures} times)",
+                            self.directory.place()
+                        );
+                    }
+                    let backoff = Duration::from_secs(1 << failures.min(8));
+                    backoff.min(self.pace.poll)
+                }
+            };
+            tokio::select! {
+                () = time::sleep(wait) => {}
+                name = self.awaited.recv() => self.look_for(name.ok()).await,
+            }
+        }
+    }
+
+    async fn load_seen(&mut self) {
+        let sql = "SELECT path, size_bytes, modified_unix FROM gametimes_files WHERE place = $1";
+        let mut wait = Duration::from_millis(500);
+        loop {
+            match self
+                .store
+                .database
+                .rows(sql, args![self.directory.place()])
+                .await
+            {
+                Ok(rows) => {
+                    self.seen = rows
+                        .iter()
+                        .map(|row| {
+                            let size = row.int(1).unwrap_or_default().unsigned_abs();
+                            (row.string(0), (size, row.int(2).unwrap_or_default()))
+                        })
+                        .collect();
+                    return;
+                }
+                Err(error) => warn!("reading which files were read: {error}"),
+            }
+            time::sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_secs(30));
+        }
+    }
+
+    fn is_new(&self, entry: &Entry) -> bool {
+        self.seen.get(&entry.name) != Some(&(entry.size_bytes, entry.modified_unix))
+    }
+
+    async fn sweep(&mut self) -> Result<(), String> {
+        let oldest = self.pace.lookback.map_or(i64::MIN, |lookback| {
+            Timestamp::now().as_second() - i64::try_from(lookback.as_secs()).unwrap_or(i64::MAX)
+        });
+        let entries = self.directory.list().await?;
+        self.status.seen(self.directory.source());
+        let mut fresh: Vec<Entry> = entries
+            .into_iter()
+            .filter(|e| is_wanted(&e.name) && e.modified_unix >= oldest && self.is_new(e))
+            .collect();
+        fresh.sort_by(|a, b| (a.modified_unix, &a.name).cmp(&(b.modified_unix, &b.name)));
+        let before = std::mem::take(&mut self.unsettled);
+        for entry in fresh {
+            if before.get(&entry.name) == Some(&entry) {
+                self.take(&entry).await?;
+            } else {
+                self.unsettled.insert(entry.name.clone(), entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// After a message: the file it names, without listing a folder of thousands. What does not turn up is left to the
+    /// next sweep, which follows at once.
+    async fn look_for(&mut self, name: Option<String>) {
+        let Some(name) = name.filter(|name| is_wanted(name)) else {
+            return;
+        };
+        let mut last = None;
+        for _ in 0..NAMED_TRIES {
+            match self.directory.stat(&name).await {
+                Ok(Some(entry)) if !self.is_new(&entry) => return,
+                Ok(Some(entry)) if last.as_ref() == Some(&entry) => {
+                    if let Err(error) = self.take(&entry).await {
+                        debug!("{name}: {error}");
+                    }
+                    return;
+                }
+                Ok(entry) => last = entry,
+                Err(_) => return,
+            }
+            time::sleep(SETTLE).await;
+        }
+    }
+
+    async fn take(&mut self, entry: &Entry) -> Result<(), String> {
+        let source = self.directory.source();
+        let mut arrival = if entry.size_bytes > FILE_BYTES_MAX as u64 {
+            Arrival {
+                source,
+                origin: entry.name.clone(),
+                server: self.server.clone(),
+                content: Content::Rejected {
+                    reason: format!("{} bytes are more than {FILE_BYTES_MAX}", entry.size_bytes),
+                    excerpt: String::new(),
+                },
+                marks: Vec::new(),
+            }
+        } else {
+            let bytes = self.directory.read(entry).await?;
+            if bytes.len() as u64 != entry.size_bytes {
+                // Still being written after all.
+                self.unsettled.insert(entry.name.clone(), entry.clone());
+                return Ok(());
+            }
+            Arrival::from_file(source, &entry.name, &self.server, bytes)
+        };
+        if let Content::Rejected { reason, .. } = &arrival.content {
+            warn!("{} refused: {reason}", entry.name);
+        }
+        arrival.marks.push(Mark::File {
+            place: self.directory.place(),
+            path: entry.name.clone(),
+            size_bytes: entry.size_bytes,
+            modified_unix: entry.modified_unix,
+        });
+        self.keeper.keep(arrival).await;
+        self.seen
+            .insert(entry.name.clone(), (entry.size_bytes, entry.modified_unix));
+        Ok(())
+    }
+}

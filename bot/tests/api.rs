@@ -1,0 +1,292 @@
+//! The API: shapes, limits, and what the diagnostics say of the samples.
+
+mod support;
+
+use gametimes_bot::config::Secret;
+use gametimes_bot::files::ingest::ingest;
+use gametimes_bot::{Bot, Config};
+use serde_json::{Value, json};
+use support::{config_in, get, get_with, samples};
+
+/// A bot that knows the samples and what the module recorded in the same matches.
+async fn bot_with_samples(edit: impl FnOnce(&mut Config)) -> (Bot, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config_in(&folder);
+    edit(&mut config);
+    let bot = gametimes_bot::start(config).await.unwrap();
+    let native = samples().join("../native");
+    let paths = [
+        samples().join("gamestats"),
+        native.join("stopwatch"),
+        native.join("surrender"),
+    ];
+    let done = ingest(&bot.store, &paths, "", false).await.unwrap();
+    assert_eq!(
+        (done.new, done.refused.len(), done.rounds),
+        (10, 0, 5),
+        "{done}"
+    );
+    (bot, folder)
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    keys.sort_unstable();
+    keys
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_explains_every_player_whose_time_dead_differs() {
+    let (bot, _folder) = bot_with_samples(|_| ()).await;
+    let (status, audit) =
+        get(&bot.url("/api/diagnostics/spawn-audit?limit=1000&diff_seconds=6")).await;
+    assert_eq!(status, 200);
+    assert_eq!(audit["summary"]["checked"], 60);
+    assert_eq!(audit["summary"]["missing_player_stats"], 0);
+    let mut found: Vec<(String, String)> = audit["samples"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| {
+            let who = format!(
+                "{} {}",
+                s["match_id"].as_str().unwrap(),
+                &s["player_guid"].as_str().unwrap()[..8]
+            );
+            (who, s["reason"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    found.sort();
+    let pause = "pause counted as dead by the stats file";
+    let left = "left while dead (the team or the server): 9 s that the stats file does not count";
+    let expected = [
+        ("2026-11-20-123344 A0000003", pause),
+        ("2026-11-20-123344 A0000006", pause),
+        ("2026-11-20-123344 A0000007", pause),
+        ("2026-11-20-123531 A0000008", left),
+        ("2026-11-20-123531 A0000009", pause),
+        ("2026-11-20-123531 A000000B", pause),
+        ("2026-11-20-123531 A000000C", pause),
+    ]
+    .map(|(who, why)| (who.to_owned(), why.to_owned()));
+    assert_eq!(found, expected);
+    assert_eq!(
+        keys(&audit["samples"][0]),
+        [
+            "avg_respawn_seconds",
+            "dead_seconds_lua",
+            "death_count",
+            "diff_seconds",
+            "flags",
+            "map_name",
+            "match_id",
+            "max_respawn_seconds",
+            "player_guid",
+            "player_name",
+            "reason",
+            "round_id",
+            "round_number",
+            "spawn_count",
+            "time_dead_seconds_db",
+            "time_played_seconds"
+        ]
+    );
+    assert_eq!(keys(&audit), ["params", "samples", "status", "summary"]);
+    assert_eq!(audit["params"], json!({"limit": 1000, "diff_seconds": 6}));
+    // With every second counted, nobody stays unexplained.
+    let (_, audit) = get(&bot.url("/api/diagnostics/spawn-audit?limit=1000&diff_seconds=0")).await;
+    for sample in audit["samples"].as_array().unwrap() {
+        assert_ne!(sample["reason"], "unknown", "{sample}");
+    }
+    bot.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_webhook_diagnostics_have_the_shape_that_readers_know() {
+    let (bot, _folder) = bot_with_samples(|_| ()).await;
+    let (status, body) = get(&bot.url("/api/diagnostics/lua-webhook")).await;
+    assert_eq!(
+        (status, &body["status"], &body["errors"]),
+        (200, &json!("ok"), &json!([]))
+    );
+    assert_eq!(
+        keys(&body),
+        [
+            "counts",
+            "delivery",
+            "errors",
+            "latest",
+            "linkage_health",
+            "orphans",
+            "r1_r2_coverage",
+            "recent",
+            "status",
+            "trends"
+        ]
+    );
+    assert_eq!(
+        body["counts"],
+        json!({"total": 5, "unlinked_total": 0, "last_24h": 5, "unlinked_24h": 0})
+    );
+    let health = json!({"linked": 5, "orphans": 0, "linkage_pct": 100.0, "status": "healthy"});
+    assert_eq!(body["linkage_health"], health);
+    assert_eq!(
+        body["r1_r2_coverage"][0],
+        json!({"round_number": 1, "total_rounds": 3, "with_lua": 3, "without_lua": 0, "coverage_pct": 100.0})
+    );
+    assert_eq!(
+        keys(&body["latest"]),
+        [
+            "actual_duration_seconds",
+            "captured_at",
+            "end_reason",
+            "id",
+            "lua_version",
+            "map_name",
+            "round_end_unix",
+            "round_id",
+            "round_number",
+            "round_start_unix",
+            "total_pause_seconds"
+        ]
+    );
+    assert_eq!(
+        keys(&body["recent"][0]),
+        [
+            "actual_duration_seconds",
+            "captured_at",
+            "end_reason",
+            "id",
+            "map_name",
+            "round_end_unix",
+            "round_id",
+            "round_number",
+            "total_pause_seconds"
+        ]
+    );
+    assert_eq!(body["recent"].as_array().unwrap().len(), 5);
+    assert_eq!(
+        keys(&body["trends"]),
+        ["lua_rows_by_day", "rounds_without_lua_by_day"]
+    );
+    assert_eq!(
+        keys(&body["trends"]["lua_rows_by_day"][0]),
+        ["day", "lua_rows", "unlinked_rows"]
+    );
+    bot.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rounds_players_and_timeline_are_served() {
+    let (bot, _folder) = bot_with_samples(|_| ()).await;
+    let (_, rounds) = get(&bot.url("/api/rounds?map=ROOM1&limit=1")).await;
+    assert_eq!(
+        (rounds.as_array().unwrap().len(), &rounds[0]["map_name"]),
+        (1, &json!("room1"))
+    );
+    let (_, rounds) = get(&bot.url("/api/rounds")).await;
+    let round = rounds
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|r| r["match_id"] == "2026-11-20-125046")
+        .unwrap();
+    let id = round["id"].as_i64().unwrap();
+    let (_, round) = get(&bot.url(&format!("/api/rounds/{id}"))).await;
+    assert_eq!(round["recorded"]["surrender_caller_name"], "Player01");
+    assert_eq!(round["recorded"]["pauses"].as_array().unwrap().len(), 1);
+    let players = round["players"].as_array().unwrap();
+    assert_eq!(players.len(), 12);
+    let player = players.iter().find(|p| p["name"] == "Player05").unwrap();
+    assert_eq!(
+        (&player["dead_ms"], &player["stats_time_dead_seconds"]),
+        (&json!(19_050), &json!(18))
+    );
+    let (_, timeline) = get(&bot.url(&format!("/api/rounds/{id}/timeline"))).await;
+    assert_eq!(timeline.as_array().unwrap().len(), 134);
+    let (_, page) = get(&bot.url("/")).await;
+    assert!(page.as_str().unwrap().contains(&format!("/rounds/{id}")));
+    bot.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_parameters_are_told_what_is_allowed() {
+    let (bot, _folder) = bot_with_samples(|_| ()).await;
+    for (path, allowed) in [
+        ("/api/diagnostics/spawn-audit?limit=0", "1 to 1000"),
+        ("/api/diagnostics/spawn-audit?limit=1001", "1 to 1000"),
+        (
+            "/api/diagnostics/spawn-audit?diff_seconds=3601",
+            "0 to 3600",
+        ),
+        ("/api/diagnostics/spawn-audit?diff_seconds=x", "0 to 3600"),
+        ("/api/rounds?limit=-1", "1 to 500"),
+        ("/api/rounds?nope=1", "limit, map, before"),
+        ("/api/rounds/abc", "the id of a round"),
+        ("/api/rounds/99999999999", "the id of a round"),
+    ] {
+        let (status, body) = get(&bot.url(path)).await;
+        assert_eq!(status, 400, "{path}");
+        assert!(
+            body["error"]["allowed"].as_str().unwrap().contains(allowed),
+            "{path}: {body}"
+        );
+    }
+    for path in ["/api/rounds/77", "/rounds/77", "/api/nope", "/rounds/%00"] {
+        let (status, _) = get(&bot.url(path)).await;
+        assert!(matches!(status, 400 | 404), "{path}: {status}");
+    }
+    let url = bot.url("/api/rounds");
+    let (status, headers) = tokio::task::spawn_blocking(move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let response = agent.post(url).send("x").unwrap();
+        (response.status().as_u16(), response.headers().clone())
+    })
+    .await
+    .unwrap();
+    assert_eq!(status, 405);
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    assert!(
+        headers["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .starts_with("default-src 'none'")
+    );
+    bot.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_asked_for_and_metrics_and_description_are_there() {
+    let token = "a-long-enough-token";
+    let (bot, _folder) =
+        bot_with_samples(|config| config.api_token = Some(Secret::new(token))).await;
+    for path in ["/api/rounds", "/metrics", "/", "/api/openapi.json"] {
+        assert_eq!(get(&bot.url(path)).await.0, 401, "{path}");
+        assert_eq!(
+            get_with(&bot.url(path), Some("wrong")).await.0,
+            401,
+            "{path}"
+        );
+        assert_eq!(get_with(&bot.url(path), Some(token)).await.0, 200, "{path}");
+    }
+    assert_eq!(get(&bot.url("/api/health")).await.0, 200);
+    let (_, description) = get_with(&bot.url("/api/openapi.json"), Some(token)).await;
+    for path in keys(&description["paths"]) {
+        let url = bot.url(&path.replace("{id}", "1"));
+        assert_eq!(
+            get_with(&url, Some(token)).await.0,
+            200,
+            "{path} is described and there"
+        );
+    }
+    assert_eq!(description["paths"].as_object().unwrap().len(), 8);
+    bot.stop().await.unwrap();
+}

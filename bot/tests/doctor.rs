@@ -1,0 +1,98 @@
+//! What the doctor says.
+
+mod support;
+
+use gametimes_bot::config::{Folder, Secret};
+use gametimes_bot::doctor::examine;
+use gametimes_bot::store::Store;
+use gametimes_discord_standin::Discord;
+use jiff::tz::TimeZone;
+use support::sshd::Sshd;
+use support::{config_in, sample, sample_files, settings_for};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthy_bot_is_told_so_and_a_sick_one_what_to_do() {
+    let sshd = tokio::task::spawn_blocking(Sshd::start).await.unwrap();
+    let discord = Discord::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let stats = folder.path().join("gamestats");
+    std::fs::create_dir(&stats).unwrap();
+    for (name, bytes) in sample_files("gamestats") {
+        std::fs::write(stats.join(name), bytes).unwrap();
+    }
+    let mut config = config_in(&folder);
+    config.discord = Some(settings_for(&discord));
+    config.ssh = vec![sshd.settings(&stats, None)];
+    config.folders = vec![Folder {
+        path: stats.clone(),
+        server: String::new(),
+    }];
+    let found = examine(&config).await;
+    let to_do: Vec<String> = found
+        .iter()
+        .filter(|f| !f.good)
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(to_do.len(), 1, "{to_do:?}");
+    assert!(to_do[0].contains("gametimes-bot migrate"), "{to_do:?}");
+    Store::open(config.database_url.reveal(), TimeZone::UTC)
+        .await
+        .unwrap()
+        .database
+        .close()
+        .await;
+    let found = examine(&config).await;
+    assert!(found.iter().all(|f| f.good), "{found:#?}");
+    let text: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let text = text.join("\n");
+    for part in [
+        "logged in as gametimes",
+        "5 of 5 files",
+        "Discord's clock: 0 s",
+        "its history can be read",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+
+    let stranger = discord.add_webhook(discord.channel_id());
+    let body = serde_json::from_slice(&sample("messages/room1-R1-1795179043.json")).unwrap();
+    discord.post(stranger.id, &body, &[]).unwrap();
+    config.folders[0].path = folder.path().join("nowhere");
+    config.ssh[0].stats_dir = Some("/nowhere/at/all".into());
+    sshd.known_hosts("");
+    let found = examine(&config).await;
+    let to_do: Vec<String> = found
+        .iter()
+        .filter(|f| !f.good)
+        .map(ToString::to_string)
+        .collect();
+    for part in [
+        "other webhooks posted STATS_READY",
+        "ssh-keyscan",
+        "nowhere: No such file",
+    ] {
+        assert!(to_do.iter().any(|f| f.contains(part)), "{part}: {to_do:#?}");
+    }
+    config.discord.as_mut().unwrap().token = Secret::new("wrong-token");
+    config.database_url = Secret::new("postgres://nobody:very-secret@127.0.0.1:1/x");
+    let found = examine(&config).await;
+    let to_do: Vec<String> = found
+        .iter()
+        .filter(|f| !f.good)
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        to_do
+            .iter()
+            .any(|f| f.contains("discord.token") && f.contains("Developer Portal")),
+        "{to_do:#?}"
+    );
+    assert!(
+        to_do.iter().any(|f| f.contains("check database_url")),
+        "{to_do:#?}"
+    );
+    assert!(
+        !to_do.join("").contains("very-secret") && !to_do.join("").contains("wrong-token"),
+        "{to_do:#?}"
+    );
+}

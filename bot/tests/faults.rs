@@ -1,0 +1,236 @@
+//! What happens around the bot when things go wrong: nothing is lost, nothing is stored twice.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gametimes_bot::keeper::Keeper;
+use gametimes_bot::status::Status;
+use gametimes_bot::store::{Arrival, Database, Store};
+use gametimes_discord_standin::Discord;
+use jiff::tz::TimeZone;
+use serde_json::json;
+use sqlx::{Executor, Row};
+use support::chaos::Chaos;
+use support::postgres::Cluster;
+use support::{
+    config_in, dump, get, native_files, sample, sample_files, settings_for, sqlite, wait_for,
+    wait_for_rounds,
+};
+use tokio::sync::watch;
+
+fn arrivals() -> Vec<Arrival> {
+    let mut arrivals = Vec::new();
+    for (name, bytes) in sample_files("gamestats") {
+        arrivals.push(Arrival::from_file("ssh", &name, "", bytes));
+    }
+    for tape in ["stopwatch", "surrender", "public40"] {
+        for (name, bytes) in native_files(tape) {
+            arrivals.push(Arrival::from_file("folder", &name, "", bytes));
+        }
+    }
+    arrivals
+}
+
+async fn expected() -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let store = sqlite(&folder).await;
+    store.apply(&arrivals()).await.unwrap();
+    dump(&store).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_cut_off_in_mid_transaction_loses_nothing() {
+    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    let url = cluster.database();
+    let direct = Store::open(&url, TimeZone::UTC).await.unwrap();
+    let chaos = Chaos::before(([127, 0, 0, 1], cluster.port()).into()).await;
+    let through = url.replace(
+        &cluster.port().to_string(),
+        &chaos.address.port().to_string(),
+    );
+    let store = Store::open(&through, TimeZone::UTC).await.unwrap();
+    let status = Arc::new(Status::default());
+    let (_stop, stopped) = watch::channel(false);
+    let (keeper, task) = Keeper::new(store, Arc::clone(&status), stopped);
+    let task = tokio::spawn(task);
+    // Each connection lives for a few statements only, now more, now fewer.
+    let limits = tokio::spawn(async move {
+        for limit in [3_000, 9_000, 20_000, 40_000, 80_000, 120_000] {
+            chaos.cut_after(limit);
+            tokio::time::sleep(Duration::from_millis(700)).await;
+        }
+        chaos.refuse(true);
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        chaos.refuse(false);
+        chaos.cut_after(0);
+        chaos
+    });
+    for arrival in arrivals() {
+        keeper.keep(arrival).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    drop(keeper);
+    tokio::time::timeout(Duration::from_secs(60), task)
+        .await
+        .expect("everything is stored in the end")
+        .unwrap();
+    let chaos = limits.await.unwrap();
+    assert!(chaos.cuts() > 3, "only {} cuts", chaos.cuts());
+    assert_eq!(dump(&direct).await, expected().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = sqlite(&folder).await;
+    store.apply(&arrivals()[..1]).await.unwrap();
+    let Database::Sqlite(pool) = &store.database else {
+        unreachable!("opened as SQLite")
+    };
+    // SQLite answers like on a full disk when it may not grow. The setting is each connection's own.
+    let set = async |limit: Option<i64>| {
+        let mut all = Vec::new();
+        for _ in 0..pool.options().get_max_connections() {
+            all.push(pool.acquire().await.unwrap());
+        }
+        for connection in &mut all {
+            let pages: i64 = connection
+                .fetch_one("PRAGMA page_count")
+                .await
+                .unwrap()
+                .get(0);
+            let limit = limit.map_or(1_000_000, |more| pages + more);
+            let sql = format!("PRAGMA max_page_count = {limit}");
+            connection.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
+        }
+    };
+    set(Some(3)).await;
+    let status = Arc::new(Status::default());
+    let (_stop, stopped) = watch::channel(false);
+    let (keeper, task) = Keeper::new(store.clone(), Arc::clone(&status), stopped);
+    let task = tokio::spawn(task);
+    for arrival in arrivals() {
+        keeper.keep(arrival).await;
+    }
+    drop(keeper);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!task.is_finished(), "the disk is not full");
+    let count = store
+        .database
+        .row("SELECT COUNT(*) FROM rounds", &[])
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(count.int(0), Some(1), "half a batch was stored");
+    set(None).await;
+    tokio::time::timeout(Duration::from_secs(30), task)
+        .await
+        .expect("stored when there is room")
+        .unwrap();
+    assert_eq!(dump(&store).await, expected().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn discord_may_go_come_back_forget_and_play_dead() {
+    let discord = Discord::start().unwrap();
+    discord.set_heartbeat_interval(Duration::from_millis(300));
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config_in(&folder);
+    config.discord = Some(settings_for(&discord));
+    let bot = gametimes_bot::start(config).await.unwrap();
+    let connected = || async { bot.status.is_discord_connected().then_some(()) };
+    wait_for("a connection", connected).await;
+    let mut number = 0;
+    let mut post = || {
+        number += 1;
+        let mut body: serde_json::Value =
+            serde_json::from_slice(&sample("messages/room1-R1-1795179043.json")).unwrap();
+        let fields = body["embeds"][0]["fields"].as_array_mut().unwrap();
+        for (field, base) in [
+            ("Lua_RoundStart", 1_795_178_973),
+            ("Lua_RoundEnd", 1_795_179_043),
+        ] {
+            let field = fields.iter_mut().find(|f| f["name"] == field).unwrap();
+            field["value"] = (base + number * 1000).to_string().into();
+        }
+        discord.post(discord.webhook().id, &body, &[]).unwrap();
+        number as usize
+    };
+    let count = post();
+    wait_for_rounds(&bot, count).await;
+    // Cut: the session is resumed, and what was posted in between is replayed.
+    discord.drop_connections();
+    let count = post();
+    wait_for_rounds(&bot, count).await;
+    assert!(
+        discord.connection_counts().1 >= 1,
+        "the session was resumed"
+    );
+    // Cut, and the session forgotten.
+    discord.forget_sessions();
+    let count = post();
+    wait_for_rounds(&bot, count).await;
+    // Silent: no acknowledgement of heartbeats.
+    wait_for("a connection", connected).await;
+    discord.set_zombie(true);
+    post();
+    let count = post();
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    discord.set_zombie(false);
+    wait_for_rounds(&bot, count).await;
+    // Gone for a while.
+    discord.set_gone(true);
+    for _ in 0..3 {
+        post();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    discord.set_gone(false);
+    let count = post();
+    let rounds = wait_for_rounds(&bot, count).await;
+    assert_eq!(rounds.len(), count, "nothing twice");
+    let (_, rejected) = get(&bot.url("/api/rejected")).await;
+    assert_eq!(rejected, json!([]));
+    bot.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_right_signature_is_taken_when_a_key_is_set() {
+    let key = "a key that server and bot share";
+    let discord = Discord::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config_in(&folder);
+    let mut settings = settings_for(&discord);
+    settings.hmac_key = Some(gametimes_bot::config::Secret::new(key));
+    config.discord = Some(settings);
+    let bot = gametimes_bot::start(config).await.unwrap();
+    let (name, bytes) = native_files("surrender").remove(0);
+    let mut file: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let mut post = |footer: String, bytes: &[u8]| {
+        file["payload"]["embeds"][0]["footer"]["text"] = footer.into();
+        discord
+            .post(discord.webhook().id, &file["payload"], &[(&name, bytes)])
+            .unwrap();
+    };
+    let signature = gametimes_format::digest::sign(key.as_bytes(), &bytes);
+    post("gametimes v0.1.0".into(), &bytes);
+    post(
+        format!("gametimes v0.1.0 hmac-sha256 {}", "0".repeat(64)),
+        &bytes,
+    );
+    let mut forged = bytes.clone();
+    forged.push(b' ');
+    post(format!("gametimes v0.1.0 hmac-sha256 {signature}"), &forged);
+    post(format!("gametimes v0.1.0 hmac-sha256 {signature}"), &bytes);
+    wait_for_rounds(&bot, 1).await;
+    let (_, rejected) = get(&bot.url("/api/rejected")).await;
+    assert_eq!(rejected.as_array().unwrap().len(), 3, "{rejected}");
+    assert!(
+        rejected[0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("signature")
+    );
+    bot.stop().await.unwrap();
+}

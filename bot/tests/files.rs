@@ -1,0 +1,207 @@
+//! Files from local folders and from a real OpenSSH server.
+
+mod support;
+
+use std::path::Path;
+use std::time::Duration;
+
+use gametimes_bot::config::Folder;
+use gametimes_discord_standin::Discord;
+use support::sshd::Sshd;
+use support::{
+    config_in, get, native_files, sample, sample_files, settings_for, wait_for, wait_for_rounds,
+};
+
+fn put(folder: &Path, files: &[(String, Vec<u8>)]) {
+    std::fs::create_dir_all(folder).unwrap();
+    for (name, bytes) in files {
+        std::fs::write(folder.join(name), bytes).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stats_files_come_over_sftp_and_link_with_the_message() {
+    let mut sshd = tokio::task::spawn_blocking(Sshd::start).await.unwrap();
+    let discord = Discord::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let stats = folder.path().join("gamestats");
+    put(&stats, &[]);
+    let mut config = config_in(&folder);
+    config.discord = Some(settings_for(&discord));
+    config.ssh = vec![sshd.settings(&stats, None)];
+    // The message alone must bring the bot to look.
+    config.poll = Duration::from_secs(3600);
+    let bot = gametimes_bot::start(config.clone()).await.unwrap();
+    wait_for("a first look at the folder", || async {
+        bot.status
+            .delivery()
+            .get("ssh")
+            .and_then(|d| d.last_seen_unix)
+    })
+    .await;
+    let mut files = sample_files("gamestats");
+    files.retain(|(name, _)| name.contains("125046"));
+    put(&stats, &files);
+    let (name, bytes) = native_files("surrender").remove(0);
+    let body: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    discord
+        .post(discord.webhook().id, &body["payload"], &[(&name, &bytes)])
+        .unwrap();
+    let rounds = wait_for("the stats file", || async {
+        let (_, rounds) = get(&bot.url("/api/rounds")).await;
+        rounds
+            .as_array()
+            .filter(|r| r.iter().any(|r| r["stats_file"].is_string()))
+            .cloned()
+    })
+    .await;
+    assert_eq!(rounds.len(), 1, "{rounds:?}");
+    assert_eq!(rounds[0]["match_id"], "2026-11-20-125046");
+    assert_eq!(rounds[0]["duration_ms"], 54_950);
+
+    // The server goes and comes back: what was written meanwhile is read, once.
+    bot.stop().await.unwrap();
+    sshd.down();
+    config.poll = Duration::from_secs(1);
+    let bot = gametimes_bot::start(config).await.unwrap();
+    wait_for("a failure", || async {
+        bot.status
+            .delivery()
+            .get("ssh")
+            .and_then(|d| d.last_error.clone())
+    })
+    .await;
+    put(&stats, &sample_files("gamestats"));
+    let mut sshd = tokio::task::spawn_blocking(move || {
+        sshd.up();
+        sshd
+    })
+    .await
+    .unwrap();
+    wait_for_rounds(&bot, 5).await;
+    let stored = bot.status.delivery()["ssh"].stored;
+    assert!(stored >= 4, "{stored}");
+    // Cut in the middle of its life: it connects again.
+    sshd.down();
+    sshd.up();
+    let late = sample_files("gamestats").remove(0);
+    put(
+        &stats,
+        &[("2026-11-20-133344-room2-round-1.txt".into(), late.1)],
+    );
+    wait_for_rounds(&bot, 6).await;
+    bot.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_key_that_is_not_known_is_refused_with_advice() {
+    let sshd = tokio::task::spawn_blocking(Sshd::start).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let stats = folder.path().join("gamestats");
+    put(&stats, &sample_files("gamestats"));
+    let mut config = config_in(&folder);
+    config.ssh = vec![sshd.settings(&stats, None)];
+    config.poll = Duration::from_secs(1);
+    sshd.known_hosts("");
+    let bot = gametimes_bot::start(config).await.unwrap();
+    let error = |what: &'static str| {
+        let bot = &bot;
+        wait_for(what, move || async move {
+            let error = bot
+                .status
+                .delivery()
+                .get("ssh")
+                .and_then(|d| d.last_error.clone());
+            error.filter(|e| e.contains(what))
+        })
+    };
+    assert!(error("ssh-keyscan").await.contains("SHA256:"));
+    let key = std::fs::read_to_string(sshd.path("client_key.pub")).unwrap();
+    let port = config_port(&sshd);
+    sshd.known_hosts(&format!("[127.0.0.1]:{port} {key}"));
+    error("somebody is in between").await;
+    sshd.known_hosts(&format!("@revoked [127.0.0.1]:{port} {key}"));
+    error("@revoked").await;
+    // Hashed, as Debian writes it.
+    sshd.trust();
+    let hashed = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-H", "-f"])
+        .arg(sshd.path("known_hosts"))
+        .output();
+    assert!(hashed.unwrap().status.success());
+    assert!(
+        std::fs::read_to_string(sshd.path("known_hosts"))
+            .unwrap()
+            .starts_with("|1|")
+    );
+    wait_for_rounds(&bot, 5).await;
+    bot.stop().await.unwrap();
+}
+
+fn config_port(sshd: &Sshd) -> u16 {
+    sshd.settings(Path::new("/"), None).port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_local_folder_is_watched_and_partial_files_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let stats = folder.path().join("gamestats");
+    put(&stats, &[]);
+    let mut config = config_in(&folder);
+    config.folders = vec![Folder {
+        path: stats.clone(),
+        server: String::new(),
+    }];
+    config.poll = Duration::from_secs(3600);
+    let bot = gametimes_bot::start(config).await.unwrap();
+    wait_for("a first look", || async {
+        bot.status
+            .delivery()
+            .get("folder")
+            .and_then(|d| d.last_seen_unix)
+    })
+    .await;
+    let name = "2026-11-20-125046-room1-round-1.txt";
+    let whole = sample(&format!("gamestats/{name}"));
+    // A slow writer: never twice the same within the settling time.
+    for end in (0..whole.len()).step_by(whole.len() / 8) {
+        std::fs::write(stats.join(name), &whole[..end]).unwrap();
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    std::fs::write(stats.join(name), &whole).unwrap();
+    let rounds = wait_for_rounds(&bot, 1).await;
+    let id = rounds[0]["id"].as_i64().unwrap();
+    let (_, players) = get(&bot.url(&format!("/api/rounds/{id}/players"))).await;
+    assert_eq!(players.as_array().unwrap().len(), 12);
+    let (_, rejected) = get(&bot.url("/api/rejected")).await;
+    assert_eq!(rejected, serde_json::json!([]));
+    // Not ours, not read.
+    std::fs::write(stats.join("notes.txt"), "x").unwrap();
+    bot.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gametimes_files_fill_in_for_messages_that_never_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = folder.path().join("gametimes");
+    put(&files, &native_files("stopwatch"));
+    let mut config = config_in(&folder);
+    config.folders = vec![Folder {
+        path: files,
+        server: String::new(),
+    }];
+    let bot = gametimes_bot::start(config.clone()).await.unwrap();
+    wait_for_rounds(&bot, 3).await;
+    bot.stop().await.unwrap();
+    // Read once: at the next start nothing is read again.
+    let bot = gametimes_bot::start(config).await.unwrap();
+    wait_for("a look", || async {
+        bot.status
+            .delivery()
+            .get("folder")
+            .and_then(|d| d.last_seen_unix)
+    })
+    .await;
+    assert_eq!(bot.status.delivery()["folder"].stored, 0);
+    bot.stop().await.unwrap();
+}

@@ -1,0 +1,204 @@
+//! A PostgreSQL database that another bot has used for years.
+
+mod support;
+
+use gametimes_bot::store::migrate::{migrate, pending};
+use gametimes_bot::store::read::RoundFilter;
+use gametimes_bot::store::{Arrival, Store};
+use jiff::tz::TimeZone;
+use support::postgres::Cluster;
+use support::{dump, native_files, sample_files, sqlite};
+
+/// The tables as another bot made them, with a round of its own: a stats file it imported, and a message it linked.
+const OLD: &str = "
+CREATE TABLE rounds (id serial PRIMARY KEY, match_id text, round_number integer, round_date text, round_time text,
+    map_name text, time_limit text, actual_time text, defender_team integer DEFAULT 0, winner_team integer DEFAULT 0,
+    is_tied boolean DEFAULT false, round_outcome text, created_at timestamp DEFAULT now(),
+    round_status varchar(20) DEFAULT 'completed', UNIQUE (match_id, round_number));
+CREATE TABLE player_comprehensive_stats (id serial PRIMARY KEY, round_id integer NOT NULL REFERENCES rounds (id),
+    round_date text NOT NULL, map_name text NOT NULL, round_number integer NOT NULL, player_guid text NOT NULL,
+    player_name text NOT NULL, clean_name text, team integer, kills integer, deaths integer, damage_given integer,
+    damage_received integer, accuracy real, time_played_seconds integer, time_dead_minutes real,
+    UNIQUE (round_id, player_guid));
+CREATE TABLE lua_round_teams (id serial PRIMARY KEY, match_id varchar(64) NOT NULL, round_number integer NOT NULL,
+    axis_players jsonb, allies_players jsonb, actual_duration_seconds integer, winner_team integer,
+    end_reason varchar(20), captured_at timestamptz DEFAULT now(), round_id integer UNIQUE,
+    UNIQUE (match_id, round_number));
+CREATE TABLE lua_spawn_stats (id serial PRIMARY KEY, match_id varchar(64) NOT NULL, round_number integer NOT NULL,
+    round_id integer, map_name varchar(64), round_end_unix bigint, player_guid varchar(32), player_name varchar(64),
+    spawn_count integer, death_count integer, dead_seconds integer, avg_respawn_seconds integer,
+    max_respawn_seconds integer, captured_at timestamptz DEFAULT now(), UNIQUE (match_id, round_number, player_guid));
+INSERT INTO rounds (id, match_id, round_number, round_date, map_name, actual_time, winner_team)
+    VALUES (7, '2026-11-20-125046', 1, '2026-11-20', 'room1', '3:00', 1),
+           (8, '2020-01-01-120000', 1, '2020-01-01', 'supply', '9:00', 2);
+INSERT INTO player_comprehensive_stats (round_id, round_date, map_name, round_number, player_guid, player_name,
+    time_played_seconds, time_dead_minutes) VALUES (7, '2026-11-20', 'room1', 1, 'A0000001', 'Player01', 54, 0.3);
+INSERT INTO lua_round_teams (id, match_id, round_number, round_id, actual_duration_seconds)
+    VALUES (3, '2026-11-20-125043', 1, 7, 54), (4, '2020-01-01-120000', 1, NULL, 1);
+INSERT INTO lua_spawn_stats (match_id, round_number, round_id, player_guid, dead_seconds)
+    VALUES ('2026-11-20-125043', 1, 7, 'A00000012469579A0BADF00CC0FFEE01', 34);
+SELECT setval('rounds_id_seq', 100), setval('lua_round_teams_id_seq', 100);
+";
+
+fn surrender() -> Vec<Arrival> {
+    let (name, bytes) = native_files("surrender").remove(0);
+    vec![Arrival::from_file("discord", &name, "", bytes)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_database_is_taken_over_with_its_rows() {
+    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    old_rows_are_adopted(&cluster).await;
+    tables_of_another_role_are_used_as_they_are(&cluster).await;
+    two_bots_store_each_round_once(&cluster).await;
+}
+
+async fn old_rows_are_adopted(cluster: &Cluster) {
+    let url = cluster.database();
+    let name = url
+        .rsplit('/')
+        .next()
+        .unwrap()
+        .split('?')
+        .next()
+        .unwrap()
+        .to_owned();
+    cluster.psql("postgres", "CREATE ROLE website_readonly");
+    cluster.psql(&name, OLD);
+    let store = Store::open(&url, TimeZone::UTC).await.unwrap();
+    for _ in 0..3 {
+        let migrated = migrate(&store.database).await.unwrap();
+        assert_eq!((migrated.applied.len(), migrated.warnings), (0, vec![]));
+    }
+    assert_eq!(pending(&store.database).await.unwrap(), Vec::<&str>::new());
+    // Also with nothing remembered.
+    cluster.psql(&name, "DELETE FROM gametimes_migrations");
+    assert_eq!(migrate(&store.database).await.unwrap().applied.len(), 6);
+    let can_read = "SELECT bool_and(has_table_privilege('website_readonly', oid, 'SELECT')) FROM pg_class \
+                    WHERE relname IN ('rounds', 'lua_spawn_stats', 'gametimes_groups', 'gametimes_rejected')";
+    assert_eq!(cluster.psql(&name, can_read).trim(), "t");
+
+    store.apply(&surrender()).await.unwrap();
+    let row = |sql: &str| cluster.psql(&name, sql).trim().to_owned();
+    assert_eq!(row("SELECT count(*) FROM rounds"), "2");
+    assert_eq!(
+        row(
+            "SELECT id, round_end_unix, actual_duration_seconds, end_reason, actual_time FROM rounds WHERE id = 7"
+        ),
+        "7|1795179043|54|surrender|3:00"
+    );
+    // The other bot's message is the same round: its row is kept and completed, its spawn rows give way to ours.
+    assert_eq!(
+        row("SELECT id, round_id, match_id FROM lua_round_teams WHERE round_id = 7"),
+        "3|7|2026-11-20-125046"
+    );
+    assert_eq!(
+        row("SELECT count(*), count(dead_ms) FROM lua_spawn_stats"),
+        "12|12"
+    );
+    assert_eq!(row("SELECT count(*) FROM player_comprehensive_stats"), "1");
+    assert_eq!(
+        row("SELECT count(*) FROM lua_round_teams WHERE id = 4 AND round_id IS NULL"),
+        "1"
+    );
+    // Our own copy of the stats file comes: the same row again, now with all players.
+    let file = sample_files("gamestats")
+        .into_iter()
+        .find(|(n, _)| n.contains("125046"))
+        .unwrap();
+    store
+        .apply(&[Arrival::from_file("ssh", &file.0, "", file.1)])
+        .await
+        .unwrap();
+    assert_eq!(row("SELECT count(*) FROM rounds"), "2");
+    assert_eq!(
+        row("SELECT count(*), count(DISTINCT round_id) FROM player_comprehensive_stats"),
+        "12|1"
+    );
+    assert_eq!(
+        row("SELECT id, stats_duration_seconds FROM rounds WHERE match_id LIKE '2026%'"),
+        "7|180"
+    );
+}
+
+async fn tables_of_another_role_are_used_as_they_are(cluster: &Cluster) {
+    let url = cluster.database();
+    let name = url
+        .rsplit('/')
+        .next()
+        .unwrap()
+        .split('?')
+        .next()
+        .unwrap()
+        .to_owned();
+    cluster.psql(&name, OLD);
+    cluster.psql(
+        &name,
+        "CREATE ROLE guest LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO guest;
+         GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO guest; GRANT CREATE ON SCHEMA public TO guest",
+    );
+    let store = Store::open(&url.replace("postgres@", "guest@"), TimeZone::UTC)
+        .await
+        .unwrap();
+    assert_eq!(
+        pending(&store.database).await.unwrap(),
+        [
+            "001_timing_columns",
+            "002_lua_round_teams",
+            "008_lua_spawn_stats",
+            "100_gametimes"
+        ]
+    );
+    store.apply(&surrender()).await.unwrap();
+    let count = cluster.psql(
+        &name,
+        "SELECT count(*) FROM lua_spawn_stats WHERE round_id = 7",
+    );
+    assert_eq!(count.trim(), "12");
+    let round = store.round(7).await.unwrap().unwrap();
+    assert_eq!((round.players.len(), round.players[0].dead_ms), (12, None));
+    let audit = gametimes_bot::api::audit::spawn_audit(&store, 1000, 0)
+        .await
+        .unwrap();
+    assert_eq!(audit.summary.checked, 12);
+    store.database.close().await;
+}
+
+async fn two_bots_store_each_round_once(cluster: &Cluster) {
+    let url = cluster.database();
+    let mut arrivals: Vec<Arrival> = Vec::new();
+    for (name, bytes) in sample_files("gamestats")
+        .into_iter()
+        .chain(native_files("stopwatch"))
+    {
+        arrivals.push(Arrival::from_file("ssh", &name, "", bytes));
+    }
+    arrivals.extend(surrender());
+    let bots = (0..2).map(|bot| {
+        let (url, mut arrivals) = (url.clone(), arrivals.clone());
+        if bot == 1 {
+            arrivals.reverse();
+        }
+        tokio::spawn(async move {
+            // Both find an empty database and migrate it.
+            let store = Store::open(&url, TimeZone::UTC).await.unwrap();
+            for arrival in arrivals {
+                store.apply(&[arrival]).await.unwrap();
+            }
+            store.database.close().await;
+        })
+    });
+    for bot in bots.collect::<Vec<_>>() {
+        bot.await.unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let alone = sqlite(&folder).await;
+    alone.apply(&arrivals).await.unwrap();
+    let store = Store::open(&url, TimeZone::UTC).await.unwrap();
+    assert_eq!(dump(&store).await, dump(&alone).await);
+    let filter = RoundFilter {
+        limit: 100,
+        ..RoundFilter::default()
+    };
+    assert_eq!(store.rounds(&filter).await.unwrap().len(), 5);
+}
