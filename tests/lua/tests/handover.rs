@@ -189,13 +189,10 @@ fn what_the_script_could_not_send_goes_while_the_module_records() {
     wait_for("the failure", || find(".wait").is_some());
     // The host goes down, and is back with the module, which takes the URL.
     let pid = std::fs::read_to_string(find(".lock").unwrap().join("pid")).unwrap();
-    assert!(
-        std::process::Command::new("kill")
-            .args(["-9", pid.trim()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    let kill = std::process::Command::new("sh")
+        .args(["-c", &format!("kill -9 {pid}")])
+        .status();
+    assert!(kill.unwrap().success());
     std::fs::write(find(".wait").unwrap(), "0 1\n").unwrap();
     server.set("gametimes_webhook_url", "");
     assert_eq!(map(&mut server, Module::Native, Script::Present, 0), "m");
