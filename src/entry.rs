@@ -177,22 +177,30 @@ fn level_ms(argument: isize) -> i64 {
     i64::from(argument as i32)
 }
 
+/// A client's slot is an `int`.
+fn slot(argument: isize) -> isize {
+    argument as i32 as isize
+}
+
 fn before_call(state: &mut State, command: i32, a: &[isize]) -> bool {
     match command {
         call::RUN_FRAME => {
             state.module.before_frame(level_ms(a[0]));
             false
         }
+        // Old engines leave garbage in the upper half of arguments that are `int` to the game.
         call::INIT => {
-            state.module.before_init(level_ms(a[0]), a[2], a[3], a[4]);
+            state
+                .module
+                .before_init(level_ms(a[0]), a[2] as i32 != 0, a[3] as i32, a[4] as i32);
             false
         }
         call::SHUTDOWN => {
-            state.module.before_shutdown(a[0]);
+            state.module.before_shutdown(a[0] as i32 != 0);
             false
         }
         call::CLIENT_DISCONNECT => {
-            state.module.before_disconnect(a[0]);
+            state.module.before_disconnect(slot(a[0]));
             false
         }
         call::CONSOLE_COMMAND => state.module.console_command(),
@@ -219,10 +227,10 @@ pub unsafe extern "C" fn gametimes_after_call(
             module, records, ..
         } = state;
         match command {
-            call::CLIENT_THINK | call::CLIENT_COMMAND => module.after_client(a[0]),
-            call::CLIENT_BEGIN => module.after_begin(a[0]),
-            call::CLIENT_USERINFO_CHANGED => module.after_userinfo(a[0]),
-            call::CLIENT_CONNECT => module.after_connect(a[0], result == 0),
+            call::CLIENT_THINK | call::CLIENT_COMMAND => module.after_client(slot(a[0])),
+            call::CLIENT_BEGIN => module.after_begin(slot(a[0])),
+            call::CLIENT_USERINFO_CHANGED => module.after_userinfo(slot(a[0])),
+            call::CLIENT_CONNECT => module.after_connect(slot(a[0]), result == 0),
             call::INIT => module.after_init(),
             call::SHUTDOWN => module.after_shutdown(),
             _ => {}
@@ -257,15 +265,14 @@ pub unsafe extern "C" fn gametimes_before_trap(number: isize, arguments: *const 
                 (Some(_), None) => {} // the engine takes it for a reset
             },
             trap::ERROR => state.module.game_error(),
-            // SAFETY: the game passes its own arrays, which live until it is closed; `gametimes_close_game` forgets them.
             trap::LOCATE_GAME_DATA => {
-                match unsafe { GameRecords::locate(a[2], a[3] as *const u8, a[4]) } {
-                    Ok(records) => state.records = records,
-                    Err(_) => {
-                        state.records = GameRecords::nowhere();
-                        state.module.complain(Complaint::Sizes);
-                    }
-                }
+                // SAFETY: the game passes its own arrays, which live until it is closed; `gametimes_close_game` forgets
+                // them.
+                let located = unsafe { GameRecords::locate(a[2], a[3] as *const u8, a[4]) };
+                state.records = located.unwrap_or_else(|_| {
+                    state.module.complain(Complaint::Sizes);
+                    GameRecords::nowhere()
+                });
             }
             _ => {}
         }

@@ -109,14 +109,9 @@ impl<E: Engine> Module<E> {
     }
 
     /// `GAME_INIT`, before the game sees it.
-    pub fn before_init(
-        &mut self,
-        level_ms: i64,
-        restart: isize,
-        legacy_server: isize,
-        version: isize,
-    ) {
+    pub fn before_init(&mut self, level_ms: i64, restart: bool, legacy_server: i32, version: i32) {
         self.game_failed = false;
+        let version = whole_version(version);
         self.engine_version = version_text(version);
         let (settings, warnings) = Settings::read(&self.engine, &mut self.kept);
         for line in settings.path_lines() {
@@ -153,7 +148,7 @@ impl<E: Engine> Module<E> {
     }
 
     /// Whether to record this map; starts the worker when it is not there.
-    fn choose(&mut self, settings: &Settings, legacy_server: isize, version: isize) -> Mode {
+    fn choose(&mut self, settings: &Settings, legacy_server: i32, version: i32) -> Mode {
         if !settings.enabled {
             return Mode::Off("gametimes_enabled is 0".to_owned());
         }
@@ -179,12 +174,12 @@ impl<E: Engine> Module<E> {
         Mode::Native
     }
 
-    fn level(&self, restart: isize) -> Level {
+    fn level(&self, restart: bool) -> Level {
         let cvar = |name| self.engine.cvar(name);
         let max_clients = self.engine.cvar_integer(c"sv_maxclients");
         Level {
             map: cvar(c"mapname"),
-            restart: restart != 0,
+            restart,
             gamestate: self.engine.cvar_integer(c"gamestate"),
             max_clients: max_clients.clamp(1, MAX_CLIENTS as i32) as u8,
             server_ip: cvar(c"net_ip"),
@@ -375,12 +370,12 @@ impl<E: Engine> Module<E> {
     }
 
     /// `GAME_SHUTDOWN`, before the game sees it.
-    pub fn before_shutdown(&mut self, restart: isize) {
+    pub fn before_shutdown(&mut self, restart: bool) {
         // The engine's `map` command sets gamestate to "initialize" before it ends the running map; `quit` does not.
         let gamestate = self.engine.cvar_integer(c"gamestate");
         let cause = match gamestate {
             _ if self.game_failed => ShutdownCause::Crash,
-            _ if restart != 0 => ShutdownCause::MapRestart,
+            _ if restart => ShutdownCause::MapRestart,
             GAMESTATE_INITIALIZE => ShutdownCause::MapChange,
             _ => ShutdownCause::Quit,
         };
@@ -459,7 +454,7 @@ impl<E: Engine> Module<E> {
         for line in warnings {
             self.say(&line);
         }
-        let config = self.config(&settings, &self.level(1));
+        let config = self.config(&settings, &self.level(true));
         self.order(Order::Configure(config));
         self.say(&format!(
             "settings read: webhooks {}, folder {}; gametimes_enabled counts from the next map",
@@ -537,8 +532,16 @@ impl<E: Engine> Module<E> {
     }
 }
 
+/// The engine's version with minor (two digits), patch (two) and commit (four), as it counts since 2.77; 2.76 says just 276.
+fn whole_version(version: i32) -> i32 {
+    match version {
+        1..1000 => version * 1_000_000,
+        _ => version,
+    }
+}
+
 /// `2.83.1` from 283010000; empty when the engine gave no version.
-fn version_text(version: isize) -> String {
+fn version_text(version: i32) -> String {
     if version < 100_000_000 {
         return String::new();
     }
@@ -558,6 +561,9 @@ mod tests {
     fn versions_as_the_engine_counts_them() {
         assert_eq!(version_text(283_010_000), "2.83.1");
         assert_eq!(version_text(285_000_045), "2.85.0");
+        assert_eq!(version_text(whole_version(276)), "2.76.0");
+        assert!(whole_version(276) >= OLDEST_VERSION && whole_version(275) < OLDEST_VERSION);
+        assert_eq!(whole_version(283_010_000), 283_010_000);
         assert_eq!(version_text(0), "");
     }
 }

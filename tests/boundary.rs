@@ -211,7 +211,13 @@ fn a_client_dropped_from_inside_a_trap_is_seen() {
 
 #[test]
 fn switched_off_or_unsupported_it_records_nothing_and_hands_over() {
-    let cases: [(&str, &[(&str, &str)], [isize; 5], &str); 3] = [
+    type Case = (
+        &'static str,
+        &'static [(&'static str, &'static str)],
+        [isize; 5],
+        &'static str,
+    );
+    let cases: [Case; 3] = [
         (
             "off",
             &[("gametimes_enabled", "0")],

@@ -158,3 +158,16 @@ fn interrupted() {
 fn public40() {
     check("public40");
 }
+
+/// The file that the module writes is one that every reader believes, and its message one that Discord takes.
+#[test]
+fn every_file_passes_the_schema_check() {
+    for name in common::TAPES {
+        let home = tempfile::tempdir().unwrap();
+        common::play_in(home.path(), name);
+        for file in common::files(home.path()) {
+            let problems = gametimes_format::check::check(&file);
+            assert!(problems.is_empty(), "{name}: {problems:?}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gametimes_format::Message;
+use once_cell::sync::Lazy;
 use ureq::Agent;
 use ureq::unversioned::multipart::{Form, Part};
 
@@ -27,8 +28,13 @@ pub enum Answer {
     },
     /// 5xx, a timeout or the network: try again later. A line for the log.
     Later(String),
-    /// 400 and the like: this message will never be taken as it is. The answer's text.
-    Refused(String),
+    /// 400 and the like: this message will never be taken as it is.
+    Refused {
+        /// The answer's text.
+        why: String,
+        /// 413: because of its size.
+        too_large: bool,
+    },
     /// 401, 403, 404: this target is no target any more. The answer's text.
     Gone(String),
 }
@@ -42,70 +48,57 @@ pub struct Attachment<'a> {
     pub text: &'a str,
 }
 
-/// Posts to webhooks. Every phase has a timeout; proxies come from the environment.
-#[derive(Debug, Clone)]
-pub struct Client(Agent);
+/// One client for all webhooks: every phase has a timeout; proxies come from the environment.
+static AGENT: Lazy<Agent> = Lazy::new(|| {
+    let seconds = |n| Some(Duration::from_secs(n));
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_resolve(seconds(10))
+        .timeout_connect(seconds(10))
+        .timeout_send_request(seconds(15))
+        .timeout_send_body(seconds(30))
+        .timeout_recv_response(seconds(30))
+        .timeout_recv_body(seconds(15))
+        .timeout_global(seconds(120))
+        .user_agent(format!("gametimes/{}", crate::VERSION))
+        .build();
+    config.into()
+});
 
-impl Default for Client {
-    fn default() -> Self {
-        let seconds = |n| Some(Duration::from_secs(n));
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_resolve(seconds(10))
-            .timeout_connect(seconds(10))
-            .timeout_send_request(seconds(15))
-            .timeout_send_body(seconds(30))
-            .timeout_recv_response(seconds(30))
-            .timeout_recv_body(seconds(15))
-            .timeout_global(seconds(120))
-            .user_agent(format!("gametimes/{}", crate::VERSION))
-            .build();
-        Self(config.into())
-    }
-}
-
-impl Client {
-    /// Posts a message. Never panics, never repeats the URL.
-    pub fn post(
-        &self,
-        url: &Secret,
-        message: &Message,
-        attachment: Option<Attachment<'_>>,
-    ) -> Answer {
-        let json = match serde_json::to_string(message) {
-            Ok(json) => json,
-            Err(e) => {
-                return Answer::Refused(format!("the message cannot be written as JSON: {e}"));
-            }
-        };
-        let url = with_wait(url.reveal());
-        let sent = match attachment {
-            None => self
-                .0
-                .post(&url)
-                .header("Content-Type", "application/json")
-                .send(json),
-            Some(file) => {
-                let part = Part::text(file.text)
-                    .file_name(file.name)
-                    .mime_str("application/json");
-                match part {
-                    Ok(part) => {
-                        let form = Form::new()
-                            .text("payload_json", &json)
-                            .part("files[0]", part);
-                        self.0.post(&url).send(form)
-                    }
-                    Err(e) => return Answer::Refused(e.to_string()),
-                }
-            }
-        };
-        match sent {
-            Ok(response) => read(response),
-            Err(e) => Answer::Later(describe(&e)),
+/// Posts a message. Never panics, never repeats the URL.
+pub fn post(url: &Secret, message: &Message, attachment: Option<Attachment<'_>>) -> Answer {
+    let json = match serde_json::to_string(message) {
+        Ok(json) => json,
+        Err(e) => {
+            return refused(format!("the message cannot be written as JSON: {e}"));
         }
+    };
+    let url = with_wait(url.reveal());
+    let sent = match attachment {
+        None => AGENT
+            .post(&url)
+            .header("Content-Type", "application/json")
+            .send(json),
+        Some(file) => {
+            let part = Part::text(file.text)
+                .file_name(file.name)
+                .mime_str("application/json");
+            match part {
+                Ok(part) => {
+                    let form = Form::new()
+                        .text("payload_json", &json)
+                        .part("files[0]", part);
+                    AGENT.post(&url).send(form)
+                }
+                Err(e) => return refused(e.to_string()),
+            }
+        }
+    };
+    match sent {
+        Ok(response) => read(response),
+        Err(e) => Answer::Later(describe(&e)),
     }
 }
 
@@ -160,7 +153,18 @@ fn read(response: ureq::http::Response<ureq::Body>) -> Answer {
         }
         401 | 403 | 404 => Answer::Gone(said),
         408 | 425 | 300..=399 | 500.. => Answer::Later(said),
-        _ => Answer::Refused(said),
+        413 => Answer::Refused {
+            why: said,
+            too_large: true,
+        },
+        _ => refused(said),
+    }
+}
+
+fn refused(why: String) -> Answer {
+    Answer::Refused {
+        why,
+        too_large: false,
     }
 }
 

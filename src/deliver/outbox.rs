@@ -227,7 +227,7 @@ mod tests {
         fs::write(folder.path().join("queue/x.t1.json"), "not ours").unwrap();
 
         let again = Outbox::open(folder.path()).unwrap();
-        assert_eq!(again.waiting(1), [name.clone()]);
+        assert_eq!(again.waiting(1), std::slice::from_ref(&name));
         assert_eq!(again.read(&name).unwrap(), one);
         again.done(&name).unwrap();
         assert!(again.waiting(1).is_empty());

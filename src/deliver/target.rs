@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 
-use super::client::{Answer, Attachment, Client};
+use super::client::{self, Answer, Attachment};
 use super::console::Console;
 use super::outbox::Outbox;
 use crate::report::message;
@@ -102,7 +102,6 @@ impl Target {
             orders,
             status: Arc::clone(&status),
             global,
-            client: Client::default(),
             sent: VecDeque::with_capacity(BURST),
             failures: 0,
             not_before: Instant::now(),
@@ -158,7 +157,6 @@ struct Courier {
     orders: Receiver<Order>,
     status: Arc<Mutex<Status>>,
     global: Arc<GlobalPause>,
-    client: Client,
     /// When the last posts went out, at most [`BURST`].
     sent: VecDeque<Instant>,
     /// Failures in a row.
@@ -228,7 +226,7 @@ impl Courier {
                 )
             }
             Answer::Later(why) => format!("not now: {why}"),
-            Answer::Refused(why) => format!("refused: {why}"),
+            Answer::Refused { why, .. } => format!("refused: {why}"),
             Answer::Gone(why) => format!("this webhook does not work: {why}"),
         };
         self.console
@@ -260,13 +258,14 @@ impl Courier {
             text: &entry.file,
         };
         let mut answer = self.post(&url, &entry.message, Some(attachment));
-        if let Answer::Refused(why) = &answer {
+        if let Answer::Refused { why, too_large } = &answer {
             self.say(&format!(
-                "webhook {} refused {name}: {why}; trying once more without details",
+                "webhook {} refused {name}: {why}; trying once more with less",
                 self.number
             ));
             std::thread::sleep(self.pause_before_post());
-            answer = self.post(&url, &message::trimmed(&entry.message), None);
+            let attachment = (!too_large).then_some(attachment);
+            answer = self.post(&url, &message::trimmed(&entry.message), attachment);
         }
         self.obey_limits(&answer);
         match answer {
@@ -292,7 +291,7 @@ impl Courier {
                     ));
                 }
             }
-            Answer::Refused(why) => {
+            Answer::Refused { why, .. } => {
                 self.say(&format!(
                     "message refused for good: {why}; {name} is in rejected/ with the answer"
                 ));
@@ -323,11 +322,11 @@ impl Courier {
             self.sent.pop_front();
         }
         self.sent.push_back(Instant::now());
-        let answer = self.client.post(url, message, attachment);
+        let answer = client::post(url, message, attachment);
         self.status.lock().last = match &answer {
             Answer::Taken(_) => "sent".to_owned(),
             Answer::Wait { pause, .. } => format!("429, waits {} sec", pause.as_secs()),
-            Answer::Later(why) | Answer::Refused(why) | Answer::Gone(why) => why.clone(),
+            Answer::Later(why) | Answer::Refused { why, .. } | Answer::Gone(why) => why.clone(),
         };
         answer
     }

@@ -19,7 +19,7 @@ use super::desk::{Desk, instance_name};
 use super::journal::{Head, Recovered};
 use super::outbox::Entry;
 use super::target::{GlobalPause, Target};
-use crate::engine::clock;
+use crate::engine::{clock, signals};
 use crate::event::{Event, ShutdownCause, Stamp, What};
 use crate::fault;
 use crate::observe::Sink;
@@ -129,9 +129,12 @@ impl Worker {
         let (console, lines) = console();
         let shared = Arc::new(Shared::default());
         let mut clerk = Clerk::new(console, Arc::clone(&shared));
-        let thread = std::thread::Builder::new()
-            .name("gametimes".to_owned())
-            .spawn(move || clerk.run(&orders))?;
+        // The threads of the targets are started by this one, and block signals too.
+        let thread = signals::blocked(|| {
+            std::thread::Builder::new()
+                .name("gametimes".to_owned())
+                .spawn(move || clerk.run(&orders))
+        })?;
         Ok(Self {
             orders: sender,
             shared,
@@ -348,11 +351,18 @@ impl Clerk {
     /// Writes and queues the round that is over.
     fn report(&mut self) {
         let Some(Reporting {
-            round, event_id, ..
+            mut round,
+            event_id,
+            ..
         }) = self.reporting.take()
         else {
             return;
         };
+        if let Some(drift_seconds) = round.mend_clock() {
+            self.say(&format!(
+                "the system's clock was set by {drift_seconds} sec during the round; the round's times follow the game's clock"
+            ));
+        }
         let identity = Identity {
             event_id,
             utc_offset_seconds: clock::utc_offset_seconds(round.end.unix_ms / 1000),

@@ -6,5 +6,6 @@ pub mod game;
 pub mod layout;
 pub mod numbers;
 pub mod records;
+pub mod signals;
 pub mod strings;
 pub mod traps;

@@ -59,4 +59,4 @@ pub const GAMETYPE_STOPWATCH: i32 = 3;
 /// The most slots any server can have (the engine's MAX_CLIENTS).
 pub const MAX_CLIENTS: usize = 64;
 /// The oldest release whose boundary has been checked, 2.76, as GAME_INIT tells versions.
-pub const OLDEST_VERSION: isize = 276_000_000;
+pub const OLDEST_VERSION: i32 = 276_000_000;

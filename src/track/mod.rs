@@ -8,6 +8,8 @@ mod clock;
 mod game;
 mod players;
 mod round;
+#[cfg(test)]
+mod tests;
 
 pub use clock::PlayClock;
 pub use game::Live;
@@ -15,6 +17,7 @@ pub use round::{Pause, Person, Round};
 
 use gametimes_format::file::{EndReason, Score, Surrender};
 
+use crate::engine::numbers::{GAMESTATE_PLAYING, GAMESTATE_RESET};
 use crate::event::{Event, Level, ShutdownCause, Stamp, What};
 use game::Game;
 use players::Slots;
@@ -143,12 +146,13 @@ impl Tracker {
     fn level(&mut self, at: Stamp, level: &Level) {
         // A round of a map that was never shut down (a journal cut short) does not go on here.
         self.game = None;
-        let new_map = !level.restart;
-        if new_map || level.gamestate == crate::engine::numbers::GAMESTATE_RESET {
+        // A map_restart that changes sv_maxclients comes as a new map whose play begins at once; a real one begins with a
+        // warmup.
+        let new_map = !level.restart && level.gamestate != GAMESTATE_PLAYING;
+        if new_map || level.gamestate == GAMESTATE_RESET {
             self.score = Score::default();
         }
-        if level.gamestate != crate::engine::numbers::GAMESTATE_PLAYING
-            && (new_map || self.warmup_start_unix_ms.is_none())
+        if level.gamestate != GAMESTATE_PLAYING && (new_map || self.warmup_start_unix_ms.is_none())
         {
             self.warmup_start_unix_ms = Some(at.unix_ms);
         }
@@ -157,7 +161,7 @@ impl Tracker {
         self.winner = 0;
         self.defender = 0;
         self.paused = false;
-        if level.gamestate == crate::engine::numbers::GAMESTATE_PLAYING {
+        if level.gamestate == GAMESTATE_PLAYING {
             self.begin(at);
         }
     }

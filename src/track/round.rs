@@ -126,6 +126,28 @@ impl Round {
             .sum()
     }
 
+    /// When the wall clock was set during the round, makes its times follow the game's clock from the start on, and gives by
+    /// how many seconds it was set.
+    pub fn mend_clock(&mut self) -> Option<i64> {
+        /// The two clocks drift by a second or two in a long round, and by more when the server is short of breath.
+        const DRIFT_LIMIT_MS: i64 = 60_000;
+        let start = self.start;
+        let by_level = |at: Stamp| start.unix_ms + (at.level_ms - start.level_ms);
+        let drift = |at: Stamp| at.unix_ms - by_level(at);
+        let drift_ms = drift(self.end);
+        if drift_ms.abs() <= DRIFT_LIMIT_MS {
+            return None;
+        }
+        let pauses = self
+            .pauses
+            .iter_mut()
+            .flat_map(|p| [&mut p.start, &mut p.end]);
+        for at in pauses.chain([&mut self.end]) {
+            at.unix_ms = by_level(*at);
+        }
+        Some(drift_ms / 1000)
+    }
+
     /// Who is meant in a line for people.
     pub fn reference(person: &Person) -> PlayerRef {
         PlayerRef {

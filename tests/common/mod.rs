@@ -64,3 +64,129 @@ pub fn files(home: &Path) -> Vec<GametimesFile> {
     files.sort_by_key(|f| (f.meta.round_start_unix, f.meta.round_end_unix));
     files
 }
+
+/// A server of the stand-in engine that plays rounds of its own making.
+pub struct Match {
+    /// The server.
+    pub server: gametimes_standin::Server,
+    level_ms: isize,
+    unix_ms: i64,
+}
+
+impl Match {
+    /// A server in a folder, with cvars; every round is posted, however short.
+    pub fn new(home: &Path, cvars: &[(&str, &str)]) -> Self {
+        let server = gametimes_standin::Server::new(&module(), home, &home.join("base")).unwrap();
+        server.set_cvar("gametimes_min_seconds", "0");
+        for (name, value) in cvars {
+            server.set_cvar(name, value);
+        }
+        Self {
+            server,
+            level_ms: 0,
+            unix_ms: 1_795_000_000_000,
+        }
+    }
+
+    /// Sets the clock.
+    pub fn at(&mut self, unix_ms: i64) {
+        self.unix_ms = unix_ms;
+    }
+
+    /// Time goes on, in one frame, in which this happens.
+    pub fn frame(&mut self, ms: isize, steps: impl IntoIterator<Item = gametimes_standin::Step>) {
+        self.level_ms += ms;
+        self.unix_ms += ms as i64;
+        self.server.set_unix_ms(self.unix_ms);
+        self.server.call(8, &[self.level_ms], steps);
+    }
+
+    /// A map begins, with a round that is played at once by two players.
+    pub fn start(&mut self) {
+        self.server.set_unix_ms(self.unix_ms);
+        self.server.set_cvar("gamestate", "0");
+        self.server.load().unwrap();
+        let located = gametimes_standin::Step::Locate {
+            entities: 64,
+            entity_size: 1728,
+            client_size: 124_320,
+        };
+        self.server
+            .call(0, &[self.level_ms, 7, 1, 1, 283_010_000], [located]);
+        for slot in [1, 2] {
+            self.server
+                .set_userinfo(slot as usize, format!("\\cl_guid\\GUID{slot:028}"));
+            let info =
+                gametimes_standin::Step::configstring(689 + slot, format!("n\\p{slot}\\t\\{slot}"));
+            self.server.call(2, &[slot, 1, 0], [info]);
+            let alive = gametimes_standin::Step::Write(slot, vec![(284, slot as i64), (288, 1)]);
+            self.server.call(3, &[slot], [alive]);
+        }
+    }
+
+    /// The round ends and its stats file is closed.
+    pub fn finish(&mut self) {
+        use gametimes_standin::{Arg, Step};
+        self.frame(
+            1000,
+            [
+                Step::configstring(14, "\\w\\1"),
+                Step::print("Exit: Wolf EndRound.\n"),
+            ],
+        );
+        let path = Arg::Text(b"gamestats/2026-11-20-123344-supply-round-1.txt".to_vec());
+        self.frame(
+            1000,
+            [
+                Step::Trap(11, vec![path, Arg::Handle(2), Arg::Int(1)]),
+                Step::Trap(15, vec![Arg::Int(2)]),
+            ],
+        );
+    }
+
+    /// The map is over; gives the console since it was last taken.
+    pub fn stop(&mut self) -> String {
+        self.server.call(1, &[0], []);
+        self.server.unload();
+        self.level_ms += 10_000;
+        self.unix_ms += 10_000;
+        self.server.take_console()
+    }
+
+    /// A whole round of some seconds.
+    pub fn round(&mut self) -> String {
+        self.start();
+        self.frame(5000, []);
+        self.finish();
+        self.stop()
+    }
+
+    /// Lets the worker's lines reach the console until one holds this text; gives all of them.
+    pub fn console_with(&mut self, text: &str) -> String {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let mut console = String::new();
+        while std::time::Instant::now() < until {
+            self.frame(0, []);
+            console += &self.server.take_console();
+            if console.contains(text) {
+                return console;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("{text:?} never came: {console}");
+    }
+}
+
+/// Names of the messages in one state of a server's outbox.
+pub fn outbox(home: &Path, state: &str) -> Vec<String> {
+    let instance = home.join("legacy/gametimes/outbox/127.0.0.1_27960");
+    let mut names: Vec<String> = std::fs::read_dir(instance.join(state))
+        .map(|entries| {
+            entries
+                .map(|e| e.unwrap().file_name().into_string().unwrap())
+                .collect()
+        })
+        .unwrap_or_default();
+    names.sort();
+    names
+}

@@ -1,2 +1,45 @@
-//! Tasks.
-fn main() {}
+//! The project's tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask play`.
+
+#![forbid(unsafe_code)]
+
+mod demo;
+mod play;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's tasks.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// A recorded match through the module, a local stand-in for Discord, the bot, and a page to look at.
+    Demo(demo::Demo),
+    /// Plays a recorded match through the module.
+    Play(play::Play),
+    /// All tests; installs what they need where that is possible.
+    Test(test::Test),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Demo(demo) => demo.run(),
+        Task::Play(play) => play.run(),
+        Task::Test(test) => test.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -153,10 +153,9 @@ fn within_limits(body: &Value) -> Result<(), String> {
         for field in fields {
             check("embeds.fields.name", count(&field["name"]), 256)?;
             check("embeds.fields.value", count(&field["value"]), 1024)?;
-            if count(&field["name"]) == 0 || count(&field["value"]) == 0 {
-                return Err(
-                    "Invalid Form Body: embeds.fields.value: This field is required".into(),
-                );
+            // Empty strings are taken (Discord has allowed them for years); a field that is missing is not.
+            if !field["name"].is_string() || !field["value"].is_string() {
+                return Err("Invalid Form Body: embeds.fields: This field is required".into());
             }
             total += count(&field["name"]) + count(&field["value"]);
         }

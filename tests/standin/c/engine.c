@@ -15,6 +15,13 @@ extern intptr_t standin_trap(const intptr_t *arguments);
 static _Thread_local vm_main_fn vm_main;
 static _Thread_local jmp_buf top;
 static _Thread_local int depth;
+/* For measurements: traps are answered with 0 at once. */
+static _Thread_local int quiet;
+
+void standin_set_quiet(int on)
+{
+    quiet = on;
+}
 
 static intptr_t enter(int32_t command, const intptr_t *a)
 {
@@ -25,6 +32,8 @@ static intptr_t enter(int32_t command, const intptr_t *a)
 intptr_t standin_syscall(intptr_t trap, ...)
 {
     static const intptr_t none[ARGUMENTS];
+    if (quiet)
+        return 0;
     intptr_t a[ARGUMENTS] = { trap };
     va_list args;
     va_start(args, trap);

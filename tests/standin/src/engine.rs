@@ -101,6 +101,7 @@ thread_local! {
 
 unsafe extern "C" {
     fn standin_syscall(trap: isize, ...) -> isize;
+    fn standin_set_quiet(on: i32);
     fn standin_call(
         entry: *mut c_void,
         command: i32,
@@ -333,6 +334,8 @@ impl Server {
         install(module, home)?;
         install(Path::new(crate::GAME), base)?;
         ENGINE.with_borrow_mut(|engine| *engine = Engine::default());
+        // SAFETY: sets a flag of this thread.
+        unsafe { standin_set_quiet(0) };
         let server = Self {
             home: home.to_owned(),
             handle: std::ptr::null_mut(),
@@ -439,14 +442,68 @@ impl Server {
         Ok(())
     }
 
+    /// Uses a game that is linked into this program instead of one that is loaded: its `dllEntry` and `vmMain`.
+    ///
+    /// # Safety
+    /// The two are a game's, with the types that an engine expects.
+    pub unsafe fn load_linked(&mut self, dll_entry: *mut c_void, vm_main: *mut c_void) {
+        self.unload();
+        self.vm_main = vm_main;
+        type DllEntry = unsafe extern "C" fn(unsafe extern "C" fn(isize, ...) -> isize);
+        // SAFETY: the caller's promise.
+        unsafe { std::mem::transmute::<*mut c_void, DllEntry>(dll_entry)(standin_syscall) };
+    }
+
+    /// Starts a round of so many players who fight by themselves: from now on a frame of the game needs no memory and asks
+    /// for nothing, and the engine answers every trap with 0 at once. The round ends in the frame of that number. For
+    /// measurements.
+    pub fn fight(&mut self, players: usize, last_frame: isize) {
+        self.set_cvar("sv_maxclients", "64");
+        self.set_cvar("gamestate", "0");
+        let located = Step::Locate {
+            entities: 64,
+            entity_size: 1728,
+            client_size: 124_352,
+        };
+        self.call(0, &[0, 7, 1, 1, 283_010_000], [located]);
+        for slot in 0..players as isize {
+            let team = 1 + slot % 2;
+            self.set_userinfo(slot as usize, format!("\\cl_guid\\GUID{slot:028}"));
+            let info = Step::configstring(689 + slot, format!("n\\p{slot}\\t\\{team}"));
+            self.call(2, &[slot, 1, 0], [info]);
+            self.call(
+                3,
+                &[slot],
+                [Step::Write(slot, vec![(284, team as i64), (288, 1)])],
+            );
+        }
+        self.call(4712, &[players as isize, last_frame], []);
+        self.set_quiet(true);
+    }
+
+    /// Whether the engine answers every trap with 0 at once.
+    pub fn set_quiet(&self, on: bool) {
+        // SAFETY: sets a flag of this thread.
+        unsafe { standin_set_quiet(on.into()) };
+    }
+
+    /// One frame, nothing else: allocates nothing.
+    pub fn frame(&mut self, level_ms: isize) {
+        let mut arguments = [0isize; 16];
+        arguments[0] = level_ms;
+        let mut result = 0;
+        // SAFETY: as in `call`.
+        unsafe { standin_call(self.vm_main, 8, arguments.as_ptr(), &raw mut result) };
+    }
+
     /// Unloads the module, as the engine does after every `GAME_SHUTDOWN`.
     pub fn unload(&mut self) {
         if !self.handle.is_null() {
             // SAFETY: opened by `load`, closed once.
             unsafe { libc::dlclose(self.handle) };
             self.handle = std::ptr::null_mut();
-            self.vm_main = std::ptr::null_mut();
         }
+        self.vm_main = std::ptr::null_mut();
     }
 
     /// Feeds the module this wall clock instead of the system's.

@@ -1,7 +1,7 @@
 //! Plays a tape through the module.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::engine::{Arg, Server, Step};
 use crate::tape::{self, Bytes, Line, Record, Tape};
@@ -15,6 +15,9 @@ pub struct Options {
     pub home: PathBuf,
     /// At the match's own pace instead of as fast as it goes.
     pub realtime: bool,
+    /// After the last map, waits until the outbox is empty, half a minute at the most: a server that goes on running would
+    /// send what waits.
+    pub drain_outbox: bool,
     /// Cvars that are set before the first map, over those of the tape.
     pub cvars: Vec<(String, String)>,
 }
@@ -26,6 +29,7 @@ impl Options {
             module: module.to_owned(),
             home: home.to_owned(),
             realtime: false,
+            drain_outbox: false,
             cvars: Vec::new(),
         }
     }
@@ -50,7 +54,36 @@ pub fn play(tape: &Tape, options: &Options) -> Result<String, String> {
     }
     let mut player = Player::new(tape, options.realtime);
     while player.step(&mut server, |_| {})? {}
+    if options.drain_outbox {
+        drain_outbox(&options.home)?;
+    }
     Ok(server.take_console())
+}
+
+/// Waits until nothing waits to be sent any more.
+fn drain_outbox(home: &Path) -> Result<(), String> {
+    let outbox = home.join("legacy/gametimes/outbox");
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        let instances =
+            std::fs::read_dir(&outbox).map_err(|e| format!("{}: {e}", outbox.display()))?;
+        let waiting: usize = instances
+            .flatten()
+            .map(|instance| {
+                std::fs::read_dir(instance.path().join("queue")).map_or(0, Iterator::count)
+            })
+            .sum();
+        if waiting == 0 {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            return Err(format!(
+                "{waiting} messages still wait in {}",
+                outbox.display()
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Plays a tape call by call.

@@ -1,0 +1,176 @@
+//! The command line: one binary, roles as subcommands.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+use crate::store::Store;
+use crate::store::read::RoundFilter;
+use crate::{api, app, files};
+
+/// Stores every round of ET:Legacy with its true times.
+#[derive(Debug, Parser)]
+#[command(name = "gametimes-bot", version)]
+pub struct Cli {
+    /// Settings file (TOML); the environment wins over it.
+    #[arg(long, env = "GAMETIMES_CONFIG", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receive rounds and serve them until stopped.
+    Run,
+    /// Read gametimes files and stats files, or folders of them.
+    Ingest {
+        /// Files or folders.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// `ip:port` of the server they come from, where the files do not tell.
+        #[arg(long, default_value = "")]
+        server: String,
+    },
+    /// Bring the database up to date, and say what was done.
+    Migrate,
+    /// List rounds, latest first.
+    Rounds {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// How many.
+        #[arg(long, default_value_t = 50)]
+        limit: u16,
+        /// Only this map.
+        #[arg(long)]
+        map: Option<String>,
+    },
+    /// Compare the recorders' times dead with those of the stats files.
+    Audit {
+        /// How many rows, latest first.
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(i64).range(1..=1000))]
+        limit: i64,
+        /// Tell differences over this.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(i64).range(0..=3600))]
+        diff_seconds: i64,
+    },
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub async fn execute(self) -> ExitCode {
+        let config = match Config::load(self.config.as_deref()) {
+            Ok(config) => config,
+            Err(errors) => {
+                eprintln!("{errors}");
+                return ExitCode::from(2);
+            }
+        };
+        let result = match self.command {
+            Command::Run => app::run(config, shutdown())
+                .await
+                .map_err(|e| e.to_string()),
+            command => with_store(config, command).await,
+        };
+        match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+async fn with_store(config: Config, command: Command) -> Result<(), String> {
+    let open = Store::open(config.database_url.reveal(), config.time_zone.clone());
+    let store = open.await.map_err(|e| e.to_string())?;
+    let result = match command {
+        Command::Run => Ok(()),
+        Command::Ingest { paths, server } => files::ingest::ingest(&store, &paths, &server, true)
+            .await
+            .map(|done| {
+                println!("{done}");
+            }),
+        Command::Migrate => migrated(&store).await,
+        Command::Rounds { json, limit, map } => {
+            let filter = RoundFilter {
+                map,
+                before: None,
+                limit: limit.into(),
+            };
+            let rounds = store.rounds(&filter).await;
+            rounds.map_err(|e| e.to_string()).and_then(|rounds| {
+                if json {
+                    print_json(&rounds)
+                } else {
+                    for r in rounds {
+                        println!(
+                            "{:>6}  {}  {} R{}  {} s  {}",
+                            r.id,
+                            r.match_id,
+                            r.map_name,
+                            r.round_number,
+                            r.actual_duration_seconds
+                                .map_or("?".into(), |s| s.to_string()),
+                            r.end_reason.unwrap_or_default()
+                        );
+                    }
+                    Ok(())
+                }
+            })
+        }
+        Command::Audit {
+            limit,
+            diff_seconds,
+        } => {
+            let audit = api::audit::spawn_audit(&store, limit, diff_seconds).await;
+            audit
+                .map_err(|e| e.to_string())
+                .and_then(|audit| print_json(&audit))
+        }
+    };
+    store.database.close().await;
+    result
+}
+
+async fn migrated(store: &Store) -> Result<(), String> {
+    // Opening has done it already.
+    let pending = crate::store::migrate::pending(&store.database)
+        .await
+        .map_err(|e| e.to_string())?;
+    if pending.is_empty() {
+        println!("the database is up to date");
+        Ok(())
+    } else {
+        Err(format!(
+            "incomplete: {}; the warnings above tell why",
+            pending.join(", ")
+        ))
+    }
+}
+
+fn print_json(value: &impl serde::Serialize) -> Result<(), String> {
+    println!(
+        "{}",
+        serde_json::to_string_pretty(value).map_err(|e| e.to_string())?
+    );
+    Ok(())
+}
+
+/// Ctrl-C, or the signal with which services are ended.
+async fn shutdown() {
+    let interrupt = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => drop(interrupt.await),
+    }
+}

@@ -1,0 +1,6 @@
+//! Files of the game server: the stats files of the c0rnp0rn scripts and the gametimes files, from local folders and over
+//! SFTP.
+
+pub mod ingest;
+pub mod stats;
+pub mod subtract;

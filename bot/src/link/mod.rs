@@ -1,0 +1,348 @@
+//! Which message, gametimes file and stats file tell of the same round.
+//!
+//! [`assemble`] is a pure function of the facts: whatever order they came in and however often, the same facts give the
+//! same rounds. The store calls it with all facts around the time of a new one.
+//!
+//! 1. Reports of one round are one: the same `event_id`, or the same server, map and round with ends at most
+//!    [`SAME_END_SECONDS`] apart. A report that does not name its server (a message without file) joins the only
+//!    candidate.
+//! 2. A stats file belongs to the report that names it; else to the one of its map and round whose end is next to the
+//!    time in its name, at most [`WINDOW_SECONDS`] away, if each is the other's only nearest one. A tie stays unlinked.
+//! 3. A round 2 counts on from the stats file of its round 1: same map, at most [`ROUND_1_SECONDS`] before.
+
+mod reports;
+pub mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::files::stats::StatsFile;
+use crate::report::Report;
+
+/// Two reports of one round may differ by this much in its end: two recorders see it in different frames.
+pub const SAME_END_SECONDS: i64 = 2;
+/// A stats file is written within seconds of the end; measured on real servers: 0 to 3.
+pub const WINDOW_SECONDS: i64 = 30;
+/// How long after its round 1 a round 2 may end.
+pub const ROUND_1_SECONDS: i64 = 45 * 60;
+/// Facts further away in time than this have no say in a round.
+pub const REACH_SECONDS: i64 = ROUND_1_SECONDS + 4 * WINDOW_SECONDS;
+
+/// Something that was received and stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fact {
+    /// Number in the database; plays no part in what is assembled.
+    pub id: i64,
+    /// Hash over the content: the order of equals.
+    pub identity: String,
+    /// `ip:port`, or the name an admin gave the place it came from; empty when unknown.
+    pub server: String,
+    /// When, in UTC: the round's end, or the time in the file's name.
+    pub at_unix: i64,
+    /// What.
+    pub document: Document,
+}
+
+/// What a [`Fact`] holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Document {
+    /// A message or a gametimes file.
+    Report(Box<Report>),
+    /// A stats file.
+    Stats(Box<StatsFile>),
+    /// A round that another bot stored in the same database.
+    Foreign(Box<ForeignRound>),
+}
+
+/// A row of `rounds` that none of our facts made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForeignRound {
+    /// Its number in `rounds`.
+    pub round_id: i64,
+    /// The name of its stats file, as far as it can be told.
+    pub name: String,
+    /// `YYYY-MM-DD-HHMMSS`.
+    pub match_id: String,
+    /// The map.
+    pub map: String,
+    /// The round.
+    pub round: u8,
+}
+
+/// One round, put together from facts (indices into the slice given to [`assemble`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assembled {
+    /// The report that is shown: the most complete one.
+    pub report: Option<usize>,
+    /// Every report of the round, the shown one included.
+    pub reports: Vec<usize>,
+    /// The stats file, or the foreign round.
+    pub stats: Option<usize>,
+    /// Older versions of the stats file, which was read before it was complete.
+    pub stale: Vec<usize>,
+    /// The stats file whose counters `stats` counts on.
+    pub base: Option<usize>,
+    /// `stats` is a round 2 without its round 1.
+    pub orphan: bool,
+    /// Several stats files fit the report equally well, or several reports the stats file: it stays unlinked.
+    pub tie: bool,
+}
+
+impl Assembled {
+    /// All facts of the round.
+    pub fn members(&self) -> impl Iterator<Item = usize> + '_ {
+        self.reports
+            .iter()
+            .chain(&self.stats)
+            .chain(&self.stale)
+            .copied()
+    }
+}
+
+/// Puts rounds together. The result's order follows the facts' content, not their order.
+pub fn assemble(facts: &[Fact]) -> Vec<Assembled> {
+    let mut order: Vec<usize> = (0..facts.len()).collect();
+    order.sort_by(|&a, &b| {
+        let key = |i: usize| (facts[i].at_unix, &facts[i].identity);
+        key(a).cmp(&key(b))
+    });
+    let groups = reports::group(facts, &order);
+    let (files, mut stale) = newest_versions(facts, &order);
+    let links = link(facts, &groups, &files);
+    let mut rounds = Vec::new();
+    for (i, group) in groups.into_iter().enumerate() {
+        let stats = links.file_of.get(&i).copied();
+        rounds.push(Assembled {
+            report: group.first().copied(),
+            reports: group,
+            stats,
+            stale: stats.and_then(|s| stale.remove(&s)).unwrap_or_default(),
+            base: None,
+            orphan: false,
+            tie: links.tied_groups.contains(&i),
+        });
+    }
+    for &file in &files {
+        if links.file_of.values().any(|f| *f == file)
+            || matches!(facts[file].document, Document::Foreign(_))
+        {
+            continue;
+        }
+        rounds.push(Assembled {
+            report: None,
+            reports: Vec::new(),
+            stats: Some(file),
+            stale: stale.remove(&file).unwrap_or_default(),
+            base: None,
+            orphan: false,
+            tie: links.tied_files.contains(&file),
+        });
+    }
+    for round in &mut rounds {
+        if let Some(file) = round.stats {
+            (round.base, round.orphan) = base(facts, &files, file);
+        }
+    }
+    rounds
+}
+
+/// Of several versions of one stats file (same name, same place) the one with the most players counts.
+fn newest_versions(facts: &[Fact], order: &[usize]) -> (Vec<usize>, BTreeMap<usize, Vec<usize>>) {
+    let mut versions: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+    let mut files = Vec::new();
+    for &i in order {
+        match &facts[i].document {
+            Document::Stats(file) => {
+                versions
+                    .entry((&facts[i].server, &file.name.name))
+                    .or_default()
+                    .push(i);
+            }
+            Document::Foreign(_) => files.push(i),
+            Document::Report(_) => {}
+        }
+    }
+    let mut stale = BTreeMap::new();
+    for mut list in versions.into_values() {
+        let rank = |i: usize| match &facts[i].document {
+            Document::Stats(file) => (
+                file.players.len(),
+                usize::MAX - file.problems.len(),
+                &facts[i].identity,
+            ),
+            _ => unreachable!("only stats files have versions"),
+        };
+        list.sort_by(|&a, &b| rank(b).cmp(&rank(a)));
+        let newest = list.remove(0);
+        files.push(newest);
+        stale.insert(newest, list);
+    }
+    files.sort_by_key(|&i| (facts[i].at_unix, &facts[i].identity));
+    (files, stale)
+}
+
+/// Which stats file each group of reports has.
+#[derive(Default)]
+struct Links {
+    file_of: BTreeMap<usize, usize>,
+    tied_groups: BTreeSet<usize>,
+    tied_files: BTreeSet<usize>,
+}
+
+fn link(facts: &[Fact], groups: &[Vec<usize>], files: &[usize]) -> Links {
+    let mut links = Links::default();
+    let mut taken: BTreeSet<usize> = BTreeSet::new();
+    // By name: what the recorder saw the server write.
+    let mut named: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (g, group) in groups.iter().enumerate() {
+        let Some(name) = stats_name(facts, group) else {
+            continue;
+        };
+        let of_name = files.iter().copied().filter(|&f| {
+            file_name(facts, f) == Some(name) && compatible(&facts[f].server, server(facts, group))
+        });
+        for file in of_name {
+            named.entry(file).or_default().push(g);
+        }
+    }
+    let mut files_of_group: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (&file, groups) in &named {
+        for &g in groups {
+            files_of_group.entry(g).or_default().push(file);
+        }
+    }
+    for (&g, files) in &files_of_group {
+        match files.as_slice() {
+            [file] if named[file].len() == 1 => {
+                links.file_of.insert(g, *file);
+            }
+            _ => {
+                links.tied_groups.insert(g);
+                links.tied_files.extend(files);
+            }
+        }
+        taken.extend(files);
+    }
+    // By time: each the other's only nearest.
+    let candidates: Vec<(usize, usize, i64)> = groups
+        .iter()
+        .enumerate()
+        .filter(|(g, group)| !files_of_group.contains_key(g) && stats_name(facts, group).is_none())
+        .flat_map(|(g, group)| {
+            files
+                .iter()
+                .filter(|f| !taken.contains(*f))
+                .filter_map(move |&f| Some((g, f, distance(facts, group, f)?)))
+        })
+        .collect();
+    let of_group = nearest(candidates.iter().map(|&(g, f, d)| (g, f, d)));
+    let of_file = nearest(candidates.iter().map(|&(g, f, d)| (f, g, d)));
+    for (&g, nearest) in &of_group {
+        match nearest.as_slice() {
+            [file] => match of_file[file].as_slice() {
+                [back] if *back == g => {
+                    links.file_of.insert(g, *file);
+                }
+                [_] => {}
+                _ => {
+                    links.tied_groups.insert(g);
+                    links.tied_files.insert(*file);
+                }
+            },
+            several => {
+                links.tied_groups.insert(g);
+                links.tied_files.extend(several);
+            }
+        }
+    }
+    links
+}
+
+/// For each left item the right items at the least distance.
+fn nearest(pairs: impl Iterator<Item = (usize, usize, i64)>) -> BTreeMap<usize, Vec<usize>> {
+    let mut best: BTreeMap<usize, (i64, Vec<usize>)> = BTreeMap::new();
+    for (left, right, distance) in pairs {
+        let entry = best.entry(left).or_insert((distance, Vec::new()));
+        if distance < entry.0 {
+            *entry = (distance, Vec::new());
+        }
+        if distance == entry.0 {
+            entry.1.push(right);
+        }
+    }
+    best.into_iter()
+        .map(|(left, (_, rights))| (left, rights))
+        .collect()
+}
+
+/// How far apart in time a group's end and a stats file are, if they can belong together.
+fn distance(facts: &[Fact], group: &[usize], file: usize) -> Option<i64> {
+    let Document::Report(report) = &facts[*group.first()?].document else {
+        return None;
+    };
+    let (map, round) = match &facts[file].document {
+        Document::Stats(file) => (&file.header.map, file.header.round),
+        Document::Foreign(foreign) => (&foreign.map, foreign.round),
+        Document::Report(_) => return None,
+    };
+    let distance = (facts[file].at_unix - report.meta.round_end_unix).abs();
+    (map.eq_ignore_ascii_case(&report.meta.map)
+        && round == report.meta.round
+        && distance <= WINDOW_SECONDS
+        && compatible(&facts[file].server, server(facts, group)))
+    .then_some(distance)
+}
+
+/// The first server name in a group that is known.
+fn server<'a>(facts: &'a [Fact], group: &[usize]) -> &'a str {
+    group
+        .iter()
+        .map(|&i| facts[i].server.as_str())
+        .find(|s| !s.is_empty())
+        .unwrap_or_default()
+}
+
+/// Two servers that may be the same: equal, or one of them unknown.
+fn compatible(a: &str, b: &str) -> bool {
+    a.is_empty() || b.is_empty() || a == b
+}
+
+/// The stats file that any report of the group names.
+fn stats_name<'a>(facts: &'a [Fact], group: &[usize]) -> Option<&'a str> {
+    group.iter().find_map(|&i| match &facts[i].document {
+        Document::Report(report) => report.meta.stats_file.as_deref(),
+        _ => None,
+    })
+}
+
+fn file_name(facts: &[Fact], file: usize) -> Option<&str> {
+    match &facts[file].document {
+        Document::Stats(file) => Some(&file.name.name),
+        Document::Foreign(foreign) => Some(&foreign.name),
+        Document::Report(_) => None,
+    }
+}
+
+/// The stats file whose counters `file` counts on, and whether it lacks one that should be there.
+fn base(facts: &[Fact], files: &[usize], file: usize) -> (Option<usize>, bool) {
+    let Document::Stats(this) = &facts[file].document else {
+        return (None, false);
+    };
+    let before = files.iter().copied().filter(|&f| {
+        let age = facts[file].at_unix - facts[f].at_unix;
+        let Document::Stats(other) = &facts[f].document else {
+            return false;
+        };
+        (1..=ROUND_1_SECONDS).contains(&age)
+            && other.header.map.eq_ignore_ascii_case(&this.header.map)
+            && compatible(&facts[file].server, &facts[f].server)
+            // A save at a shutdown counts on from whatever was written last.
+            && (this.is_cut_off() || (other.header.round == 1 && !other.is_cut_off()))
+    });
+    let base = before.max_by_key(|&f| (facts[f].at_unix, &facts[f].identity));
+    let needs_base = this.header.round == 2;
+    if needs_base || this.is_cut_off() {
+        (base, needs_base && base.is_none())
+    } else {
+        (None, false)
+    }
+}

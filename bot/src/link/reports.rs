@@ -1,0 +1,130 @@
+//! Which reports tell of the same round.
+
+use std::collections::BTreeMap;
+
+use super::{Document, Fact, SAME_END_SECONDS};
+use crate::report::Report;
+
+/// Groups of reports, each with the most complete one first.
+pub(super) fn group(facts: &[Fact], order: &[usize]) -> Vec<Vec<usize>> {
+    let reports: Vec<(usize, &Report)> = order
+        .iter()
+        .filter_map(|&i| match &facts[i].document {
+            Document::Report(report) => Some((i, report.as_ref())),
+            _ => None,
+        })
+        .collect();
+    let mut sets = Sets::new(reports.len());
+    // Who names a server, or an event, is told apart first.
+    for (b, (fact_b, report_b)) in reports.iter().enumerate() {
+        for (a, (fact_a, report_a)) in reports[..b].iter().enumerate().rev() {
+            // Ordered by the end, so nothing earlier fits either.
+            if report_b.meta.round_end_unix - report_a.meta.round_end_unix > SAME_END_SECONDS {
+                break;
+            }
+            let known =
+                !facts[*fact_a].server.is_empty() && facts[*fact_a].server == facts[*fact_b].server;
+            if same_event(report_a, report_b) || (known && same_round(report_a, report_b)) {
+                sets.join(a, b);
+            }
+        }
+    }
+    // Who does not name its server joins the only round that fits.
+    let named: Vec<bool> = {
+        let mut named = vec![false; reports.len()];
+        for (r, (fact, _)) in reports.iter().enumerate() {
+            let root = sets.root(r);
+            named[root] |= !facts[*fact].server.is_empty();
+        }
+        (0..reports.len()).map(|r| named[sets.root(r)]).collect()
+    };
+    let mut joins = Vec::new();
+    for (b, (_, report)) in reports.iter().enumerate().filter(|(b, _)| !named[*b]) {
+        let mut rounds: Vec<usize> = reports
+            .iter()
+            .enumerate()
+            .filter(|(a, (_, other))| {
+                let apart = (report.meta.round_end_unix - other.meta.round_end_unix).abs();
+                named[*a] && apart <= SAME_END_SECONDS && same_round(report, other)
+            })
+            .map(|(a, _)| sets.root(a))
+            .collect();
+        rounds.sort_unstable();
+        rounds.dedup();
+        match rounds.as_slice() {
+            [] => joins.extend(
+                reports[..b]
+                    .iter()
+                    .enumerate()
+                    .filter(|(a, (_, other))| {
+                        let apart = report.meta.round_end_unix - other.meta.round_end_unix;
+                        !named[*a] && apart <= SAME_END_SECONDS && same_round(report, other)
+                    })
+                    .map(|(a, _)| (a, b)),
+            ),
+            [round] => joins.push((*round, b)),
+            // Two servers fit: nobody can tell, so it stays alone.
+            _ => {}
+        }
+    }
+    for (a, b) in joins {
+        sets.join(a, b);
+    }
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (r, (fact, _)) in reports.iter().enumerate() {
+        groups.entry(sets.root(r)).or_default().push(*fact);
+    }
+    let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
+    for group in &mut groups {
+        group.sort_by(|&a, &b| rank(facts, b).cmp(&rank(facts, a)));
+    }
+    groups
+}
+
+/// Most complete first; of two equal recorders the module before the script.
+fn rank(facts: &[Fact], i: usize) -> impl Ord {
+    let Document::Report(report) = &facts[i].document else {
+        unreachable!("groups hold reports only");
+    };
+    (
+        report.completeness,
+        report.meta.source == "native",
+        report.meta.spawn_stats.len(),
+        facts[i].identity.clone(),
+    )
+}
+
+fn same_event(a: &Report, b: &Report) -> bool {
+    !a.meta.event_id.is_empty() && a.meta.event_id == b.meta.event_id
+}
+
+/// Same map and round, and not told apart by one recorder that gave each its own event.
+fn same_round(a: &Report, b: &Report) -> bool {
+    let two_events = !a.meta.event_id.is_empty()
+        && !b.meta.event_id.is_empty()
+        && a.meta.event_id != b.meta.event_id
+        && a.meta.source == b.meta.source
+        && a.meta.round_end_unix != b.meta.round_end_unix;
+    a.meta.map.eq_ignore_ascii_case(&b.meta.map) && a.meta.round == b.meta.round && !two_events
+}
+
+/// Disjoint sets.
+struct Sets(Vec<usize>);
+
+impl Sets {
+    fn new(len: usize) -> Self {
+        Self((0..len).collect())
+    }
+
+    fn root(&self, mut i: usize) -> usize {
+        while self.0[i] != i {
+            i = self.0[i];
+        }
+        i
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.0[a.max(b)] = a.min(b);
+    }
+}

@@ -1,0 +1,286 @@
+//! The connection to Discord.
+//!
+//! Two tasks: one holds the gateway connection (twilight resumes, reconnects, backs off and notices zombies), the other
+//! works through what it hands over, in order. At every new or resumed session, and every few minutes, the channel's
+//! history since the last stored message is read, so nothing is missed whatever happened to the connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{self, Instant, MissedTickBehavior};
+use tracing::{debug, error, info, warn};
+use twilight_gateway::{
+    ConfigBuilder, Event, EventTypeFlags, Intents, Shard, ShardId, StreamExt as _,
+};
+use twilight_http::Client;
+use twilight_model::channel::Message;
+use twilight_model::id::Id;
+
+use super::download::{DownloadError, Downloader};
+use super::message::{Incoming, RateLimit, Verdict, judge};
+use crate::config::Discord;
+use crate::keeper::Keeper;
+use crate::status::Status;
+use crate::store::{Arrival, Content, Mark, Store};
+
+/// How many messages wait at most; more are found in the history again.
+const QUEUE: usize = 1000;
+/// How often the history is looked at although the connection seems to be well.
+const HISTORY_EVERY: Duration = Duration::from_secs(300);
+/// Messages in a page of the history: Discord's most.
+const PAGE: u16 = 100;
+/// How long an attachment that cannot be fetched is waited for before the message's fields are used.
+const ATTACHMENT_PATIENCE: Duration = Duration::from_secs(600);
+
+/// What the connection hands over.
+enum Handed {
+    Message(Box<Incoming>),
+    CatchUp,
+}
+
+/// The client for Discord's REST API.
+pub fn client(settings: &Discord) -> Client {
+    let builder = Client::builder()
+        .token(settings.token.reveal().to_owned())
+        .timeout(Duration::from_secs(15));
+    match &settings.proxy {
+        Some(proxy) => builder.proxy(proxy.clone(), true).ratelimiter(None).build(),
+        None => builder.build(),
+    }
+}
+
+/// Receives until dropped.
+pub async fn run(settings: Discord, store: Store, keeper: Keeper, status: Arc<Status>) {
+    if settings.webhook_ids.is_empty() {
+        error!(
+            "discord.webhook_ids is empty: every message will be refused until webhooks are listed there"
+        );
+    }
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let connection = hold_connection(settings.clone(), sender, Arc::clone(&status));
+    let worker = Worker {
+        client: client(&settings),
+        downloader: Downloader::default(),
+        limit: RateLimit::default(),
+        settings,
+        store,
+        keeper,
+        status,
+        reached: 0,
+    };
+    tokio::join!(connection, worker.work(receiver));
+}
+
+async fn hold_connection(settings: Discord, sender: mpsc::Sender<Handed>, status: Arc<Status>) {
+    let intents = Intents::GUILD_MESSAGES | Intents::MESSAGE_CONTENT;
+    let mut backoff = Duration::from_secs(1);
+    loop {
+        let mut builder = ConfigBuilder::new(settings.token.reveal().to_owned(), intents);
+        if let Some(url) = &settings.gateway_url {
+            builder = builder.proxy_url(url.clone());
+        }
+        let mut shard = Shard::with_config(ShardId::ONE, builder.build());
+        let wanted = EventTypeFlags::MESSAGE_CREATE
+            | EventTypeFlags::READY
+            | EventTypeFlags::RESUMED
+            | EventTypeFlags::GATEWAY_INVALIDATE_SESSION;
+        while let Some(event) = shard.next_event(wanted).await {
+            match event {
+                Ok(Event::Ready(_) | Event::Resumed) => {
+                    backoff = Duration::from_secs(1);
+                    info!("connected to Discord");
+                    status.discord_connected(true);
+                    // A full queue is worked off first, and then the history looked at all the same.
+                    drop(sender.try_send(Handed::CatchUp));
+                }
+                Ok(Event::MessageCreate(message)) => {
+                    let incoming = Incoming::from(message.message);
+                    if incoming.channel_id == settings.channel_id
+                        && sender
+                            .try_send(Handed::Message(Box::new(incoming)))
+                            .is_err()
+                    {
+                        warn!("too many messages wait; the rest is taken from the history");
+                    }
+                }
+                Ok(Event::GatewayClose(frame)) => {
+                    status.discord_connected(false);
+                    let reason = frame
+                        .map(|f| format!("{} {}", f.code, f.reason))
+                        .unwrap_or_default();
+                    info!("Discord closed the connection: {reason}");
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    if !matches!(
+                        error.kind(),
+                        twilight_gateway::error::ReceiveMessageErrorType::Deserializing { .. }
+                    ) {
+                        status.discord_connected(false);
+                    }
+                    debug!("gateway: {error}");
+                }
+            }
+        }
+        // Only a fatal close ends the stream: a wrong token or an intent that is not enabled.
+        status.discord_connected(false);
+        error!(
+            "Discord refuses the connection: check discord.token, and that the bot has the Message Content intent \
+             (Developer Portal, Bot); trying again in {} s",
+            backoff.as_secs()
+        );
+        time::sleep(backoff).await;
+        backoff = (backoff * 2).min(Duration::from_secs(300));
+    }
+}
+
+struct Worker {
+    client: Client,
+    downloader: Downloader,
+    limit: RateLimit,
+    settings: Discord,
+    store: Store,
+    keeper: Keeper,
+    status: Arc<Status>,
+    /// The last message that was handed to the keeper.
+    reached: u64,
+}
+
+impl Worker {
+    fn mark(&self) -> String {
+        format!("discord {}", self.settings.channel_id)
+    }
+
+    async fn work(mut self, mut receiver: mpsc::Receiver<Handed>) {
+        self.reached = self.reached_before().await;
+        let mut history = time::interval_at(Instant::now() + HISTORY_EVERY, HISTORY_EVERY);
+        history.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                handed = receiver.recv() => match handed {
+                    None => return,
+                    Some(Handed::CatchUp) => self.catch_up().await,
+                    Some(Handed::Message(message)) => {
+                        self.status.seen("discord");
+                        if message.id > self.reached {
+                            self.take(*message).await;
+                        }
+                    }
+                },
+                _ = history.tick() => self.catch_up().await,
+            }
+        }
+    }
+
+    async fn reached_before(&self) -> u64 {
+        let mut wait = Duration::from_millis(500);
+        loop {
+            match self.store.reached(&self.mark()).await {
+                Ok(reached) => return reached,
+                Err(error) => warn!("reading the last message's id: {error}"),
+            }
+            time::sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_secs(30));
+        }
+    }
+
+    /// Works through the history since the last message. Without one (the first start), the latest page counts.
+    async fn catch_up(&mut self) {
+        let mut wait = Duration::from_millis(500);
+        loop {
+            let page = match self.page().await {
+                Ok(page) => page,
+                Err(error) => {
+                    warn!(
+                        "reading the channel's history: {error}; trying again in {} ms",
+                        wait.as_millis()
+                    );
+                    time::sleep(wait).await;
+                    wait = (wait * 2).min(Duration::from_secs(30));
+                    continue;
+                }
+            };
+            wait = Duration::from_millis(500);
+            let full = page.len() >= usize::from(PAGE);
+            let first = self.reached == 0;
+            for message in page {
+                self.take(message).await;
+            }
+            if !full || first {
+                return;
+            }
+        }
+    }
+
+    /// A page of the history, oldest first.
+    async fn page(&self) -> Result<Vec<Incoming>, String> {
+        let channel = Id::new_checked(self.settings.channel_id).ok_or("discord.channel_id is 0")?;
+        let request = self.client.channel_messages(channel);
+        let response = match Id::new_checked(self.reached) {
+            Some(after) => request.after(after).limit(PAGE).await,
+            None => request.limit(PAGE).await,
+        };
+        let text = response
+            .map_err(|e| e.to_string())?
+            .text()
+            .await
+            .map_err(|e| e.to_string())?;
+        let list: Vec<serde_json::Value> =
+            serde_json::from_str(&text).map_err(|e| e.to_string())?;
+        // One unreadable message must not hide the others.
+        let mut page: Vec<Incoming> = list
+            .into_iter()
+            .filter_map(|m| serde_json::from_value::<Message>(m).ok())
+            .map(Incoming::from)
+            .collect();
+        page.sort_by_key(|m| m.id);
+        Ok(page)
+    }
+
+    async fn take(&mut self, message: Incoming) {
+        let started = Instant::now();
+        let mut wait = Duration::from_millis(500);
+        let mut message = message;
+        let verdict = loop {
+            match judge(&message, &self.settings, &mut self.limit, &self.downloader).await {
+                Ok(verdict) => break verdict,
+                Err(DownloadError::Unreachable(why)) if started.elapsed() < ATTACHMENT_PATIENCE => {
+                    warn!(
+                        "message {}: {why}; trying again in {} ms",
+                        message.id,
+                        wait.as_millis()
+                    );
+                    time::sleep(wait).await;
+                    wait = (wait * 2).min(Duration::from_secs(30));
+                }
+                Err(error) => {
+                    error!(
+                        "message {}: {error}; its fields are used instead",
+                        message.id
+                    );
+                    message.attachments.clear();
+                }
+            }
+        };
+        self.reached = self.reached.max(message.id);
+        let mut arrival = match verdict {
+            Verdict::Taken(arrival) => *arrival,
+            Verdict::Ignored => Arrival {
+                source: "discord",
+                origin: String::new(),
+                server: String::new(),
+                content: Content::Nothing,
+                marks: Vec::new(),
+            },
+        };
+        if let Content::Rejected { reason, .. } = &arrival.content {
+            warn!("message {} refused: {reason}", message.id);
+        }
+        arrival.marks.push(Mark::Reached {
+            name: self.mark(),
+            value: message.id,
+        });
+        self.keeper.keep(arrival).await;
+    }
+}

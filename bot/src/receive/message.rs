@@ -1,0 +1,223 @@
+//! Whether a message is taken, and what of it.
+
+use std::collections::HashMap;
+
+use gametimes_format::message::{self as format, Embed, Field, Footer};
+use gametimes_format::{digest, file};
+use twilight_model::channel::Message;
+
+use super::download::{DownloadError, Downloader};
+use crate::config::Discord;
+use crate::report::{Report, signature_in};
+use crate::store::{Arrival, Content};
+
+/// A message of the control channel, as far as we look at it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incoming {
+    /// Its snowflake, which also tells when it was posted.
+    pub id: u64,
+    /// The channel.
+    pub channel_id: u64,
+    /// The webhook that posted it; `None` for a person or a bot.
+    pub webhook_id: Option<u64>,
+    /// The author's name.
+    pub username: String,
+    /// The text.
+    pub content: String,
+    /// The embeds.
+    pub embeds: Vec<Embed>,
+    /// The attached files.
+    pub attachments: Vec<Attachment>,
+}
+
+/// An attached file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its name.
+    pub name: String,
+    /// Where it lies.
+    pub url: String,
+    /// How large Discord says it is.
+    pub size_bytes: u64,
+}
+
+impl From<Message> for Incoming {
+    fn from(message: Message) -> Self {
+        let embed = |e: twilight_model::channel::message::Embed| Embed {
+            title: e.title.unwrap_or_default(),
+            description: e.description.unwrap_or_default(),
+            color: e.color.unwrap_or_default(),
+            fields: e
+                .fields
+                .into_iter()
+                .map(|f| Field {
+                    name: f.name,
+                    value: f.value,
+                    inline: f.inline,
+                })
+                .collect(),
+            footer: Footer {
+                text: e.footer.map(|f| f.text).unwrap_or_default(),
+            },
+        };
+        Self {
+            id: message.id.get(),
+            channel_id: message.channel_id.get(),
+            webhook_id: message.webhook_id.map(|id| id.get()),
+            username: message.author.name,
+            content: message.content,
+            embeds: message.embeds.into_iter().map(embed).collect(),
+            attachments: message
+                .attachments
+                .into_iter()
+                .map(|a| Attachment {
+                    name: a.filename,
+                    url: a.url,
+                    size_bytes: a.size,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// What [`judge`] makes of a message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Not for us: another channel, a person's chat.
+    Ignored,
+    /// To be stored: a report, or a rejection with its reason.
+    Taken(Box<Arrival>),
+}
+
+/// Counts messages of each webhook by the minute in which they were posted (not received, so that catching up after an
+/// outage counts like having been there).
+#[derive(Debug, Default)]
+pub struct RateLimit {
+    minutes: HashMap<(u64, u64), usize>,
+}
+
+impl RateLimit {
+    fn allows(&mut self, webhook_id: u64, message_id: u64, most: usize) -> bool {
+        let minute = (message_id >> 22) / 60_000;
+        self.minutes.retain(|(_, m), _| m + 120 > minute);
+        let count = self.minutes.entry((webhook_id, minute)).or_default();
+        *count += 1;
+        *count <= most
+    }
+}
+
+/// Decides on a message: cheap checks first, the attachment is fetched last.
+///
+/// # Errors
+/// When the attachment cannot be fetched now; the message should be tried again.
+pub async fn judge(
+    incoming: &Incoming,
+    settings: &Discord,
+    limit: &mut RateLimit,
+    downloader: &Downloader,
+) -> Result<Verdict, DownloadError> {
+    if incoming.channel_id != settings.channel_id {
+        return Ok(Verdict::Ignored);
+    }
+    // People may talk in the channel, and this bot may post there.
+    let Some(webhook_id) = incoming.webhook_id else {
+        return Ok(Verdict::Ignored);
+    };
+    if incoming.content.trim() != format::CONTENT {
+        return Ok(Verdict::Ignored);
+    }
+    let reject = |reason: String| Ok(Verdict::Taken(Box::new(arrival(incoming, Err(reason)))));
+    if settings.webhook_ids.is_empty() {
+        return reject(format!(
+            "discord.webhook_ids is empty, so every message is refused; add {webhook_id} if this webhook is yours"
+        ));
+    }
+    if !settings.webhook_ids.contains(&webhook_id) {
+        return reject(format!(
+            "webhook {webhook_id} is not in discord.webhook_ids"
+        ));
+    }
+    if incoming.username != settings.username {
+        return reject(format!(
+            "the author is {:?}, expected {:?}",
+            incoming.username, settings.username
+        ));
+    }
+    if !limit.allows(webhook_id, incoming.id, settings.messages_per_minute) {
+        return reject(format!(
+            "webhook {webhook_id} posted more than {} messages in a minute",
+            settings.messages_per_minute
+        ));
+    }
+    let attachment = incoming
+        .attachments
+        .iter()
+        .find(|a| file::is_file_name(&a.name));
+    let bytes = match attachment {
+        None => None,
+        Some(attachment) => match downloader.fetch(attachment, settings).await {
+            Ok(bytes) => Some(bytes),
+            // Gone for good, or forbidden: the fields still tell of the round, unless a signature is needed.
+            Err(DownloadError::Refused(why)) => {
+                tracing::warn!(
+                    "attachment of message {}: {why}; its fields are used",
+                    incoming.id
+                );
+                None
+            }
+            Err(error @ DownloadError::Unreachable(_)) => return Err(error),
+        },
+    };
+    if let Some(key) = &settings.hmac_key {
+        let footer = incoming
+            .embeds
+            .first()
+            .map(|e| e.footer.text.as_str())
+            .unwrap_or_default();
+        let good = match (&bytes, signature_in(footer)) {
+            (Some(bytes), Some(signature)) => {
+                digest::verify(key.reveal().as_bytes(), bytes, signature)
+            }
+            _ => false,
+        };
+        if !good {
+            return reject(
+                "a key is set, but the message has no file with a right signature".into(),
+            );
+        }
+    }
+    let report = match &bytes {
+        Some(bytes) => Report::from_file(bytes),
+        None => Report::from_message(&format::Message {
+            username: incoming.username.clone(),
+            content: incoming.content.clone(),
+            embeds: incoming.embeds.clone(),
+            allowed_mentions: None,
+        }),
+    };
+    Ok(Verdict::Taken(Box::new(arrival(
+        incoming,
+        report.map_err(|e| e.0),
+    ))))
+}
+
+fn arrival(incoming: &Incoming, report: Result<Report, String>) -> Arrival {
+    let content = match report {
+        Ok(report) => Content::Report(Box::new(report)),
+        Err(reason) => Content::Rejected {
+            reason,
+            excerpt: incoming
+                .embeds
+                .first()
+                .map(|e| e.title.clone())
+                .unwrap_or_default(),
+        },
+    };
+    Arrival {
+        source: "discord",
+        origin: format!("message {}", incoming.id),
+        server: String::new(),
+        content,
+        marks: Vec::new(),
+    }
+}

@@ -1,0 +1,359 @@
+//! A round as its recorder tells it, whatever way it came: the gametimes file of today or of the older scripts, or only
+//! the fields of the Discord message.
+
+use gametimes_format::check::{self, Problem};
+use gametimes_format::digest::round_canonical_id;
+use gametimes_format::message::{Embed, Message};
+use gametimes_format::{GametimesFile, Meta, Pause, PlayerRef, TimelineEvent, text};
+use serde::{Deserialize, Serialize};
+
+/// How much a report knows; of several reports of one round the most complete one is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Completeness {
+    /// Only the fields of the message: no times per player.
+    Embed,
+    /// A gametimes file of the older Lua scripts: whole seconds, no timeline.
+    OldFile,
+    /// A gametimes file of today.
+    File,
+}
+
+/// One round, told by one recorder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// How much is known.
+    pub completeness: Completeness,
+    /// The round. Files of schema 1 are completed from their message; the timeline is in [`Report::events`].
+    pub meta: Meta,
+    /// When the warmup began, a unix time; 0 when unknown.
+    pub warmup_start_unix: i64,
+    /// The recorder's version, without `v`.
+    pub version: String,
+    /// What contradicts itself in the file; stored and shown, not refused.
+    pub doubts: Vec<String>,
+    /// The timeline; stored apart, because it is large and only one page asks for it.
+    #[serde(skip)]
+    pub events: Vec<TimelineEvent>,
+}
+
+/// Why something foreign was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+/// The largest gametimes file that is read.
+pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+impl Report {
+    /// Reads a gametimes file.
+    ///
+    /// # Errors
+    /// When it is no gametimes file, or says what cannot be.
+    pub fn from_file(bytes: &[u8]) -> Result<Self, Refused> {
+        if bytes.len() > FILE_BYTES_MAX {
+            return Err(Refused(format!(
+                "{} bytes are more than {FILE_BYTES_MAX}",
+                bytes.len()
+            )));
+        }
+        let mut file: GametimesFile = serde_json::from_slice(bytes)
+            .map_err(|e| Refused(format!("not a gametimes file: {e}")))?;
+        if file.meta.schema < 2
+            && let Some(embed) = file.payload.embeds.first()
+        {
+            complete_from_embed(&mut file.meta, embed)?;
+        }
+        let problems = check::check(&file);
+        let completeness = if file.meta.schema >= 2 {
+            Completeness::File
+        } else {
+            Completeness::OldFile
+        };
+        let embed = file.payload.embeds.first().cloned().unwrap_or_default();
+        Self::checked(completeness, file.meta, &embed, &problems)
+    }
+
+    /// Reads the fields of a message that came without a file.
+    ///
+    /// # Errors
+    /// When a field that is needed is missing, or says what cannot be.
+    pub fn from_message(message: &Message) -> Result<Self, Refused> {
+        let embed = message
+            .embeds
+            .first()
+            .ok_or_else(|| Refused("the message has no embed".into()))?;
+        let mut meta = Meta {
+            schema: 1,
+            map: field(embed, "Map")?.to_owned(),
+            round: number(embed, "Round")?,
+            round_start_unix: number(embed, "Lua_RoundStart")?,
+            round_end_unix: number(embed, "Lua_RoundEnd")?,
+            actual_duration_seconds: number(embed, "Lua_Playtime")?,
+            warmup_seconds: number_or(embed, "Lua_Warmup", 0)?,
+            ..Meta::default()
+        };
+        meta.match_id = meta.round_end_unix.to_string();
+        let (count, seconds) = pauses(embed.field("Lua_Pauses").unwrap_or_default())?;
+        (meta.pause_count, meta.pause_seconds) = (count, seconds);
+        complete_from_embed(&mut meta, embed)?;
+        if let Some(id) = embed.field("Lua_EventID") {
+            meta.event_id = id.to_owned();
+        }
+        meta.stats_file = embed
+            .field("Lua_StatsFile")
+            .filter(|name| !matches!(*name, "" | "none"))
+            .map(str::to_owned);
+        let problems = check::check_meta(&meta);
+        Self::checked(Completeness::Embed, meta, embed, &problems)
+    }
+
+    fn checked(
+        completeness: Completeness,
+        mut meta: Meta,
+        embed: &Embed,
+        problems: &[Problem],
+    ) -> Result<Self, Refused> {
+        let rejections = check::rejections(problems);
+        if !rejections.is_empty() {
+            let reasons: Vec<String> = rejections.iter().take(5).map(|p| p.to_string()).collect();
+            return Err(Refused(reasons.join("; ")));
+        }
+        clean(&mut meta);
+        if meta.round_canonical_id.is_empty() && meta.round_start_unix > 0 {
+            meta.round_canonical_id =
+                round_canonical_id(meta.round_start_unix, &meta.map, meta.round);
+        }
+        let version = if meta.module_version.is_empty() {
+            version_in(&embed.footer.text).unwrap_or_default()
+        } else {
+            meta.module_version.clone()
+        };
+        let warmup_start_unix = number_or(embed, "Lua_WarmupStart", 0)?;
+        Ok(Self {
+            completeness,
+            warmup_start_unix,
+            version: version.chars().take(16).collect(),
+            doubts: problems.iter().take(20).map(|p| p.to_string()).collect(),
+            events: std::mem::take(&mut meta.events),
+            meta,
+        })
+    }
+
+    /// `ip:port` of the server, or empty when the report does not tell.
+    pub fn server(&self) -> String {
+        match (self.meta.server_ip.as_str(), self.meta.server_port.as_str()) {
+            ("", _) | (_, "") => String::new(),
+            (ip, port) => format!("{ip}:{port}"),
+        }
+    }
+}
+
+/// Control characters cannot be stored everywhere and never mean anything in a name.
+fn clean(meta: &mut Meta) {
+    let fix = |s: &mut String| s.retain(|c| !c.is_control());
+    fix(&mut meta.map);
+    fix(&mut meta.exit_text);
+    fix(&mut meta.server_hostname);
+    fix(&mut meta.surrender.caller_name);
+    for text in [
+        &mut meta.server_ip,
+        &mut meta.server_port,
+        &mut meta.event_id,
+        &mut meta.engine_version,
+        &mut meta.source,
+        &mut meta.module_version,
+        &mut meta.surrender.caller_guid,
+        &mut meta.round_canonical_id,
+        &mut meta.match_id,
+    ] {
+        fix(text);
+    }
+    let teams = &mut meta.teams;
+    for player in teams.axis.iter_mut().chain(&mut teams.allies) {
+        fix(&mut player.guid);
+        fix(&mut player.name);
+    }
+    for player in &mut meta.spawn_stats {
+        fix(&mut player.guid);
+        fix(&mut player.name);
+    }
+}
+
+/// What the older scripts say in the message only.
+fn complete_from_embed(meta: &mut Meta, embed: &Embed) -> Result<(), Refused> {
+    meta.winner = number_or(embed, "Winner", 0)?;
+    meta.defender = number_or(embed, "Defender", 0)?;
+    meta.timelimit_minutes = decimal_or(embed, "Lua_Timelimit", 0.0)?;
+    let reason = embed.field("Lua_EndReason").unwrap_or("unknown");
+    meta.end_reason = serde_json::from_value(reason.to_ascii_lowercase().into())
+        .map_err(|e| Refused(format!("Lua_EndReason: {e}")))?;
+    meta.surrender.team = number_or(embed, "Lua_SurrenderTeam", 0)?;
+    let caller = |name| match embed.field(name).unwrap_or_default() {
+        "none" | "unknown" | "N/A" => String::new(),
+        text => text.to_owned(),
+    };
+    meta.surrender.caller_guid = caller("Lua_SurrenderCaller");
+    meta.surrender.caller_name = text::strip_colors(&caller("Lua_SurrenderCallerName"));
+    meta.score.axis = number_or(embed, "Lua_AxisScore", 0)?;
+    meta.score.allies = number_or(embed, "Lua_AlliesScore", 0)?;
+    meta.teams.axis = list::<PlayerRef>(embed, "Axis_JSON")?;
+    meta.teams.allies = list::<PlayerRef>(embed, "Allies_JSON")?;
+    meta.pauses = list::<Pause>(embed, "Lua_Pauses_JSON")?;
+    Ok(())
+}
+
+fn field<'a>(embed: &'a Embed, name: &str) -> Result<&'a str, Refused> {
+    embed
+        .field(name)
+        .map(str::trim)
+        .filter(|v| !v.is_empty())
+        .ok_or_else(|| Refused(format!("the message has no field {name}")))
+}
+
+/// The number that a value begins with: `512 sec` is 512.
+fn number<T: std::str::FromStr>(embed: &Embed, name: &str) -> Result<T, Refused> {
+    let value = field(embed, name)?;
+    value
+        .split_whitespace()
+        .next()
+        .and_then(|n| n.parse().ok())
+        .ok_or_else(|| Refused(format!("{name} is {value:?}, no number in range")))
+}
+
+fn number_or<T: std::str::FromStr>(embed: &Embed, name: &str, default: T) -> Result<T, Refused> {
+    match embed.field(name).map(str::trim) {
+        None | Some("" | "none" | "unknown" | "N/A") => Ok(default),
+        Some(_) => number(embed, name),
+    }
+}
+
+fn decimal_or(embed: &Embed, name: &str, default: f64) -> Result<f64, Refused> {
+    let n: f64 = number_or(embed, name, default)?;
+    if n.is_finite() {
+        Ok(n)
+    } else {
+        Err(Refused(format!("{name} is not finite")))
+    }
+}
+
+/// `1 (25 sec)`: how many pauses and how long together.
+fn pauses(value: &str) -> Result<(i64, i64), Refused> {
+    let mut numbers = value
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|n| !n.is_empty())
+        .map(|n| n.parse::<i64>());
+    match (numbers.next(), numbers.next()) {
+        (None, _) => Ok((0, 0)),
+        (Some(Ok(count)), None) => Ok((count, 0)),
+        (Some(Ok(count)), Some(Ok(seconds))) => Ok((count, seconds)),
+        _ => Err(Refused(format!("Lua_Pauses is {value:?}"))),
+    }
+}
+
+/// A JSON list in a field. Older scripts escape quotes twice.
+fn list<T: serde::de::DeserializeOwned>(embed: &Embed, name: &str) -> Result<Vec<T>, Refused> {
+    let value = embed.field(name).unwrap_or_default().trim();
+    if value.is_empty() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_str(value)
+        .or_else(|_| serde_json::from_str(&value.replace("\\\"", "\"")))
+        .map_err(|e| Refused(format!("{name} is no JSON list: {e}")))
+}
+
+/// The `1.7.2` of a text that holds `v1.7.2`.
+pub fn version_in(text: &str) -> Option<String> {
+    text.match_indices('v').find_map(|(at, _)| {
+        let version: String = text[at + 1..]
+            .chars()
+            .take_while(|c| c.is_ascii_digit() || *c == '.')
+            .collect();
+        let version = version.trim_end_matches('.');
+        let parts: Vec<&str> = version.split('.').collect();
+        (parts.len() == 3 && parts.iter().all(|p| !p.is_empty())).then(|| version.to_owned())
+    })
+}
+
+/// The signature in a footer: `hmac-sha256 <64 hex>`.
+pub fn signature_in(text: &str) -> Option<&str> {
+    let rest = text.split_once("hmac-sha256 ")?.1;
+    rest.get(..64)
+        .filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use gametimes_format::EndReason;
+
+    use super::*;
+
+    const SURRENDER: &[u8] =
+        include_bytes!("../../tests/data/samples/gametimes/gametime-room1-R1-1795179043.json");
+    const SURRENDER_MESSAGE: &str =
+        include_str!("../../tests/data/samples/messages/room1-R1-1795179043.json");
+
+    #[test]
+    fn an_old_file_is_completed_from_its_message() {
+        let report = Report::from_file(SURRENDER).unwrap();
+        assert_eq!(report.completeness, Completeness::OldFile);
+        assert_eq!(report.meta.end_reason, EndReason::Surrender);
+        assert_eq!(report.meta.surrender.caller_name, "Player01");
+        assert_eq!((report.meta.winner, report.meta.defender), (1, 1));
+        assert_eq!(report.meta.teams.axis.len(), 6);
+        assert_eq!(report.meta.pauses[0].sec, 16);
+        assert_eq!(report.meta.timelimit_minutes, 3.0);
+        assert_eq!(report.version, "1.7.2");
+        assert_eq!(report.server(), "127.0.0.1:27986");
+        assert_eq!(report.doubts, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_message_alone_tells_all_but_the_players_times() {
+        let message: Message = serde_json::from_str(SURRENDER_MESSAGE).unwrap();
+        let alone = Report::from_message(&message).unwrap();
+        let file = Report::from_file(SURRENDER).unwrap();
+        let mut expected = file.meta.clone();
+        expected.spawn_stats.clear();
+        expected.server_ip.clear();
+        expected.server_port.clear();
+        assert_eq!(alone.meta, expected);
+        assert_eq!(alone.completeness, Completeness::Embed);
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let refused = |edit: fn(&mut Message)| {
+            let mut message: Message = serde_json::from_str(SURRENDER_MESSAGE).unwrap();
+            edit(&mut message);
+            Report::from_message(&message).unwrap_err().0
+        };
+        assert!(refused(|m| m.embeds.clear()).contains("no embed"));
+        assert!(refused(|m| m.embeds[0].fields[1].value = "7".into()).contains("meta.round"));
+        assert!(refused(|m| m.embeds[0].fields[1].value = "x".into()).contains("Round is \"x\""));
+        assert!(
+            refused(|m| m.embeds[0].fields[11].value = "1".into()).contains("meta.round_end_unix")
+        );
+        assert!(refused(|m| m.embeds[0].fields[17].value = "[{".into()).contains("Axis_JSON"));
+        assert!(
+            Report::from_file(b"{}")
+                .unwrap_err()
+                .0
+                .contains("not a gametimes file")
+        );
+    }
+
+    #[test]
+    fn footers_are_read() {
+        let hex = "ab".repeat(32);
+        let text = format!("gametimes v0.1.0 hmac-sha256 {hex}");
+        assert_eq!(version_in(&text).as_deref(), Some("0.1.0"));
+        assert_eq!(signature_in(&text), Some(hex.as_str()));
+        assert_eq!(
+            version_in("Slomix Lua Webhook v1.7.2").as_deref(),
+            Some("1.7.2")
+        );
+        assert_eq!(version_in("v1.2 only"), None);
+        assert_eq!(signature_in("hmac-sha256 zz"), None);
+    }
+}

@@ -1,0 +1,122 @@
+//! What goes on right now, for the API's `delivery`, the metrics and the health check.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use metrics::{counter, gauge};
+use serde::Serialize;
+
+/// One source's state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Delivery {
+    /// When something came this way last; null when nothing did since the start.
+    pub last_seen_unix: Option<i64>,
+    /// What waits to be stored.
+    pub queued: i64,
+    /// What was stored since the start.
+    pub stored: u64,
+    /// What was refused, and attempts that failed, since the start.
+    pub failed: u64,
+    /// The last failure.
+    pub last_error: Option<String>,
+}
+
+/// The state of all sources.
+#[derive(Debug, Default)]
+pub struct Status {
+    sources: Mutex<BTreeMap<&'static str, Delivery>>,
+    discord_connected: AtomicBool,
+    database_failures: AtomicU64,
+    rounds_changed: AtomicU64,
+    last_stored_unix: AtomicI64,
+}
+
+impl Status {
+    fn with<T>(&self, source: &'static str, f: impl FnOnce(&mut Delivery) -> T) -> T {
+        f(self
+            .sources
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(source)
+            .or_default())
+    }
+
+    /// Something came.
+    pub fn seen(&self, source: &'static str) {
+        self.with(source, |s| {
+            s.last_seen_unix = Some(Timestamp::now().as_second())
+        });
+    }
+
+    /// Something waits to be stored.
+    pub fn queued(&self, source: &'static str, count: i64) {
+        let queued = self.with(source, |s| {
+            s.last_seen_unix = Some(Timestamp::now().as_second());
+            s.queued += count;
+            s.queued
+        });
+        gauge!("gametimes_queued", "source" => source).set(queued as f64);
+    }
+
+    /// Something was stored, or refused.
+    pub fn stored(&self, source: &'static str, refused: bool) {
+        let queued = self.with(source, |s| {
+            s.queued -= 1;
+            if refused {
+                s.failed += 1;
+            } else {
+                s.stored += 1;
+            }
+            s.queued
+        });
+        gauge!("gametimes_queued", "source" => source).set(queued as f64);
+        let outcome = if refused { "refused" } else { "stored" };
+        counter!("gametimes_arrivals_total", "source" => source, "outcome" => outcome).increment(1);
+        self.last_stored_unix
+            .store(Timestamp::now().as_second(), Ordering::Relaxed);
+    }
+
+    /// A source failed as a whole: a server that cannot be reached, a folder that cannot be read.
+    pub fn failed(&self, source: &'static str, error: &str) {
+        self.with(source, |s| {
+            s.failed += 1;
+            s.last_error = Some(error.chars().take(300).collect());
+        });
+        counter!("gametimes_source_failures_total", "source" => source).increment(1);
+    }
+
+    /// Whether the gateway is connected.
+    pub fn discord_connected(&self, connected: bool) {
+        self.discord_connected.store(connected, Ordering::Relaxed);
+        gauge!("gametimes_discord_connected").set(f64::from(u8::from(connected)));
+    }
+
+    /// Whether the gateway is connected.
+    pub fn is_discord_connected(&self) -> bool {
+        self.discord_connected.load(Ordering::Relaxed)
+    }
+
+    /// The database did not take a batch.
+    pub fn database_failed(&self) {
+        self.database_failures.fetch_add(1, Ordering::Relaxed);
+        counter!("gametimes_database_failures_total").increment(1);
+    }
+
+    /// Rows of rounds changed.
+    pub fn rounds_changed(&self, count: usize) {
+        self.rounds_changed
+            .fetch_add(count as u64, Ordering::Relaxed);
+        counter!("gametimes_rounds_changed_total").increment(count as u64);
+    }
+
+    /// The state of each source.
+    pub fn delivery(&self) -> BTreeMap<String, Delivery> {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources
+            .iter()
+            .map(|(name, delivery)| ((*name).to_owned(), delivery.clone()))
+            .collect()
+    }
+}

@@ -1,0 +1,478 @@
+//! Adding facts, and making the rows around them anew.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use super::database::{StoreError, Transaction};
+use super::value::{Row, Value};
+use super::{Arrival, Content, Mark, Store, identity, write};
+use crate::args;
+use crate::files::stats::StatsFile;
+use crate::link::{self, Document, Fact, ForeignRound, REACH_SECONDS, rows};
+use crate::report::Report;
+
+/// What a call of [`Store::apply`] changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Facts that were not known yet.
+    pub new_facts: usize,
+    /// Facts that were known already.
+    pub repeated: usize,
+    /// What was refused.
+    pub rejected: usize,
+    /// Rounds whose rows changed: their `rounds.id`.
+    pub rounds: Vec<i64>,
+}
+
+/// A fact together with the group of rows it is part of.
+pub(super) struct Stored {
+    pub fact: Fact,
+    pub group_id: Option<i64>,
+    pub received_unix: i64,
+}
+
+/// Most rejected things that are kept.
+const REJECTED_MAX: i64 = 10_000;
+
+impl Store {
+    /// Stores arrivals and makes all rows they touch anew, in one transaction: all of it happens, or nothing.
+    ///
+    /// # Errors
+    /// When the database fails; nothing was changed then.
+    pub async fn apply(&self, arrivals: &[Arrival]) -> Result<Applied, StoreError> {
+        let now = Timestamp::now().as_second();
+        let mut applied = Applied::default();
+        let mut transaction = self.database.begin().await?;
+        let touched = self
+            .add_facts(&mut transaction, arrivals, now, &mut applied)
+            .await?;
+        for arrival in arrivals {
+            if let Content::Rejected { reason, excerpt } = &arrival.content {
+                applied.rejected += 1;
+                reject(&mut transaction, arrival, reason, excerpt, now).await?;
+            }
+            for mark in &arrival.marks {
+                set_mark(&mut transaction, mark, now).await?;
+            }
+        }
+        let mut comparisons = Vec::new();
+        if !touched.is_empty() {
+            let times = self.with_partners(&mut transaction, touched).await?;
+            let facts = self.load(&mut transaction, &times).await?;
+            let plain: Vec<Fact> = facts.iter().map(|s| s.fact.clone()).collect();
+            let rounds = link::assemble(&plain);
+            let built = rows::build(&plain, &rounds, &self.zone);
+            let near = |at: i64| times.iter().any(|t| (t - at).abs() <= REACH_SECONDS);
+            let core: Vec<bool> = rounds
+                .iter()
+                .map(|r| r.members().any(|i| near(plain[i].at_unix)))
+                .collect();
+            let plan = write::Plan {
+                facts: &facts,
+                rounds: &rounds,
+                rows: &built,
+                core: &core,
+            };
+            (applied.rounds, comparisons) =
+                write::write(&mut transaction, &self.columns, &plan).await?;
+        }
+        transaction.commit().await?;
+        for comparison in comparisons {
+            tracing::info!("{comparison}");
+        }
+        Ok(applied)
+    }
+
+    /// Adds what is new; returns the times of the facts that are new or changed, with what may name their partners.
+    async fn add_facts(
+        &self,
+        transaction: &mut Transaction,
+        arrivals: &[Arrival],
+        now: i64,
+        applied: &mut Applied,
+    ) -> Result<Vec<Touched>, StoreError> {
+        const COLUMNS: [&str; 11] = [
+            "kind",
+            "identity",
+            "server",
+            "at_unix",
+            "stats_name",
+            "event_id",
+            "source",
+            "origin",
+            "body",
+            "timeline",
+            "received_unix",
+        ];
+        let mut fresh: BTreeMap<String, (Vec<Value>, Touched)> = BTreeMap::new();
+        let mut facts = 0;
+        for arrival in arrivals {
+            let Some((row, touched)) = fact_row(arrival, &self.zone, now)? else {
+                continue;
+            };
+            facts += 1;
+            let entry = fresh
+                .entry(touched.identity.clone())
+                .or_insert((row, touched));
+            // The same file by two ways, of which only one tells the server.
+            if matches!(&entry.0[2], Value::Text(Some(server)) if server.is_empty()) {
+                entry.0[2] = server_of(arrival).into();
+            }
+        }
+        let list: Vec<Vec<Value>> = fresh.values().map(|(row, _)| row.clone()).collect();
+        let tail = "ON CONFLICT (identity) DO UPDATE SET server = EXCLUDED.server \
+                    WHERE gametimes_facts.server = '' AND EXCLUDED.server <> '' RETURNING identity";
+        let returned = transaction
+            .insert("gametimes_facts", &COLUMNS, &list, tail)
+            .await?;
+        applied.new_facts = returned.len();
+        applied.repeated = facts - returned.len();
+        Ok(returned
+            .iter()
+            .filter_map(|row| fresh.remove(row.text(0)?))
+            .map(|(_, touched)| touched)
+            .collect())
+    }
+
+    /// The times around which rows may change: those of the new facts, and of the facts that name them or are named.
+    async fn with_partners(
+        &self,
+        transaction: &mut Transaction,
+        touched: Vec<Touched>,
+    ) -> Result<BTreeSet<i64>, StoreError> {
+        let mut times: BTreeSet<i64> = touched.iter().map(|t| t.at_unix).collect();
+        for (column, keys) in [
+            (
+                "stats_name",
+                touched
+                    .iter()
+                    .map(|t| &t.stats_name)
+                    .collect::<BTreeSet<_>>(),
+            ),
+            ("event_id", touched.iter().map(|t| &t.event_id).collect()),
+        ] {
+            let keys: Vec<Value> = keys
+                .into_iter()
+                .filter(|k| !k.is_empty())
+                .map(Value::from)
+                .collect();
+            for chunk in keys.chunks(500) {
+                let sql = format!(
+                    "SELECT DISTINCT at_unix FROM gametimes_facts WHERE {column} IN ({})",
+                    placeholders(chunk.len())
+                );
+                times.extend(
+                    transaction
+                        .rows(&sql, chunk)
+                        .await?
+                        .iter()
+                        .filter_map(|row| row.int(0)),
+                );
+            }
+        }
+        Ok(times)
+    }
+
+    /// All facts that have a say in the rows around these times.
+    async fn load(
+        &self,
+        transaction: &mut Transaction,
+        times: &BTreeSet<i64>,
+    ) -> Result<Vec<Stored>, StoreError> {
+        const SELECT: &str = "SELECT id, kind, identity, server, at_unix, origin, body, group_id, received_unix, stats_name \
+                              FROM gametimes_facts WHERE ";
+        let mut found: HashMap<i64, Stored> = HashMap::new();
+        let mut names = BTreeSet::new();
+        let spans = spans(times, 2 * REACH_SECONDS);
+        for (from, to) in &spans {
+            let sql = format!("{SELECT} at_unix BETWEEN $1 AND $2");
+            for row in transaction.rows(&sql, args![*from, *to]).await? {
+                names.insert(row.string(9));
+                let stored = stored(&row)?;
+                found.insert(stored.fact.id, stored);
+            }
+        }
+        // A stats file whose name's time is off (another time zone) is still found by its name.
+        let names: Vec<Value> = names
+            .into_iter()
+            .filter(|n| !n.is_empty())
+            .map(Value::from)
+            .collect();
+        for chunk in names.chunks(500) {
+            let sql = format!(
+                "SELECT id, at_unix FROM gametimes_facts WHERE stats_name IN ({})",
+                placeholders(chunk.len())
+            );
+            for row in transaction.rows(&sql, chunk).await? {
+                let id = row.int(0).unwrap_or_default();
+                if !found.contains_key(&id) {
+                    for row in transaction
+                        .rows(&format!("{SELECT} id = $1"), args![id])
+                        .await?
+                    {
+                        found.insert(id, stored(&row)?);
+                    }
+                }
+            }
+        }
+        let mut facts: Vec<Stored> = found.into_values().collect();
+        self.add_foreign(transaction, &spans, &mut facts).await?;
+        facts.sort_by_key(|s| s.fact.id);
+        Ok(facts)
+    }
+
+    /// Rounds that another bot stored in the same tables.
+    async fn add_foreign(
+        &self,
+        transaction: &mut Transaction,
+        spans: &[(i64, i64)],
+        facts: &mut Vec<Stored>,
+    ) -> Result<(), StoreError> {
+        let ours: BTreeSet<String> = facts
+            .iter()
+            .filter_map(|s| match &s.fact.document {
+                Document::Stats(file) => Some(file.name.match_id.clone()),
+                _ => None,
+            })
+            .collect();
+        for (from, to) in spans {
+            let local = |unix: i64| {
+                let time = Timestamp::from_second(unix)
+                    .unwrap_or_default()
+                    .to_zoned(self.zone.clone());
+                time.strftime("%Y-%m-%d-%H%M%S").to_string()
+            };
+            let sql = "SELECT r.id, r.match_id, r.round_number, r.map_name FROM rounds r \
+                       LEFT JOIN gametimes_groups g ON g.round_id = r.id \
+                       WHERE r.match_id BETWEEN $1 AND $2 AND (g.id IS NULL OR g.adopted = $3)";
+            for row in transaction
+                .rows(sql, args![local(*from), local(*to), true])
+                .await?
+            {
+                let match_id = row.string(1);
+                let Some(at_unix) = unix_of(&match_id, &self.zone) else {
+                    continue;
+                };
+                if ours.contains(&match_id) {
+                    continue;
+                }
+                let round_id = row.int(0).unwrap_or_default();
+                let foreign = ForeignRound {
+                    round_id,
+                    name: format!(
+                        "{match_id}-{}-round-{}.txt",
+                        row.string(3),
+                        row.int(2).unwrap_or_default()
+                    ),
+                    match_id,
+                    map: row.string(3),
+                    round: u8::try_from(row.int(2).unwrap_or_default()).unwrap_or_default(),
+                };
+                facts.push(Stored {
+                    fact: Fact {
+                        id: -round_id,
+                        identity: format!("foreign {}", foreign.name),
+                        server: String::new(),
+                        at_unix,
+                        document: Document::Foreign(Box::new(foreign)),
+                    },
+                    group_id: None,
+                    received_unix: 0,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A fact that is new or changed.
+struct Touched {
+    identity: String,
+    at_unix: i64,
+    stats_name: String,
+    event_id: String,
+}
+
+/// The row of a fact, or none for what is no fact.
+fn fact_row(
+    arrival: &Arrival,
+    zone: &TimeZone,
+    now: i64,
+) -> Result<Option<(Vec<Value>, Touched)>, StoreError> {
+    let json = |e: serde_json::Error| StoreError::Content(e.to_string());
+    let (kind, touched, body, timeline) = match &arrival.content {
+        Content::Report(report) => {
+            let body = serde_json::to_vec(report).map_err(json)?;
+            let timeline = serde_json::to_vec(&report.events).map_err(json)?;
+            let touched = Touched {
+                identity: identity(&[b"report", &body, &timeline]),
+                at_unix: report.meta.round_end_unix,
+                stats_name: report.meta.stats_file.clone().unwrap_or_default(),
+                event_id: report.meta.event_id.clone(),
+            };
+            (
+                "report",
+                touched,
+                body,
+                (!report.events.is_empty()).then_some(timeline),
+            )
+        }
+        Content::Stats(file, bytes) => {
+            let touched = Touched {
+                identity: identity(&[b"stats", file.name.name.as_bytes(), bytes]),
+                at_unix: unix_of_civil(file.name.written, zone),
+                stats_name: file.name.name.clone(),
+                event_id: String::new(),
+            };
+            ("stats", touched, bytes.clone(), None)
+        }
+        Content::Rejected { .. } | Content::Nothing => return Ok(None),
+    };
+    let cut = |text: &str, most: usize| text.chars().take(most).collect::<String>();
+    let row = vec![
+        kind.into(),
+        Value::from(&touched.identity),
+        server_of(arrival).into(),
+        touched.at_unix.into(),
+        cut(&touched.stats_name, 256).into(),
+        cut(&touched.event_id, 64).into(),
+        arrival.source.into(),
+        cut(&arrival.origin, 256).into(),
+        body.into(),
+        Value::Bytes(timeline),
+        now.into(),
+    ];
+    Ok(Some((row, touched)))
+}
+
+/// The server as the content names it, else as the way it came does.
+fn server_of(arrival: &Arrival) -> String {
+    let told = match &arrival.content {
+        Content::Report(report) => report.server(),
+        _ => String::new(),
+    };
+    let server = if told.is_empty() {
+        &arrival.server
+    } else {
+        &told
+    };
+    server.chars().take(128).collect()
+}
+
+fn stored(row: &Row) -> Result<Stored, StoreError> {
+    let broken = |why: String| {
+        StoreError::Content(format!("fact {}: {why}", row.int(0).unwrap_or_default()))
+    };
+    let document = if row.text(1) == Some("stats") {
+        let name = row.string(9);
+        let file = StatsFile::parse(&name, row.bytes(6)).map_err(|e| broken(e.0))?;
+        Document::Stats(Box::new(file))
+    } else {
+        let report: Report =
+            serde_json::from_slice(row.bytes(6)).map_err(|e| broken(e.to_string()))?;
+        Document::Report(Box::new(report))
+    };
+    Ok(Stored {
+        fact: Fact {
+            id: row.int(0).unwrap_or_default(),
+            identity: row.string(2),
+            server: row.string(3),
+            at_unix: row.int(4).unwrap_or_default(),
+            document,
+        },
+        group_id: row.int(7),
+        received_unix: row.int(8).unwrap_or_default(),
+    })
+}
+
+async fn reject(
+    transaction: &mut Transaction,
+    arrival: &Arrival,
+    reason: &str,
+    excerpt: &str,
+    now: i64,
+) -> Result<(), StoreError> {
+    let cut = |text: &str, most: usize| -> String {
+        text.chars().filter(|c| *c != '\0').take(most).collect()
+    };
+    let sql = "INSERT INTO gametimes_rejected (source, origin, reason, excerpt, times, first_unix, last_unix) \
+               VALUES ($1, $2, $3, $4, 1, $5, $5) ON CONFLICT (source, origin, reason) \
+               DO UPDATE SET times = gametimes_rejected.times + 1, last_unix = EXCLUDED.last_unix";
+    let values = args![
+        arrival.source,
+        cut(&arrival.origin, 256),
+        cut(reason, 1024),
+        cut(excerpt, 500),
+        now
+    ];
+    transaction.execute(sql, values).await?;
+    let sql =
+        "DELETE FROM gametimes_rejected WHERE id <= (SELECT MAX(id) FROM gametimes_rejected) - $1";
+    transaction.execute(sql, args![REJECTED_MAX]).await?;
+    Ok(())
+}
+
+async fn set_mark(transaction: &mut Transaction, mark: &Mark, now: i64) -> Result<(), StoreError> {
+    match mark {
+        Mark::Reached { name, value } => {
+            let sql = "INSERT INTO gametimes_state (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE \
+                       SET value = EXCLUDED.value \
+                       WHERE CAST(gametimes_state.value AS BIGINT) < CAST(EXCLUDED.value AS BIGINT)";
+            transaction
+                .execute(sql, args![name, value.to_string()])
+                .await?;
+        }
+        Mark::File {
+            place,
+            path,
+            size_bytes,
+            modified_unix,
+        } => {
+            let sql = "INSERT INTO gametimes_files (place, path, size_bytes, modified_unix, read_unix) \
+                       VALUES ($1, $2, $3, $4, $5) ON CONFLICT (place, path) DO UPDATE SET \
+                       size_bytes = EXCLUDED.size_bytes, modified_unix = EXCLUDED.modified_unix, \
+                       read_unix = EXCLUDED.read_unix";
+            let size = i64::try_from(*size_bytes).unwrap_or(i64::MAX);
+            transaction
+                .execute(sql, args![place, path, size, *modified_unix, now])
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// `$1, $2, ...`.
+pub(super) fn placeholders(count: usize) -> String {
+    (1..=count)
+        .map(|n| format!("${n}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The spans around times, overlapping ones joined.
+fn spans(times: &BTreeSet<i64>, around: i64) -> Vec<(i64, i64)> {
+    let mut spans: Vec<(i64, i64)> = Vec::new();
+    for &time in times {
+        match spans.last_mut() {
+            Some(last) if time - around <= last.1 => last.1 = time + around,
+            _ => spans.push((time - around, time + around)),
+        }
+    }
+    spans
+}
+
+/// The unix time of a match id, local time of the server.
+pub fn unix_of(match_id: &str, zone: &TimeZone) -> Option<i64> {
+    let civil = DateTime::strptime("%Y-%m-%d-%H%M%S", match_id.get(..17)?).ok()?;
+    Some(unix_of_civil(civil, zone))
+}
+
+/// An hour that the clock goes through twice counts as its first time.
+fn unix_of_civil(civil: DateTime, zone: &TimeZone) -> i64 {
+    zone.to_ambiguous_timestamp(civil)
+        .compatible()
+        .map_or(0, Timestamp::as_second)
+}

@@ -1,0 +1,125 @@
+//! From the message to the API, over the stand-in for Discord.
+
+mod support;
+
+use gametimes_discord_standin::Discord;
+use serde_json::json;
+use support::{config_in, get, sample, settings_for, wait_for_rounds};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_with_a_file_becomes_a_round() {
+    let discord = Discord::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config_in(&folder);
+    config.discord = Some(settings_for(&discord));
+    let bot = gametimes_bot::start(config).await.unwrap();
+
+    let file = sample("gametimes/gametime-room1-R1-1795179043.json");
+    let body = serde_json::from_slice(&sample("messages/room1-R1-1795179043.json")).unwrap();
+    discord
+        .post(
+            discord.webhook().id,
+            &body,
+            &[("gametime-room1-R1-1795179043.json", &file)],
+        )
+        .unwrap();
+
+    let rounds = wait_for_rounds(&bot, 1).await;
+    assert_eq!(rounds[0]["map_name"], "room1");
+    assert_eq!(rounds[0]["end_reason"], "surrender");
+    assert_eq!(rounds[0]["actual_duration_seconds"], 54);
+    let id = rounds[0]["id"].as_i64().unwrap();
+    let (status, players) = get(&bot.url(&format!("/api/rounds/{id}/players"))).await;
+    assert_eq!((status, players.as_array().unwrap().len()), (200, 12));
+    assert_eq!(
+        (&players[0]["name"], &players[0]["dead_seconds"]),
+        (&json!("Player02"), &json!(18))
+    );
+    let (status, page) = get(&bot.url(&format!("/rounds/{id}"))).await;
+    assert_eq!(status, 200);
+    assert!(
+        page.as_str().unwrap().contains("<h1>room1 R1</h1>"),
+        "{page}"
+    );
+    let (_, health) = get(&bot.url("/api/health")).await;
+    assert_eq!(health["discord_connected"], json!(true));
+    bot.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_posted_while_the_bot_was_down_is_caught_up() {
+    let discord = Discord::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config_in(&folder);
+    config.discord = Some(settings_for(&discord));
+    let post = |name: &str| {
+        let body = serde_json::from_slice(&sample(&format!("messages/{name}.json"))).unwrap();
+        discord.post(discord.webhook().id, &body, &[]).unwrap();
+    };
+    post("room2-R1-1795178021");
+    let bot = gametimes_bot::start(config.clone()).await.unwrap();
+    wait_for_rounds(&bot, 1).await;
+    bot.stop().await.unwrap();
+    post("room2-R2-1795178128");
+    post("room1-R1-1795179043");
+    let bot = gametimes_bot::start(config).await.unwrap();
+    let rounds = wait_for_rounds(&bot, 3).await;
+    assert_eq!(rounds[0]["recorder"], "message");
+    bot.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_messages_are_refused_and_told() {
+    let discord = Discord::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config_in(&folder);
+    let other = discord.add_webhook(discord.channel_id());
+    config.discord = Some(settings_for(&discord));
+    let bot = gametimes_bot::start(config).await.unwrap();
+    let good: serde_json::Value =
+        serde_json::from_slice(&sample("messages/room1-R1-1795179043.json")).unwrap();
+    discord.post(other.id, &good, &[]).unwrap();
+    let mut renamed = good.clone();
+    renamed["username"] = "Somebody".into();
+    discord.post(discord.webhook().id, &renamed, &[]).unwrap();
+    let mut broken = good.clone();
+    broken["embeds"][0]["fields"][1]["value"] = "9".into();
+    discord.post(discord.webhook().id, &broken, &[]).unwrap();
+    discord.post_as_user(discord.channel_id(), "admin", "STATS_READY");
+    discord
+        .post(
+            discord.webhook().id,
+            &json!({"content": "hello", "username": "ET:Legacy Stats"}),
+            &[],
+        )
+        .unwrap();
+    discord
+        .post(
+            discord.webhook().id,
+            &good,
+            &[("gametime-room1-R1-1795179043.json", b"{\"meta\": 1}")],
+        )
+        .unwrap();
+    discord.post(discord.webhook().id, &good, &[]).unwrap();
+    wait_for_rounds(&bot, 1).await;
+    let (_, rejected) = get(&bot.url("/api/rejected")).await;
+    let reasons: Vec<&str> = rejected
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["reason"].as_str().unwrap())
+        .collect();
+    assert_eq!(reasons.len(), 4, "{reasons:?}");
+    for expected in [
+        "is not in discord.webhook_ids",
+        "the author is",
+        "a round is 1 or 2",
+        "not a gametimes file",
+    ] {
+        assert!(
+            reasons.iter().any(|r| r.contains(expected)),
+            "{expected}: {reasons:?}"
+        );
+    }
+    bot.stop().await.unwrap();
+}

@@ -1,0 +1,561 @@
+//! What the tapes do not hold: names shared, guids missing, ghosts, votes that fail, bounds. And a plain model of the same
+//! rules, against which random matches are held.
+
+use std::collections::HashMap;
+
+use gametimes_format::file::{EndReason, EventKind};
+use proptest::prelude::*;
+
+use super::{Outcome, Person, Round, Tracker};
+use crate::event::{Event, Level, ShutdownCause, Stamp, Text, What};
+
+/// Plays events by hand.
+#[derive(Default)]
+struct Play {
+    tracker: Tracker,
+    now_ms: i64,
+}
+
+impl Play {
+    fn what(&mut self, what: What) -> Option<Outcome> {
+        let at = Stamp {
+            level_ms: self.now_ms,
+            unix_ms: 1_795_000_000_000 + self.now_ms,
+        };
+        self.tracker.apply(&Event { at, what })
+    }
+
+    fn wait(&mut self, ms: i64) -> &mut Self {
+        self.now_ms += ms;
+        self
+    }
+
+    fn level(&mut self, restart: bool, gamestate: i32) {
+        let level = Level {
+            map: "supply".to_owned(),
+            restart,
+            gamestate,
+            max_clients: 64,
+            ..Level::default()
+        };
+        self.what(What::Level(Box::new(level)));
+        self.what(What::Rules {
+            gametype: 3,
+            round: 1,
+            timelimit_minutes: 20.0,
+        });
+    }
+
+    /// A round begins at once.
+    fn start() -> Self {
+        let mut play = Self::default();
+        play.level(true, 0);
+        play
+    }
+
+    fn connect(&mut self, slot: u8, guid: &str) {
+        self.what(What::Connect {
+            slot,
+            guid: Text::new(guid.as_bytes()),
+        });
+    }
+
+    fn team(&mut self, slot: u8, team: u8, name: &str) {
+        self.what(What::Player {
+            slot,
+            team,
+            name: Text::new(name.as_bytes()),
+        });
+    }
+
+    fn spawn(&mut self, slot: u8) {
+        self.what(What::Spawn {
+            slot,
+            revived: false,
+            by: None,
+        });
+    }
+
+    fn join(&mut self, slot: u8, guid: &str, name: &str, team: u8) {
+        self.connect(slot, guid);
+        self.team(slot, team, name);
+        self.spawn(slot);
+    }
+
+    fn kill(&mut self, by: u8, slot: u8) {
+        self.what(What::Death {
+            slot,
+            by: Some(by),
+            means: Text::new(b"MOD_MP40"),
+        });
+    }
+
+    fn exit(&mut self, text: &str) -> Round {
+        self.what(What::Exit(Text::new(text.as_bytes())));
+        let over = self.what(What::RoundOver {
+            timelimit_minutes: 20.0,
+        });
+        match over {
+            Some(Outcome::Ended(round)) => *round,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn person<'a>(round: &'a Round, key: &str) -> &'a Person {
+    let mut found = round.people.iter().filter(|p| p.key() == key);
+    let person = found
+        .next()
+        .unwrap_or_else(|| panic!("{key} in {:?}", round.people));
+    assert!(found.next().is_none(), "{key} twice");
+    person
+}
+
+#[test]
+fn two_who_share_a_name_and_have_no_guid_are_two() {
+    let mut play = Play::start();
+    play.join(1, "", "bot", 1);
+    play.join(2, "", "bot", 2);
+    play.wait(1000).kill(1, 2);
+    play.wait(500);
+    let round = play.exit("Wolf EndRound.");
+    let figures: Vec<_> = round
+        .people
+        .iter()
+        .map(|p| (p.kills, p.deaths, p.dead_ms))
+        .collect();
+    assert_eq!(figures, [(1, 0, 0), (0, 1, 500)]);
+}
+
+#[test]
+fn one_without_a_guid_who_comes_back_under_the_name_is_the_same() {
+    let mut play = Play::start();
+    play.join(1, "", "old name", 1);
+    play.team(1, 1, "^1new^7 name");
+    play.wait(1000).what(What::Leave { slot: 1 });
+    play.wait(5000).join(9, "", "new name", 1);
+    play.wait(1000);
+    let round = play.exit("Timelimit hit.");
+    let p = person(&round, "new name");
+    assert_eq!((p.spawns, p.played_ms, p.alive_ms), (2, 2000, 2000));
+}
+
+#[test]
+fn a_ghost_and_the_player_who_came_back_are_one() {
+    let mut play = Play::start();
+    play.join(1, "G", "x", 1);
+    play.wait(1000).join(5, "G", "x", 1); // the old connection has not timed out yet
+    play.wait(1000).what(What::Leave { slot: 1 });
+    play.wait(1000);
+    let round = play.exit("Timelimit hit.");
+    assert_eq!(person(&round, "G").spawns, 2);
+}
+
+#[test]
+fn a_guid_that_comes_late_is_taken_over() {
+    let mut play = Play::start();
+    play.join(1, "", "x", 1);
+    play.wait(1000).what(What::Guid {
+        slot: 1,
+        guid: Text::new(b"LATE"),
+    });
+    play.wait(1000);
+    let round = play.exit("Timelimit hit.");
+    assert_eq!(person(&round, "LATE").played_ms, 2000);
+}
+
+#[test]
+fn who_changes_the_team_while_dead_stays_dead_until_the_new_wave() {
+    let mut play = Play::start();
+    play.join(1, "A", "a", 1);
+    play.join(2, "B", "b", 2);
+    play.wait(1000).kill(2, 1);
+    play.wait(1000).team(1, 2, "a");
+    play.wait(3000).spawn(1);
+    play.wait(1000);
+    let round = play.exit("Wolf EndRound.");
+    let a = person(&round, "A");
+    assert_eq!((a.dead_ms, a.alive_ms, a.team), (4000, 2000, 2));
+    assert_eq!(person(&round, "B").denied_ms, 4000);
+}
+
+#[test]
+fn a_death_ends_at_the_move_to_the_spectators() {
+    let mut play = Play::start();
+    play.join(1, "A", "a", 1);
+    play.join(2, "B", "b", 2);
+    play.wait(1000).kill(2, 1);
+    play.wait(2000).team(1, 3, "a");
+    play.wait(5000);
+    let round = play.exit("Wolf EndRound.");
+    let a = person(&round, "A");
+    assert_eq!((a.dead_ms, a.max_dead_ms, a.played_ms), (2000, 2000, 3000));
+    assert!(round.teams.axis.is_empty());
+}
+
+#[test]
+fn team_mates_oneself_the_world_and_the_dead_are_no_kills() {
+    let mut play = Play::start();
+    play.join(1, "A", "a", 1);
+    play.join(2, "B", "b", 1);
+    play.join(3, "C", "c", 2);
+    play.kill(1, 2); // team mate
+    play.wait(100).spawn(2);
+    play.kill(2, 2); // oneself
+    play.wait(100).spawn(2);
+    play.what(What::Death {
+        slot: 2,
+        by: None,
+        means: Text::new(b"MOD_FALLING"),
+    });
+    play.kill(3, 2); // dead already: a death for the game, no kill
+    play.wait(100);
+    let round = play.exit("Wolf EndRound.");
+    assert!(
+        round
+            .people
+            .iter()
+            .all(|p| p.kills == 0 && p.denied_ms == 0)
+    );
+    assert_eq!(
+        (person(&round, "B").deaths, person(&round, "B").dead_ms),
+        (4, 300)
+    );
+}
+
+#[test]
+fn a_vote_that_fails_is_no_surrender_and_a_referee_needs_none() {
+    let surrender = |vote: &[What]| {
+        let mut play = Play::start();
+        play.join(1, "A", "a", 1);
+        vote.iter().for_each(|w| drop(play.what(w.clone())));
+        play.exit("Axis Surrender").surrender
+    };
+    let called = What::VoteCalled {
+        slot: 1,
+        surrender: true,
+    };
+    let other = What::VoteCalled {
+        slot: 1,
+        surrender: false,
+    };
+    let taken = surrender(std::slice::from_ref(&called));
+    assert_eq!(
+        (
+            taken.team,
+            taken.caller_guid.as_str(),
+            taken.caller_name.as_str()
+        ),
+        (1, "A", "a")
+    );
+    for vote in [
+        &[][..],
+        &[called.clone(), What::VoteFailed],
+        &[called, other],
+    ] {
+        let taken = surrender(vote);
+        assert_eq!(
+            (taken.team, taken.caller_guid.as_str()),
+            (1, ""),
+            "{vote:?}"
+        );
+    }
+    let mut play = Play::start();
+    let round = play.exit("Wolf EndRound.");
+    assert_eq!(
+        (round.surrender.team, round.end_reason),
+        (0, EndReason::Objective)
+    );
+}
+
+#[test]
+fn the_score_lives_over_restarts_and_ends_with_the_map() {
+    let mut play = Play::start();
+    let win = |play: &mut Play, side| {
+        play.what(What::Winner(side));
+        let round = play.exit("Wolf EndRound.");
+        (round.score.axis, round.score.allies)
+    };
+    assert_eq!(win(&mut play, 1), (1, 0));
+    play.level(true, 2);
+    play.level(true, 0);
+    assert_eq!(win(&mut play, 2), (1, 1));
+    play.level(true, 0);
+    assert_eq!(win(&mut play, 0), (1, 1), "a draw is nobody's");
+    // sv_maxclients was changed: the engine starts the map as a new one, but play goes on at once.
+    play.level(false, 0);
+    assert_eq!(win(&mut play, 2), (1, 2));
+    play.level(true, 5);
+    play.level(true, 0);
+    assert_eq!(win(&mut play, 1), (1, 0), "the match was reset");
+    play.level(false, -1);
+    play.level(true, 0);
+    assert_eq!(win(&mut play, 1), (1, 0), "another map");
+}
+
+#[test]
+fn nobody_wins_a_round_that_was_cut_off_or_voted_away() {
+    for cause in [
+        ShutdownCause::MapRestart,
+        ShutdownCause::MapChange,
+        ShutdownCause::Quit,
+        ShutdownCause::Crash,
+    ] {
+        let mut play = Play::start();
+        play.what(What::Winner(1)); // the map's default
+        let Some(Outcome::Ended(round)) = play.what(What::Shutdown(cause)) else {
+            panic!()
+        };
+        assert_eq!((round.winner, round.score.axis), (0, 0), "{cause:?}");
+    }
+    let mut play = Play::start();
+    play.what(What::Winner(1));
+    let round = play.exit("Nextmap vote passed");
+    assert_eq!((round.winner, round.end_reason), (0, EndReason::Vote));
+}
+
+#[test]
+fn warmup_is_the_wall_time_from_the_first_warmup_to_play() {
+    let mut play = Play::default();
+    play.level(false, -1);
+    play.wait(40_000).level(true, 2); // the warmup is restarted
+    play.wait(20_000).level(true, 0);
+    play.wait(1000);
+    assert_eq!(play.exit("Timelimit hit.").warmup_ms(), 60_000);
+    play.wait(5000).level(true, 0); // restarted without one
+    assert_eq!(play.exit("Timelimit hit.").warmup_ms(), 0);
+    play.wait(5000).level(true, 2);
+    play.wait(30_000).level(false, -1); // another map: its own warmup
+    play.wait(7000).level(true, 0);
+    assert_eq!(play.exit("Timelimit hit.").warmup_ms(), 7000);
+}
+
+#[test]
+fn end_reasons_are_the_games_own_words() {
+    for (text, reason) in [
+        ("Wolf EndRound.", EndReason::Objective),
+        ("Timelimit hit.", EndReason::TimeExpired),
+        ("Axis team eliminated.", EndReason::Eliminated),
+        ("Allied team eliminated.", EndReason::Eliminated),
+        (
+            "Axis team wins by drawing First Blood.",
+            EndReason::TimeExpired,
+        ),
+        (
+            "Allied team has the most survivors.",
+            EndReason::TimeExpired,
+        ),
+        ("Something new.", EndReason::Unknown),
+    ] {
+        assert_eq!(Play::start().exit(text).end_reason, reason, "{text}");
+    }
+}
+
+#[test]
+fn the_timeline_is_bounded_and_says_what_it_dropped() {
+    let mut play = Play::start();
+    play.join(1, "A", "a", 1);
+    for _ in 0..15_000 {
+        play.kill(1, 1);
+        play.wait(1).spawn(1);
+    }
+    let round = play.exit("Wolf EndRound.");
+    assert_eq!(round.timeline.len(), 20_000);
+    assert_eq!(round.timeline_dropped, 10_002);
+    assert_eq!(person(&round, "A").deaths, 15_000, "the sums go on");
+}
+
+#[test]
+fn the_timeline_tells_who_did_it() {
+    let mut play = Play::start();
+    play.join(1, "A", "a", 1);
+    play.join(2, "", "no guid", 2);
+    play.wait(1000).kill(2, 1);
+    play.wait(200).what(What::Limbo { slot: 1 });
+    let round = play.exit("Wolf EndRound.");
+    let kinds: Vec<_> = round.timeline.iter().map(|e| e.kind).collect();
+    use EventKind::{Death, Join, Limbo, Spawn};
+    assert_eq!(kinds, [Join, Spawn, Join, Spawn, Death, Limbo]);
+    let death = &round.timeline[4];
+    assert_eq!(
+        (
+            death.t_ms,
+            death.by.as_deref(),
+            death.means_of_death.as_deref()
+        ),
+        (1000, Some("no guid"), Some("MOD_MP40"))
+    );
+}
+
+#[test]
+fn a_round_of_more_people_than_there_is_room_for_goes_on() {
+    let mut play = Play::start();
+    for n in 0..300 {
+        play.join(3, &format!("{n}"), "x", 1);
+        play.wait(10).what(What::Leave { slot: 3 });
+    }
+    let round = play.exit("Wolf EndRound.");
+    assert_eq!(round.people.len(), 256);
+}
+
+/// One step of a random match.
+#[derive(Debug, Clone)]
+enum Step {
+    Wait(i64),
+    Join(u8, u8),
+    Leave(u8),
+    Kill(u8, u8),
+    Spawn(u8, bool),
+    Team(u8, u8),
+    Pause(bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let slot = || 0..6u8;
+    prop_oneof![
+        3 => (0..5000i64).prop_map(Step::Wait),
+        2 => (slot(), 0..8u8).prop_map(|(s, g)| Step::Join(s, g)),
+        1 => slot().prop_map(Step::Leave),
+        4 => (slot(), slot()).prop_map(|(a, b)| Step::Kill(a, b)),
+        4 => (slot(), any::<bool>()).prop_map(|(s, r)| Step::Spawn(s, r)),
+        1 => (slot(), 1..4u8).prop_map(|(s, t)| Step::Team(s, t)),
+        1 => any::<bool>().prop_map(Step::Pause),
+    ]
+}
+
+/// The same rules in the plainest way: a list of what was true in every millisecond-long interval.
+#[derive(Debug, Default)]
+struct Model {
+    /// Slot to guid and team.
+    slots: HashMap<u8, (u8, u8)>,
+    /// Slots that are alive, and those that are dead with the guid of their killer.
+    alive: HashMap<u8, bool>,
+    dead: HashMap<u8, Option<u8>>,
+    paused: bool,
+    played: i64,
+    sums: HashMap<u8, [i64; 7]>,
+}
+
+/// Indices of the model's sums.
+const SPAWNS: usize = 0;
+const DEATHS: usize = 1;
+const KILLS: usize = 2;
+const DEAD: usize = 3;
+const DENIED: usize = 4;
+const ALIVE: usize = 5;
+const PLAYED: usize = 6;
+
+impl Model {
+    fn add(&mut self, guid: u8, what: usize, n: i64) {
+        self.sums.entry(guid).or_default()[what] += n;
+    }
+
+    fn wait(&mut self, ms: i64) {
+        if self.paused {
+            return;
+        }
+        self.played += ms;
+        for (slot, (guid, team)) in self.slots.clone() {
+            if team == 1 || team == 2 {
+                self.add(guid, PLAYED, ms);
+                if self.alive.contains_key(&slot) {
+                    self.add(guid, ALIVE, ms);
+                }
+                if let Some(killer) = self.dead.get(&slot).copied() {
+                    self.add(guid, DEAD, ms);
+                    if let Some(killer) = killer {
+                        self.add(killer, DENIED, ms);
+                    }
+                }
+            }
+        }
+    }
+
+    fn off(&mut self, slot: u8) {
+        self.alive.remove(&slot);
+        self.dead.remove(&slot);
+    }
+}
+
+proptest! {
+    #[test]
+    fn random_matches_agree_with_the_plain_model(steps in prop::collection::vec(step(), 1..120)) {
+        let mut play = Play::start();
+        let mut model = Model::default();
+        for step in steps {
+            match step {
+                Step::Wait(ms) => {
+                    play.wait(ms);
+                    model.wait(ms);
+                }
+                Step::Join(slot, guid) => {
+                    // One guid is in one slot here; ghosts have their own test.
+                    if model.slots.values().any(|(g, _)| *g == guid) || model.slots.contains_key(&slot) {
+                        continue;
+                    }
+                    let team = 1 + guid % 2;
+                    play.connect(slot, &format!("G{guid}"));
+                    play.team(slot, team, "x");
+                    model.slots.insert(slot, (guid, team));
+                }
+                Step::Leave(slot) => {
+                    play.what(What::Leave { slot });
+                    model.slots.remove(&slot);
+                    model.off(slot);
+                }
+                Step::Kill(by, slot) => {
+                    let Some(&(guid, team)) = model.slots.get(&slot) else { continue };
+                    if team == 3 {
+                        continue;
+                    }
+                    play.kill(by, slot);
+                    model.add(guid, DEATHS, 1);
+                    if !model.dead.contains_key(&slot) {
+                        let killer = model.slots.get(&by).filter(|k| by != slot && k.1 != team).map(|k| k.0);
+                        if let Some(killer) = killer {
+                            model.add(killer, KILLS, 1);
+                        }
+                        model.alive.remove(&slot);
+                        model.dead.insert(slot, killer);
+                    }
+                }
+                Step::Spawn(slot, revived) => {
+                    let Some(&(guid, team)) = model.slots.get(&slot) else { continue };
+                    if team == 3 {
+                        continue;
+                    }
+                    play.what(What::Spawn { slot, revived, by: None });
+                    model.add(guid, SPAWNS, 1);
+                    model.dead.remove(&slot);
+                    model.alive.insert(slot, true);
+                }
+                Step::Team(slot, team) => {
+                    let Some(entry) = model.slots.get_mut(&slot) else { continue };
+                    let before = std::mem::replace(&mut entry.1, team);
+                    play.team(slot, team, "x");
+                    if team == 3 {
+                        model.off(slot);
+                    } else if before != team {
+                        model.alive.remove(&slot); // alive on the other team only after a spawn
+                    }
+                }
+                Step::Pause(paused) => {
+                    play.what(What::Pause(paused));
+                    model.paused = paused;
+                }
+            }
+        }
+        let round = play.exit("Wolf EndRound.");
+        prop_assert_eq!(round.played_ms, model.played);
+        let mut seen = HashMap::new();
+        for p in &round.people {
+            let guid: u8 = p.guid[1..].parse().unwrap();
+            let sums = [p.spawns.into(), p.deaths.into(), p.kills.into(), p.dead_ms, p.denied_ms, p.alive_ms, p.played_ms];
+            prop_assert!(seen.insert(guid, sums).is_none());
+        }
+        for (guid, sums) in model.sums {
+            prop_assert_eq!(seen.remove(&guid).unwrap_or_default(), sums, "guid {}", guid);
+        }
+        prop_assert!(seen.values().all(|sums| *sums == [0; 7]));
+    }
+}

@@ -1,0 +1,204 @@
+//! The server is killed at any moment: every round that was over is on disk and delivered, the one that was played is
+//! recovered up to its last second, and nobody ever sees half a file.
+
+mod common;
+#[path = "common/http.rs"]
+mod http;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Match, outbox};
+use gametimes_standin::Step;
+use http::Webhook;
+
+/// Kills in one run. Each takes about a third of a second.
+const KILLS: usize = 200;
+
+/// In a process of its own: plays rounds until it is killed, and says after every map which rounds were over. Not a test of
+/// its own: `killed_at_any_moment` starts it.
+#[test]
+#[ignore = "started by killed_at_any_moment"]
+fn server_that_is_killed() {
+    let home = std::env::var("GAMETIMES_TEST_HOME").unwrap();
+    let url = std::env::var("GAMETIMES_TEST_WEBHOOK").unwrap();
+    let begin: i64 = std::env::var("GAMETIMES_TEST_UNIX_MS")
+        .unwrap()
+        .parse()
+        .unwrap();
+    let mut game = Match::new(
+        Path::new(&home),
+        &[
+            ("gametimes_webhook_url", &url),
+            ("gametimes_keep_days", "0"),
+        ],
+    );
+    game.at(begin);
+    for n in 0..10_000 {
+        game.start();
+        println!("started");
+        for frame in 0..20 {
+            let killed = Step::print("Kill: 2 1 9: p2 killed p1 by MOD_MP40\n");
+            let alive = Step::Write(1, vec![(288, 2 + frame)]);
+            game.frame(100, [killed]);
+            game.frame(150, [alive]);
+            std::thread::sleep(Duration::from_millis(4));
+        }
+        if n % 4 != 3 {
+            game.finish();
+        }
+        game.stop();
+        println!("over");
+    }
+}
+
+fn child(home: &Path, url: &str, unix_ms: i64) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--ignored",
+            "--exact",
+            "server_that_is_killed",
+            "--nocapture",
+        ])
+        .env("GAMETIMES_TEST_HOME", home)
+        .env("GAMETIMES_TEST_WEBHOOK", url)
+        .env("GAMETIMES_TEST_UNIX_MS", unix_ms.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Kills a server after this long; gives how many of its rounds were over.
+fn kill_after(mut child: Child, pause: Duration) -> usize {
+    std::thread::sleep(pause);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.map_while(Result::ok).filter(|l| l == "over").count()
+}
+
+#[test]
+fn killed_at_any_moment() {
+    let home = tempfile::tempdir().unwrap();
+    let hook = Webhook::start([]);
+    let folder = home.path().join("legacy/gametimes");
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut rounds_over = 0;
+    for n in 0..KILLS {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        // A server needs some time to load; from then on every moment is as likely.
+        let pause = Duration::from_micros(30_000 + random % 350_000);
+        // Each server is a day later, so that no two rounds have the same name.
+        let unix_ms = 1_700_000_000_000 + n as i64 * 86_400_000;
+        rounds_over += kill_after(child(home.path(), &hook.url(), unix_ms), pause);
+        // What lies there under a final name is whole, at every moment.
+        if folder.exists() {
+            common::files(home.path());
+        }
+        assert!(outbox(home.path(), "queue").len() < 400);
+    }
+    // One more start takes up all that was left.
+    let mut last = Match::new(
+        home.path(),
+        &[
+            ("gametimes_webhook_url", &hook.url()),
+            ("gametimes_keep_days", "0"),
+        ],
+    );
+    last.at(1_900_000_000_000);
+    last.start();
+    let until = Instant::now() + Duration::from_secs(300);
+    while !outbox(home.path(), "queue").is_empty() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    last.stop();
+
+    let files = common::files(home.path());
+    let finished = files
+        .iter()
+        .filter(|f| f.meta.end_reason.as_str() != "server_crash")
+        .count();
+    let crashed = files.len() - finished;
+    println!(
+        "{KILLS} kills, {rounds_over} rounds said to be over, {finished} files of them, {crashed} recovered"
+    );
+    assert!(
+        finished >= rounds_over,
+        "{finished} files of {rounds_over} rounds that were over"
+    );
+    assert!(
+        rounds_over > KILLS / 2 && crashed > KILLS / 4,
+        "the kills came at moments that prove nothing"
+    );
+
+    let mut delivered: BTreeMap<String, usize> = BTreeMap::new();
+    for id in hook.taken() {
+        *delivered.entry(id).or_default() += 1;
+    }
+    let repeats: usize = delivered.values().map(|n| n - 1).sum();
+    println!(
+        "{} events delivered, {repeats} of them again",
+        delivered.len()
+    );
+    for file in &files {
+        let m = &file.meta;
+        assert!(
+            delivered.contains_key(&m.event_id),
+            "{} was never delivered",
+            file.file_name()
+        );
+        assert!(
+            gametimes_format::check::check(file).is_empty(),
+            "{}",
+            file.file_name()
+        );
+        if m.end_reason.as_str() == "server_crash" {
+            assert!(m.duration_ms <= 5000 && m.spawn_stats.len() <= 2, "{m:?}");
+        }
+    }
+    // Two files never tell of the same round.
+    let mut ids: Vec<_> = files.iter().map(|f| &f.meta.event_id).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), files.len());
+    assert_eq!(delivered.len(), files.len(), "every event has a file");
+    // A repeat needs a kill between the answer and the removal from the queue: rare, and told by its event_id.
+    assert!(repeats <= KILLS / 10, "{repeats} repeats");
+}
+
+/// All that was known stands in the recovered round: who killed whom, and how long it was played.
+#[test]
+fn a_recovered_round_holds_all_that_was_known() {
+    let home = tempfile::tempdir().unwrap();
+    let hook = Webhook::start([]);
+    let mut child = child(home.path(), &hook.url(), 1_700_000_000_000);
+    let mut lines = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
+    assert!(lines.any(|l| l == "started"));
+    std::thread::sleep(Duration::from_millis(15));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut next = Match::new(home.path(), &[]);
+    next.at(1_700_000_100_000);
+    next.start();
+    assert!(next.console_with("file written").contains("is recovered"));
+    next.stop();
+    let files = common::files(home.path());
+    let m = &files[0].meta;
+    assert_eq!(m.end_reason.as_str(), "server_crash");
+    assert_eq!(m.round_start_unix, 1_700_000_000);
+    assert_eq!(m.spawn_stats.len(), 2);
+    let deaths: u32 = m.spawn_stats.iter().map(|s| s.deaths).sum();
+    assert!(deaths > 0 && m.duration_ms > 0);
+    assert_eq!(
+        m.spawn_stats[1].kills, deaths,
+        "every death was a kill of the other"
+    );
+}

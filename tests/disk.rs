@@ -1,0 +1,55 @@
+//! A disk that is full: the game is unharmed, the log says it, and what could not be written is written once it can be.
+
+mod common;
+#[path = "common/http.rs"]
+mod http;
+
+use common::Match;
+use http::Webhook;
+
+/// No file of this process can grow beyond this any more, as on a disk that is full.
+fn limit_files(bytes: u64) {
+    // SAFETY: sets a limit of this process; the signal that comes with it is ignored.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        assert_eq!(libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit), 0);
+        limit.rlim_cur = bytes;
+        assert_eq!(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit), 0);
+    }
+}
+
+/// One test: the limit is the whole process'.
+#[test]
+fn a_full_disk_loses_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let hook = Webhook::start([]);
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+    game.start();
+    limit_files(1);
+    game.frame(5000, []);
+    game.finish();
+    let console = game.stop();
+    limit_files(libc::RLIM_INFINITY);
+    assert!(
+        console.contains("the journal cannot be written"),
+        "{console}"
+    );
+    assert!(
+        console.contains("it is kept in memory and tried again"),
+        "{console}"
+    );
+    assert!(
+        common::files(home.path()).is_empty(),
+        "nothing is half-written"
+    );
+    assert!(common::outbox(home.path(), "queue").is_empty());
+
+    game.start(); // the server goes on
+    game.console_with("file written");
+    hook.wait(1);
+    let files = common::files(home.path());
+    assert_eq!(files.len(), 1);
+    assert_eq!(hook.taken(), [files[0].meta.event_id.as_str()]);
+    game.stop();
+}

@@ -1,0 +1,176 @@
+//! The messages as they are posted, word for word. `UPDATE_GOLDEN=1 cargo test --test golden` writes them anew: read the
+//! difference before you commit it.
+
+mod common;
+
+use std::path::Path;
+
+use gametimes::event::{Event, ShutdownCause, Stamp, What};
+use gametimes::report::{Identity, gametimes_file};
+use gametimes::track::{Outcome, Tracker};
+use gametimes_format::message::limits;
+use gametimes_format::{GametimesFile, Message};
+
+/// Holds a message against its golden file. Ids that differ from run to run are replaced.
+fn check(name: &str, file: &GametimesFile) {
+    let text = serde_json::to_string_pretty(&file.payload).unwrap() + "\n";
+    let text = match file.meta.event_id.as_str() {
+        "" => text,
+        id => text.replace(id, "EVENT-ID"),
+    };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.json"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &text).unwrap();
+    }
+    let golden =
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    assert!(
+        golden == text,
+        "{name} differs from {}:\n{text}",
+        path.display()
+    );
+    within_limits(&file.payload);
+}
+
+fn within_limits(message: &Message) {
+    let embed = &message.embeds[0];
+    assert!(embed.fields.len() <= limits::FIELDS);
+    assert!(
+        embed.characters() <= limits::EMBED,
+        "{}",
+        embed.characters()
+    );
+    for field in &embed.fields {
+        assert!(
+            field.value.chars().count() <= limits::FIELD_VALUE,
+            "{}",
+            field.name
+        );
+        if field.name.ends_with("_JSON") {
+            serde_json::from_str::<serde_json::Value>(&field.value).unwrap();
+        }
+    }
+}
+
+/// 3v3, 6v6 with pauses and odd names, surrender, cut off, 20v20 with long names and markup: the messages of the tapes.
+#[test]
+fn messages_of_the_recorded_matches() {
+    for name in common::TAPES {
+        let home = tempfile::tempdir().unwrap();
+        common::play_in(home.path(), name);
+        for (n, file) in (1..).zip(common::files(home.path())) {
+            check(&format!("{name}-{n}"), &file);
+        }
+    }
+}
+
+fn text<const N: usize>(text: &str) -> gametimes::event::Text<N> {
+    gametimes::event::Text::new(text.as_bytes())
+}
+
+/// A round of this many players a side, whose names are as long as the engine lets them be, cut off by a crash.
+fn crashed(players: u8, name: impl Fn(u8) -> String) -> GametimesFile {
+    let mut tracker = Tracker::default();
+    let mut at = Stamp {
+        level_ms: 0,
+        unix_ms: 1_795_000_000_000,
+    };
+    let mut apply = |ms: i64, what: What| {
+        at.level_ms += ms;
+        at.unix_ms += ms;
+        tracker.apply(&Event { at, what })
+    };
+    let level = gametimes::event::Level {
+        map: "supply".to_owned(),
+        max_clients: 64,
+        ..Default::default()
+    };
+    apply(0, What::Level(Box::new(level)));
+    apply(
+        0,
+        What::Rules {
+            gametype: 3,
+            round: 2,
+            timelimit_minutes: 8.533_333,
+        },
+    );
+    for slot in 0..players * 2 {
+        let guid = text(&format!("{slot:032X}"));
+        apply(0, What::Connect { slot, guid });
+        apply(
+            0,
+            What::Player {
+                slot,
+                team: 1 + slot % 2,
+                name: text(&name(slot)),
+            },
+        );
+        apply(
+            0,
+            What::Spawn {
+                slot,
+                revived: false,
+                by: None,
+            },
+        );
+    }
+    let means = text("MOD_MP40");
+    apply(
+        61_000,
+        What::Death {
+            slot: 0,
+            by: Some(1),
+            means,
+        },
+    );
+    apply(2_000, What::Pause(true));
+    apply(25_000, What::Pause(false));
+    let ended = apply(4_000, What::Shutdown(ShutdownCause::Crash));
+    let Some(Outcome::Ended(round)) = ended else {
+        panic!("{ended:?}")
+    };
+    let identity = Identity {
+        event_id: "01900000-0000-7000-8000-000000000000".parse().unwrap(),
+        utc_offset_seconds: 3600,
+    };
+    gametimes_file(&round, &identity)
+}
+
+#[test]
+fn a_crash_of_20v20_with_names_of_35_characters() {
+    let file = crashed(20, |slot| format!("{slot:02}{}", "W".repeat(33)));
+    check("crash-20v20-long-names", &file);
+    for field in ["Axis_JSON", "Allies_JSON"] {
+        let team: Vec<serde_json::Value> =
+            serde_json::from_str(file.payload.embeds[0].field(field).unwrap()).unwrap();
+        assert_eq!(team.len(), 20, "nobody is left out");
+        assert!(team.iter().all(|p| p["guid"].as_str().unwrap().len() >= 8));
+    }
+}
+
+#[test]
+fn names_that_would_do_harm() {
+    let names = [
+        "\\\"},{\"guid\":\"x",
+        "@everyone <@&1> <#2>",
+        "**bold** ||spoiler|| `code` [x](http://y)",
+        "\u{202e}right to left\u{202c}",
+        "<script>alert(1)</script>",
+        "日本語のなまえ",
+    ];
+    check(
+        "harmful-names",
+        &crashed(3, |slot| names[usize::from(slot)].to_owned()),
+    );
+}
+
+/// However many players and whatever they are called: never over a limit, always JSON.
+#[test]
+fn thirty_two_players_a_side_with_the_widest_names_fit() {
+    for c in ["W", "日", "\u{1f600}", "\"", "\\"] {
+        let file = crashed(32, |slot| format!("{slot:02}{}", c.repeat(60)));
+        within_limits(&file.payload);
+        within_limits(&gametimes::report::message::trimmed(&file.payload));
+    }
+}

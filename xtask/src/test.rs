@@ -1,0 +1,137 @@
+//! `cargo xtask test`: all tests, and what they need.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::run::{build_module, cargo, root, run, target};
+
+/// Programs that tests run, and the Debian packages they come from.
+const NEEDED: [(&str, &str); 4] = [
+    ("cc", "gcc"),
+    ("valgrind", "valgrind"),
+    ("readelf", "binutils"),
+    ("curl", "curl"),
+];
+
+/// Runs all tests.
+#[derive(Debug, clap::Args)]
+pub struct Test {
+    /// Only checks and installs what the tests need.
+    #[arg(long)]
+    prepare: bool,
+}
+
+impl Test {
+    /// # Errors
+    /// A line for people: what is missing or what failed.
+    pub fn run(self) -> Result<(), String> {
+        prepare()?;
+        if self.prepare {
+            return Ok(());
+        }
+        run(&mut cargo(&["test", "--workspace"]))?;
+        // The same door with points that panic: in a folder of its own, so that it is never taken for the real module.
+        let faults = target().join("faults");
+        run(cargo(&["test", "--features", "faults", "--test", "faults"])
+            .env("CARGO_TARGET_DIR", faults))?;
+        let module = build_module()?;
+        check_module(&module)?;
+        under_valgrind(&target().join("debug/deps/libgametimes.so"))
+    }
+}
+
+/// Installs what is missing with apt-get when root, else says what to install.
+fn prepare() -> Result<(), String> {
+    let missing: Vec<&str> = NEEDED
+        .iter()
+        .filter(|(program, _)| !is_installed(program))
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages = missing.join(" ");
+    let is_root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|o| o.stdout == b"0\n");
+    if !is_root || !is_installed("apt-get") {
+        return Err(format!(
+            "the tests need these Debian packages: {packages}\n  sudo apt-get install {packages}"
+        ));
+    }
+    run(Command::new("apt-get").arg("update"))?;
+    run(Command::new("apt-get")
+        .args(["install", "--yes", "--no-install-recommends"])
+        .args(missing)
+        .env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// Whether a program is in PATH, or where Debian puts servers.
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let servers = ["/usr/sbin", "/sbin"].map(Path::new).map(Path::to_owned);
+    std::env::split_paths(&path)
+        .chain(servers)
+        .any(|folder| folder.join(program).is_file())
+}
+
+/// The module must stay mapped when the engine unloads it, and export what an engine looks for.
+fn check_module(module: &Path) -> Result<(), String> {
+    let readelf = |flag: &str| {
+        let output = Command::new("readelf")
+            .args(["--wide", flag])
+            .arg(module)
+            .output()
+            .map_err(|e| format!("readelf: {e}"))?;
+        Ok::<_, String>(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    if !readelf("--dynamic")?.contains("NODELETE") {
+        return Err(format!(
+            "{}: the flag NODELETE is missing",
+            module.display()
+        ));
+    }
+    let symbols = readelf("--dyn-syms")?;
+    for name in ["vmMain", "dllEntry"] {
+        if !symbols
+            .lines()
+            .any(|line| line.ends_with(&format!(" {name}")))
+        {
+            return Err(format!("{}: {name} is not exported", module.display()));
+        }
+    }
+    if symbols.contains("gametimes_arm_fault") {
+        return Err(format!(
+            "{}: built with the feature faults",
+            module.display()
+        ));
+    }
+    println!(
+        "{}: NODELETE, vmMain and dllEntry are there",
+        module.display()
+    );
+    Ok(())
+}
+
+/// Plays tapes under valgrind: no error and no lost memory in our code.
+fn under_valgrind(module: &Path) -> Result<(), String> {
+    for tape in ["surrender", "interrupted"] {
+        let home = tempfile::tempdir().map_err(|e| e.to_string())?;
+        run(Command::new("valgrind")
+            .args([
+                "--quiet",
+                "--error-exitcode=9",
+                "--leak-check=full",
+                "--errors-for-leak-kinds=definite",
+            ])
+            .arg(std::env::current_exe().map_err(|e| e.to_string())?)
+            .arg("play")
+            .arg(root().join(format!("tests/data/tapes/{tape}.tape.jsonl.gz")))
+            .arg("--home")
+            .arg(home.path())
+            .arg("--module")
+            .arg(module))?;
+    }
+    Ok(())
+}
