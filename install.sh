@@ -72,10 +72,15 @@ module_source=$(find_source "$MODULE" target/release/libgametimes.so)
 script_source=$(find_source gametimes.lua fallback-lua/gametimes.lua)
 cfg_source=$(find_source gametimes.cfg server-cfg/gametimes.cfg)
 
-# The value of a "+set name value" of a server of this folder that runs now.
+# The servers of this folder that run now.
+servers=
+for process in /proc/[0-9]*/exe; do
+  case $(readlink "$process" 2>/dev/null) in "$base"/etlded*) servers="$servers ${process%/exe}" ;; esac
+done
+
+# The value of their "+set name value".
 running_cvar() {
-  for process in /proc/[0-9]*; do
-    case $(readlink "$process/exe" 2>/dev/null) in "$base"/etlded*) ;; *) continue ;; esac
+  for process in $servers; do
     { tr '\0' '\n' <"$process/cmdline"; } 2>/dev/null |
       awk -v name="$1" 'want == 2 { print; exit } want == 1 { want = tolower($0) == name ? 2 : 0 } /^\+set/ { want = 1 }'
   done | sort -u
