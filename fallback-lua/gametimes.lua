@@ -1364,8 +1364,8 @@ local PRINTS = {
     if not is_slot(slot) then return end
     round.caller = vote == "Surrender" and { guid = guid_of(slot), name = name_of(slot) } or nil
   end,
-  [86] = function(text)                        -- Vote Failed: ...
-    if text:find("^Vote Failed: ") then round.caller = nil end
+  [86] = function(text)                        -- Vote Failed: ..., Vote TIMEOUT! ..., Vote CANCELED!
+    if text:find("^Vote ") and not text:find("^Vote Passed: ") then round.caller = nil end
   end,
 }
 
