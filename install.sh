@@ -100,6 +100,11 @@ if [ -z "$home" ]; then
   if [ -d "${HOME:-/nonexistent}/.etlegacy/$game" ]; then home=$HOME/.etlegacy; else home=$base; fi
 fi
 case $home in /*) ;; *) home=$PWD/$home ;; esac
+# What root installs, the server's user could not read, and what it writes, root's tools would own.
+if [ "$(id -u)" = 0 ] && [ "$mode" != check ]; then
+  owner=$(stat -c %U "$home" 2>/dev/null || stat -c %U "$base")
+  [ "$owner" = root ] || die "this server belongs to $owner: run this as that user (sudo -u $owner $0 ...). Nothing was changed."
+fi
 if [ -d "$home" ]; then
   home=$(cd "$home" && pwd -P)
 elif [ "$mode" = check ] || [ "$mode" = uninstall ]; then

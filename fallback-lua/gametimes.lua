@@ -1188,6 +1188,9 @@ local function stand_by()
   local module = cvar("gametimes_module")
   if module:find("^native") then return "the module does (gametimes_module is \"" .. decode(module) .. "\")" end
   if integer_setting("gametimes_enabled", 1, 0, 1) == 0 then return "gametimes_enabled is 0" end
+  for vm = 0, (et.FindSelf() or 0) - 1 do      -- listed twice in lua_modules, or installed in two places
+    if (et.FindMod(vm) or ""):find("^gametimes ") then return "another copy of this script does; lua_modules names it twice" end
+  end
 end
 
 --- Lets messages go that an earlier map left, though nobody gave this script a URL: their targets are known by file.

@@ -537,6 +537,18 @@ fn without_permission_nothing_is_touched() {
     assert_eq!(place.tree(), before);
 }
 
+#[test]
+fn root_does_not_install_for_another_user() {
+    if !is_root() {
+        return; // nobody else can try
+    }
+    let place = Place::new("base", "home");
+    std::os::unix::fs::chown(&place.home, Some(65534), None).unwrap();
+    let before = place.tree();
+    assert!(place.fails(&[]).contains("sudo -u nobody"));
+    assert_eq!(place.tree(), before);
+}
+
 fn is_root() -> bool {
     Command::new("id")
         .arg("-u")

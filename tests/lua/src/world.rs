@@ -39,6 +39,8 @@ pub struct World {
     pub unix_ms: i64,
     /// Local time minus UTC.
     pub utc_offset_seconds: i64,
+    /// The names of the scripts loaded before this one.
+    pub scripts_before: Vec<String>,
     /// The words of the console command that runs.
     pub arguments: Vec<String>,
     /// What the script printed.
@@ -230,6 +232,16 @@ impl Server {
             Ok(world.arguments.get(n).cloned().unwrap_or_default())
         })?;
         self.function(lua, &et, "RegisterModname", |_, _, _: LuaString| Ok(()))?;
+        self.function(lua, &et, "FindSelf", |world, _, ()| {
+            Ok(world.scripts_before.len())
+        })?;
+        self.function(lua, &et, "FindMod", |world, _, n: usize| {
+            assert!(
+                n < world.scripts_before.len(),
+                "the game would read foreign memory"
+            );
+            Ok(world.scripts_before[n].clone())
+        })?;
         self.function(lua, &et, "trap_Milliseconds", |world, _, ()| {
             Ok(world.unix_ms - 1_795_000_000_000)
         })?;

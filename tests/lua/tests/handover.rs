@@ -154,6 +154,25 @@ fn the_script_says_why_it_records_or_not() {
 }
 
 #[test]
+fn of_two_copies_of_the_script_one_records() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.world.borrow_mut().scripts_before = vec!["c0rnp0rn".into()];
+    assert_eq!(map(&mut server, Module::Absent, Script::Present, 0), "s");
+    server
+        .world
+        .borrow_mut()
+        .scripts_before
+        .push("gametimes 0.1.0 lua".into());
+    assert_eq!(map(&mut server, Module::Absent, Script::Present, 0), "");
+    assert!(
+        server.log().contains("another copy of this script does"),
+        "{}",
+        server.log()
+    );
+}
+
+#[test]
 fn switched_off_is_off() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
