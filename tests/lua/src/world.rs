@@ -39,6 +39,8 @@ pub struct World {
     pub unix_ms: i64,
     /// Local time minus UTC.
     pub utc_offset_seconds: i64,
+    /// Console commands that the script gave.
+    pub commands: Vec<String>,
     /// The names of the scripts loaded before this one.
     pub scripts_before: Vec<String>,
     /// The words of the console command that runs.
@@ -256,6 +258,15 @@ impl Server {
             "trap_Cvar_Set",
             |world, _, (name, value): (String, LuaString)| {
                 world.cvars.insert(name, value.as_bytes().to_vec());
+                Ok(())
+            },
+        )?;
+        self.function(
+            lua,
+            &et,
+            "trap_SendConsoleCommand",
+            |world, _, (_, command): (i64, String)| {
+                world.commands.push(command);
                 Ok(())
             },
         )?;

@@ -236,6 +236,15 @@ fn the_secrets_pass_from_one_to_the_other() {
             "{name} is taken out"
         );
     }
+    // The engine would go on showing the first value as the default.
+    let commands = std::mem::take(&mut round.server.world.borrow_mut().commands);
+    assert_eq!(
+        commands,
+        [
+            "unset gametimes_hmac_key\n",
+            "unset gametimes_webhook_url\n"
+        ]
+    );
     round.shutdown(0);
     assert_eq!(
         server.world.borrow().cvar("gametimes_webhook_url"),
