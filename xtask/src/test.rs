@@ -1,17 +1,19 @@
 //! `cargo xtask test`: all tests, and what they need.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::dist::check_module;
 use crate::run::{build_module, cargo, root, run, target};
 
 /// Programs that tests run, and the Debian packages they come from.
-const NEEDED: [(&str, &str); 4] = [
+const NEEDED: [(&str, &str); 6] = [
     ("cc", "gcc"),
     ("valgrind", "valgrind"),
     ("readelf", "binutils"),
     ("curl", "curl"),
+    ("postgres", "postgresql"),
+    ("sshd", "openssh-server"),
 ];
 
 /// Runs all tests.
@@ -73,15 +75,27 @@ fn prepare() -> Result<(), String> {
     run(Command::new("apt-get")
         .args(["install", "--yes", "--no-install-recommends"])
         .args(missing)
-        .env("DEBIAN_FRONTEND", "noninteractive"))
+        .env("DEBIAN_FRONTEND", "noninteractive"))?;
+    // A package that was there already under another name, or an apt-get that said nothing, would only show much later.
+    match NEEDED.iter().find(|(program, _)| !is_installed(program)) {
+        None => Ok(()),
+        Some((program, package)) => Err(format!(
+            "{program} is still missing after installing {package}"
+        )),
+    }
 }
 
 /// Whether a program is in PATH, or where Debian puts servers.
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let servers = ["/usr/sbin", "/sbin"].map(Path::new).map(Path::to_owned);
+    let postgres = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin"));
     std::env::split_paths(&path)
-        .chain(servers)
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+        .chain(postgres)
         .any(|folder| folder.join(program).is_file())
 }
 
