@@ -74,7 +74,8 @@ impl Kept {
             (c"gametimes_webhook_url", &self.webhooks),
             (c"gametimes_hmac_key", &self.hmac_key),
         ] {
-            if !secret.reveal().is_empty() {
+            // A value that somebody has set since is newer.
+            if !secret.reveal().is_empty() && engine.cvar(name).is_empty() {
                 engine.set_cvar(name, secret.reveal());
             }
         }
@@ -194,6 +195,7 @@ pub fn configured_game(engine: &impl Engine) -> Option<PathBuf> {
 }
 
 fn take_secret(engine: &impl Engine, name: &CStr, kept: &mut Secret) {
+    engine.register_cvar(name);
     let value = engine.cvar(name);
     if value.is_empty() {
         return;

@@ -259,6 +259,8 @@ fn no_secret_is_left_where_somebody_could_read_it() {
     game.start();
     assert_eq!(game.server.cvar("gametimes_webhook_url"), "");
     assert_eq!(game.server.cvar("gametimes_hmac_key"), "");
+    let listed = game.server.cvar_list();
+    assert!(!listed.contains("SECRET"), "{listed}");
     console = game.after(console, "switched off");
     game.server.console_command("gametimes status");
     console += &game.console_with("webhook 1:");
@@ -285,6 +287,18 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
         }
     }
     files
+}
+
+#[test]
+fn a_url_set_in_mid_map_is_not_overwritten_by_the_old_one() {
+    let home = tempfile::tempdir().unwrap();
+    let (old, new) = (Webhook::start([]), Webhook::start([]));
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &old.url())]);
+    game.start();
+    game.server.set_cvar("gametimes_webhook_url", new.url());
+    game.stop();
+    game.round();
+    new.wait(1);
 }
 
 #[test]
