@@ -1,7 +1,8 @@
-//! The project's tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask play`.
+//! The project's tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask play`, `cargo xtask bench`.
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
 mod play;
 mod run;
@@ -25,6 +26,8 @@ enum Task {
     Demo(demo::Demo),
     /// Plays a recorded match through the module.
     Play(play::Play),
+    /// What the module costs on the game's thread, beside the fallback script.
+    Bench(bench::Bench),
     /// All tests; installs what they need where that is possible.
     Test(test::Test),
 }
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Demo(demo) => demo.run(),
         Task::Play(play) => play.run(),
+        Task::Bench(bench) => bench.run(),
         Task::Test(test) => test.run(),
     };
     match result {

@@ -32,8 +32,16 @@ impl Test {
         run(&mut cargo(&["test", "--workspace"]))?;
         // The same door with points that panic: in a folder of its own, so that it is never taken for the real module.
         let faults = target().join("faults");
-        run(cargo(&["test", "--features", "faults", "--test", "faults"])
-            .env("CARGO_TARGET_DIR", faults))?;
+        run(cargo(&[
+            "test",
+            "--features",
+            "faults",
+            "--test",
+            "faults",
+            "--test",
+            "handover",
+        ])
+        .env("CARGO_TARGET_DIR", faults))?;
         let module = build_module()?;
         check_module(&module)?;
         under_valgrind(&target().join("debug/deps/libgametimes.so"))
