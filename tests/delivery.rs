@@ -390,6 +390,23 @@ fn the_test_command_posts_a_marked_message_and_prints_what_came_of_it() {
 }
 
 #[test]
+fn debug_says_every_event() {
+    let home = tempfile::tempdir().unwrap();
+    let mut game = Match::new(home.path(), &[("gametimes_debug", "1")]);
+    game.start();
+    game.frame(
+        5000,
+        [Step::print("Kill: 2 1 9: p2 killed p1 by MOD_MP40\n")],
+    );
+    let console = game.console_with("Death");
+    assert!(
+        console.contains(r#"debug: 5000 Death { slot: 1, by: Some(2), means: "MOD_MP40" }"#),
+        "{console}"
+    );
+    game.stop();
+}
+
+#[test]
 fn status_tells_the_round_the_players_and_the_last_message() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);

@@ -128,6 +128,9 @@ impl Clerk {
     fn event(&mut self, event: &Event) {
         fault::point("worker_event");
         self.last_level_ms = event.at.level_ms;
+        if self.config.as_ref().is_some_and(|config| config.debug) {
+            self.say(&format!("debug: {} {:?}", event.at.level_ms, event.what));
+        }
         if let What::Level(_) = event.what {
             self.report(); // a map that was never shut down
             let (score, warmup_start_unix_ms) = self.tracker.carried();
