@@ -72,10 +72,15 @@ module_source=$(find_source "$MODULE" target/release/libgametimes.so)
 script_source=$(find_source gametimes.lua fallback-lua/gametimes.lua)
 cfg_source=$(find_source gametimes.cfg server-cfg/gametimes.cfg)
 
-# The value of a "+set name value" of a server of this folder that runs now.
+# The servers of this folder that run now.
+servers=
+for process in /proc/[0-9]*/exe; do
+  case $(readlink "$process" 2>/dev/null) in "$base"/etlded*) servers="$servers ${process%/exe}" ;; esac
+done
+
+# The value of their "+set name value".
 running_cvar() {
-  for process in /proc/[0-9]*; do
-    case $(readlink "$process/exe" 2>/dev/null) in "$base"/etlded*) ;; *) continue ;; esac
+  for process in $servers; do
     { tr '\0' '\n' <"$process/cmdline"; } 2>/dev/null |
       awk -v name="$1" 'want == 2 { print; exit } want == 1 { want = tolower($0) == name ? 2 : 0 } /^\+set/ { want = 1 }'
   done | sort -u
@@ -95,6 +100,11 @@ if [ -z "$home" ]; then
   if [ -d "${HOME:-/nonexistent}/.etlegacy/$game" ]; then home=$HOME/.etlegacy; else home=$base; fi
 fi
 case $home in /*) ;; *) home=$PWD/$home ;; esac
+# What root installs, the server's user could not read, and what it writes, root's tools would own.
+if [ "$(id -u)" = 0 ] && [ "$mode" != check ]; then
+  owner=$(stat -c %U "$home" 2>/dev/null || stat -c %U "$base")
+  [ "$owner" = root ] || die "this server belongs to $owner: run this as that user (sudo -u $owner $0 ...). Nothing was changed."
+fi
 if [ -d "$home" ]; then
   home=$(cd "$home" && pwd -P)
 elif [ "$mode" = check ] || [ "$mode" = uninstall ]; then

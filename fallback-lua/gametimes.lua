@@ -304,14 +304,19 @@ local function is_url(text)
   return text:find("^https?://[%w%.%-_:%[%]]+/?") ~= nil and not text:find("[%s%c\"\\]")
 end
 
--- What was taken out of the cvar table, so that nobody with rcon can list it.
+-- What was taken out of the cvar table, so that nobody with rcon can list it. The engine remembers a cvar's first value as
+-- its default and shows that, too: so the cvar that a cfg has made has to go. Made anew by us it has an empty default.
 local secrets = {}
+
+--- Whether this script has not recorded before in this process.
+local function first_map() return cvar("gametimes_lua_state") == "" end
 
 local function take_secret(name)
   local value = cvar(name)
   if value ~= "" then
     secrets[name] = value
     et.trap_Cvar_Set(name, "")
+    if first_map() then et.trap_SendConsoleCommand(et.EXEC_INSERT or 1, "unset " .. name .. "\n") end
   end
   return value ~= "none" and value or ""
 end
@@ -319,7 +324,10 @@ end
 --- Puts the secrets back for whoever records next; nothing else runs between a shutdown and the next init.
 local function give_back_secrets()
   for name, value in pairs(secrets) do
-    if cvar(name) == "" then et.trap_Cvar_Set(name, value) end
+    if cvar(name) == "" then
+      et.trap_Cvar_Set(name, "")               -- the default, should it not be there
+      et.trap_Cvar_Set(name, value)
+    end
   end
   secrets = {}
 end
@@ -384,7 +392,6 @@ local function save_match()
     match.warm_ms or -1, match.warm_unix or -1, match.axis, match.allies))
 end
 
---- Returns whether this process has recorded before.
 local function load_match(map, restart)
   local state = cvar("gametimes_lua_state")
   local m, ms, unix, axis, allies = state:match("^1 (%S+) (-?%d+) (-?%d+) (%d+) (%d+)$")
@@ -393,7 +400,6 @@ local function load_match(map, restart)
     match.axis, match.allies = math.tointeger(axis), math.tointeger(allies)
     if ms ~= "-1" then match.warm_ms, match.warm_unix = math.tointeger(ms), math.tointeger(unix) end
   end
-  return state ~= ""
 end
 
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -1188,6 +1194,9 @@ local function stand_by()
   local module = cvar("gametimes_module")
   if module:find("^native") then return "the module does (gametimes_module is \"" .. decode(module) .. "\")" end
   if integer_setting("gametimes_enabled", 1, 0, 1) == 0 then return "gametimes_enabled is 0" end
+  for vm = 0, (et.FindSelf() or 0) - 1 do      -- listed twice in lua_modules, or installed in two places
+    if (et.FindMod(vm) or ""):find("^gametimes ") then return "another copy of this script does; lua_modules names it twice" end
+  end
 end
 
 --- Lets messages go that an earlier map left, though nobody gave this script a URL: their targets are known by file.
@@ -1217,8 +1226,8 @@ et_InitGame = callback("et_InitGame", function(level_time, _, restart)
   local module = cvar("gametimes_module")
   log("v%s lua engine %s webhooks %d%s", VERSION, server_version(), #settings.urls,
     module ~= "" and " (gametimes_module is \"" .. decode(module) .. "\")" or "")
-  local fresh = not load_match(decode(cvar("mapname")), restart == 1)
-  prepare_folders(fresh)
+  prepare_folders(first_map())
+  load_match(decode(cvar("mapname")), restart == 1)
   recording = true
   if gamestate == RESET then match.axis, match.allies = 0, 0 end
   if gamestate == PLAYING then
@@ -1364,8 +1373,8 @@ local PRINTS = {
     if not is_slot(slot) then return end
     round.caller = vote == "Surrender" and { guid = guid_of(slot), name = name_of(slot) } or nil
   end,
-  [86] = function(text)                        -- Vote Failed: ...
-    if text:find("^Vote Failed: ") then round.caller = nil end
+  [86] = function(text)                        -- Vote Failed: ..., Vote TIMEOUT! ..., Vote CANCELED!
+    if text:find("^Vote ") and not text:find("^Vote Passed: ") then round.caller = nil end
   end,
 }
 

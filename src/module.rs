@@ -129,6 +129,7 @@ impl<E: Engine> Module<E> {
                 self.engine
                     .set_cvar(c"gametimes_module", &format!("off: {why}"));
                 self.say(&format!("v{VERSION} does not record: {why}"));
+                self.kept.give_back(&self.engine);
                 return;
             }
         }
@@ -399,6 +400,7 @@ impl<E: Engine> Module<E> {
             self.say("the disk is slow: the last round was not written within 2 seconds; writing goes on");
         }
         self.engine.set_cvar(c"gametimes_module", "");
+        self.kept.give_back(&self.engine);
         self.mode = Mode::Off("between two maps".to_owned());
     }
 

@@ -66,6 +66,22 @@ pub struct Kept {
     hmac_key: Secret,
 }
 
+impl Kept {
+    /// Puts the secrets back into the cvars, for whoever records the next map. Between two maps nothing else runs that could
+    /// list them.
+    pub fn give_back(&self, engine: &impl Engine) {
+        for (name, secret) in [
+            (c"gametimes_webhook_url", &self.webhooks),
+            (c"gametimes_hmac_key", &self.hmac_key),
+        ] {
+            // A value that somebody has set since is newer.
+            if !secret.reveal().is_empty() && engine.cvar(name).is_empty() {
+                engine.set_cvar(name, secret.reveal());
+            }
+        }
+    }
+}
+
 /// What was wrong, a line each.
 pub type Warnings = Vec<String>;
 
@@ -179,6 +195,7 @@ pub fn configured_game(engine: &impl Engine) -> Option<PathBuf> {
 }
 
 fn take_secret(engine: &impl Engine, name: &CStr, kept: &mut Secret) {
+    engine.register_cvar(name);
     let value = engine.cvar(name);
     if value.is_empty() {
         return;

@@ -71,7 +71,7 @@ fn every_trap_reaches_the_engine_with_all_its_arguments() {
     start(&mut server);
     server.record_traps();
     let arguments: Vec<isize> = (1..=15).map(|n| n * 1_000_000_007).collect();
-    let quiet = [3, 12, 13, 14, 16, 19, 24, 31, 32, 33, 63, 64, 210, 700, -5];
+    let quiet = [12, 13, 14, 16, 19, 24, 31, 32, 33, 63, 64, 210, 700, -5];
     for number in quiet {
         let step = Step::Trap(number, arguments.iter().map(|&a| Arg::Int(a)).collect());
         server.call(FRAME, &[1050], [step]);

@@ -52,9 +52,9 @@ fn a_message_is_taken_once_whatever_went_wrong_before() {
         let home = tempfile::tempdir().unwrap();
         let hook = Webhook::start(script);
         let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
-        game.round();
+        let console = game.round();
         game.start();
-        let console = game.console_with("message sent");
+        let console = game.after(console, "message sent");
         assert!(!console.contains("SECRET"), "{name}");
         assert_eq!(hook.requests().len(), requests, "{name}");
         assert_eq!(hook.taken().len(), 1, "{name}");
@@ -157,10 +157,10 @@ fn a_refused_message_is_tried_once_with_less_and_then_kept_with_the_answer() {
     // Once in the message, once in the attached file.
     let teams = |n: usize| requests[n].body.matches("Axis_JSON").count();
     assert_eq!((teams(0), teams(1)), (2, 1));
-    game.round();
+    let console = game.round();
     hook.wait(4);
     game.start();
-    let console = game.console_with("refused for good");
+    let console = game.after(console, "refused for good");
     assert!(console.contains("50035"), "{console}");
     let rejected = outbox(home.path(), "rejected");
     assert_eq!(rejected.len(), 2);
@@ -206,9 +206,7 @@ fn a_target_that_is_gone_is_switched_off_once_and_takes_up_its_queue_when_the_ur
             console += &game.round();
         }
         game.start();
-        if !console.contains("switched off") {
-            console += &game.console_with("switched off");
-        }
+        console = game.after(console, "switched off");
         std::thread::sleep(Duration::from_millis(300));
         assert_eq!(gone.requests().len(), 1, "{status}: it is not asked again");
         assert_eq!(outbox(home.path(), "queue").len(), 3, "{status}");
@@ -256,10 +254,14 @@ fn no_secret_is_left_where_somebody_could_read_it() {
         ],
     );
     let mut console = game.round();
+    // Between two maps, when nothing runs that could list them, the cvars hold them for whoever records the next one.
+    assert_eq!(game.server.cvar("gametimes_webhook_url"), hook.url());
+    game.start();
     assert_eq!(game.server.cvar("gametimes_webhook_url"), "");
     assert_eq!(game.server.cvar("gametimes_hmac_key"), "");
-    game.start();
-    console += &game.console_with("switched off");
+    let listed = game.server.cvar_list();
+    assert!(!listed.contains("SECRET"), "{listed}");
+    console = game.after(console, "switched off");
     game.server.console_command("gametimes status");
     console += &game.console_with("webhook 1:");
     assert!(!console.contains("SECRET"), "{console}");
@@ -285,6 +287,18 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
         }
     }
     files
+}
+
+#[test]
+fn a_url_set_in_mid_map_is_not_overwritten_by_the_old_one() {
+    let home = tempfile::tempdir().unwrap();
+    let (old, new) = (Webhook::start([]), Webhook::start([]));
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &old.url())]);
+    game.start();
+    game.server.set_cvar("gametimes_webhook_url", new.url());
+    game.stop();
+    game.round();
+    new.wait(1);
 }
 
 #[test]

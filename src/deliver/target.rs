@@ -272,13 +272,15 @@ impl Courier {
             Answer::Taken(_) => {
                 self.failures = 0;
                 self.complained = false;
-                self.say(&format!("message sent: {name}"));
-                if let Err(e) = self.outbox.done(&name) {
-                    // It stays in the queue and would be sent again at once: wait as after a failure.
-                    self.fail();
-                    self.say(&format!(
-                        "{name} was sent but cannot be removed from the outbox ({e})"
-                    ));
+                match self.outbox.done(&name) {
+                    Ok(()) => self.say(&format!("message sent: {name}")),
+                    Err(e) => {
+                        // It stays in the queue and would be sent again at once: wait as after a failure.
+                        self.fail();
+                        self.say(&format!(
+                            "{name} was sent but cannot be removed from the outbox ({e})"
+                        ));
+                    }
                 }
             }
             Answer::Wait { .. } => {}
@@ -291,15 +293,17 @@ impl Courier {
                     ));
                 }
             }
-            Answer::Refused { why, .. } => {
-                self.say(&format!(
+            Answer::Refused { why, .. } => match self.outbox.reject(&name, &why) {
+                Ok(()) => self.say(&format!(
                     "message refused for good: {why}; {name} is in rejected/ with the answer"
-                ));
-                if let Err(e) = self.outbox.reject(&name, &why) {
+                )),
+                Err(e) => {
                     self.fail();
-                    self.say(&format!("{name} cannot be moved to rejected/ ({e})"));
+                    self.say(&format!(
+                        "{name} was refused ({why}) but cannot be moved to rejected/ ({e})"
+                    ));
                 }
-            }
+            },
             Answer::Gone(why) => {
                 self.off = true;
                 self.status.lock().off = true;

@@ -20,6 +20,7 @@ pub mod trap {
     #![allow(missing_docs)] // the engine's own names
     pub const PRINT: isize = 0;
     pub const ERROR: isize = 1;
+    pub const CVAR_REGISTER: isize = 3;
     pub const CVAR_SET: isize = 5;
     pub const CVAR_INTEGER: isize = 6;
     pub const CVAR_STRING: isize = 7;

@@ -1,7 +1,7 @@
 //! The few traps that we call ourselves. None of them raises the game's error, so none leaves by longjmp: they are given
 //! only slots that the server has, and buffers that are long enough.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_void};
 
 use super::numbers::trap;
 
@@ -13,6 +13,9 @@ pub trait Engine {
     fn cvar(&self, name: &CStr) -> String;
     /// A cvar's value as a number, 0 when it is none.
     fn cvar_integer(&self, name: &CStr) -> i32;
+    /// Makes a cvar known to the engine as one of the game's, with an empty default. The engine keeps the first value that
+    /// somebody gave a cvar as its default, and lists it, until the game registers it.
+    fn register_cvar(&self, name: &CStr);
     /// Sets a cvar, and makes it when there is none.
     fn set_cvar(&self, name: &CStr, value: &str);
     /// An argument of the console command that is running.
@@ -68,6 +71,21 @@ impl Engine for Traps {
     fn cvar_integer(&self, name: &CStr) -> i32 {
         // SAFETY: CVAR_INTEGER reads a C string.
         unsafe { (self.0)(trap::CVAR_INTEGER, name.as_ptr(), trap::ARGUMENTS_END) as i32 }
+    }
+
+    fn register_cvar(&self, name: &CStr) {
+        let (nowhere, flags) = (std::ptr::null_mut::<c_void>(), 0isize);
+        // SAFETY: CVAR_REGISTER reads two C strings, and writes nothing when it is given no place for a copy.
+        unsafe {
+            (self.0)(
+                trap::CVAR_REGISTER,
+                nowhere,
+                name.as_ptr(),
+                c"".as_ptr(),
+                flags,
+                trap::ARGUMENTS_END,
+            )
+        };
     }
 
     fn set_cvar(&self, name: &CStr, value: &str) {

@@ -30,7 +30,7 @@ pub enum Print<'a> {
         /// Whether it is a vote to surrender.
         surrender: bool,
     },
-    /// `Vote Failed: ...`
+    /// `Vote Failed: ...`, `Vote TIMEOUT! ...`, `Vote CANCELED!`: the vote that ran did not pass.
     VoteFailed,
 }
 
@@ -43,9 +43,10 @@ pub fn print(text: &[u8]) -> Option<Result<Print<'_>, ()>> {
         b'M' => Some(revive(text.strip_prefix(b"Medic_Revive: ")?).ok_or(())),
         b'E' => Some(Ok(Print::Exit(text.strip_prefix(b"Exit: ")?.trim_ascii()))),
         b'c' => Some(vote_called(text.strip_prefix(b"callvote: ")?).ok_or(())),
-        b'V' => text
-            .strip_prefix(b"Vote Failed: ")
-            .map(|_| Ok(Print::VoteFailed)),
+        b'V' => {
+            let rest = text.strip_prefix(b"Vote ")?;
+            (!rest.starts_with(b"Passed: ")).then_some(Ok(Print::VoteFailed))
+        }
         _ => None,
     }
 }
@@ -202,10 +203,14 @@ mod tests {
                 surrender: false
             }))
         );
-        assert_eq!(
-            print(b"Vote Failed: (Y:1-N:5) Surrender\n"),
-            Some(Ok(Print::VoteFailed))
-        );
+        for failed in [
+            &b"Vote Failed: (Y:1-N:5) Surrender\n"[..],
+            b"Vote TIMEOUT! Not enough voters to pass vote (1/3) Surrender\n",
+            b"Vote CANCELED!\n",
+        ] {
+            assert_eq!(print(failed), Some(Ok(Print::VoteFailed)));
+        }
+        assert_eq!(print(b"Vote Passed: (Y:4-N:0) Surrender\n"), None);
         assert_eq!(
             print(b"Exit: Wolf EndRound.\n"),
             Some(Ok(Print::Exit(b"Wolf EndRound.")))

@@ -103,6 +103,16 @@ impl Match {
 
     /// A map begins, with a round that is played at once by two players.
     pub fn start(&mut self) {
+        self.start_on(283_010_000);
+    }
+
+    /// Time goes by between two maps.
+    pub fn skip(&mut self, ms: i64) {
+        self.unix_ms += ms;
+    }
+
+    /// As [`Match::start`], on an engine of this version.
+    pub fn start_on(&mut self, version: isize) {
         self.server.set_unix_ms(self.unix_ms);
         self.server.set_cvar("gamestate", "0");
         self.server.load().unwrap();
@@ -112,7 +122,7 @@ impl Match {
             client_size: 124_320,
         };
         self.server
-            .call(0, &[self.level_ms, 7, 1, 1, 283_010_000], [located]);
+            .call(0, &[self.level_ms, 7, 1, 1, version], [located]);
         for slot in [1, 2] {
             self.server
                 .set_userinfo(slot as usize, format!("\\cl_guid\\GUID{slot:028}"));
@@ -159,6 +169,15 @@ impl Match {
         self.frame(5000, []);
         self.finish();
         self.stop()
+    }
+
+    /// As [`Match::console_with`], unless it stands in what was on the console before.
+    pub fn after(&mut self, console: String, text: &str) -> String {
+        if console.contains(text) {
+            console
+        } else {
+            console + &self.console_with(text)
+        }
     }
 
     /// Lets the worker's lines reach the console until one holds this text; gives all of them.

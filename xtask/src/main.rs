@@ -1,8 +1,11 @@
-//! The project's tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask play`.
+//! The project's tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask play`, `cargo xtask bench`,
+//! `cargo xtask dist`.
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
+mod dist;
 mod play;
 mod run;
 mod test;
@@ -23,8 +26,12 @@ struct Arguments {
 enum Task {
     /// A recorded match through the module, a local stand-in for Discord, the bot, and a page to look at.
     Demo(demo::Demo),
+    /// The release: built against an old glibc, packed, reproducible.
+    Dist(dist::Dist),
     /// Plays a recorded match through the module.
     Play(play::Play),
+    /// What the module costs on the game's thread, beside the fallback script.
+    Bench(bench::Bench),
     /// All tests; installs what they need where that is possible.
     Test(test::Test),
 }
@@ -32,7 +39,9 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Demo(demo) => demo.run(),
+        Task::Dist(dist) => dist.run(),
         Task::Play(play) => play.run(),
+        Task::Bench(bench) => bench.run(),
         Task::Test(test) => test.run(),
     };
     match result {

@@ -42,6 +42,22 @@ pub fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
+/// Runs a program to its end and gives what it printed.
+///
+/// # Errors
+/// When it cannot be run or fails.
+pub fn output(command: &mut Command) -> Result<String, String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|e| format!("{program}: {e}"))?;
+    if !output.status.success() {
+        return Err(format!("{program}: {}", output.status));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// Builds the module as it is installed and gives its path.
 ///
 /// # Errors

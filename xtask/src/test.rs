@@ -1,16 +1,19 @@
 //! `cargo xtask test`: all tests, and what they need.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::dist::check_module;
 use crate::run::{build_module, cargo, root, run, target};
 
 /// Programs that tests run, and the Debian packages they come from.
-const NEEDED: [(&str, &str); 4] = [
+const NEEDED: [(&str, &str); 6] = [
     ("cc", "gcc"),
     ("valgrind", "valgrind"),
     ("readelf", "binutils"),
     ("curl", "curl"),
+    ("postgres", "postgresql"),
+    ("sshd", "openssh-server"),
 ];
 
 /// Runs all tests.
@@ -32,8 +35,16 @@ impl Test {
         run(&mut cargo(&["test", "--workspace"]))?;
         // The same door with points that panic: in a folder of its own, so that it is never taken for the real module.
         let faults = target().join("faults");
-        run(cargo(&["test", "--features", "faults", "--test", "faults"])
-            .env("CARGO_TARGET_DIR", faults))?;
+        run(cargo(&[
+            "test",
+            "--features",
+            "faults",
+            "--test",
+            "faults",
+            "--test",
+            "handover",
+        ])
+        .env("CARGO_TARGET_DIR", faults))?;
         let module = build_module()?;
         check_module(&module)?;
         under_valgrind(&target().join("debug/deps/libgametimes.so"))
@@ -64,54 +75,28 @@ fn prepare() -> Result<(), String> {
     run(Command::new("apt-get")
         .args(["install", "--yes", "--no-install-recommends"])
         .args(missing)
-        .env("DEBIAN_FRONTEND", "noninteractive"))
+        .env("DEBIAN_FRONTEND", "noninteractive"))?;
+    // A package that was there already under another name, or an apt-get that said nothing, would only show much later.
+    match NEEDED.iter().find(|(program, _)| !is_installed(program)) {
+        None => Ok(()),
+        Some((program, package)) => Err(format!(
+            "{program} is still missing after installing {package}"
+        )),
+    }
 }
 
 /// Whether a program is in PATH, or where Debian puts servers.
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let servers = ["/usr/sbin", "/sbin"].map(Path::new).map(Path::to_owned);
+    let postgres = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin"));
     std::env::split_paths(&path)
-        .chain(servers)
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+        .chain(postgres)
         .any(|folder| folder.join(program).is_file())
-}
-
-/// The module must stay mapped when the engine unloads it, and export what an engine looks for.
-fn check_module(module: &Path) -> Result<(), String> {
-    let readelf = |flag: &str| {
-        let output = Command::new("readelf")
-            .args(["--wide", flag])
-            .arg(module)
-            .output()
-            .map_err(|e| format!("readelf: {e}"))?;
-        Ok::<_, String>(String::from_utf8_lossy(&output.stdout).into_owned())
-    };
-    if !readelf("--dynamic")?.contains("NODELETE") {
-        return Err(format!(
-            "{}: the flag NODELETE is missing",
-            module.display()
-        ));
-    }
-    let symbols = readelf("--dyn-syms")?;
-    for name in ["vmMain", "dllEntry"] {
-        if !symbols
-            .lines()
-            .any(|line| line.ends_with(&format!(" {name}")))
-        {
-            return Err(format!("{}: {name} is not exported", module.display()));
-        }
-    }
-    if symbols.contains("gametimes_arm_fault") {
-        return Err(format!(
-            "{}: built with the feature faults",
-            module.display()
-        ));
-    }
-    println!(
-        "{}: NODELETE, vmMain and dllEntry are there",
-        module.display()
-    );
-    Ok(())
 }
 
 /// Plays tapes under valgrind: no error and no lost memory in our code.

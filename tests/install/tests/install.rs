@@ -537,6 +537,18 @@ fn without_permission_nothing_is_touched() {
     assert_eq!(place.tree(), before);
 }
 
+#[test]
+fn root_does_not_install_for_another_user() {
+    if !is_root() {
+        return; // nobody else can try
+    }
+    let place = Place::new("base", "home");
+    std::os::unix::fs::chown(&place.home, Some(65534), None).unwrap();
+    let before = place.tree();
+    assert!(place.fails(&[]).contains("sudo -u nobody"));
+    assert_eq!(place.tree(), before);
+}
+
 fn is_root() -> bool {
     Command::new("id")
         .arg("-u")
@@ -546,21 +558,18 @@ fn is_root() -> bool {
 
 /// Cuts the installation off before each of its renames and copies: at every moment there is a game to load, no file is half
 /// written, and the next run finishes the work.
-#[test]
-fn cut_off_at_any_step_the_server_still_starts() {
-    for (base, home) in [("base", "home"), ("server", "server")] {
-        for args in [&[][..], &["--uninstall"][..]] {
-            let mut steps = 0;
-            loop {
-                let place = Place::new(base, home);
-                if args.contains(&"--uninstall") {
-                    place.run(&[]);
-                }
-                // `mv` and `cp` that fail for good from the given call on, as if the power was gone.
-                let tools = place.dir.path().join("tools");
-                for tool in ["mv", "cp", "rm", "mkdir", "chmod"] {
-                    let path = tools.join(tool);
-                    write(
+fn cut_off_at_any_step(base: &str, home: &str, args: &[&str]) {
+    let mut steps = 0;
+    loop {
+        let place = Place::new(base, home);
+        if args.contains(&"--uninstall") {
+            place.run(&[]);
+        }
+        // `mv` and `cp` that fail for good from the given call on, as if the power was gone.
+        let tools = place.dir.path().join("tools");
+        for tool in ["mv", "cp", "rm", "mkdir", "chmod"] {
+            let path = tools.join(tool);
+            write(
                         &path,
                         format!(
                             "#!/bin/sh\nn=$(cat {0}/n)\n[ \"$n\" -gt 0 ] || exit 1\necho $((n - 1)) >{0}/n\nexec /bin/{tool} \"$@\"\n",
@@ -568,34 +577,51 @@ fn cut_off_at_any_step_the_server_still_starts() {
                         )
                         .as_bytes(),
                     );
-                    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-                }
-                write(&tools.join("n"), format!("{steps}\n").as_bytes());
-                let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
-                let output = place.command(args).env("PATH", path).output().unwrap();
-                let game = |file: &Path| fs::read(file).ok();
-                let stock = elf(62, "the stock game");
-                let loaded = game(&place.game(MODULE))
-                    .or_else(|| game(&place.base.join("legacy").join(MODULE)));
-                let real = [place.base.join("legacy").join(MODULE), place.game(REAL)];
-                let starts = loaded == Some(stock.clone())
-                    || loaded == Some(module("1"))
-                        && real.iter().any(|f| game(f) == Some(stock.clone()));
-                assert!(starts, "{base} {args:?} cut off at step {steps}");
-                assert!(place.cfg().contains("map oasis"), "{args:?} {steps}");
-                place.run(args);
-                if args.is_empty() {
-                    place.run(&["--check"]);
-                } else {
-                    assert_eq!(game(&place.base.join("legacy").join(MODULE)), Some(stock));
-                    assert!(!place.cfg().contains("gametimes"), "{}", place.cfg());
-                }
-                if output.status.success() {
-                    break;
-                }
-                steps += 1;
-            }
-            assert!(steps >= 4, "{args:?}: only {steps} steps");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         }
+        write(&tools.join("n"), format!("{steps}\n").as_bytes());
+        let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+        let output = place.command(args).env("PATH", path).output().unwrap();
+        let game = |file: &Path| fs::read(file).ok();
+        let stock = elf(62, "the stock game");
+        let loaded =
+            game(&place.game(MODULE)).or_else(|| game(&place.base.join("legacy").join(MODULE)));
+        let real = [place.base.join("legacy").join(MODULE), place.game(REAL)];
+        let starts = loaded == Some(stock.clone())
+            || loaded == Some(module("1")) && real.iter().any(|f| game(f) == Some(stock.clone()));
+        assert!(starts, "{base} {args:?} cut off at step {steps}");
+        assert!(place.cfg().contains("map oasis"), "{args:?} {steps}");
+        place.run(args);
+        if args.is_empty() {
+            place.run(&["--check"]);
+        } else {
+            assert_eq!(game(&place.base.join("legacy").join(MODULE)), Some(stock));
+            assert!(!place.cfg().contains("gametimes"), "{}", place.cfg());
+        }
+        if output.status.success() {
+            break;
+        }
+        steps += 1;
     }
+    assert!(steps >= 4, "{args:?}: only {steps} steps");
+}
+
+#[test]
+fn an_installation_cut_off_leaves_a_server_that_starts() {
+    cut_off_at_any_step("base", "home", &[]);
+}
+
+#[test]
+fn an_installation_cut_off_where_home_is_base() {
+    cut_off_at_any_step("server", "server", &[]);
+}
+
+#[test]
+fn an_uninstallation_cut_off_leaves_a_server_that_starts() {
+    cut_off_at_any_step("base", "home", &["--uninstall"]);
+}
+
+#[test]
+fn an_uninstallation_cut_off_where_home_is_base() {
+    cut_off_at_any_step("server", "server", &["--uninstall"]);
 }

@@ -39,6 +39,10 @@ pub struct World {
     pub unix_ms: i64,
     /// Local time minus UTC.
     pub utc_offset_seconds: i64,
+    /// Console commands that the script gave.
+    pub commands: Vec<String>,
+    /// The names of the scripts loaded before this one.
+    pub scripts_before: Vec<String>,
     /// The words of the console command that runs.
     pub arguments: Vec<String>,
     /// What the script printed.
@@ -230,6 +234,16 @@ impl Server {
             Ok(world.arguments.get(n).cloned().unwrap_or_default())
         })?;
         self.function(lua, &et, "RegisterModname", |_, _, _: LuaString| Ok(()))?;
+        self.function(lua, &et, "FindSelf", |world, _, ()| {
+            Ok(world.scripts_before.len())
+        })?;
+        self.function(lua, &et, "FindMod", |world, _, n: usize| {
+            assert!(
+                n < world.scripts_before.len(),
+                "the game would read foreign memory"
+            );
+            Ok(world.scripts_before[n].clone())
+        })?;
         self.function(lua, &et, "trap_Milliseconds", |world, _, ()| {
             Ok(world.unix_ms - 1_795_000_000_000)
         })?;
@@ -244,6 +258,15 @@ impl Server {
             "trap_Cvar_Set",
             |world, _, (name, value): (String, LuaString)| {
                 world.cvars.insert(name, value.as_bytes().to_vec());
+                Ok(())
+            },
+        )?;
+        self.function(
+            lua,
+            &et,
+            "trap_SendConsoleCommand",
+            |world, _, (_, command): (i64, String)| {
+                world.commands.push(command);
                 Ok(())
             },
         )?;

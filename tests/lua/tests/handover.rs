@@ -154,6 +154,25 @@ fn the_script_says_why_it_records_or_not() {
 }
 
 #[test]
+fn of_two_copies_of_the_script_one_records() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.world.borrow_mut().scripts_before = vec!["c0rnp0rn".into()];
+    assert_eq!(map(&mut server, Module::Absent, Script::Present, 0), "s");
+    server
+        .world
+        .borrow_mut()
+        .scripts_before
+        .push("gametimes 0.1.0 lua".into());
+    assert_eq!(map(&mut server, Module::Absent, Script::Present, 0), "");
+    assert!(
+        server.log().contains("another copy of this script does"),
+        "{}",
+        server.log()
+    );
+}
+
+#[test]
 fn switched_off_is_off() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
@@ -189,13 +208,10 @@ fn what_the_script_could_not_send_goes_while_the_module_records() {
     wait_for("the failure", || find(".wait").is_some());
     // The host goes down, and is back with the module, which takes the URL.
     let pid = std::fs::read_to_string(find(".lock").unwrap().join("pid")).unwrap();
-    assert!(
-        std::process::Command::new("kill")
-            .args(["-9", pid.trim()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    let kill = std::process::Command::new("sh")
+        .args(["-c", &format!("kill -9 {pid}")])
+        .status();
+    assert!(kill.unwrap().success());
     std::fs::write(find(".wait").unwrap(), "0 1\n").unwrap();
     server.set("gametimes_webhook_url", "");
     assert_eq!(map(&mut server, Module::Native, Script::Present, 0), "m");
@@ -220,6 +236,15 @@ fn the_secrets_pass_from_one_to_the_other() {
             "{name} is taken out"
         );
     }
+    // The engine would go on showing the first value as the default.
+    let commands = std::mem::take(&mut round.server.world.borrow_mut().commands);
+    assert_eq!(
+        commands,
+        [
+            "unset gametimes_hmac_key\n",
+            "unset gametimes_webhook_url\n"
+        ]
+    );
     round.shutdown(0);
     assert_eq!(
         server.world.borrow().cvar("gametimes_webhook_url"),

@@ -308,15 +308,14 @@ fn a_sender_holds_no_socket_of_the_server_and_can_be_killed() {
 fn kill(pid: &str) {
     let children =
         fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    for pid in [pid].into_iter().chain(children.split_whitespace()) {
-        assert!(
-            Command::new("kill")
-                .args(["-9", pid])
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
+    let kill = format!("kill -9 {pid} {children}");
+    assert!(
+        Command::new("sh")
+            .args(["-c", &kill])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 #[test]

@@ -59,22 +59,37 @@ fn a_surrender_vote_that_failed_is_no_surrender() {
     );
 }
 
+/// A vote ends without success in three ways; a referee can end the round by surrender later.
 #[test]
-fn a_later_surrender_is_not_put_down_to_the_caller_of_the_failed_vote() {
+fn a_later_surrender_is_not_put_down_to_the_caller_of_a_lost_vote() {
+    for lost in [
+        "Vote Failed: (Y:1-N:5) Surrender [ALLIES] (Required:4, Voting Clients:6)",
+        "Vote TIMEOUT! No enough voters to pass vote (3/3) Surrender [ALLIES]",
+        "Vote CANCELED!",
+    ] {
+        let (meta, _) = record(|mut round| {
+            round.server.print(b"callvote: 1 Surrender [ALLIES]\n");
+            round.server.print(format!("{lost}\n").as_bytes());
+            round.frames(100);
+            round.exit("Axis Surrender");
+            round.shutdown(1);
+        });
+        assert_eq!(meta.end_reason, EndReason::Surrender);
+        assert_eq!(
+            (meta.surrender.team, meta.surrender.caller_guid.as_str()),
+            (1, ""),
+            "{lost}"
+        );
+    }
     let (meta, _) = record(|mut round| {
-        round.server.print(b"callvote: 1 Surrender [ALLIES]\n");
+        round.server.print(b"callvote: 0 Surrender [AXIS]\n");
         round
             .server
-            .print(b"Vote Failed: (Y:1-N:5) Surrender [ALLIES]\n");
-        round.frames(100);
+            .print(b"Vote Passed: (Y:4-N:0) Surrender [AXIS] (Required:3, Voting Clients:6)\n");
         round.exit("Axis Surrender");
         round.shutdown(1);
     });
-    assert_eq!(meta.end_reason, EndReason::Surrender);
-    assert_eq!(
-        (meta.surrender.team, meta.surrender.caller_guid.as_str()),
-        (1, "")
-    );
+    assert_eq!(meta.surrender.caller_guid, guid(0));
 }
 
 #[test]

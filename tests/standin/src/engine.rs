@@ -81,6 +81,8 @@ pub struct Trap {
 #[derive(Default)]
 struct Engine {
     cvars: BTreeMap<String, Vec<u8>>,
+    /// The first value that somebody gave a cvar which the game has not registered: the engine lists it as the default.
+    defaults: BTreeMap<String, Vec<u8>>,
     userinfo: BTreeMap<usize, Vec<u8>>,
     command: Vec<Vec<u8>>,
     steps: VecDeque<Step>,
@@ -141,10 +143,19 @@ impl Engine {
                 self.errors
                     .push(String::from_utf8_lossy(&text).into_owned());
             }
+            3 => {
+                let name = text(a[2]).unwrap_or_default();
+                let name = String::from_utf8_lossy(&name).to_ascii_lowercase();
+                let default = text(a[3]).unwrap_or_default();
+                self.cvars
+                    .entry(name.clone())
+                    .or_insert_with(|| default.clone());
+                self.defaults.insert(name, default);
+            }
             5 => {
                 if let (Some(name), value) = (text(a[1]), text(a[2])) {
                     let name = String::from_utf8_lossy(&name).to_ascii_lowercase();
-                    self.cvars.insert(name, value.unwrap_or_default());
+                    self.set(name, value.unwrap_or_default());
                 }
             }
             6 => return self.integer(a[1]),
@@ -178,6 +189,13 @@ impl Engine {
             _ => {}
         }
         0
+    }
+
+    fn set(&mut self, name: String, value: Vec<u8>) {
+        self.defaults
+            .entry(name.clone())
+            .or_insert_with(|| value.clone());
+        self.cvars.insert(name, value);
     }
 
     fn cvar(&self, name: isize) -> Vec<u8> {
@@ -364,10 +382,17 @@ impl Server {
     /// Sets a cvar.
     pub fn set_cvar(&self, name: &str, value: impl AsRef<[u8]>) {
         ENGINE.with_borrow_mut(|engine| {
-            engine
-                .cvars
-                .insert(name.to_ascii_lowercase(), value.as_ref().to_vec())
+            engine.set(name.to_ascii_lowercase(), value.as_ref().to_vec())
         });
+    }
+
+    /// All that the engine lists of cvars: values and defaults.
+    pub fn cvar_list(&self) -> String {
+        ENGINE.with_borrow(|engine| {
+            let all = engine.cvars.iter().chain(&engine.defaults);
+            all.map(|(name, value)| format!("{name} {}\n", String::from_utf8_lossy(value)))
+                .collect()
+        })
     }
 
     /// A cvar's value.

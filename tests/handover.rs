@@ -1,0 +1,155 @@
+//! Who records: exactly one of the built module and the real script, whatever is installed, removed, switched off or broken
+//! between maps. The cvar `gametimes_module` is all that the one knows of the other.
+
+mod common;
+#[path = "lua/tests/common/script.rs"]
+mod script;
+
+use std::path::Path;
+
+use common::Match;
+use gametimes_lua_tests::SCRIPT;
+use gametimes_lua_tests::world::Server as LuaServer;
+
+/// The module when a map begins.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Module {
+    /// Not installed: the engine loads the stock game.
+    Absent,
+    /// Installed, on an engine that it supports.
+    Present,
+    /// Installed on an engine that is too old for it.
+    Unsupported,
+    /// Panics in mid-map.
+    #[cfg(feature = "faults")]
+    Panics,
+}
+
+const STATES: &[Module] = &[
+    Module::Absent,
+    Module::Present,
+    Module::Unsupported,
+    #[cfg(feature = "faults")]
+    Module::Panics,
+];
+
+/// A server with both; each writes into a folder of its own, so that a round recorded twice is seen.
+struct Both {
+    module: Match,
+    module_home: tempfile::TempDir,
+    script: LuaServer,
+    script_home: tempfile::TempDir,
+}
+
+fn rounds_in(home: &Path) -> usize {
+    let folder = home.join("legacy/gametimes");
+    let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    names
+        .filter(|e| e.path().extension().is_some_and(|e| e == "json"))
+        .count()
+}
+
+impl Both {
+    fn new(enabled: bool) -> Self {
+        let module_home = tempfile::tempdir().unwrap();
+        let script_home = tempfile::tempdir().unwrap();
+        let module = Match::new(module_home.path(), &[]);
+        let script = LuaServer::new(script_home.path(), SCRIPT);
+        if !enabled {
+            module.server.set_cvar("gametimes_enabled", "0");
+            script.set("gametimes_enabled", "0");
+        }
+        Self {
+            module,
+            module_home,
+            script,
+            script_home,
+        }
+    }
+
+    fn count(&self) -> (usize, usize) {
+        (
+            rounds_in(self.module_home.path()),
+            rounds_in(self.script_home.path()),
+        )
+    }
+
+    /// Plays one map and tells who recorded its round: `m` the module, `s` the script.
+    fn map(&mut self, state: Module, script: bool) -> String {
+        let before = self.count();
+        match state {
+            Module::Absent => {}
+            Module::Unsupported => self.module.start_on(275_000_000),
+            _ => self.module.start(),
+        }
+        // What the module has announced is there when the game starts its scripts.
+        self.script.set(
+            "gametimes_module",
+            &self.module.server.cvar("gametimes_module"),
+        );
+        let mut round = script.then(|| script::Round::start(&mut self.script, 0));
+        if state != Module::Absent {
+            self.module.frame(40_000, []);
+            #[cfg(feature = "faults")]
+            if state == Module::Panics {
+                self.module.server.arm_fault("before_call");
+                self.module.frame(1000, []);
+            }
+        }
+        if let Some(round) = &mut round {
+            let module = self.module.server.cvar("gametimes_module");
+            round.server.set("gametimes_module", &module);
+            round.play_to_the_end();
+        }
+        if state != Module::Absent {
+            self.module.finish();
+        }
+        if let Some(round) = round {
+            round.shutdown(0); // the game, and so Lua, is shut down before the module is done
+        }
+        if state != Module::Absent {
+            self.module.stop();
+        }
+        let module = self.module.server.cvar("gametimes_module");
+        self.script.set("gametimes_module", &module);
+        self.script.world.borrow_mut().unix_ms += 60_000;
+        self.module.skip(60_000);
+        let after = self.count();
+        "m".repeat(after.0 - before.0) + &"s".repeat(after.1 - before.1)
+    }
+}
+
+fn recorder(state: Module, script: bool) -> &'static str {
+    match (state, script) {
+        (Module::Absent | Module::Unsupported, true) => "s",
+        (Module::Absent | Module::Unsupported, false) => "",
+        _ => "m",
+    }
+}
+
+#[test]
+fn every_state_and_every_order_has_one_record_a_round() {
+    for &first in STATES {
+        for &second in STATES {
+            for script in [true, false] {
+                let mut both = Both::new(true);
+                let played = [first, second, Module::Present, Module::Absent]
+                    .map(|state| (state, both.map(state, script)));
+                for (state, who) in played {
+                    assert_eq!(
+                        who,
+                        recorder(state, script),
+                        "{first:?} {second:?}, script {script}: {state:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn switched_off_nobody_records() {
+    for &state in STATES.iter().take(3) {
+        assert_eq!(Both::new(false).map(state, true), "", "{state:?}");
+    }
+}
