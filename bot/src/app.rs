@@ -213,9 +213,13 @@ fn spawn_files(
     }
     for ssh in &config.ssh {
         let server = Server::new(ssh.clone());
-        for path in [&ssh.stats_dir, &ssh.gametimes_dir].into_iter().flatten() {
+        let folders = [(&ssh.stats_dir, true), (&ssh.gametimes_dir, false)];
+        for (path, stats) in folders
+            .into_iter()
+            .filter_map(|(p, s)| Some((p.as_ref()?, s)))
+        {
             let sweeper = Sweeper::new(
-                server.directory(path),
+                server.directory(path, stats),
                 ssh.server.clone(),
                 pace.clone(),
                 store.clone(),

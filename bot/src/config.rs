@@ -611,4 +611,21 @@ mod tests {
         assert_eq!((config.ssh.len(), config.folders.len()), (1, 1));
         assert!(!format!("{config:?}").contains("very-secret"));
     }
+
+    #[test]
+    fn the_example_names_settings_that_exist() {
+        let example = include_str!("../.env.example");
+        let env: BTreeMap<String, String> = example
+            .lines()
+            .filter_map(|line| line.trim_start_matches('#').split_once('='))
+            .filter(|(name, _)| name.starts_with(PREFIX))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        assert_eq!(env.len(), 18);
+        let unset = env.keys().map(|k| (k.clone(), String::new())).collect();
+        assert!(Config::parse("", unset).is_ok());
+        let config = Config::parse("", env).unwrap();
+        assert_eq!((config.ssh.len(), config.poll.as_secs()), (1, 60));
+    }
 }

@@ -269,7 +269,12 @@ async fn server(ssh: &Ssh, found: &mut Findings) {
     }
     let connection = Server::new(ssh.clone());
     for path in [&ssh.stats_dir, &ssh.gametimes_dir].into_iter().flatten() {
-        count(&format!("{what} {path}"), connection.directory(path), found).await;
+        count(
+            &format!("{what} {path}"),
+            connection.directory(path, true),
+            found,
+        )
+        .await;
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gametimes_format::check;
 use russh::Disconnect;
 use russh::client::{self, Handle};
 use russh::keys::{self, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
@@ -100,11 +101,12 @@ impl Server {
         }
     }
 
-    /// One of its folders.
-    pub fn directory(&self, path: &str) -> Remote {
+    /// One of its folders; `stats` tells that the stats files that messages name are there.
+    pub fn directory(&self, path: &str, stats: bool) -> Remote {
         Remote {
             server: self.clone(),
             path: path.trim_end_matches('/').to_owned(),
+            stats,
         }
     }
 
@@ -216,6 +218,7 @@ impl Server {
 pub struct Remote {
     server: Server,
     path: String,
+    stats: bool,
 }
 
 impl Remote {
@@ -245,6 +248,10 @@ impl Directory for Remote {
 
     fn source(&self) -> &'static str {
         "ssh"
+    }
+
+    fn expects(&self, name: &str) -> bool {
+        self.stats == check::is_stats_file_name(name)
     }
 
     async fn list(&mut self) -> Result<Vec<Entry>, String> {

@@ -41,6 +41,10 @@ pub trait Directory: Send + 'static {
     fn place(&self) -> String;
     /// `folder` or `ssh`.
     fn source(&self) -> &'static str;
+    /// Whether a file of this name belongs here, so that it is worth being waited for.
+    fn expects(&self, name: &str) -> bool {
+        is_wanted(name)
+    }
     /// The files in it.
     fn list(&mut self) -> impl Future<Output = Result<Vec<Entry>, String>> + Send;
     /// One file, if it is there.
@@ -196,7 +200,7 @@ impl<D: Directory> Sweeper<D> {
     /// After a message: the file it names, without listing a folder of thousands. What does not turn up is left to the
     /// next sweep, which follows at once.
     async fn look_for(&mut self, name: Option<String>) {
-        let Some(name) = name.filter(|name| is_wanted(name)) else {
+        let Some(name) = name.filter(|name| self.directory.expects(name)) else {
             return;
         };
         let mut last = None;

@@ -214,8 +214,12 @@ impl Transaction {
                 sql.push_str(if i == 0 { "(" } else { ", (" });
                 for (j, value) in row.iter().enumerate() {
                     values.push(value.clone());
-                    let comma = if j == 0 { "" } else { ", " };
-                    sql.push_str(&format!("{comma}{}", self.placeholder(values.len(), value)));
+                    sql.push_str(if j == 0 { "" } else { ", " });
+                    // SQLite looks named parameters up one by one, which thousands of them make slow.
+                    match self {
+                        Self::Sqlite(_) => sql.push('?'),
+                        Self::Postgres(_) => sql.push_str(&self.placeholder(values.len(), value)),
+                    }
                 }
                 sql.push(')');
             }

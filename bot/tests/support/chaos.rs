@@ -81,10 +81,7 @@ async fn pass(client: TcpStream, server: TcpStream, state: &State) {
         tokio::spawn(async move { drop(tokio::io::copy(&mut from_server, &mut to_client).await) });
     let mut passed = 0;
     let mut buffer = vec![0; 4096];
-    loop {
-        let Ok(n) = from_client.read(&mut buffer).await else {
-            break;
-        };
+    while let Ok(n) = from_client.read(&mut buffer).await {
         passed += n as u64;
         let limit = state.cut_after.load(Ordering::Relaxed);
         if n == 0 {
