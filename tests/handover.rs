@@ -153,3 +153,13 @@ fn switched_off_nobody_records() {
         assert_eq!(Both::new(false).map(state, true), "", "{state:?}");
     }
 }
+
+/// The version stands in `Cargo.toml`; a script cannot read it there.
+#[test]
+fn module_and_script_are_of_one_version() {
+    let line = format!("local VERSION = \"{}\"", gametimes::VERSION);
+    assert!(
+        SCRIPT.contains(&line),
+        "fallback-lua/gametimes.lua lacks {line}"
+    );
+}
