@@ -117,6 +117,8 @@ pub enum What {
     },
     /// A stats file has been written and closed; its name without the folder.
     StatsFile(Text<160>),
+    /// The module does not record this map after all: what was seen of it is forgotten, because the script records it.
+    StoodDown,
     /// `GAME_SHUTDOWN` begins: a round that is still played is cut off here.
     Shutdown(ShutdownCause),
     /// `GAME_SHUTDOWN` is done: nothing of this map comes any more.

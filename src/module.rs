@@ -50,6 +50,8 @@ pub struct Module<E> {
     observer: Option<Observer<Worker>>,
     engine_version: String,
     game_path: String,
+    /// Inside `GAME_INIT`: it is not too late to let the script record.
+    starting: bool,
     /// The game raised its error: the shutdown that follows is a crash.
     game_failed: bool,
     complaints: [u32; Complaint::ALL.len()],
@@ -67,6 +69,7 @@ impl<E: Engine> Module<E> {
             observer: None,
             engine_version: String::new(),
             game_path: String::new(),
+            starting: false,
             game_failed: false,
             complaints: [0; Complaint::ALL.len()],
             complained: [None; Complaint::ALL.len()],
@@ -111,6 +114,7 @@ impl<E: Engine> Module<E> {
     /// `GAME_INIT`, before the game sees it.
     pub fn before_init(&mut self, level_ms: i64, restart: bool, legacy_server: i32, version: i32) {
         self.game_failed = false;
+        self.starting = true;
         let version = whole_version(version);
         self.engine_version = version_text(version);
         let (settings, warnings) = Settings::read(&self.engine, &mut self.kept);
@@ -120,19 +124,13 @@ impl<E: Engine> Module<E> {
         for line in warnings {
             self.say(&line);
         }
-        self.mode = self.choose(&settings, legacy_server, version);
-        match &self.mode {
-            Mode::Native => self
-                .engine
-                .set_cvar(c"gametimes_module", &format!("native {VERSION}")),
-            Mode::Off(why) => {
-                self.engine
-                    .set_cvar(c"gametimes_module", &format!("off: {why}"));
-                self.say(&format!("v{VERSION} does not record: {why}"));
-                self.kept.give_back(&self.engine);
-                return;
-            }
+        self.mode = Mode::Native;
+        if let Err(why) = self.may_record(&settings, legacy_server, version) {
+            self.announce_off(why);
+            return;
         }
+        self.engine
+            .set_cvar(c"gametimes_module", &format!("native {VERSION}"));
         self.say(&format!(
             "v{VERSION} engine {} game {} webhooks {}",
             self.engine_version,
@@ -148,16 +146,21 @@ impl<E: Engine> Module<E> {
         }
     }
 
-    /// Whether to record this map; starts the worker when it is not there.
-    fn choose(&mut self, settings: &Settings, legacy_server: i32, version: i32) -> Mode {
+    /// Whether to record this map, or why not; starts the worker when it is not there.
+    fn may_record(
+        &mut self,
+        settings: &Settings,
+        legacy_server: i32,
+        version: i32,
+    ) -> Result<(), String> {
         if !settings.enabled {
-            return Mode::Off("gametimes_enabled is 0".to_owned());
+            return Err("gametimes_enabled is 0".to_owned());
         }
         if legacy_server != 1 {
-            return Mode::Off("this engine is not ET:Legacy".to_owned());
+            return Err("this engine is not ET:Legacy".to_owned());
         }
         if version < OLDEST_VERSION {
-            return Mode::Off(format!(
+            return Err(format!(
                 "ET:Legacy {} is older than 2.76",
                 self.engine_version
             ));
@@ -167,12 +170,11 @@ impl<E: Engine> Module<E> {
             .as_mut()
             .is_some_and(|observer| observer.sink().is_alive());
         if !alive {
-            match Worker::start() {
-                Ok(worker) => self.observer = Some(Observer::new(worker)),
-                Err(e) => return Mode::Off(format!("the system has no thread for us: {e}")),
-            }
+            let worker =
+                Worker::start().map_err(|e| format!("the system has no thread for us: {e}"))?;
+            self.observer = Some(Observer::new(worker));
         }
-        Mode::Native
+        Ok(())
     }
 
     fn level(&self, restart: bool) -> Level {
@@ -199,8 +201,41 @@ impl<E: Engine> Module<E> {
         ))
     }
 
+    /// Trap LOCATE_GAME_DATA: the game is known by now. False: its records are not to be read.
+    pub fn located(&mut self, sizes_fit: bool) -> bool {
+        if self.starting {
+            // Its scripts start later in GAME_INIT: they see what is said here.
+            self.starting = false;
+            let game = self.engine.cvar(c"gamename");
+            if !sizes_fit {
+                self.stand_down("the game's records have sizes that do not fit".to_owned());
+            } else if !game.is_empty() && game != "legacy" {
+                self.stand_down(format!("the game is {game:?}, not ET:Legacy's"));
+            }
+        } else if !sizes_fit {
+            self.complain(Complaint::Sizes);
+        }
+        sizes_fit
+    }
+
+    fn stand_down(&mut self, why: String) {
+        let Some(observer) = self.watch() else { return };
+        observer.stand_down();
+        self.announce_off(why);
+    }
+
+    /// Says why this map is not recorded, in the log and to the script.
+    fn announce_off(&mut self, why: String) {
+        self.engine
+            .set_cvar(c"gametimes_module", &format!("off: {why}"));
+        self.say(&format!("v{VERSION} does not record: {why}"));
+        self.kept.give_back(&self.engine);
+        self.mode = Mode::Off(why);
+    }
+
     /// `GAME_INIT`, after the game has seen it.
     pub fn after_init(&mut self) {
+        self.starting = false;
         let gametype = self.engine.cvar_integer(c"g_gametype");
         let current = self.engine.cvar_integer(c"g_currentRound");
         let round = if gametype == GAMETYPE_STOPWATCH && current != 0 {

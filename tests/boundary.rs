@@ -250,6 +250,20 @@ fn switched_off_or_unsupported_it_records_nothing_and_hands_over() {
 }
 
 #[test]
+fn a_game_of_another_kind_is_left_to_the_script() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path());
+    server.set_cvar("gamename", "etjump");
+    start(&mut server);
+    let why = "off: the game is \"etjump\", not ET:Legacy's";
+    assert_eq!(server.cvar("gametimes_module"), why);
+    join(&mut server, 1, 1);
+    server.call(FRAME, &[50_000], [Step::print("Exit: Wolf EndRound.\n")]);
+    assert!(stop(&mut server).contains("does not record: the game is"));
+    assert!(common::files(home.path()).is_empty());
+}
+
+#[test]
 fn the_module_announces_itself_before_the_game_starts() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());

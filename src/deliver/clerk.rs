@@ -144,7 +144,10 @@ impl Clerk {
             }
         }
         if let Some(desk) = &mut self.desk {
-            desk.journal.add(event);
+            match event.what {
+                What::StoodDown => desk.journal.remove(),
+                _ => desk.journal.add(event),
+            }
         }
         match self.tracker.apply(event) {
             None => {}

@@ -445,6 +445,12 @@ impl<S: Sink> Observer<S> {
         }
     }
 
+    /// This map is not recorded after all.
+    pub fn stand_down(&mut self) {
+        self.playing = false;
+        self.send(What::StoodDown);
+    }
+
     /// `GAME_SHUTDOWN`, before the game sees it.
     pub fn shutdown(&mut self, cause: ShutdownCause) {
         self.send(What::Shutdown(cause));

@@ -113,13 +113,18 @@ impl Match {
 
     /// As [`Match::start`], on an engine of this version.
     pub fn start_on(&mut self, version: isize) {
+        self.start_with(version, 124_320);
+    }
+
+    /// As [`Match::start_on`], with a game whose clients' records have this size.
+    pub fn start_with(&mut self, version: isize, client_size: isize) {
         self.server.set_unix_ms(self.unix_ms);
         self.server.set_cvar("gamestate", "0");
         self.server.load().unwrap();
         let located = gametimes_standin::Step::Locate {
             entities: 64,
             entity_size: 1728,
-            client_size: 124_320,
+            client_size,
         };
         self.server
             .call(0, &[self.level_ms, 7, 1, 1, version], [located]);
