@@ -1,10 +1,11 @@
 //! The command line: one binary, roles as subcommands.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::chart::{self, Chart, PNG_SCALE, Theme};
 use crate::config::Config;
 use crate::store::Store;
 use crate::store::read::RoundFilter;
@@ -49,6 +50,17 @@ enum Command {
         /// Only this map.
         #[arg(long)]
         map: Option<String>,
+    },
+    /// Draw a round's timeline.
+    Timeline {
+        /// The round, as `rounds` lists it.
+        id: i64,
+        /// Where the picture goes; the ending tells its kind: `.svg` or `.png`.
+        #[arg(short, long, value_parser = picture_file)]
+        output: PathBuf,
+        /// Colours.
+        #[arg(long, value_enum, default_value_t)]
+        theme: Theme,
     },
     /// Compare the recorders' times dead with those of the stats files.
     Audit {
@@ -126,6 +138,7 @@ async fn with_store(config: Config, command: Command) -> Result<(), String> {
                 }
             })
         }
+        Command::Timeline { id, output, theme } => draw(&store, id, &output, theme).await,
         Command::Audit {
             limit,
             diff_seconds,
@@ -138,6 +151,30 @@ async fn with_store(config: Config, command: Command) -> Result<(), String> {
     };
     store.database.close().await;
     result
+}
+
+fn picture_file(name: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(name);
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("svg" | "png") => Ok(path),
+        _ => Err("the name must end with .svg or .png".into()),
+    }
+}
+
+async fn draw(store: &Store, id: i64, output: &Path, theme: Theme) -> Result<(), String> {
+    let chart = Chart::load(store, id).await.map_err(|e| e.to_string())?;
+    let chart = chart.ok_or_else(|| no_round(id))?;
+    let svg = chart.svg(theme);
+    let picture = if output.extension().is_some_and(|e| e == "png") {
+        chart::png::render(&svg, PNG_SCALE).map_err(|e| e.to_string())?
+    } else {
+        svg.into_bytes()
+    };
+    std::fs::write(output, picture).map_err(|e| format!("{}: {e}", output.display()))
+}
+
+fn no_round(id: i64) -> String {
+    format!("there is no round {id}; `gametimes-bot rounds` lists them")
 }
 
 async fn examine(config: &Config) -> Result<(), String> {

@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod app;
+pub mod chart;
 pub mod cli;
 pub mod config;
 pub mod doctor;
@@ -19,6 +20,7 @@ pub mod report;
 pub mod status;
 pub mod store;
 pub mod web;
+pub mod words;
 
 pub use app::{Bot, RunError, run, start};
 pub use config::Config;

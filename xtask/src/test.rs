@@ -7,13 +7,15 @@ use crate::dist::check_module;
 use crate::run::{build_module, cargo, root, run, target};
 
 /// Programs that tests run, and the Debian packages they come from.
-const NEEDED: [(&str, &str); 6] = [
+const NEEDED: [(&str, &str); 8] = [
     ("cc", "gcc"),
     ("valgrind", "valgrind"),
     ("readelf", "binutils"),
     ("curl", "curl"),
     ("postgres", "postgresql"),
     ("sshd", "openssh-server"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
 ];
 
 /// Runs all tests.

@@ -6,6 +6,7 @@ mod handlers;
 mod query;
 
 pub(crate) use handlers::find as find_round;
+pub(crate) use query::Parameters;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -47,7 +48,7 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    fn not_found(what: &str) -> Self {
+    pub(crate) fn not_found(what: &str) -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
             message: format!("no such {what}"),
@@ -55,7 +56,7 @@ impl ApiError {
         }
     }
 
-    fn bad_request(message: String, allowed: String) -> Self {
+    pub(crate) fn bad_request(message: String, allowed: String) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
             message,
@@ -63,9 +64,18 @@ impl ApiError {
         }
     }
 
-    /// What went wrong, for a page.
-    pub fn parts(&self) -> (StatusCode, &str) {
-        (self.status, &self.message)
+    /// A failure of ours, told in the log.
+    pub(crate) fn inside() -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            message: "this cannot be shown; see the log".into(),
+            allowed: None,
+        }
+    }
+
+    /// What went wrong and what is allowed, for a page.
+    pub fn parts(&self) -> (StatusCode, &str, Option<&str>) {
+        (self.status, &self.message, self.allowed.as_deref())
     }
 }
 
@@ -152,7 +162,7 @@ pub fn router(app: App) -> Router {
         .layer(header(
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; script-src 'self'; \
-             connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+             connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
         ))
         .with_state(app)
 }

@@ -1,43 +1,65 @@
-//! Pages for people: plain HTML, no scripts.
+//! Pages for people: plain HTML made on the server, no scripts.
+
+mod audit;
+mod delivery;
+mod pictures;
+mod player;
+mod round;
+mod rounds;
+
+use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::extract::Query;
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
-use crate::api::{ApiError, App, find_round};
-use crate::store::read::{Player, RoundDetail, RoundFilter, RoundSummary};
+use crate::api::{ApiError, App, Parameters};
+use crate::store::StoreError;
+use crate::words;
 
 /// The pages' routes.
 pub fn router() -> Router<App> {
     Router::new()
-        .route("/", get(index))
-        .route("/rounds/{id}", get(round))
+        .route("/", get(rounds::page))
+        .route("/rounds/{id}", get(round::page))
+        .route("/rounds/{id}/timeline.svg", get(pictures::svg))
+        .route("/rounds/{id}/timeline.png", get(pictures::png))
+        .route("/players/{guid}", get(player::page))
+        .route("/audit", get(audit::page))
+        .route("/delivery", get(delivery::page))
+        .route("/style.css", get(style))
 }
 
-#[derive(Template)]
-#[template(path = "index.html")]
-struct Index {
-    rounds: Vec<RoundSummary>,
-}
-
-#[derive(Template)]
-#[template(path = "round.html")]
-struct Round {
-    detail: RoundDetail,
-    teams: Vec<(&'static str, Vec<Player>)>,
+async fn style() -> Response {
+    let css = include_str!("../../assets/style.css");
+    let headers = [
+        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CACHE_CONTROL, "max-age=300"),
+    ];
+    (headers, css).into_response()
 }
 
 #[derive(Template)]
 #[template(path = "error.html")]
 struct Failure {
+    title: &'static str,
     message: String,
+    allowed: Option<String>,
 }
 
 /// An error as a page.
 struct PageError(ApiError);
+
+impl PageError {
+    /// A failure of ours: the log tells what.
+    fn inside(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!("answering a request: {error}");
+        Self(ApiError::inside())
+    }
+}
 
 impl From<ApiError> for PageError {
     fn from(error: ApiError) -> Self {
@@ -45,20 +67,30 @@ impl From<ApiError> for PageError {
     }
 }
 
-impl IntoResponse for PageError {
-    fn into_response(self) -> Response {
-        let (status, message) = self.0.parts();
-        (
-            status,
-            page(&Failure {
-                message: message.to_owned(),
-            }),
-        )
-            .into_response()
+impl From<StoreError> for PageError {
+    fn from(error: StoreError) -> Self {
+        Self(error.into())
     }
 }
 
-fn page(template: &impl Template) -> Response {
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let (status, message, allowed) = self.0.parts();
+        let title = match status {
+            StatusCode::NOT_FOUND => "Not there",
+            StatusCode::BAD_REQUEST => "That cannot be read",
+            _ => "Not now",
+        };
+        let failure = Failure {
+            title,
+            message: message.to_owned(),
+            allowed: allowed.map(str::to_owned),
+        };
+        (status, show(&failure)).into_response()
+    }
+}
+
+fn show(template: &impl Template) -> Response {
     match template.render() {
         Ok(html) => Html(html).into_response(),
         Err(error) => {
@@ -68,77 +100,78 @@ fn page(template: &impl Template) -> Response {
     }
 }
 
-async fn index(State(app): State<App>) -> Result<Response, PageError> {
-    let filter = RoundFilter {
-        limit: 100,
-        ..RoundFilter::default()
-    };
-    let rounds = app.store.rounds(&filter).await.map_err(ApiError::from)?;
-    Ok(page(&Index { rounds }))
+type Asked = Query<BTreeMap<String, String>>;
+
+/// The parameters of a form; a field that was left empty is one that is missing.
+fn parameters(Query(mut asked): Asked) -> Parameters {
+    asked.retain(|_, value| !value.trim().is_empty());
+    Parameters::new(asked)
 }
 
-async fn round(State(app): State<App>, Path(id): Path<String>) -> Result<Response, PageError> {
-    let detail = find_round(&app, &id).await?;
-    let of_team = |team: Option<i64>| -> Vec<Player> {
-        detail
-            .players
-            .iter()
-            .filter(|p| p.team == team)
-            .cloned()
-            .collect()
-    };
-    let others = |p: &&Player| !matches!(p.team, Some(1 | 2));
-    let mut teams = vec![("Axis", of_team(Some(1))), ("Allies", of_team(Some(2)))];
-    teams.push((
-        "Others",
-        detail.players.iter().filter(others).cloned().collect(),
-    ));
-    teams.retain(|(_, players)| !players.is_empty());
-    Ok(page(&Round { detail, teams }))
+/// Milliseconds as `M:SS.t`, nothing as a dash.
+fn ms(ms: Option<i64>) -> String {
+    ms.map_or_else(dash, words::clock_ms)
 }
 
-/// Filters of the templates.
-mod filters {
-    use askama::{Result, Values};
+/// Seconds as `M:SS`, nothing as a dash.
+fn seconds(seconds: Option<i64>) -> String {
+    seconds.map_or_else(dash, words::clock)
+}
 
-    /// Milliseconds as `M:SS.mmm`, nothing as a dash.
-    #[askama::filter_fn]
-    pub fn ms(ms: &Option<i64>, _: &dyn Values) -> Result<String> {
-        Ok(ms.map_or_else(
-            || "–".to_owned(),
-            |ms| format!("{}:{:02}.{:03}", ms / 60_000, ms / 1000 % 60, ms % 1000),
-        ))
+fn number(n: Option<i64>) -> String {
+    n.map_or_else(dash, |n| n.to_string())
+}
+
+/// A part of a whole as `12 %`, a dash where there is no whole.
+fn share(part: Option<i64>, whole: Option<i64>) -> String {
+    match (part, whole) {
+        (Some(part), Some(whole)) if whole > 0 => {
+            format!("{:.0} %", 100.0 * part as f64 / whole as f64)
+        }
+        _ => dash(),
+    }
+}
+
+fn dash() -> String {
+    "–".to_owned()
+}
+
+/// The address of a player's page. What is no letter or digit is encoded.
+fn player_link(guid: &str) -> String {
+    let known_by = if guid.starts_with("name:") {
+        guid
+    } else {
+        guid.get(..8).unwrap_or(guid)
+    };
+    format!("/players/{}", encode(known_by))
+}
+
+/// A text in an address.
+fn encode(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~:".contains(&byte) {
+            encoded.push(byte.into());
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_hold_any_name() {
+        assert_eq!(player_link("A0000001ABCDEF"), "/players/A0000001");
+        assert_eq!(player_link("日\"<"), "/players/%E6%97%A5%22%3C");
     }
 
-    /// Seconds as `M:SS`.
-    #[askama::filter_fn]
-    pub fn clock(seconds: &Option<i64>, _: &dyn Values) -> Result<String> {
-        Ok(seconds.map_or_else(|| "–".to_owned(), |s| format!("{}:{:02}", s / 60, s % 60)))
-    }
-
-    /// A number, nothing as a dash.
-    #[askama::filter_fn]
-    pub fn or_dash(n: &Option<i64>, _: &dyn Values) -> Result<String> {
-        Ok(n.map_or_else(|| "–".to_owned(), |n| n.to_string()))
-    }
-
-    /// A team's name.
-    #[askama::filter_fn]
-    pub fn team(team: &Option<i64>, _: &dyn Values) -> Result<&'static str> {
-        Ok(match team {
-            Some(1) => "Axis",
-            Some(2) => "Allies",
-            _ => "nobody",
-        })
-    }
-
-    /// A unix time as a date in UTC.
-    #[askama::filter_fn]
-    pub fn utc(unix: &Option<i64>, _: &dyn Values) -> Result<String> {
-        let time = unix.and_then(|unix| jiff::Timestamp::from_second(unix).ok());
-        Ok(time.map_or_else(
-            || "–".to_owned(),
-            |t| t.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        ))
+    #[test]
+    fn a_share_of_nothing_is_a_dash() {
+        assert_eq!(share(Some(1), Some(0)), "–");
+        assert_eq!(share(Some(1), Some(8)), "12 %");
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub mod browser;
 pub mod chaos;
 pub mod postgres;
 pub mod sshd;

@@ -1,0 +1,80 @@
+//! A PNG of the drawing, with fonts that are part of the program: the same picture on every machine.
+
+use std::sync::{Arc, LazyLock};
+
+use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::usvg::{Options, Tree, fontdb};
+use skrifa::{FontRef, MetadataProvider};
+
+static DEJAVU: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
+static DROID: &[u8] = include_bytes!("../../assets/fonts/DroidSansFallback-subset.ttf");
+
+static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
+    let mut fonts = fontdb::Database::new();
+    fonts.load_font_data(DEJAVU.to_vec());
+    fonts.load_font_data(DROID.to_vec());
+    fonts.set_sans_serif_family("DejaVu Sans");
+    Arc::new(fonts)
+});
+
+/// Why there is no picture.
+#[derive(Debug, thiserror::Error)]
+#[error("the picture cannot be drawn: {0}")]
+pub struct PngError(String);
+
+/// Whether one of the fonts has a character.
+fn is_covered(c: char) -> bool {
+    static CHARMAPS: LazyLock<Vec<FontRef<'static>>> = LazyLock::new(|| {
+        [DEJAVU, DROID]
+            .into_iter()
+            .filter_map(|font| FontRef::new(font).ok())
+            .collect()
+    });
+    c.is_ascii() || CHARMAPS.iter().any(|font| font.charmap().map(c).is_some())
+}
+
+/// A drawing in which characters without a glyph are the replacement character, so that there is no empty box. Joiners and
+/// variation selectors say how other characters look, and are left out.
+fn readable(svg: &str) -> String {
+    svg.chars()
+        .filter(|c| !matches!(*c, '\u{200B}'..='\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0000}'..='\u{E01EF}'))
+        .map(|c| if is_covered(c) { c } else { '\u{FFFD}' })
+        .collect()
+}
+
+/// Draws an SVG `scale` times its size.
+///
+/// # Errors
+/// When the SVG is broken or too large.
+pub fn render(svg: &str, scale: f32) -> Result<Vec<u8>, PngError> {
+    let options = Options {
+        fontdb: Arc::clone(&FONTS),
+        font_family: "DejaVu Sans".into(),
+        ..Options::default()
+    };
+    let tree = Tree::from_str(&readable(svg), &options).map_err(|e| PngError(e.to_string()))?;
+    let size = tree.size().to_int_size().scale_by(scale);
+    let mut pixmap = size
+        .and_then(|size| Pixmap::new(size.width(), size.height()))
+        .ok_or_else(|| PngError("too large".into()))?;
+    resvg::render(
+        &tree,
+        Transform::from_scale(scale, scale),
+        &mut pixmap.as_mut(),
+    );
+    pixmap.encode_png().map_err(|e| PngError(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_font_has_becomes_the_replacement_character() {
+        assert!(is_covered('\u{FFFD}'), "the replacement itself");
+        for c in "aéЖאعΩ日本語テスト中文".chars() {
+            assert!(is_covered(c), "{c}");
+        }
+        assert_eq!(readable("<a>\u{1F9A9}x\u{200D}</a>"), "<a>\u{FFFD}x</a>");
+    }
+}

@@ -1,0 +1,154 @@
+//! The lanes against what the module counted, and drawings that must be well-formed.
+
+use gametimes_format::GametimesFile;
+use serde_json::json;
+
+use super::*;
+use crate::store::read::{Recorded, RoundSummary};
+
+/// Every round that the module recorded.
+fn recorded() -> Vec<GametimesFile> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/native");
+    let mut files = Vec::new();
+    for tape in std::fs::read_dir(folder).unwrap() {
+        for file in std::fs::read_dir(tape.unwrap().path()).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            files.push(serde_json::from_slice(&bytes).unwrap());
+        }
+    }
+    assert!(files.len() >= 6);
+    files
+}
+
+fn chart_of(file: &GametimesFile) -> Chart {
+    let meta = &file.meta;
+    let players = meta.spawn_stats.iter().map(|s| Player {
+        guid: s.guid.clone(),
+        name: s.name.clone(),
+        team: Some(s.team.into()),
+        spawns: Some(s.spawns.into()),
+        dead_ms: Some(s.dead_ms),
+        denied_ms: Some(s.denied_ms),
+        ..Player::default()
+    });
+    let detail = RoundDetail {
+        round: RoundSummary {
+            id: 1,
+            match_id: meta.match_id.clone(),
+            round_number: meta.round.into(),
+            map_name: meta.map.clone(),
+            server_name: Some(meta.server_hostname.clone()),
+            server_address: None,
+            round_start_unix: Some(meta.round_start_unix),
+            round_end_unix: Some(meta.round_end_unix),
+            actual_duration_seconds: Some(meta.actual_duration_seconds),
+            duration_ms: Some(meta.duration_ms),
+            total_pause_seconds: Some(meta.pause_seconds),
+            pause_count: Some(meta.pause_count),
+            winner_team: Some(meta.winner.into()),
+            defender_team: Some(meta.defender.into()),
+            end_reason: Some(meta.end_reason.as_str().into()),
+            round_status: None,
+            stats_file: None,
+            recorder: Some("native".into()),
+            flags: None,
+        },
+        recorded: Some(Recorded {
+            axis_players: json!([]),
+            allies_players: json!([]),
+            pauses: serde_json::to_value(&meta.pauses).unwrap(),
+            time_limit_minutes: None,
+            warmup_seconds: None,
+            surrender_team: None,
+            surrender_caller_name: None,
+            axis_score: Some(0),
+            allies_score: Some(1),
+            version: None,
+        }),
+        players: players.collect(),
+    };
+    Chart::new(&detail, &meta.events)
+}
+
+#[test]
+fn the_lanes_add_up_to_what_the_module_counted_for_every_player() {
+    let mut players = 0;
+    for file in recorded() {
+        let chart = chart_of(&file);
+        for stats in &file.meta.spawn_stats {
+            let lane = chart.lanes.iter().find(|l| l.guid == stats.guid).unwrap();
+            let sum = |f: &dyn Fn(&&Span) -> bool| -> i64 {
+                lane.spans
+                    .iter()
+                    .filter(f)
+                    .map(|s| s.to_ms - s.from_ms)
+                    .sum()
+            };
+            let who = format!("{} {}", file.file_name(), stats.name);
+            assert_eq!(
+                sum(&|s| s.state == State::Alive),
+                stats.alive_ms,
+                "{who}: alive"
+            );
+            assert_eq!(sum(&|s| s.dead), stats.dead_ms, "{who}: dead");
+            assert_eq!(
+                sum(&|s| s.state != State::Absent),
+                stats.played_ms,
+                "{who}: played"
+            );
+            assert_eq!(lane.kills.len(), stats.kills as usize, "{who}: kills");
+            assert_eq!(lane.revives.len(), stats.revives as usize, "{who}: revives");
+            players += 1;
+        }
+    }
+    assert!(players >= 100, "{players}");
+}
+
+#[test]
+fn pauses_stand_where_the_play_clock_stood() {
+    let file = recorded()
+        .into_iter()
+        .find(|f| f.meta.pause_count == 2)
+        .unwrap();
+    let stops = chart_of(&file).pauses;
+    let at: Vec<(i64, i64)> = stops.iter().map(|s| (s.at_ms, s.seconds)).collect();
+    assert_eq!(at, [(14_000, 16), (28_000, 14)]);
+}
+
+#[test]
+fn every_drawing_becomes_a_picture_whatever_the_names_are() {
+    let names = [
+        "<script>alert(1)</script>",
+        "^1Ev\"il&'",
+        "日本語プレイヤー",
+        "שלום עולם",
+        "مرحبا",
+        "한국어",
+        "🦩🦩",
+        "a\u{202E}b",
+        "",
+    ];
+    for file in recorded() {
+        for theme in [Theme::Auto, Theme::Dark] {
+            let mut chart = chart_of(&file);
+            for (lane, name) in chart.lanes.iter_mut().zip(names.iter().cycle()) {
+                lane.name = text::plain(name);
+            }
+            let svg = chart.svg(theme);
+            assert!(!svg.contains("<script"), "{svg}");
+            let png = png::render(&svg, 1.0).unwrap();
+            assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+        }
+    }
+}
+
+#[test]
+fn a_round_without_anything_is_drawn_too() {
+    let file = &recorded()[0];
+    let mut chart = chart_of(file);
+    chart.lanes.clear();
+    chart.duration_ms = 0;
+    png::render(&chart.svg(Theme::Auto), 1.0).unwrap();
+    chart.known = false;
+    assert!(chart.svg(Theme::Auto).contains("No timeline"));
+}

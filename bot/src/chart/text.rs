@@ -1,0 +1,82 @@
+//! Names in pictures: any script, any nonsense.
+
+/// A name without what is no text: control characters and those that turn the direction of what follows.
+pub fn plain(name: &str) -> String {
+    let keeps = |c: &char| {
+        !c.is_control()
+            && !matches!(*c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+                | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}')
+    };
+    name.chars().filter(keeps).collect()
+}
+
+/// A character's width in halves of the font size, roughly.
+fn width(c: char) -> u32 {
+    match c {
+        '\u{300}'..='\u{36F}' | '\u{200B}'..='\u{200D}' | '\u{FE00}'..='\u{FE0F}' => 0,
+        'i' | 'l' | 'j' | '.' | ',' | ':' | ';' | '!' | '|' | '\'' | ' ' => 6,
+        'M' | 'W' | 'm' | 'w' | '@' | '%' => 17,
+        'A'..='Z' => 13,
+        '\u{1100}'..='\u{11FF}'
+        | '\u{2E80}'..='\u{D7FF}'
+        | '\u{F900}'..='\u{FAFF}'
+        | '\u{FF00}'..='\u{FF60}'
+        | '\u{1F000}'.. => 20,
+        _ => 12,
+    }
+}
+
+/// A name that fits into a width of `ems` font sizes, with an ellipsis where it was cut.
+pub fn fit(name: &str, ems: f64) -> String {
+    let most = (ems * 20.0) as u32;
+    if name.chars().map(width).sum::<u32>() <= most {
+        return name.to_owned();
+    }
+    let mut used = 20;
+    let mut cut: String = name
+        .chars()
+        .take_while(|c| {
+            used += width(*c);
+            used <= most
+        })
+        .collect();
+    cut.truncate(cut.trim_end().len());
+    cut.push('…');
+    cut
+}
+
+/// A text as it stands in XML.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c if c.is_control() && c != '\n' => {}
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut_and_short_ones_are_not() {
+        assert_eq!(fit("Player01", 10.0), "Player01");
+        let long = fit(&"W".repeat(36), 10.0);
+        assert!(long.ends_with('…') && long.chars().count() < 14, "{long}");
+        assert!(fit(&"漢".repeat(36), 10.0).chars().count() <= 10);
+    }
+
+    #[test]
+    fn what_turns_the_direction_is_taken_out() {
+        assert_eq!(plain("a\u{202E}b\u{7}c\u{2068}"), "abc");
+        assert_eq!(plain("שלום"), "שלום");
+    }
+}

@@ -1,0 +1,206 @@
+//! One round.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+
+use super::rounds::is_wrong;
+use super::{PageError, ms, number, player_link, seconds, share, show};
+use crate::api::{App, find_round};
+use crate::args;
+use crate::chart::{self, Chart, Theme};
+use crate::store::read::{Player, RoundDetail, RoundSummary};
+use crate::store::{Store, StoreError};
+use crate::words;
+
+/// What the stats file said beside what happened.
+struct Comparison {
+    what: &'static str,
+    happened: String,
+    said: String,
+    differs: bool,
+}
+
+/// A player's line.
+struct Line {
+    name: String,
+    link: String,
+    dead: String,
+    share: String,
+    stats_dead: String,
+    differs: bool,
+    longest: String,
+    denied: String,
+    alive: String,
+    played: String,
+    kills: String,
+    deaths: String,
+    spawns: String,
+    revives: String,
+}
+
+#[derive(Template)]
+#[template(path = "round.html")]
+struct Page {
+    round: RoundSummary,
+    facts: Vec<(&'static str, String)>,
+    svg: String,
+    comparison: Vec<Comparison>,
+    why: Option<String>,
+    teams: Vec<(&'static str, Vec<Line>)>,
+}
+
+/// `/rounds/{id}`
+pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Response, PageError> {
+    let detail = find_round(&app, &id).await?;
+    let events = chart::events(&app.store, detail.round.id).await?;
+    let svg = Chart::new(&detail, &events).svg(Theme::Auto);
+    let (comparison, why) = compare(&app.store, &detail).await?;
+    Ok(show(&Page {
+        facts: facts(&detail),
+        svg,
+        comparison,
+        why,
+        teams: teams(&detail.players),
+        round: detail.round,
+    }))
+}
+
+fn facts(detail: &RoundDetail) -> Vec<(&'static str, String)> {
+    let round = &detail.round;
+    let mut facts = vec![
+        ("Result", words::winner(round)),
+        ("End", words::end(detail)),
+        ("Played", words::played(round)),
+        ("Pauses", words::pauses(round)),
+    ];
+    if let Some(recorded) = &detail.recorded {
+        if let Some(name) = recorded
+            .surrender_caller_name
+            .as_ref()
+            .filter(|n| !n.is_empty())
+        {
+            facts.push(("Surrender called by", name.clone()));
+        }
+        if let (Some(axis), Some(allies)) = (recorded.axis_score, recorded.allies_score) {
+            facts.push(("Score", format!("Axis {axis} : {allies} Allies")));
+        }
+        facts.push(("Warmup", seconds(recorded.warmup_seconds)));
+    }
+    facts.push(("Defender", words::team(round.defender_team).to_owned()));
+    let ended = round
+        .round_end_unix
+        .map_or_else(|| round.match_id.clone(), words::utc);
+    facts.push(("Ended", ended));
+    let server = round.server_name.as_ref().or(round.server_address.as_ref());
+    facts.push((
+        "Server",
+        server.cloned().unwrap_or_else(|| "unknown".into()),
+    ));
+    facts.push((
+        "Recorded by",
+        match round.recorder.as_deref() {
+            Some("native") => "the module".to_owned(),
+            Some("lua") => "the fallback script".to_owned(),
+            Some("old script") => "an old script, which writes no timeline".to_owned(),
+            Some("message") => "a message alone; its file has not come".to_owned(),
+            Some(other) => other.to_owned(),
+            None => "nothing: only the stats file has come".to_owned(),
+        },
+    ));
+    facts
+}
+
+async fn compare(
+    store: &Store,
+    detail: &RoundDetail,
+) -> Result<(Vec<Comparison>, Option<String>), StoreError> {
+    let round = &detail.round;
+    if round.stats_file.is_none() {
+        return Ok((Vec::new(), None));
+    }
+    let columns = [
+        "stats_duration_seconds",
+        "stats_winner_team",
+        "stats_defender_team",
+        "stats_playtime_ms",
+    ];
+    let sql = format!(
+        "SELECT {} FROM rounds r WHERE r.id = $1",
+        store.select("rounds", "r", &columns)
+    );
+    let row = store.database.row(&sql, args![round.id]).await?;
+    let said = |i| row.as_ref().and_then(|row| row.int(i));
+    let team = |what, happened: Option<i64>, said: Option<i64>| Comparison {
+        what,
+        happened: words::team(happened).to_owned(),
+        said: words::team(said).to_owned(),
+        differs: said.is_some() && happened != said,
+    };
+    let happened = round.actual_duration_seconds;
+    let wrong = is_wrong(happened, said(0));
+    let lines = vec![
+        Comparison {
+            what: "Duration",
+            happened: seconds(happened),
+            said: seconds(said(0)),
+            differs: wrong,
+        },
+        Comparison {
+            what: "Its own clock",
+            happened: ms(round.duration_ms),
+            said: ms(said(3)),
+            differs: is_wrong(happened, said(3).map(|ms| ms / 1000)),
+        },
+        team("Winner", round.winner_team, said(1)),
+        team("Defender", round.defender_team, said(2)),
+    ];
+    let why = wrong.then(|| match round.end_reason.as_deref() {
+        Some("surrender") => "The stats file shows the stopwatch target. After a surrender that is the full limit, however short the round was.".to_owned(),
+        Some("server_quit" | "server_crash" | "map_change" | "map_restart") => {
+            "The round was cut off, so the stats file shows the full limit.".to_owned()
+        }
+        _ => "The stats file shows the stopwatch target, not a duration.".to_owned(),
+    });
+    Ok((lines, why))
+}
+
+fn teams(players: &[Player]) -> Vec<(&'static str, Vec<Line>)> {
+    let of = |wanted: fn(Option<i64>) -> bool| -> Vec<Line> {
+        players
+            .iter()
+            .filter(|p| wanted(p.team))
+            .map(line)
+            .collect()
+    };
+    let mut teams = vec![
+        ("Axis", of(|t| t == Some(1))),
+        ("Allies", of(|t| t == Some(2))),
+        ("Others", of(|t| !matches!(t, Some(1 | 2)))),
+    ];
+    teams.retain(|(_, players)| !players.is_empty());
+    teams
+}
+
+fn line(p: &Player) -> Line {
+    let dead_ms = p.dead_ms.or(p.dead_seconds.map(|s| s * 1000));
+    let differs = matches!((dead_ms, p.stats_time_dead_seconds), (Some(a), Some(b)) if (a / 1000 - b).abs() > 6);
+    Line {
+        name: p.name.clone(),
+        link: player_link(&p.guid),
+        dead: ms(dead_ms),
+        share: share(dead_ms, p.played_ms),
+        stats_dead: seconds(p.stats_time_dead_seconds),
+        differs,
+        longest: ms(p.max_dead_ms.or(p.max_respawn_seconds.map(|s| s * 1000))),
+        denied: ms(p.denied_ms),
+        alive: ms(p.alive_ms),
+        played: ms(p
+            .played_ms
+            .or(p.stats_time_played_seconds.map(|s| s * 1000))),
+        kills: number(p.kills.or(p.stats_kills)),
+        deaths: number(p.deaths.or(p.stats_deaths)),
+        spawns: number(p.spawns),
+        revives: number(p.revives),
+    }
+}

@@ -1,0 +1,226 @@
+//! The pages in a real browser: no console error, nothing wider than a phone, names as text, filters that filter.
+
+mod support;
+
+use gametimes_bot::Bot;
+use gametimes_bot::files::ingest::ingest;
+use serde_json::Value;
+use support::browser::Browser;
+use support::{config_in, native_files, samples};
+
+/// Names as players choose them.
+const NAMES: [&str; 4] = [
+    "<script>document.title='x'</script>",
+    "^1Ev\"il",
+    "日本語プレイヤー",
+    "שלום עולם",
+];
+
+/// A bot that knows the samples, what the module recorded, and one round with odd names.
+async fn bot(folder: &tempfile::TempDir) -> Bot {
+    let bot = gametimes_bot::start(config_in(folder)).await.unwrap();
+    let odd = folder.path().join("odd");
+    std::fs::create_dir(&odd).unwrap();
+    let (_, bytes) = &native_files("public40")[0];
+    let mut file: Value = serde_json::from_slice(bytes).unwrap();
+    file["meta"]["event_id"] = "01a1f8fc-b99e-7786-b004-c44b525f62fc".into();
+    file["meta"]["map"] = "odd".into();
+    for (stats, name) in file["meta"]["spawn_stats"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .zip(NAMES)
+    {
+        stats["name"] = name.into();
+    }
+    std::fs::write(
+        odd.join("gametime-odd-R1-1795178727.json"),
+        file.to_string(),
+    )
+    .unwrap();
+    std::fs::write(odd.join("gametime-broken-R1-5.json"), "{").unwrap();
+    let paths = [
+        samples().join("gamestats"),
+        samples().join("../native"),
+        odd,
+    ];
+    let done = ingest(&bot.store, &paths, "", false).await.unwrap();
+    assert_eq!(done.refused.len(), 1, "{done}");
+    bot
+}
+
+/// Looks at a page at three widths, light and dark.
+fn look(browser: &Browser, name: &str, url: &str) {
+    for (width, dark) in [(1280, false), (1280, true), (360, false)] {
+        browser.width(width);
+        browser.dark(dark);
+        browser.open(url);
+        let page_width = browser.run("return document.documentElement.scrollWidth");
+        assert!(
+            page_width.as_i64() <= Some(width.into()),
+            "{name} is {page_width} wide in a window of {width}"
+        );
+        assert_eq!(
+            browser.run("return document.querySelectorAll('h1').length"),
+            1,
+            "{name}"
+        );
+        assert_eq!(browser.console(), Vec::<String>::new(), "{name}");
+        let shade = if dark { "-dark" } else { "" };
+        browser.keep_picture(&format!("{name}-{width}{shade}"));
+    }
+    browser.width(1280);
+    browser.dark(false);
+}
+
+fn text(browser: &Browser) -> String {
+    browser
+        .run("return document.querySelector('main').innerText")
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+fn rows(browser: &Browser) -> i64 {
+    browser
+        .run("return document.querySelectorAll('tbody tr').length")
+        .as_i64()
+        .unwrap()
+}
+
+/// Fills a form as a person does and sends it.
+fn submit(browser: &Browser, field: &str, value: &str) {
+    browser.run(&format!(
+        "document.querySelector('[name={field}]').value = {};",
+        Value::from(value)
+    ));
+    browser.run("document.querySelector('form').requestSubmit()");
+    let until = std::time::Instant::now() + support::PATIENCE;
+    while browser.run("return location.search") == ""
+        || browser.run("return document.readyState") != "complete"
+    {
+        assert!(std::time::Instant::now() < until, "the form was not sent");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_is_whole_in_a_real_browser() {
+    let folder = tempfile::tempdir().unwrap();
+    let bot = bot(&folder).await;
+    let url = |path: &str| bot.url(path);
+    let rounds = bot
+        .store
+        .rounds(&gametimes_bot::store::read::RoundFilter {
+            limit: 50,
+            ..Default::default()
+        })
+        .await
+        .unwrap();
+    let id = |map: &str, number: i64, least: i64| {
+        let fits = |r: &&gametimes_bot::store::read::RoundSummary| {
+            r.map_name == map
+                && r.round_number == number
+                && r.actual_duration_seconds >= Some(least)
+        };
+        rounds.iter().find(fits).unwrap().id
+    };
+    let (odd, paused, surrender) = (id("odd", 1, 0), id("room2", 2, 30), id("room1", 1, 30));
+    let pages = [
+        ("rounds", url("/")),
+        ("nothing-found", url("/?map=nowhere")),
+        ("odd", url(&format!("/rounds/{odd}"))),
+        ("paused", url(&format!("/rounds/{paused}"))),
+        ("surrender", url(&format!("/rounds/{surrender}"))),
+        ("audit", url("/audit?diff_seconds=6")),
+        ("delivery", url("/delivery")),
+        ("player", url("/players/A0000001")),
+    ];
+    tokio::task::block_in_place(|| {
+        let browser = Browser::start();
+        for (name, url) in &pages {
+            look(&browser, name, url);
+        }
+        browser.open(&url(&format!("/rounds/{odd}")));
+        for name in NAMES {
+            let shown = browser
+                .run("return [...document.querySelectorAll('td bdi')].map(e => e.textContent)");
+            assert!(
+                shown.as_array().unwrap().contains(&name.into()),
+                "{name}: {shown}"
+            );
+        }
+        assert_eq!(browser.run("return document.scripts.length"), 0);
+        assert!(
+            browser
+                .run("return document.querySelectorAll('svg.timeline title').length")
+                .as_i64()
+                > Some(400)
+        );
+
+        browser.open(&url("/"));
+        let all = rows(&browser);
+        assert_eq!(all, 7);
+        submit(&browser, "map", "ROOM1");
+        assert_eq!(rows(&browser), 2);
+        browser.open(&url("/"));
+        submit(&browser, "player", "日本語");
+        assert_eq!(rows(&browser), 1);
+        browser.open(&url("/"));
+        submit(&browser, "player", "%");
+        assert!(
+            text(&browser).contains("No round matches"),
+            "a % is a character, not a pattern"
+        );
+        browser.open(&url("/?from=2026-11-20&to=2026-11-20"));
+        assert_eq!(rows(&browser), 7);
+        browser.open(&url("/?from=2026-11-21"));
+        assert!(text(&browser).contains("No round matches"));
+
+        browser.open(&url("/audit"));
+        let differ = "return Number([...document.querySelectorAll('dt')].find(e => e.textContent == 'The two differ').nextElementSibling.textContent)";
+        let before = browser.run(differ).as_i64().unwrap();
+        submit(&browser, "diff_seconds", "6");
+        let after = browser.run(differ).as_i64().unwrap();
+        assert!(
+            before < after,
+            "{before} {after}: a lower threshold tells more"
+        );
+        assert!(text(&browser).contains("No stats file of the round has come"));
+
+        browser.open(&url(&format!("/rounds/{surrender}")));
+        let page = text(&browser);
+        assert!(
+            page.contains("surrender of the Allies")
+                && page.contains("3:00 ≠")
+                && page.contains("0:54"),
+            "{page}"
+        );
+        browser.open(&url("/delivery"));
+        assert!(text(&browser).contains("gametime-broken-R1-5.json"));
+    });
+    bot.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn empty_pages_say_what_to_do_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
+    for (path, status, says) in [
+        ("/", 200, "gametimes-bot doctor"),
+        ("/audit", 200, "Nothing to compare yet"),
+        ("/delivery", 200, "No report of a recorder has come yet"),
+        ("/rounds/7", 404, "no such round"),
+        ("/rounds/x", 400, "the id of a round"),
+        ("/rounds/7/timeline.png", 404, "no such round"),
+        ("/players/A0000001", 404, "no such player"),
+        ("/?from=yesterday", 400, "a date as 2026-12-31"),
+        ("/audit?diff_seconds=-1", 400, "from 0 to 3600"),
+    ] {
+        let (got, body) = support::get(&bot.url(path)).await;
+        let body = body.as_str().unwrap_or_default().to_owned();
+        assert_eq!(got, status, "{path}: {body}");
+        assert!(body.contains(says), "{path}: {body}");
+    }
+    bot.stop().await.unwrap();
+}
