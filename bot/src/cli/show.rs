@@ -69,16 +69,7 @@ pub fn round(detail: &RoundDetail) {
     }
     say("\n");
     let mut table = Table::new(&[
-        "<team",
-        "<player",
-        "dead",
-        "in stats file",
-        "longest",
-        "denied",
-        "alive",
-        "played",
-        "kills",
-        "deaths",
+        "<team", "<player", "dead", "stats", "longest", "denied", "played", "kills", "deaths",
     ]);
     for p in &detail.players {
         let dead_ms = p.dead_ms.or(p.dead_seconds.map(|s| s * 1000));
@@ -94,7 +85,6 @@ pub fn round(detail: &RoundDetail) {
             ),
             (ms(p.max_dead_ms), Look::Plain),
             (ms(p.denied_ms), Look::Plain),
-            (ms(p.alive_ms), Look::Plain),
             (ms(p.played_ms), Look::Plain),
             (number(p.kills.or(p.stats_kills)), Look::Plain),
             (number(p.deaths.or(p.stats_deaths)), Look::Plain),
