@@ -1,14 +1,18 @@
 //! The command line: one binary, roles as subcommands.
 
+mod show;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::chart::{self, Chart, PNG_SCALE, Theme};
 use crate::config::Config;
 use crate::store::Store;
 use crate::store::read::RoundFilter;
+use crate::table::say;
 use crate::{api, app, doctor, files};
 
 /// Stores every round of ET:Legacy with its true times.
@@ -51,6 +55,14 @@ enum Command {
         #[arg(long)]
         map: Option<String>,
     },
+    /// Show one round and its players.
+    Round {
+        /// The round, as `rounds` lists it.
+        id: i64,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Draw a round's timeline.
     Timeline {
         /// The round, as `rounds` lists it.
@@ -70,12 +82,25 @@ enum Command {
         /// Tell differences over this.
         #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(i64).range(0..=3600))]
         diff_seconds: i64,
+        /// As JSON, as the API gives it.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print completions for a shell: `gametimes-bot completions bash > /etc/bash_completion.d/gametimes-bot`.
+    Completions {
+        /// The shell.
+        shell: Shell,
     },
 }
 
 impl Cli {
     /// Does what was asked.
     pub async fn execute(self) -> ExitCode {
+        if let Command::Completions { shell } = self.command {
+            let mut command = Self::command();
+            clap_complete::generate(shell, &mut command, "gametimes-bot", &mut std::io::stdout());
+            return ExitCode::SUCCESS;
+        }
         let config = match Config::load(self.config.as_deref()) {
             Ok(config) => config,
             Err(errors) => {
@@ -104,7 +129,7 @@ async fn with_store(config: Config, command: Command) -> Result<(), String> {
     let open = Store::open(config.database_url.reveal(), config.time_zone.clone());
     let store = open.await.map_err(|e| e.to_string())?;
     let result = match command {
-        Command::Run | Command::Doctor => Ok(()),
+        Command::Run | Command::Doctor | Command::Completions { .. } => Ok(()),
         Command::Ingest { paths, server } => files::ingest::ingest(&store, &paths, &server, true)
             .await
             .map(|done| {
@@ -122,35 +147,41 @@ async fn with_store(config: Config, command: Command) -> Result<(), String> {
                 if json {
                     print_json(&rounds)
                 } else {
-                    for r in rounds {
-                        println!(
-                            "{:>6}  {}  {} R{}  {} s  {}",
-                            r.id,
-                            r.match_id,
-                            r.map_name,
-                            r.round_number,
-                            r.actual_duration_seconds
-                                .map_or("?".into(), |s| s.to_string()),
-                            r.end_reason.unwrap_or_default()
-                        );
-                    }
+                    show::rounds(&rounds);
                     Ok(())
                 }
             })
         }
+        Command::Round { id, json } => round(&store, id, json).await,
         Command::Timeline { id, output, theme } => draw(&store, id, &output, theme).await,
         Command::Audit {
             limit,
             diff_seconds,
+            json,
         } => {
             let audit = api::audit::spawn_audit(&store, limit, diff_seconds).await;
-            audit
-                .map_err(|e| e.to_string())
-                .and_then(|audit| print_json(&audit))
+            audit.map_err(|e| e.to_string()).and_then(|audit| {
+                if json {
+                    print_json(&audit)
+                } else {
+                    show::audit(&audit);
+                    Ok(())
+                }
+            })
         }
     };
     store.database.close().await;
     result
+}
+
+async fn round(store: &Store, id: i64, json: bool) -> Result<(), String> {
+    let detail = store.round(id).await.map_err(|e| e.to_string())?;
+    let detail = detail.ok_or_else(|| no_round(id))?;
+    if json {
+        return print_json(&detail);
+    }
+    show::round(&detail);
+    Ok(())
 }
 
 fn picture_file(name: &str) -> Result<PathBuf, String> {
@@ -205,10 +236,8 @@ async fn migrated(store: &Store) -> Result<(), String> {
 }
 
 fn print_json(value: &impl serde::Serialize) -> Result<(), String> {
-    println!(
-        "{}",
-        serde_json::to_string_pretty(value).map_err(|e| e.to_string())?
-    );
+    let json = serde_json::to_string_pretty(value).map_err(|e| e.to_string())?;
+    say(&format!("{json}\n"));
     Ok(())
 }
 

@@ -235,10 +235,8 @@ impl Builder {
             known: HashMap::new(),
         };
         let mut sorted: Vec<&Player> = players.iter().filter(|p| p.spawns.is_some()).collect();
-        let rank = |team: Option<i64>| match team {
-            Some(team @ (1 | 2)) => team,
-            _ => 3,
-        };
+        let teams = [Some(1), Some(2)];
+        let rank = |team| teams.iter().position(|t| *t == team).unwrap_or(2);
         sorted.sort_by_key(|p| (rank(p.team), p.name.to_lowercase()));
         for player in sorted {
             // The timeline knows a client without a guid by its name.

@@ -1,0 +1,140 @@
+//! Answers as tables.
+
+use crate::api::audit::SpawnAudit;
+use crate::chart::text::plain;
+use crate::store::read::{RoundDetail, RoundSummary};
+use crate::table::{Look, Table, say};
+use crate::words;
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+fn ms(ms: Option<i64>) -> String {
+    ms.map_or_else(dash, words::clock_ms)
+}
+
+fn number(n: Option<i64>) -> String {
+    n.map_or_else(dash, |n| n.to_string())
+}
+
+/// The rounds.
+pub fn rounds(rounds: &[RoundSummary]) {
+    if rounds.is_empty() {
+        say(
+            "No round. `gametimes-bot doctor` tells what is missing, `gametimes-bot ingest FOLDER` reads files.\n",
+        );
+        return;
+    }
+    let mut table = Table::new(&[
+        "id", "<map", "R", "<ended", "played", "pauses", "<winner", "<end",
+    ]);
+    for r in rounds {
+        let ended = r
+            .round_end_unix
+            .map_or_else(|| r.match_id.clone(), words::utc);
+        let odd = if r.flags.is_some() {
+            Look::Odd
+        } else {
+            Look::Plain
+        };
+        table.row([
+            (r.id.to_string(), Look::Plain),
+            (r.map_name.clone(), odd),
+            (r.round_number.to_string(), Look::Plain),
+            (ended, Look::Plain),
+            (words::played(r), Look::Plain),
+            (number(r.pause_count), Look::Plain),
+            (words::team(r.winner_team).to_owned(), Look::Plain),
+            (
+                words::end_reason(r.end_reason.as_deref()).to_owned(),
+                Look::Plain,
+            ),
+        ]);
+    }
+    table.print();
+}
+
+/// One round.
+pub fn round(detail: &RoundDetail) {
+    let round = &detail.round;
+    say(&format!(
+        "{}, round {}\n{}\n",
+        plain(&round.map_name),
+        round.round_number,
+        words::facts(detail).join(", ")
+    ));
+    if let Some(flags) = &round.flags {
+        say(&format!("odd: {}\n", plain(flags)));
+    }
+    say("\n");
+    let mut table = Table::new(&[
+        "<team", "<player", "dead", "stats", "longest", "denied", "played", "kills", "deaths",
+    ]);
+    for p in &detail.players {
+        let dead_ms = p.dead_ms.or(p.dead_seconds.map(|s| s * 1000));
+        let said = p.stats_time_dead_seconds;
+        let differs = matches!((dead_ms, said), (Some(a), Some(b)) if (a / 1000 - b).abs() > 6);
+        table.row([
+            (words::team(p.team).to_owned(), Look::Plain),
+            (p.name.clone(), Look::Plain),
+            (ms(dead_ms), Look::Plain),
+            (
+                said.map_or_else(dash, words::clock),
+                if differs { Look::Odd } else { Look::Plain },
+            ),
+            (ms(p.max_dead_ms), Look::Plain),
+            (ms(p.denied_ms), Look::Plain),
+            (ms(p.played_ms), Look::Plain),
+            (number(p.kills.or(p.stats_kills)), Look::Plain),
+            (number(p.deaths.or(p.stats_deaths)), Look::Plain),
+        ]);
+    }
+    table.print();
+}
+
+/// The audit.
+pub fn audit(audit: &SpawnAudit) {
+    let s = &audit.summary;
+    say(&format!(
+        "{} compared: {} differ by more than {} s, {} not in a stats file, {} without a round, {} longer dead than played\n\n",
+        s.checked,
+        s.diff_gt_threshold,
+        audit.params.diff_seconds,
+        s.missing_player_stats,
+        s.missing_round_id,
+        s.dead_gt_played
+    ));
+    if audit.samples.is_empty() {
+        return;
+    }
+    let mut table = Table::new(&[
+        "round",
+        "<map",
+        "<player",
+        "recorder",
+        "stats file",
+        "apart",
+        "<reason",
+    ]);
+    for sample in &audit.samples {
+        let missing = sample.flags.iter().any(|f| f == "missing_player_stats");
+        let unless_missing = |text: String| if missing { dash() } else { text };
+        table.row([
+            (number(sample.round_id), Look::Plain),
+            (sample.map_name.clone().unwrap_or_default(), Look::Plain),
+            (sample.player_name.clone().unwrap_or_default(), Look::Plain),
+            (words::clock(sample.dead_seconds_lua), Look::Plain),
+            (
+                unless_missing(words::clock(sample.time_dead_seconds_db)),
+                Look::Plain,
+            ),
+            (
+                unless_missing(format!("{} s", sample.diff_seconds)),
+                Look::Odd,
+            ),
+            (sample.reason.clone(), Look::Plain),
+        ]);
+    }
+    table.print();
+}
