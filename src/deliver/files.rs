@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// The beginning of temporary names; what a crash left of them is removed at the next start.
+/// The beginning of temporary names, which end in `.part`, so that nobody who looks for `.json` takes one; what a crash left
+/// of them is removed at the next start.
 const TEMPORARY: &str = ".tmp-";
 
 /// Writes a file under a temporary name, syncs it, renames it and syncs the folder: after a crash or a power cut there is
@@ -13,7 +14,7 @@ const TEMPORARY: &str = ".tmp-";
 /// # Errors
 /// What the file system says; nothing is left under the final name then.
 pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let temporary = folder.join(format!("{TEMPORARY}{name}"));
+    let temporary = folder.join(format!("{TEMPORARY}{name}.part"));
     let written =
         write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, folder.join(name)));
     if let Err(e) = written {
@@ -78,7 +79,7 @@ mod tests {
         assert_eq!(fs::read(folder.path().join("a.json")).unwrap(), b"two");
         assert_eq!(names(folder.path()), ["a.json"]);
 
-        fs::write(folder.path().join(".tmp-b.json"), b"ha").unwrap();
+        fs::write(folder.path().join(".tmp-b.json.part"), b"ha").unwrap();
         remove_temporary(folder.path());
         assert_eq!(names(folder.path()), ["a.json"]);
 
