@@ -38,7 +38,7 @@ async fn a_message_with_a_file_becomes_a_round() {
     let (status, page) = get(&bot.url(&format!("/rounds/{id}"))).await;
     assert_eq!(status, 200);
     assert!(
-        page.as_str().unwrap().contains("<h1>room1 R1</h1>"),
+        page.as_str().unwrap().contains("<h1>room1, round 1</h1>"),
         "{page}"
     );
     let (_, health) = get(&bot.url("/api/health")).await;

@@ -34,7 +34,7 @@ impl Test {
         if self.prepare {
             return Ok(());
         }
-        run(&mut cargo(&["test", "--workspace"]))?;
+        run(&mut cargo(&["test", "--workspace", "--no-fail-fast"]))?;
         // The same door with points that panic: in a folder of its own, so that it is never taken for the real module.
         let faults = target().join("faults");
         run(cargo(&[
