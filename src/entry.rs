@@ -269,11 +269,8 @@ pub unsafe extern "C" fn gametimes_before_trap(number: isize, arguments: *const 
                 // SAFETY: the game passes its own arrays, which live until it is closed; `gametimes_close_game` forgets
                 // them.
                 let located = unsafe { GameRecords::locate(a[2], a[3] as *const u8, a[4]) };
-                let fit = state.module.located(located.is_ok());
-                state.records = located
-                    .ok()
-                    .filter(|_| fit)
-                    .unwrap_or(GameRecords::nowhere());
+                state.module.located(located.is_ok());
+                state.records = located.unwrap_or(GameRecords::nowhere());
             }
             _ => {}
         }

@@ -201,8 +201,8 @@ impl<E: Engine> Module<E> {
         ))
     }
 
-    /// Trap LOCATE_GAME_DATA: the game is known by now. False: its records are not to be read.
-    pub fn located(&mut self, sizes_fit: bool) -> bool {
+    /// Trap LOCATE_GAME_DATA: the game is known by now.
+    pub fn located(&mut self, sizes_fit: bool) {
         if self.starting {
             // Its scripts start later in GAME_INIT: they see what is said here.
             self.starting = false;
@@ -215,7 +215,6 @@ impl<E: Engine> Module<E> {
         } else if !sizes_fit {
             self.complain(Complaint::Sizes);
         }
-        sizes_fit
     }
 
     fn stand_down(&mut self, why: String) {

@@ -24,7 +24,6 @@ pub mod trap {
     pub const CVAR_SET: isize = 5;
     pub const CVAR_INTEGER: isize = 6;
     pub const CVAR_STRING: isize = 7;
-    pub const ARGC: isize = 9;
     pub const ARGV: isize = 10;
     pub const FS_FOPEN: isize = 11;
     pub const FS_FCLOSE: isize = 15;

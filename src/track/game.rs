@@ -222,7 +222,7 @@ impl Game {
         let mut teams = Teams::default();
         for (n, slot) in slots.iter() {
             if let (true, Some(person)) = (slot.plays(), self.seats[usize::from(n)].person) {
-                let reference = Round::reference(&self.round.people[person]);
+                let reference = self.round.people[person].reference();
                 let team = if slot.team == 1 {
                     &mut teams.axis
                 } else {

@@ -52,6 +52,14 @@ impl Person {
         }
     }
 
+    /// As others know them.
+    pub fn reference(&self) -> PlayerRef {
+        PlayerRef {
+            guid: self.guid.clone(),
+            name: self.name.clone(),
+        }
+    }
+
     /// Whether they took part at all.
     pub fn took_part(&self) -> bool {
         self.played_ms > 0 || self.spawns > 0 || self.deaths > 0 || self.kills > 0
@@ -146,13 +154,5 @@ impl Round {
             at.unix_ms = by_level(*at);
         }
         Some(drift_ms / 1000)
-    }
-
-    /// Who is meant in a line for people.
-    pub fn reference(person: &Person) -> PlayerRef {
-        PlayerRef {
-            guid: person.guid.clone(),
-            name: person.name.clone(),
-        }
     }
 }
