@@ -3,6 +3,7 @@
 //! Events are plain data without pointers, so that they can be handed over without allocating, written to the journal
 //! and played back after a crash.
 
+use gametimes_format::check::STATS_FILE_NAME;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// When something happened.
@@ -116,7 +117,7 @@ pub enum What {
         timelimit_minutes: f64,
     },
     /// A stats file has been written and closed; its name without the folder.
-    StatsFile(Text<160>),
+    StatsFile(Text<STATS_FILE_NAME>),
     /// The module does not record this map after all: what was seen of it is forgotten, because the script records it.
     StoodDown,
     /// `GAME_SHUTDOWN` begins: a round that is still played is cut off here.

@@ -4,18 +4,19 @@
 //! cost of a frame grows with the players who are dead: deaths come from what the game prints, lives from the records,
 //! and only the records of those who may come alive are looked at.
 //!
-//! Three rules make lives exact:
-//! * While a limbo or follow bit is set, a record is that of the one who is watched; nobody is judged by it. Coming out
-//!   of limbo is a spawn.
-//! * Without those bits, a raised spawn counter is a spawn, and with a raised revive counter a revive.
-//! * A slot is looked at after every call that can have changed it: its own, one that printed its name, every frame
-//!   while it is not alive. Between frames the game's clock stands still, so the time of every life is exact.
+//!
+//! [`lives`] tells who is alive by three rules, [`parse`] takes prints and configstrings apart.
 
+mod complaint;
+mod lives;
 pub mod parse;
 
+pub use complaint::Complaint;
+use lives::Slot;
 use parse::Print;
 
-use crate::engine::layout::flags;
+use gametimes_format::check::STATS_FILE_NAME;
+
 use crate::engine::numbers::{GAMESTATE_PLAYING, MAX_CLIENTS, configstring};
 use crate::event::{Level, ShutdownCause, Text, What};
 
@@ -44,62 +45,10 @@ pub trait Records {
     fn get(&self, slot: usize) -> Option<Record>;
 }
 
-/// What was wrong with something foreign. Each kind is said at most once in five seconds, with a count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Complaint {
-    /// A slot that the server does not have.
-    Slot,
-    /// A pointer that points nowhere.
-    Null,
-    /// A print that begins like one of the game's, but makes no sense.
-    Print,
-    /// Sizes that are not those of ET:Legacy's records.
-    Sizes,
-    /// The worker did not keep up: events were lost.
-    Lost,
-}
-
-impl Complaint {
-    /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 5] = [Self::Slot, Self::Null, Self::Print, Self::Sizes, Self::Lost];
-
-    /// What the log says.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Slot => "the game named a slot that this server does not have; ignored",
-            Self::Null => "the game passed a null pointer; ignored",
-            Self::Print => "the game printed a line that could not be understood; ignored",
-            Self::Sizes => {
-                "the game's records have sizes that do not fit; deaths are counted, lives are not seen"
-            }
-            Self::Lost => {
-                "events were lost because the disk did not keep up; this round's numbers are too low"
-            }
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Slot {
-    connected: bool,
-    /// Past CLIENT_BEGIN: before it the record is blank.
-    begun: bool,
-    team: u8,
-    name: Text<64>,
-    guid_known: bool,
-    alive: bool,
-    /// The record was somebody else's, or blank, when it was last looked at.
-    hidden: bool,
-    spawn_count: i32,
-    revive_count: i32,
-    /// Who the game said revives this player.
-    medic: Option<u8>,
-}
-
 #[derive(Debug, Clone, Copy, Default)]
 struct OpenFile {
     handle: i32,
-    name: Text<160>,
+    name: Text<STATS_FILE_NAME>,
 }
 
 /// Watches one map after the other.
@@ -201,68 +150,6 @@ impl<S: Sink> Observer<S> {
         }
     }
 
-    /// `CLIENT_CONNECT` was granted. `userinfo` is the engine's.
-    pub fn connect(&mut self, slot: isize, userinfo: &[u8]) {
-        let Some(n) = self.slot(slot) else { return };
-        self.leave(n);
-        let guid = guid(userinfo);
-        let s = &mut self.slots[n];
-        s.connected = true;
-        s.hidden = true;
-        s.guid_known = !guid.as_bytes().is_empty();
-        self.send(What::Connect {
-            slot: n as u8,
-            guid,
-        });
-        self.send_player(n);
-    }
-
-    /// Whether a client's guid is still to come: some clients' comes late.
-    pub fn lacks_guid(&mut self, slot: isize) -> bool {
-        self.slot(slot)
-            .is_some_and(|n| self.slots[n].connected && !self.slots[n].guid_known)
-    }
-
-    /// The engine's userinfo of a client that [`Observer::lacks_guid`].
-    pub fn late_guid(&mut self, slot: isize, userinfo: &[u8]) {
-        let Some(n) = self.slot(slot) else { return };
-        let guid = guid(userinfo);
-        if !guid.as_bytes().is_empty() {
-            self.slots[n].guid_known = true;
-            self.send(What::Guid {
-                slot: n as u8,
-                guid,
-            });
-        }
-    }
-
-    /// `CLIENT_BEGIN` is done.
-    pub fn begin(&mut self, slot: isize) {
-        if let Some(n) = self.slot(slot) {
-            self.slots[n].begun = true;
-            self.touch(slot);
-        }
-    }
-
-    /// `CLIENT_DISCONNECT`, before the game sees it.
-    pub fn disconnect(&mut self, slot: isize) {
-        if let Some(n) = self.slot(slot) {
-            self.leave(n);
-            self.slots[n] = Slot::default();
-        }
-    }
-
-    fn leave(&mut self, n: usize) {
-        self.waiting &= !(1 << n);
-        self.touched &= !(1 << n);
-        if self.slots[n].connected {
-            self.slots[n].connected = false;
-            self.slots[n].begun = false;
-            self.slots[n].alive = false;
-            self.send(What::Leave { slot: n as u8 });
-        }
-    }
-
     /// Trap PRINT.
     pub fn print(&mut self, text: &[u8], records: &impl Records) {
         match parse::print(text) {
@@ -285,25 +172,6 @@ impl<S: Sink> Observer<S> {
             }
             Some(Ok(Print::VoteFailed)) if self.playing => self.send(What::VoteFailed),
             Some(Ok(_)) => {}
-        }
-    }
-
-    fn kill(&mut self, victim: u8, killer: Option<u8>, means: &[u8], records: &impl Records) {
-        let Some(n) = self.slot(isize::from(victim)) else {
-            return;
-        };
-        if !self.slots[n].alive {
-            self.look(n, records); // spawned and died in one call
-        }
-        self.slots[n].alive = false;
-        self.waiting |= 1 << n;
-        self.touched |= 1 << n;
-        if self.playing {
-            self.send(What::Death {
-                slot: victim,
-                by: killer,
-                means: Text::new(means),
-            });
         }
     }
 
@@ -375,48 +243,6 @@ impl<S: Sink> Observer<S> {
         }
     }
 
-    fn player(&mut self, n: usize, info: &[u8]) {
-        let team = parse::info_value(info, b"t").map_or(0, parse::leading_number);
-        let team = u8::try_from(team).ok().filter(|t| *t <= 3).unwrap_or(0);
-        let name = Text::new(parse::info_value(info, b"n").unwrap_or(b""));
-        let s = &mut self.slots[n];
-        if s.team == team && s.name == name {
-            return;
-        }
-        let was_on_team = on_team(s.team);
-        s.team = team;
-        s.name = name;
-        if !on_team(team) {
-            s.alive = false;
-        }
-        if !was_on_team || !on_team(team) {
-            s.hidden = true; // what comes next is a new life, whatever the counters say
-        }
-        if on_team(team) && s.connected && !s.alive {
-            self.waiting |= 1 << n;
-        } else {
-            self.waiting &= !(1 << n);
-        }
-        self.touched |= 1 << n;
-        if self.slots[n].connected {
-            self.send_player(n);
-        }
-    }
-
-    fn send_player(&mut self, n: usize) {
-        let Slot {
-            team, name, alive, ..
-        } = self.slots[n];
-        if on_team(team) && !alive {
-            self.waiting |= 1 << n;
-        }
-        self.send(What::Player {
-            slot: n as u8,
-            team,
-            name,
-        });
-    }
-
     /// Trap FS_FOPEN, after the engine has opened a file for writing.
     pub fn file_opened(&mut self, path: &[u8], handle: i32) {
         if let Some(name) = parse::stats_file(path)
@@ -476,54 +302,6 @@ impl<S: Sink> Observer<S> {
         Some(std::mem::take(&mut self.complaints))
     }
 
-    fn look_at(&mut self, mut slots: u64, records: &impl Records) {
-        while slots != 0 {
-            let n = slots.trailing_zeros() as usize;
-            slots &= slots - 1;
-            self.look(n, records);
-        }
-    }
-
-    /// Looks at one record, see the rules above.
-    fn look(&mut self, n: usize, records: &impl Records) {
-        let s = &mut self.slots[n];
-        if !s.begun || !on_team(s.team) {
-            return;
-        }
-        let Some(record) = records.get(n) else { return };
-        if record.pm_flags & (flags::LIMBO | flags::FOLLOW) != 0 {
-            if !s.hidden {
-                s.hidden = true;
-                s.alive = false;
-                self.waiting |= 1 << n;
-                if self.playing {
-                    self.send(What::Limbo { slot: n as u8 });
-                }
-            }
-            return;
-        }
-        // Between connecting and spawning the record is blank, or still that of a spectator.
-        if record.team != i32::from(s.team) {
-            return;
-        }
-        if s.hidden || record.spawn_count != s.spawn_count {
-            let revived = !s.hidden && record.revive_count != s.revive_count;
-            let by = s.medic.take().filter(|_| revived);
-            s.hidden = false;
-            s.alive = true;
-            s.spawn_count = record.spawn_count;
-            s.revive_count = record.revive_count;
-            self.waiting &= !(1 << n);
-            if self.playing {
-                self.send(What::Spawn {
-                    slot: n as u8,
-                    revived,
-                    by,
-                });
-            }
-        }
-    }
-
     fn slot(&mut self, slot: isize) -> Option<usize> {
         let n = usize::try_from(slot).ok().filter(|&n| n < self.max_clients);
         if n.is_none() {
@@ -534,19 +312,5 @@ impl<S: Sink> Observer<S> {
 
     fn send(&mut self, what: What) {
         self.sink.send(self.level_ms, what);
-    }
-}
-
-fn on_team(team: u8) -> bool {
-    team == 1 || team == 2
-}
-
-/// `cl_guid`, as far as it can be one: printable characters.
-fn guid(userinfo: &[u8]) -> Text<32> {
-    let guid = parse::info_value(userinfo, b"cl_guid").unwrap_or(b"");
-    if guid.iter().all(u8::is_ascii_graphic) {
-        Text::new(guid)
-    } else {
-        Text::default()
     }
 }

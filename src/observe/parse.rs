@@ -1,5 +1,7 @@
 //! What the game prints and sets, taken apart. Bytes of the game are foreign: any bytes may come, nothing here panics.
 
+use gametimes_format::check::is_stats_file_name;
+
 use crate::engine::numbers::MAX_CLIENTS;
 
 /// A print of the game that tells something of the round.
@@ -125,18 +127,7 @@ pub fn info_value<'a>(info: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
 /// `gamestats/YYYY-MM-DD-HHMMSS-<map>-round-<N>.txt`.
 pub fn stats_file(path: &[u8]) -> Option<&[u8]> {
     let name = path.strip_prefix(b"gamestats/")?;
-    let date = name.get(..18)?;
-    let dated = date.iter().enumerate().all(|(i, b)| match i {
-        4 | 7 | 10 | 17 => *b == b'-',
-        _ => b.is_ascii_digit(),
-    });
-    let stem = name.strip_suffix(b".txt")?;
-    let round = stem.windows(7).rposition(|w| w == b"-round-")?;
-    let numbered = stem.len() > round + 7 && stem[round + 7..].iter().all(u8::is_ascii_digit);
-    let plain = name
-        .iter()
-        .all(|b| b.is_ascii_graphic() && *b != b'/' && *b != b'\\');
-    (dated && numbered && plain).then_some(name)
+    is_stats_file_name(name).then_some(name)
 }
 
 #[cfg(test)]

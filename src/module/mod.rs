@@ -1,5 +1,9 @@
 //! The half on the game's thread: asks the engine what must be known, watches, and hands over to the worker.
 
+mod commands;
+mod complaints;
+mod version;
+
 use std::any::Any;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -14,11 +18,11 @@ use crate::engine::traps::{Engine, until_zero};
 use crate::event::{Level, ShutdownCause};
 use crate::observe::{Complaint, Observer, Records};
 use crate::settings::{Kept, Settings, configured_game};
+use complaints::Complaints;
+use version::{version_text, whole_version};
 
 /// How long `GAME_SHUTDOWN` waits for a round to be on disk.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
-/// How often the same complaint is said at the most.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(5);
 /// One frame in so many is timed for `gametimes status`.
 const TIMED_FRAMES: u32 = 64;
 /// Lines of the worker that are printed in one frame at the most.
@@ -54,8 +58,7 @@ pub struct Module<E> {
     starting: bool,
     /// The game raised its error: the shutdown that follows is a crash.
     game_failed: bool,
-    complaints: [u32; Complaint::ALL.len()],
-    complained: [Option<Instant>; Complaint::ALL.len()],
+    complaints: Complaints,
     cost: FrameCost,
 }
 
@@ -71,8 +74,7 @@ impl<E: Engine> Module<E> {
             game_path: String::new(),
             starting: false,
             game_failed: false,
-            complaints: [0; Complaint::ALL.len()],
-            complained: [None; Complaint::ALL.len()],
+            complaints: Complaints::default(),
             cost: FrameCost::default(),
         }
     }
@@ -438,73 +440,6 @@ impl<E: Engine> Module<E> {
         self.mode = Mode::Off("between two maps".to_owned());
     }
 
-    /// `CONSOLE_COMMAND`; true when it was ours.
-    pub fn console_command(&mut self) -> bool {
-        if !self.engine.argument(0).eq_ignore_ascii_case("gametimes") {
-            return false;
-        }
-        match self.engine.argument(1).to_ascii_lowercase().as_str() {
-            "status" | "" => self.status(),
-            "test" => self.order(Order::Test),
-            "reload" => self.reload(),
-            "help" => self.help(),
-            other => {
-                self.say(&format!("{other:?} is no command"));
-                self.help();
-            }
-        }
-        true
-    }
-
-    fn help(&self) {
-        for line in [
-            "gametimes status   version, round, players, outbox, last message",
-            "gametimes test     posts a test message to every webhook and says what came of it",
-            "gametimes reload   reads the settings anew",
-            "gametimes help     this",
-        ] {
-            self.say(line);
-        }
-    }
-
-    fn status(&mut self) {
-        match self.mode.clone() {
-            Mode::Native => {
-                self.say(&format!(
-                    "v{VERSION} records, engine {}",
-                    self.engine_version
-                ));
-                self.say(&format!(
-                    "cost of a frame: last {} ns, most {} ns (one in {TIMED_FRAMES} is timed)",
-                    self.cost.last.as_nanos(),
-                    self.cost.max.as_nanos()
-                ));
-            }
-            Mode::Off(why) => self.say(&format!("v{VERSION} does not record: {why}")),
-        }
-        self.order(Order::Status);
-    }
-
-    fn reload(&mut self) {
-        let (settings, warnings) = Settings::read(&self.engine, &mut self.kept);
-        for line in warnings {
-            self.say(&line);
-        }
-        let config = self.config(&settings, &self.level(true));
-        self.order(Order::Configure(config));
-        self.say(&format!(
-            "settings read: webhooks {}, folder {}; gametimes_enabled counts from the next map",
-            settings.webhooks.len(),
-            settings.folder.display()
-        ));
-    }
-
-    fn order(&mut self, order: Order) {
-        if let Some(observer) = self.watch() {
-            observer.sink().give(order);
-        }
-    }
-
     /// Counts something foreign that was wrong.
     pub fn complain(&mut self, complaint: Complaint) {
         if let Some(observer) = self.watch() {
@@ -528,18 +463,11 @@ impl<E: Engine> Module<E> {
                 observer.complain(Complaint::Lost);
             }
             if let Some(new) = observer.take_complaints() {
-                for (sum, n) in self.complaints.iter_mut().zip(new) {
-                    *sum = sum.saturating_add(n);
-                }
+                self.complaints.add(&new);
             }
         }
-        for (n, complaint) in Complaint::ALL.into_iter().enumerate() {
-            let count = self.complaints[n];
-            if count > 0 && self.complained[n].is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
-                self.complaints[n] = 0;
-                self.complained[n] = Some(Instant::now());
-                self.say(&format!("{} ({count} times)", complaint.text()));
-            }
+        while let Some((complaint, count)) = self.complaints.due() {
+            self.say(&format!("{} ({count} times)", complaint.text()));
         }
     }
 
@@ -565,41 +493,5 @@ impl<E: Engine> Module<E> {
 
     fn say(&self, line: &str) {
         self.engine.print(&format!("[gametimes] {line}\n"));
-    }
-}
-
-/// The engine's version with minor (two digits), patch (two) and commit (four), as it counts since 2.77; 2.76 says just 276.
-fn whole_version(version: i32) -> i32 {
-    match version {
-        1..1000 => version * 1_000_000,
-        _ => version,
-    }
-}
-
-/// `2.83.1` from 283010000; empty when the engine gave no version.
-fn version_text(version: i32) -> String {
-    if version < 100_000_000 {
-        return String::new();
-    }
-    format!(
-        "{}.{}.{}",
-        version / 100_000_000,
-        version / 1_000_000 % 100,
-        version / 10_000 % 100
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_as_the_engine_counts_them() {
-        assert_eq!(version_text(283_010_000), "2.83.1");
-        assert_eq!(version_text(285_000_045), "2.85.0");
-        assert_eq!(version_text(whole_version(276)), "2.76.0");
-        assert!(whole_version(276) >= OLDEST_VERSION && whole_version(275) < OLDEST_VERSION);
-        assert_eq!(whole_version(283_010_000), 283_010_000);
-        assert_eq!(version_text(0), "");
     }
 }

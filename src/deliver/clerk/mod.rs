@@ -1,5 +1,8 @@
 //! The background thread: events of the game come in, rounds are written and sent.
 
+mod rounds;
+mod status;
+
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -7,19 +10,18 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, TryRecvError};
-use gametimes_format::GametimesFile;
+use rounds::Unwritten;
 use uuid::Uuid;
 
 use super::console::Console;
 use super::desk::Desk;
-use super::journal::{Head, Recovered};
-use super::outbox::Entry;
+use super::journal::Head;
 use super::target::{GlobalPause, Target};
 use super::worker::{Config, Order, Shared};
 use crate::engine::clock;
-use crate::event::{Event, ShutdownCause, Stamp, What};
+use crate::event::{Event, Stamp, What};
 use crate::fault;
-use crate::report::{self, Identity, message, minutes};
+use crate::report::minutes;
 use crate::track::{Outcome, Round, Tracker};
 
 /// How often the thread looks for orders.
@@ -32,8 +34,6 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 const RETRY_EVERY: Duration = Duration::from_secs(10);
 /// How often old files are looked for.
 const CLEAN_EVERY: Duration = Duration::from_secs(6 * 3600);
-/// Rounds that could not be written and are kept in memory at the most.
-const UNWRITTEN_LIMIT: usize = 50;
 
 /// A round that is over and waits for its stats file.
 #[derive(Debug)]
@@ -41,13 +41,6 @@ struct Reporting {
     round: Box<Round>,
     event_id: Uuid,
     until: Instant,
-}
-
-/// A round that could not be written yet.
-#[derive(Debug)]
-struct Unwritten {
-    file: GametimesFile,
-    queued: bool,
 }
 
 /// The background end.
@@ -192,99 +185,6 @@ impl Clerk {
         }
     }
 
-    /// Writes and queues the round that is over.
-    fn report(&mut self) {
-        let Some(Reporting {
-            mut round,
-            event_id,
-            ..
-        }) = self.reporting.take()
-        else {
-            return;
-        };
-        if let Some(drift_seconds) = round.mend_clock() {
-            self.say(&format!(
-                "the system's clock was set by {drift_seconds} sec during the round; the round's times follow the game's clock"
-            ));
-        }
-        let identity = Identity {
-            event_id,
-            utc_offset_seconds: clock::utc_offset_seconds(round.end.unix_ms / 1000),
-        };
-        let file = report::gametimes_file(&round, &identity);
-        for line in report::summary(&file) {
-            self.say(&line);
-        }
-        self.deliver(file, false);
-    }
-
-    /// First the message is queued, then the file written, then the journal removed: a crash in between costs nothing and
-    /// repeats nothing.
-    fn deliver(&mut self, file: GametimesFile, queued: bool) {
-        let mut unwritten = Unwritten { file, queued };
-        match self.try_deliver(&mut unwritten) {
-            Ok(()) => {}
-            Err(why) => {
-                self.say(&format!(
-                    "{} cannot be written: {why}; it is kept in memory and tried again",
-                    unwritten.file.file_name()
-                ));
-                if self.unwritten.len() == UNWRITTEN_LIMIT {
-                    self.unwritten.pop_front();
-                    self.say("too many rounds could not be written: the oldest is lost");
-                }
-                self.unwritten.push_back(unwritten);
-            }
-        }
-    }
-
-    fn try_deliver(&mut self, unwritten: &mut Unwritten) -> Result<(), String> {
-        self.open_desk()?;
-        let (Some(desk), Some(config)) = (&mut self.desk, &self.config) else {
-            return Err("there are no settings yet".to_owned());
-        };
-        let file = &unwritten.file;
-        let bytes = serde_json::to_string(file).map_err(|e| e.to_string())?;
-        if !unwritten.queued {
-            match why_not_send(config, file) {
-                Some(why) => self.console.line(&format!("message not sent: {why}")),
-                None => {
-                    let mut message = file.payload.clone();
-                    if let Some(key) = &config.hmac_key {
-                        message::sign(&mut message, key.reveal().as_bytes(), bytes.as_bytes());
-                    }
-                    for target in 1..=config.webhooks.len() {
-                        let entry = Entry {
-                            event_id: file.meta.event_id.clone(),
-                            target,
-                            message: message.clone(),
-                            file_name: file.file_name(),
-                            file: bytes.clone(),
-                        };
-                        desk.outbox
-                            .put(&entry, file, file.meta.round_end_unix * 1000)
-                            .map_err(|e| format!("outbox: {e}"))?;
-                    }
-                    // Only now may a target send: what is sent is never queued again after a crash.
-                    let _ = desk.journal.queued();
-                }
-            }
-            unwritten.queued = true;
-            for name in desk.outbox.bound() {
-                self.console
-                    .line(&format!("the outbox is full: {name} went to dropped/"));
-            }
-            self.targets.iter().for_each(Target::look);
-        }
-        let path = desk
-            .write(file, bytes.as_bytes())
-            .map_err(|e| e.to_string())?;
-        desk.journal.remove();
-        self.console
-            .line(&format!("file written: {}", path.display()));
-        Ok(())
-    }
-
     fn configure(&mut self, config: Config) {
         let moved = self
             .config
@@ -321,49 +221,6 @@ impl Clerk {
             self.finish_recovered(recovered);
         }
         Ok(())
-    }
-
-    /// Plays a journal back and finishes its round as crashed.
-    fn finish_recovered(&mut self, recovered: Recovered) {
-        let Recovered {
-            head,
-            events,
-            last,
-            queued,
-        } = recovered;
-        let mut tracker = Tracker::resume(head.score, head.warmup_start_unix_ms);
-        let mut ended = None;
-        let crash = Event {
-            at: last,
-            what: What::Shutdown(ShutdownCause::Crash),
-        };
-        for event in events.iter().chain([&crash]) {
-            match tracker.apply(event) {
-                Some(Outcome::Ended(round)) => ended = Some(round),
-                Some(Outcome::StatsFile(name)) => {
-                    if let Some(round) = &mut ended {
-                        round.stats_file = Some(name);
-                    }
-                }
-                _ => {}
-            }
-        }
-        let Some(round) = ended else {
-            if let Some(desk) = &mut self.desk {
-                desk.journal.remove();
-            }
-            return;
-        };
-        let identity = Identity {
-            event_id: head.event_id,
-            utc_offset_seconds: clock::utc_offset_seconds(round.end.unix_ms / 1000),
-        };
-        self.say("the server did not shut down as it should: its last round is recovered");
-        let file = report::gametimes_file(&round, &identity);
-        for line in report::summary(&file) {
-            self.say(&line);
-        }
-        self.deliver(file, queued);
     }
 
     /// One target for each webhook; those that are no more are told so.
@@ -455,98 +312,8 @@ impl Clerk {
         }
     }
 
-    fn retry(&mut self) {
-        if self.desk.is_none() && self.config.is_some() {
-            let _ = self.open_desk();
-        }
-        for _ in 0..self.unwritten.len() {
-            let Some(mut unwritten) = self.unwritten.pop_front() else {
-                return;
-            };
-            if self.try_deliver(&mut unwritten).is_err() {
-                self.unwritten.push_front(unwritten);
-                return;
-            }
-        }
-    }
-
-    fn status(&self) {
-        let level_ms = self.shared.level_ms.load(Ordering::Relaxed);
-        match self.tracker.live() {
-            None => self.say("no round is played"),
-            Some(live) => {
-                let paused = if live.is_paused() { ", paused" } else { "" };
-                self.say(&format!(
-                    "round: {} R{} played {}{paused}",
-                    live.map,
-                    live.number(),
-                    minutes(live.played_ms(level_ms))
-                ));
-                for p in live.players(level_ms) {
-                    let team = if p.team == 1 { "Axis" } else { "Allies" };
-                    let alive = if p.alive { "alive" } else { "dead" };
-                    self.say(&format!(
-                        "  {:2} {team:6} {alive:5} dead {} {}",
-                        p.slot,
-                        minutes(p.dead_ms),
-                        p.name
-                    ));
-                }
-            }
-        }
-        if let Some(desk) = &self.desk {
-            let waiting = desk.outbox.all().len();
-            self.say(&format!(
-                "outbox: {waiting} waiting, {} not written yet",
-                self.unwritten.len()
-            ));
-        }
-        for (n, target) in (1..).zip(&self.targets).filter(|(_, t)| t.is_configured()) {
-            let status = target.status();
-            let off = if status.off { ", switched off" } else { "" };
-            let last = if status.last.is_empty() {
-                "nothing sent yet"
-            } else {
-                &status.last
-            };
-            self.say(&format!("webhook {n}: {last}{off}"));
-        }
-    }
-
-    fn test(&self) {
-        let configured: Vec<&Target> = self.targets.iter().filter(|t| t.is_configured()).collect();
-        if configured.is_empty() {
-            self.say(
-                "test: no webhook is set; see gametimes_webhook_url and gametimes_webhook_file",
-            );
-            return;
-        }
-        let hostname = self
-            .config
-            .as_ref()
-            .map_or("", |c| c.server_hostname.as_str());
-        for target in configured {
-            target.test(message::test_message(hostname));
-        }
-    }
-
     fn say(&self, text: &str) {
         self.console.line(text);
-    }
-}
-
-/// Why a round's message is not sent, if it is not.
-fn why_not_send(config: &Config, file: &GametimesFile) -> Option<String> {
-    let seconds = file.meta.actual_duration_seconds;
-    if config.webhooks.is_empty() {
-        Some("no webhook is set".to_owned())
-    } else if seconds < config.min_seconds {
-        Some(format!(
-            "the round of {seconds} sec is shorter than gametimes_min_seconds {}",
-            config.min_seconds
-        ))
-    } else {
-        None
     }
 }
 

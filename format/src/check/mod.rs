@@ -1,0 +1,227 @@
+//! What a gametimes file must hold to be believed: the schema check of the recorders' tests, and the bot's guard against
+//! foreign input.
+//!
+//! Two severities: a [`Severity::Reject`] makes the file unusable (the bot stores nothing of it); a [`Severity::Doubt`]
+//! contradicts itself somewhere, is stored all the same and is shown. A recorder's own file has neither.
+//!
+//! Files of the older Lua scripts (schema 1) lack most keys; only what they write is checked.
+
+mod checker;
+mod message;
+mod meta;
+mod names;
+
+use std::fmt;
+
+use crate::file::{GametimesFile, Meta, file_name};
+
+pub use message::{FIELDS, check_message};
+pub use meta::check_meta;
+pub use names::{STATS_FILE_NAME, is_path_safe, is_stats_file_name};
+
+/// Bounds of what is believed. Wide enough for any server, narrow enough that no column and no list overflows.
+pub mod bounds {
+    /// Characters of a map's name (the column of the tables).
+    pub const MAP: usize = 64;
+    /// Characters of a guid.
+    pub const GUID: usize = 32;
+    /// Characters of a player's name.
+    pub const NAME: usize = 64;
+    /// Characters of any other text.
+    pub const TEXT: usize = 256;
+    /// Players in one round; more than slots, because players come and go.
+    pub const PLAYERS: usize = 512;
+    /// Pauses in one round.
+    pub const PAUSES: usize = 256;
+    /// Entries of the timeline.
+    pub const EVENTS: usize = 65_536;
+    /// Seconds of one round: a week, for servers without a time limit.
+    pub const ROUND_SECONDS: i64 = 7 * 24 * 3600;
+    /// Spawns, deaths, kills of one player.
+    pub const COUNT: u32 = 1_000_000;
+    /// 2000-01-01, the earliest unix time that is believed.
+    pub const UNIX_MIN: i64 = 946_684_800;
+    /// 2100-01-01, the latest unix time that is believed.
+    pub const UNIX_MAX: i64 = 4_102_444_800;
+}
+
+/// How bad a [`Problem`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The file contradicts itself; usable, but to be shown.
+    Doubt,
+    /// Out of every range: nothing of the file is usable.
+    Reject,
+}
+
+/// One thing that is wrong with a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Where: `meta.spawn_stats[3].dead_seconds`.
+    pub path: String,
+    /// What: found and expected.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+/// Everything that is wrong with a file; empty for a file of today's recorders.
+pub fn check(file: &GametimesFile) -> Vec<Problem> {
+    let mut problems = check_meta(&file.meta);
+    problems.extend(check_message(&file.payload, "payload"));
+    if let Some(embed) = file.payload.embeds.first() {
+        let meta = &file.meta;
+        for (field, expected) in [
+            ("Map", meta.map.clone()),
+            ("Round", meta.round.to_string()),
+            ("Lua_RoundEnd", meta.round_end_unix.to_string()),
+        ] {
+            if let Some(value) = embed.field(field).filter(|v| *v != expected) {
+                problems.push(Problem {
+                    severity: Severity::Doubt,
+                    path: format!("payload.embeds[0].{field}"),
+                    message: format!("{value:?}, but meta says {expected:?}"),
+                });
+            }
+        }
+    }
+    problems
+}
+
+/// The problems that make a file unusable, of all that [`check`] finds.
+pub fn rejections(problems: &[Problem]) -> Vec<&Problem> {
+    problems
+        .iter()
+        .filter(|p| p.severity == Severity::Reject)
+        .collect()
+}
+
+/// Whether a file lies under the name that its content asks for.
+pub fn check_file_name(name: &str, meta: &Meta) -> Option<Problem> {
+    let expected = file_name(&meta.map, meta.round, meta.round_end_unix);
+    (name != expected).then(|| Problem {
+        severity: Severity::Doubt,
+        path: "file name".into(),
+        message: format!("{name:?}, but the content asks for {expected:?}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::round_canonical_id;
+    use crate::file::{EndReason, Pause};
+
+    fn sample(name: &str) -> GametimesFile {
+        let path = format!(
+            "{}/../tests/data/samples/gametimes/{name}",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn files_of_the_old_scripts_pass() {
+        for name in [
+            "gametime-room1-R1-1795179043.json",
+            "gametime-room2-R1-1795178021.json",
+            "gametime-room2-R2-1795178128.json",
+        ] {
+            let file = sample(name);
+            assert_eq!(check(&file), [], "{name}");
+            assert_eq!(check_file_name(name, &file.meta), None);
+        }
+    }
+
+    fn ours() -> GametimesFile {
+        let mut file = sample("gametime-room2-R1-1795178021.json");
+        let meta = &mut file.meta;
+        meta.schema = 2;
+        meta.source = "native".into();
+        meta.event_id = "01890a5d-ac96-774b-bcce-b302099a8057".into();
+        meta.round_canonical_id = round_canonical_id(meta.round_start_unix, &meta.map, meta.round);
+        meta.gametype = 3;
+        meta.end_reason = EndReason::Objective;
+        meta.duration_ms = 55_000;
+        meta.actual_duration_seconds = 55;
+        meta.pauses = vec![Pause {
+            n: 1,
+            start: 10,
+            end: 25,
+            sec: 15,
+            start_ms: 43_050,
+            end_ms: 58_100,
+        }];
+        meta.pause_count = 1;
+        meta.pause_seconds = 15;
+        for p in &mut meta.spawn_stats {
+            p.dead_ms = p.dead_seconds * 1000 + 999;
+            p.max_dead_ms = p.max_respawn * 1000;
+            p.played_ms = 55_000;
+        }
+        file
+    }
+
+    #[test]
+    fn a_file_of_ours_passes_and_every_lie_is_found() {
+        assert_eq!(check(&ours()), []);
+        type Lie = fn(&mut Meta);
+        let lies: [(&str, Severity, Lie); 16] = [
+            ("meta.map", Severity::Reject, |m| m.map = "x".repeat(65)),
+            ("meta.map", Severity::Reject, |m| m.map.clear()),
+            ("meta.round", Severity::Reject, |m| m.round = 3),
+            ("meta.round_end_unix", Severity::Reject, |m| {
+                m.round_end_unix = m.round_start_unix - 1;
+            }),
+            ("meta.stats_file", Severity::Reject, |m| {
+                m.stats_file = Some("../../etc/passwd".into());
+            }),
+            ("meta.stats_file", Severity::Doubt, |m| {
+                m.stats_file = Some("notes.txt".into());
+            }),
+            ("meta.schema", Severity::Reject, |m| m.schema = 3),
+            ("meta.winner", Severity::Reject, |m| m.winner = 3),
+            ("meta.timelimit_minutes", Severity::Reject, |m| {
+                m.timelimit_minutes = f64::NAN;
+            }),
+            ("meta.pauses[0]", Severity::Reject, |m| {
+                m.pauses[0].end_ms = i64::MIN;
+            }),
+            ("meta.pause_seconds", Severity::Doubt, |m| {
+                m.pause_seconds = 16
+            }),
+            ("meta.actual_duration_seconds", Severity::Doubt, |m| {
+                m.actual_duration_seconds = 56;
+            }),
+            ("meta.spawn_stats[0].dead_seconds", Severity::Reject, |m| {
+                m.spawn_stats[0].dead_seconds = -1;
+            }),
+            ("meta.spawn_stats[1]", Severity::Doubt, |m| {
+                m.spawn_stats[1] = m.spawn_stats[0].clone();
+            }),
+            ("meta.spawn_stats[0].avg_respawn", Severity::Doubt, |m| {
+                m.spawn_stats[0].avg_respawn += 1;
+            }),
+            ("meta.event_id", Severity::Doubt, |m| {
+                m.event_id = "x".into()
+            }),
+        ];
+        for (path, severity, lie) in lies {
+            let mut file = ours();
+            lie(&mut file.meta);
+            let problems = check(&file);
+            assert!(
+                problems
+                    .iter()
+                    .any(|p| p.path == path && p.severity == severity),
+                "{path}: {problems:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What `gametimes status` and `gametimes test` say from the background thread.
+
+use std::sync::atomic::Ordering;
+
+use super::Clerk;
+use crate::deliver::target::Target;
+use crate::report::{message, minutes};
+
+impl Clerk {
+    pub(super) fn status(&self) {
+        let level_ms = self.shared.level_ms.load(Ordering::Relaxed);
+        match self.tracker.live() {
+            None => self.say("no round is played"),
+            Some(live) => {
+                let paused = if live.is_paused() { ", paused" } else { "" };
+                self.say(&format!(
+                    "round: {} R{} played {}{paused}",
+                    live.map,
+                    live.number(),
+                    minutes(live.played_ms(level_ms))
+                ));
+                for p in live.players(level_ms) {
+                    let team = if p.team == 1 { "Axis" } else { "Allies" };
+                    let alive = if p.alive { "alive" } else { "dead" };
+                    self.say(&format!(
+                        "  {:2} {team:6} {alive:5} dead {} {}",
+                        p.slot,
+                        minutes(p.dead_ms),
+                        p.name
+                    ));
+                }
+            }
+        }
+        if let Some(desk) = &self.desk {
+            let waiting = desk.outbox.all().len();
+            self.say(&format!(
+                "outbox: {waiting} waiting, {} not written yet",
+                self.unwritten.len()
+            ));
+        }
+        for (n, target) in (1..).zip(&self.targets).filter(|(_, t)| t.is_configured()) {
+            let status = target.status();
+            let off = if status.off { ", switched off" } else { "" };
+            let last = if status.last.is_empty() {
+                "nothing sent yet"
+            } else {
+                &status.last
+            };
+            self.say(&format!("webhook {n}: {last}{off}"));
+        }
+    }
+
+    pub(super) fn test(&self) {
+        let configured: Vec<&Target> = self.targets.iter().filter(|t| t.is_configured()).collect();
+        if configured.is_empty() {
+            self.say(
+                "test: no webhook is set; see gametimes_webhook_url and gametimes_webhook_file",
+            );
+            return;
+        }
+        let hostname = self
+            .config
+            .as_ref()
+            .map_or("", |c| c.server_hostname.as_str());
+        for target in configured {
+            target.test(message::test_message(hostname));
+        }
+    }
+}
