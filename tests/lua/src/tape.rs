@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
 use serde::Deserialize;
@@ -150,6 +151,7 @@ pub struct Player {
     /// Spawns whose limbo flag the match's own script read at the next frame.
     unchecked: Vec<Value>,
     files: HashMap<i64, PathBuf>,
+    frames: Vec<Duration>,
 }
 
 impl Player {
@@ -173,15 +175,17 @@ impl Player {
             spawns,
             unchecked: Vec::new(),
             files: HashMap::new(),
+            frames: Vec::new(),
             events,
         }
     }
 
-    /// Plays the match through a server. `before_map` may change cvars or the script.
+    /// Plays the match through a server. `before_map` may change cvars or the script. Gives how long the script took in
+    /// each frame.
     ///
     /// # Panics
     /// When tape and hooks contradict each other.
-    pub fn play(mut self, server: &mut Server, before_map: BeforeMap) {
+    pub fn play(mut self, server: &mut Server, before_map: BeforeMap) -> Vec<Duration> {
         let events = std::mem::take(&mut self.events);
         let mut calls: Vec<Call> = Vec::new();
         let mut maps = 0;
@@ -257,6 +261,7 @@ impl Player {
         }
         let left: Vec<_> = self.deaths.iter().filter(|d| d["gs"] == 0).collect();
         assert!(left.is_empty(), "deaths that no print told of: {left:?}");
+        self.frames
     }
 
     fn before(
@@ -321,7 +326,9 @@ impl Player {
                         "limbo at {spawn}"
                     );
                 }
+                let began = Instant::now();
                 server.call("et_RunFrame", call.args[0]);
+                self.frames.push(began.elapsed());
             }
             "shutdown" => {
                 self.unchecked.clear();

@@ -506,6 +506,11 @@ impl Server {
         self.set_quiet(true);
     }
 
+    /// The game makes a trap so many times, without arguments. For measurements, see [`Server::set_quiet`].
+    pub fn traps(&mut self, trap: isize, count: isize) {
+        self.call(4713, &[trap, count], []);
+    }
+
     /// Whether the engine answers every trap with 0 at once.
     pub fn set_quiet(&self, on: bool) {
         // SAFETY: sets a flag of this thread.
@@ -514,11 +519,16 @@ impl Server {
 
     /// One frame, nothing else: allocates nothing.
     pub fn frame(&mut self, level_ms: isize) {
+        self.bare_call(8, level_ms);
+    }
+
+    /// One call with one argument, nothing else: allocates nothing.
+    pub fn bare_call(&mut self, command: i32, argument: isize) {
         let mut arguments = [0isize; 16];
-        arguments[0] = level_ms;
+        arguments[0] = argument;
         let mut result = 0;
         // SAFETY: as in `call`.
-        unsafe { standin_call(self.vm_main, 8, arguments.as_ptr(), &raw mut result) };
+        unsafe { standin_call(self.vm_main, command, arguments.as_ptr(), &raw mut result) };
     }
 
     /// Unloads the module, as the engine does after every `GAME_SHUTDOWN`.

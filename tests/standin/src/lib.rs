@@ -13,7 +13,7 @@ pub mod play;
 pub mod tape;
 
 pub use engine::{Arg, Server, Step};
-pub use play::{Options, play};
+pub use play::{Options, Player, play};
 pub use tape::Tape;
 
 /// The stand-in game, built beside this crate.

@@ -92,6 +92,7 @@ pub struct Player<'a> {
     at: usize,
     realtime: bool,
     last_unix_ms: Option<i64>,
+    last_call: Duration,
 }
 
 impl<'a> Player<'a> {
@@ -102,7 +103,13 @@ impl<'a> Player<'a> {
             at: 0,
             realtime,
             last_unix_ms: None,
+            last_call: Duration::ZERO,
         }
+    }
+
+    /// How long the last call took, with everything that the game did in it.
+    pub fn last_call(&self) -> Duration {
+        self.last_call
     }
 
     /// Plays up to the end of the next call. `before` sees it first: command and arguments. False: the tape is over.
@@ -156,7 +163,9 @@ impl<'a> Player<'a> {
             _ => {}
         }
         let steps = self.steps(server);
+        let began = Instant::now();
         server.call(command, &arguments, steps);
+        self.last_call = began.elapsed();
         if call.cmd == "shutdown" {
             server.unload();
         }

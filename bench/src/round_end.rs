@@ -1,0 +1,71 @@
+//! The end of a round on the game's thread.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use gametimes::deliver::outbox::{Entry, Outbox};
+use gametimes_format::{GametimesFile, Message, Meta};
+use gametimes_standin::GAME;
+
+use crate::server::{fight, timed_frames};
+use crate::times::Times;
+
+/// Rounds whose last frame is measured.
+const ROUNDS: usize = 40;
+
+/// The frame in which the round ends, with a full outbox and a webhook that never answers.
+pub fn print(module: &Path) {
+    // Bound, never accepted from: a connection is made, and no answer ever comes.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+    let url = format!(
+        "http://{}/api/webhooks/1/x",
+        silent.local_addr().expect("its address")
+    );
+    let (mut base, mut with) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        fill_outbox(home.path());
+        for (game, times) in [(Path::new(GAME), &mut base), (module, &mut with)] {
+            let mut server = fight(
+                game,
+                home.path(),
+                64,
+                500,
+                &[("gametimes_webhook_url", &url)],
+            );
+            timed_frames(&mut server, 1, 499);
+            times.extend(timed_frames(&mut server, 500, 1));
+            server.set_quiet(false);
+            server.call(1, &[0], []);
+        }
+    }
+    println!("## The frame in which a round of 64 players ends, in nanoseconds");
+    println!();
+    println!("500 messages wait in the outbox, and the webhook never answers.");
+    println!();
+    println!("| | median | p99 | max |");
+    println!("| --- | ---: | ---: | ---: |");
+    println!("| without the module | {} |", Times::new(base).row());
+    println!("| with the module | {} |", Times::new(with).row());
+}
+
+fn fill_outbox(home: &Path) {
+    let outbox =
+        Outbox::open(&home.join("legacy/gametimes/outbox/127.0.0.1_27960")).expect("an outbox");
+    let file = GametimesFile {
+        meta: Meta::default(),
+        payload: Message::default(),
+    };
+    for n in 0..500 {
+        let entry = Entry {
+            event_id: format!("{n}"),
+            target: 1,
+            message: Message::default(),
+            file_name: file.file_name(),
+            file: "x".repeat(1000),
+        };
+        outbox
+            .put(&entry, &file, 1000 + n)
+            .expect("room for a message");
+    }
+}
