@@ -2,7 +2,7 @@
  *
  * A call of the engine travels like this:
  *   1. engine -> vmMain (a naked jump in src/entry.rs) -> gametimes_shim_vm_main
- *   2. for the commands we care for: into Rust and back (gametimes_before_call)
+ *   2. for the commands we care for, all others go straight on: into Rust and back (gametimes_before_call)
  *   3. on to the stock game's vmMain, all arguments untouched
  *   4. the game's traps come back through gate: into Rust and back, on to the engine, into Rust and back
  *   5. into Rust and back (gametimes_after_call), and home to the engine
@@ -79,6 +79,13 @@ intptr_t gametimes_shim_vm_main(int32_t command, intptr_t a0, intptr_t a1, intpt
                                 intptr_t a6, intptr_t a7, intptr_t a8, intptr_t a9, intptr_t a10, intptr_t a11, intptr_t a12,
                                 intptr_t a13, intptr_t a14, intptr_t a15)
 {
+    if (game && !listens(GAMETIMES_CALLS_BEFORE | GAMETIMES_CALLS_AFTER, command)) {
+        depth++;
+        intptr_t result = game(command, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15);
+        depth--;
+        return result;
+    }
+
     const intptr_t a[CALL_ARGUMENTS] = { a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15 };
 
     if (command == GAME_INIT)

@@ -253,6 +253,6 @@ mod tests {
 
     #[test]
     fn an_event_is_small_enough_to_be_copied_a_million_times() {
-        assert!(size_of::<Event>() <= 192, "{}", size_of::<Event>());
+        assert!(size_of::<Event>() <= 128, "{}", size_of::<Event>());
     }
 }

@@ -23,13 +23,15 @@ fn main() {
         _ => panic!("usage: gametimes-bench MODULE.so"),
     };
     println!("Machine: {}", machine());
-    for print in [
-        frames::print,
-        frames::print_tape,
-        calls::print,
-        round_end::print,
-        memory::print,
-    ] {
+    let tables: [(&str, fn(&Path)); 5] = [
+        ("frames", frames::print),
+        ("frames of a recorded match", frames::print_tape),
+        ("calls and traps", calls::print),
+        ("the end of a round", round_end::print),
+        ("memory", memory::print),
+    ];
+    for (what, print) in tables {
+        eprintln!("measuring {what} ...");
         println!();
         print(module);
     }

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use gametimes_standin::GAME;
 
@@ -11,29 +12,34 @@ use crate::server::{fight, timed_frames};
 /// What the benchmark calls itself with, to measure in a process of its own.
 pub const FLAG: &str = "--memory-of";
 
-/// Prints the table. Each line is a process of its own that plays a fight and its end.
+/// Resident, anonymous and file-backed KiB, and threads.
+type Figures = [i64; 4];
+
+/// Prints the table. With and without the module are processes of their own that play the same round.
 pub fn print(module: &Path) {
     let base = figures(Path::new(GAME));
     let with = figures(module);
-    println!("## Memory after a round of 64 players, in KiB");
+    println!("## Memory that the module adds with 64 players, in KiB");
     println!();
     println!(
-        "One webhook over TLS is set and never answers, so the thread and the TLS settings of it are there."
+        "A webhook over TLS is set and never answers: at the end of the round its message, with the file of 500 deaths, waits in memory to be taken."
     );
     println!();
     println!("| | resident | of it heap and stacks | of it mapped files | threads |");
     println!("| --- | ---: | ---: | ---: | ---: |");
-    let row = |f: [i64; 4]| f.map(|n| n.to_string()).join(" | ");
-    println!("| without the module | {} |", row(base));
-    println!("| with the module | {} |", row(with));
-    let added: [i64; 4] = std::array::from_fn(|n| with[n] - base[n]);
-    println!("| **added** | {} |", row(added));
+    for (n, when) in ["in play", "at the end of the round"]
+        .into_iter()
+        .enumerate()
+    {
+        let added: Figures = std::array::from_fn(|i| with[n][i] - base[n][i]);
+        println!("| {when} | {} |", added.map(|n| n.to_string()).join(" | "));
+    }
     println!();
     size(module);
 }
 
 /// The figures of a process that does [`measure`].
-fn figures(module: &Path) -> [i64; 4] {
+fn figures(module: &Path) -> [Figures; 2] {
     let output = Command::new(std::env::current_exe().expect("this program"))
         .arg(FLAG)
         .arg(module)
@@ -41,14 +47,15 @@ fn figures(module: &Path) -> [i64; 4] {
         .expect("this program runs");
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8_lossy(&output.stdout);
-    let numbers: Vec<i64> = text
-        .split_whitespace()
-        .map(|n| n.parse().expect("a number"))
-        .collect();
-    numbers.try_into().expect("four numbers")
+    let mut lines = text.lines().map(|line| {
+        let numbers = line.split_whitespace().map(|n| n.parse::<i64>());
+        let numbers: Vec<i64> = numbers.map(|n| n.expect("a number")).collect();
+        Figures::try_from(numbers).expect("four numbers")
+    });
+    std::array::from_fn(|_| lines.next().expect("two lines"))
 }
 
-/// Plays a fight with its end and prints the process's memory: resident, anonymous, file (KiB), threads.
+/// Plays a fight with its end and prints this process's memory in the middle and at the end.
 pub fn measure(module: &Path) {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
     let url = format!(
@@ -58,9 +65,16 @@ pub fn measure(module: &Path) {
     let home = tempfile::tempdir().expect("a temporary folder");
     let cvars = [("gametimes_webhook_url", url.as_str())];
     let mut server = fight(module, home.path(), 64, 2000, &cvars);
-    timed_frames(&mut server, 1, 2100);
-    // The worker writes the round, and the webhook's thread begins to send it.
-    std::thread::sleep(std::time::Duration::from_secs(7));
+    timed_frames(&mut server, 1, 1900);
+    say_memory(Duration::from_secs(2));
+    timed_frames(&mut server, 1901, 200);
+    // Longer than a round waits for its stats file.
+    say_memory(Duration::from_secs(7));
+}
+
+/// Lets the other threads do their work, and prints a line of [`Figures`].
+fn say_memory(after: Duration) {
+    std::thread::sleep(after);
     let status = std::fs::read_to_string("/proc/self/status").expect("procfs");
     let figure = |key: &str| {
         let line = status.lines().find(|l| l.starts_with(key));
@@ -69,11 +83,10 @@ pub fn measure(module: &Path) {
             .to_owned()
     };
     println!(
-        "{} {} {} {}",
-        figure("VmRSS:"),
-        figure("RssAnon:"),
-        figure("RssFile:"),
-        figure("Threads:")
+        "{}",
+        ["VmRSS:", "RssAnon:", "RssFile:", "Threads:"]
+            .map(figure)
+            .join(" ")
     );
 }
 
@@ -84,12 +97,13 @@ fn size(module: &Path) {
         return;
     };
     let text = String::from_utf8_lossy(&output.stdout);
-    if let Some([text, data, bss, ..]) = text
+    let numbers: Vec<&str> = text
         .lines()
         .nth(1)
-        .map(|l| l.split_whitespace().collect::<Vec<_>>())
-        .as_deref()
-    {
+        .unwrap_or("")
+        .split_whitespace()
+        .collect();
+    if let [text, data, bss, ..] = numbers.as_slice() {
         println!(
             "`size`: text {text}, data {data}, bss {bss} bytes. All tables of players are of fixed size."
         );

@@ -62,6 +62,9 @@ static AGENT: Lazy<Agent> = Lazy::new(|| {
         .timeout_recv_response(seconds(30))
         .timeout_recv_body(seconds(15))
         .timeout_global(seconds(120))
+        // A message and its file go out in some packets; the default, 128 KiB each, is for downloads.
+        .input_buffer_size(16 * 1024)
+        .output_buffer_size(16 * 1024)
         .user_agent(format!("gametimes/{}", crate::VERSION))
         .build();
     config.into()

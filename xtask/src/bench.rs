@@ -1,8 +1,13 @@
 //! `cargo xtask bench`: the benchmarks.
 
-use std::process::Stdio;
+use crate::run::{build_module, cargo, output, root};
 
-use crate::run::{build_module, cargo, root, run};
+/// What stands before the tables.
+const HEAD: &str = "# Benchmarks
+
+Written by `cargo xtask bench --write`. Ratios and medians are what counts: machines are noisy. What the bot's own benchmarks say is in
+[benchmarks-bot.md](benchmarks-bot.md).
+";
 
 /// Runs the benchmarks and prints their tables.
 #[derive(Debug, clap::Args)]
@@ -17,7 +22,7 @@ impl Bench {
     /// A line for people.
     pub fn run(self) -> Result<(), String> {
         let module = build_module()?;
-        let arguments = [
+        let cost = [
             "run",
             "--release",
             "--quiet",
@@ -25,24 +30,23 @@ impl Bench {
             "gametimes-bench",
             "--",
         ];
-        let mut command = cargo(&arguments);
-        command.arg(module);
+        let latency = [
+            "bench",
+            "--quiet",
+            "--package",
+            "gametimes-bot",
+            "--bench",
+            "latency",
+        ];
+        let cost = output(cargo(&cost).arg(module))?;
+        println!("{cost}");
+        let latency = output(&mut cargo(&latency))?;
+        println!("{latency}");
         if !self.write {
-            return run(&mut command);
+            return Ok(());
         }
-        let output = command
-            .stderr(Stdio::inherit())
-            .output()
-            .map_err(|e| e.to_string())?;
-        if !output.status.success() {
-            return Err(format!("the benchmarks failed: {}", output.status));
-        }
-        let tables = String::from_utf8_lossy(&output.stdout);
-        print!("{tables}");
         let path = root().join("docs/benchmarks.md");
-        let text = format!(
-            "# Benchmarks\n\nWritten by `cargo xtask bench --write`. Ratios and medians are what counts: machines are noisy.\n\n{tables}"
-        );
+        let text = format!("{HEAD}\n{cost}\n{latency}");
         std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))
     }
 }

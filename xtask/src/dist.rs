@@ -45,7 +45,13 @@ impl Dist {
     /// A line for people.
     pub fn run(self) -> Result<(), String> {
         let tools = Tools::get()?;
-        let module = tools.build("gametimes", "--lib", MODULE_GLIBC, "libgametimes.so")?;
+        let module = tools.build(
+            "gametimes",
+            "--lib",
+            "module",
+            MODULE_GLIBC,
+            "libgametimes.so",
+        )?;
         check_module(&module)?;
         if self.module_only {
             return Ok(());
@@ -53,6 +59,7 @@ impl Dist {
         let bot = tools.build(
             "gametimes-bot",
             "--bin=gametimes-bot",
+            "dist",
             BOT_GLIBC,
             "gametimes-bot",
         )?;
@@ -105,7 +112,14 @@ impl Tools {
     }
 
     /// Builds one package so that neither folders nor the time of the build are in it.
-    fn build(&self, package: &str, kind: &str, glibc: &str, file: &str) -> Result<PathBuf, String> {
+    fn build(
+        &self,
+        package: &str,
+        kind: &str,
+        profile: &str,
+        glibc: &str,
+        file: &str,
+    ) -> Result<PathBuf, String> {
         let out = target().join("dist-build");
         let home = std::env::var_os("CARGO_HOME").map_or_else(
             || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo"),
@@ -128,7 +142,7 @@ impl Tools {
             "zigbuild",
             "--locked",
             "--profile",
-            "dist",
+            profile,
             "--package",
             package,
             kind,
@@ -145,7 +159,7 @@ impl Tools {
         .env("SOURCE_DATE_EPOCH", EPOCH)
         .env("RUSTFLAGS", join("--remap-path-prefix"))
         .env("CFLAGS", join("-ffile-prefix-map")))?;
-        Ok(out.join(TRIPLE).join("dist").join(file))
+        Ok(out.join(TRIPLE).join(profile).join(file))
     }
 }
 

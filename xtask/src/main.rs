@@ -1,5 +1,4 @@
-//! The project's tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask play`, `cargo xtask bench`,
-//! `cargo xtask dist`.
+//! The project's tasks; `cargo xtask help` lists them.
 
 #![forbid(unsafe_code)]
 
@@ -8,6 +7,7 @@ mod demo;
 mod dist;
 mod play;
 mod run;
+mod supply;
 mod test;
 
 use std::process::ExitCode;
@@ -32,6 +32,8 @@ enum Task {
     Play(play::Play),
     /// What the module costs on the game's thread, beside the fallback script.
     Bench(bench::Bench),
+    /// Licences, sources, duplicates and known flaws of all dependencies.
+    Supply(supply::Supply),
     /// All tests; installs what they need where that is possible.
     Test(test::Test),
 }
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Task::Dist(dist) => dist.run(),
         Task::Play(play) => play.run(),
         Task::Bench(bench) => bench.run(),
+        Task::Supply(supply) => supply.run(),
         Task::Test(test) => test.run(),
     };
     match result {

@@ -65,10 +65,11 @@ pub fn output(command: &mut Command) -> Result<String, String> {
 pub fn build_module() -> Result<PathBuf, String> {
     run(&mut cargo(&[
         "build",
-        "--release",
+        "--profile",
+        "module",
         "--package",
         "gametimes",
         "--lib",
     ]))?;
-    Ok(target().join("release/libgametimes.so"))
+    Ok(target().join("module/libgametimes.so"))
 }

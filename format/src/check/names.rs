@@ -12,8 +12,8 @@ pub fn is_path_safe(name: &str) -> bool {
             .any(|c| c.is_control() || matches!(c, '/' | '\\' | ':' | '\0'))
 }
 
-/// Bytes of a stats file's name at the most: more than the longest map's name (64 bytes) makes of it.
-pub const STATS_FILE_NAME: usize = 160;
+/// Bytes of a stats file's name at the most: the longest map's name (63 bytes) makes 94.
+pub const STATS_FILE_NAME: usize = 96;
 
 /// Whether a name has the pattern of the stats scripts: `YYYY-MM-DD-HHMMSS-<map>-round-<N>.txt`, in printable ASCII
 /// without separators. On bytes and without allocation, because the module asks on the game's thread.

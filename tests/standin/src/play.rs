@@ -107,6 +107,15 @@ impl<'a> Player<'a> {
         }
     }
 
+    /// Whether the game closes a file in the next call.
+    pub fn next_closes_file(&self) -> bool {
+        let mut lines = self.lines[self.at..].iter();
+        lines.any(|line| matches!(line, Line::Call { .. }))
+            && lines
+                .take_while(|line| !matches!(line, Line::Ret { .. }))
+                .any(|line| matches!(line, Line::FsClose { .. }))
+    }
+
     /// How long the last call took, with everything that the game did in it.
     pub fn last_call(&self) -> Duration {
         self.last_call
