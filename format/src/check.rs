@@ -492,6 +492,7 @@ impl Checker {
         );
         let mut sum_ms = 0;
         let mut last_end = (0, i64::MIN);
+        let mut last_at_ms = 0;
         for (i, pause) in meta.pauses.iter().enumerate().take(bounds::PAUSES) {
             let path = format!("meta.pauses[{i}]");
             let ms = pause.end_ms.saturating_sub(pause.start_ms);
@@ -507,6 +508,18 @@ impl Checker {
                 "begins before the one before it ended".into()
             });
             self.cut(&format!("{path}.sec"), pause.sec, ms);
+            let at = pause.at_play_ms.unwrap_or(last_at_ms);
+            self.doubt_unless(
+                (last_at_ms..=meta.duration_ms).contains(&at),
+                &format!("{path}.at_play_ms"),
+                || {
+                    format!(
+                        "{at} is before the last pause or after the end at {}",
+                        meta.duration_ms
+                    )
+                },
+            );
+            last_at_ms = at.max(last_at_ms);
             sum_ms += ms.clamp(0, bounds::ROUND_SECONDS * 1000);
             last_end = (pause.end, pause.end_ms);
         }
@@ -715,6 +728,7 @@ mod tests {
             sec: 15,
             start_ms: 43_050,
             end_ms: 58_100,
+            at_play_ms: Some(12_000),
         }];
         meta.pause_count = 1;
         meta.pause_seconds = 15;
@@ -730,7 +744,7 @@ mod tests {
     fn a_file_of_ours_passes_and_every_lie_is_found() {
         assert_eq!(check(&ours()), []);
         type Lie = fn(&mut Meta);
-        let lies: [(&str, Severity, Lie); 16] = [
+        let lies: [(&str, Severity, Lie); 17] = [
             ("meta.map", Severity::Reject, |m| m.map = "x".repeat(65)),
             ("meta.map", Severity::Reject, |m| m.map.clear()),
             ("meta.round", Severity::Reject, |m| m.round = 3),
@@ -753,6 +767,9 @@ mod tests {
             }),
             ("meta.pause_seconds", Severity::Doubt, |m| {
                 m.pause_seconds = 16
+            }),
+            ("meta.pauses[0].at_play_ms", Severity::Doubt, |m| {
+                m.pauses[0].at_play_ms = Some(55_001);
             }),
             ("meta.actual_duration_seconds", Severity::Doubt, |m| {
                 m.actual_duration_seconds = 56;
