@@ -421,17 +421,6 @@ impl Store {
         }))
     }
 
-    /// Whether a round is known to have been played by bots alone.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn is_bot_round(&self, round_id: i64) -> Result<bool, StoreError> {
-        let columns = self.select("rounds", "r", &["is_bot_round"]);
-        let sql = format!("SELECT {columns} FROM rounds r WHERE r.id = $1");
-        let row = self.database.row(&sql, args![round_id]).await?;
-        Ok(row.and_then(|row| row.int(0)) == Some(1))
-    }
-
     /// The timeline of a round: the list that the most complete report has; empty when none has one.
     ///
     /// # Errors

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use ring::digest;
 use serde_json::{Value as Json, json};
-use twilight_model::channel::Message;
 
 use crate::chart::{Chart, Theme, text};
 use crate::store::read::{Player, RoundDetail, StatsFileSays};
@@ -16,6 +15,9 @@ const NAME_CHARACTERS: usize = 40;
 /// Discord's limit for a picture's description.
 const ALT_CHARACTERS: usize = 1024;
 
+/// The picture's file name.
+pub const FILE_NAME: &str = "timeline.png";
+
 /// One of a player's times in ms.
 type TimeOf = fn(&Player) -> Option<i64>;
 
@@ -26,15 +28,12 @@ pub struct Summary {
     /// The timeline's drawing; none for a round without a timeline.
     pub svg: Option<String>,
     alt: String,
-    /// The picture's file name.
-    pub file_name: String,
 }
 
 impl Summary {
     /// Puts a round into words.
     pub fn new(detail: &RoundDetail, stats: Option<&StatsFileSays>, chart: &Chart) -> Self {
         let round = &detail.round;
-        let file_name = format!("round-{}.png", round.id);
         let title = format!(
             "{}, round {}: {}",
             name(&round.map_name),
@@ -62,14 +61,13 @@ impl Summary {
             embed["timestamp"] = end.to_string().into();
         }
         if chart.known {
-            embed["image"] = json!({ "url": format!("attachment://{file_name}") });
+            embed["image"] = json!({ "url": format!("attachment://{FILE_NAME}") });
         }
         let alt = format!("Timeline of {}: {}", chart.title, chart.facts.join(", "));
         Self {
             embed,
             svg: chart.known.then(|| chart.svg(Theme::Dark)),
             alt: alt.chars().take(ALT_CHARACTERS).collect(),
-            file_name,
         }
     }
 
@@ -83,7 +81,7 @@ impl Summary {
         });
         if self.svg.is_some() {
             body["attachments"] =
-                json!([{ "id": 0, "filename": self.file_name, "description": self.alt }]);
+                json!([{ "id": 0, "filename": FILE_NAME, "description": self.alt }]);
         }
         if let Some(nonce) = nonce {
             body["nonce"] = nonce.into();
@@ -92,21 +90,17 @@ impl Summary {
         body
     }
 
-    /// Whether a message says the same already.
-    pub fn is_shown_by(&self, message: &Message) -> bool {
-        let text = |key: &str| self.embed[key].as_str().unwrap_or_default();
-        let none = Vec::new();
-        let fields = self.embed["fields"].as_array().unwrap_or(&none);
-        message.embeds.first().is_some_and(|shown| {
-            shown.title.as_deref() == Some(text("title"))
-                && shown.description.as_deref() == Some(text("description"))
-                && shown.fields.len() == fields.len()
-                && shown
-                    .fields
-                    .iter()
-                    .zip(fields)
-                    .all(|(a, b)| b["value"] == a.value.as_str())
-        })
+    /// Whether a message, as Discord gives it back, says the same already.
+    pub fn is_shown_by(&self, message: &Json) -> bool {
+        let shown = &message["embeds"][0];
+        let values = |embed: &Json| -> Vec<Json> {
+            let fields = embed["fields"].as_array();
+            let value = |field: &Json| field["value"].clone();
+            fields.map_or_else(Vec::new, |list| list.iter().map(value).collect())
+        };
+        shown["title"] == self.embed["title"]
+            && shown["description"] == self.embed["description"]
+            && values(shown) == values(&self.embed)
     }
 
     /// A hash over everything that is shown.

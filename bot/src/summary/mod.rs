@@ -12,20 +12,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value as Json;
 use tokio::time;
 use tracing::{info, warn};
 use twilight_http::Client;
 use twilight_http::api_error::ApiError;
 use twilight_http::error::ErrorType;
-use twilight_model::channel::Message;
 use twilight_model::http::attachment::Attachment;
 use twilight_model::id::Id;
 
 use self::ledger::{Due, Noted, Window};
-pub use self::message::{Summary, nonce};
+pub use self::message::{FILE_NAME, Summary, nonce};
 use crate::chart::{self, Chart, PNG_SCALE, png};
 use crate::config::StatsChannel;
 use crate::status::Status;
+use crate::store::read::Player;
 use crate::store::{Store, StoreError};
 
 /// How often the database is asked.
@@ -123,7 +124,8 @@ impl Poster {
         let is_short = round
             .actual_duration_seconds
             .is_some_and(|s| s < MIN_SECONDS);
-        let only_bots = self.store.is_bot_round(due.round_id).await?;
+        let is_bot = |p: &Player| p.guid.to_ascii_uppercase().starts_with("OMNIBOT");
+        let only_bots = !detail.players.is_empty() && detail.players.iter().all(is_bot);
         if posted.is_none() && (is_short || only_bots) {
             return Ok(Noted::Left);
         }
@@ -139,11 +141,10 @@ impl Poster {
         let sent = sent.unwrap_or_else(|_| Err(SendError::Failed("no answer in time".into())));
         let what = format!("{} round {}", round.map_name, round.round_number);
         Ok(match sent {
-            Ok(message) => {
+            Ok((message_id, message)) => {
                 let done = if posted.is_some() { "edited" } else { "posted" };
                 info!("stats channel: {what} {done} (round {})", due.round_id);
                 self.status.posted(SOURCE, done);
-                let message_id = message.id.get();
                 // For a nonce that it knows Discord gives back what is there, which may show an older state.
                 let retried = posted.is_none() && entry.is_some();
                 if retried && !summary.is_shown_by(&message) {
@@ -167,13 +168,13 @@ impl Poster {
         })
     }
 
-    /// Posts, or edits what is posted; returns the message as it is now.
+    /// Posts, or edits what is posted; returns the message's id and the message as it is now.
     async fn send(
         &self,
         summary: &Summary,
         posted: Option<(u64, u64)>,
         nonce: &str,
-    ) -> Result<Message, SendError> {
+    ) -> Result<(u64, Json), SendError> {
         let mut files = Vec::new();
         if let Some(svg) = summary.svg.clone() {
             // Drawing takes tens of milliseconds, too long for the threads that answer requests.
@@ -181,11 +182,7 @@ impl Poster {
             let picture = drawn
                 .map_err(|e| SendError::Failed(e.to_string()))?
                 .map_err(|e| SendError::Failed(e.to_string()))?;
-            files.push(Attachment::from_bytes(
-                summary.file_name.clone(),
-                picture,
-                0,
-            ));
+            files.push(Attachment::from_bytes(FILE_NAME.to_owned(), picture, 0));
         }
         let broken = || SendError::Failed("discord.stats_channel_id is 0".into());
         let response = match posted {
@@ -209,8 +206,13 @@ impl Poster {
                     .await
             }
         };
-        let message = response.map_err(|e| told(&e))?.model().await;
-        message.map_err(|e| SendError::Failed(e.to_string()))
+        // Only the id must be there: what Discord adds to its messages one day must not make them come again.
+        let answer = response.map_err(|e| told(&e))?.bytes().await;
+        let answer = answer.map_err(|e| SendError::Failed(e.to_string()))?;
+        let message: Json = serde_json::from_slice(&answer).unwrap_or_default();
+        let id = message["id"].as_str().and_then(|id| id.parse().ok());
+        let id = id.ok_or_else(|| SendError::Failed("Discord's answer has no id".into()))?;
+        Ok((id, message))
     }
 }
 
@@ -227,9 +229,9 @@ fn told(error: &twilight_http::Error) -> SendError {
     }
 }
 
-/// 5 s after the first failure, twice as long after each further one, 10 minutes at most.
+/// 2 s after the first failure, twice as long after each further one, 10 minutes at most.
 fn backoff_seconds(attempts: i64) -> i64 {
-    (5 << attempts.clamp(0, 7)).min(600)
+    (2 << attempts.clamp(0, 9)).min(600)
 }
 
 #[cfg(test)]
@@ -238,7 +240,7 @@ mod tests {
 
     #[test]
     fn waits_grow_and_stop_growing() {
-        let waits: Vec<i64> = [0, 1, 2, 6, 7, 8, i64::MAX].map(backoff_seconds).into();
-        assert_eq!(waits, [5, 10, 20, 320, 600, 600, 600]);
+        let waits: Vec<i64> = [0, 1, 2, 7, 8, 9, i64::MAX].map(backoff_seconds).into();
+        assert_eq!(waits, [2, 4, 8, 256, 512, 600, 600]);
     }
 }

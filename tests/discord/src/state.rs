@@ -377,13 +377,19 @@ fn as_shown(embeds: &Value) -> Value {
     for embed in &mut embeds {
         if embed.is_object() {
             embed["type"] = "rich".into();
+            let time = embed["timestamp"].as_str().and_then(|t| t.parse().ok());
+            if let Some(time) = time {
+                embed["timestamp"] = shown_time(time).into();
+            }
         }
     }
     embeds.into()
 }
 
 fn timestamp() -> String {
-    jiff::Timestamp::now()
-        .strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00")
-        .to_string()
+    shown_time(jiff::Timestamp::now())
+}
+
+fn shown_time(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string()
 }
