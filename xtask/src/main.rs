@@ -1,11 +1,12 @@
 //! The project's tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask play`, `cargo xtask bench`,
-//! `cargo xtask dist`.
+//! `cargo xtask pictures`, `cargo xtask dist`.
 
 #![forbid(unsafe_code)]
 
 mod bench;
 mod demo;
 mod dist;
+mod pictures;
 mod play;
 mod run;
 mod test;
@@ -30,6 +31,8 @@ enum Task {
     Dist(dist::Dist),
     /// Plays a recorded match through the module.
     Play(play::Play),
+    /// The pictures of the documentation, from recorded matches.
+    Pictures(pictures::Pictures),
     /// What the module costs on the game's thread, beside the fallback script.
     Bench(bench::Bench),
     /// All tests; installs what they need where that is possible.
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Demo(demo) => demo.run(),
         Task::Dist(dist) => dist.run(),
         Task::Play(play) => play.run(),
+        Task::Pictures(pictures) => pictures.run(),
         Task::Bench(bench) => bench.run(),
         Task::Test(test) => test.run(),
     };
