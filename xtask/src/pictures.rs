@@ -35,7 +35,7 @@ const TIMELINES: [(&str, &str, &str); 4] = [
     ("public40", "auto", "timeline-20v20.png"),
 ];
 /// The page, and the size of its picture.
-const PAGE: (&str, &str, &str) = ("stopwatch", "round-page.png", "1100,1050");
+const PAGE: (&str, &str, &str) = ("stopwatch", "round-page.png", "1100,1000");
 
 impl Pictures {
     /// # Errors
