@@ -737,14 +737,16 @@ local function team_field(people)
 end
 
 local function pause_list(done, short)
-  local out = {}
+  local out, paused = {}, 0
   for n, p in ipairs(done.pauses) do
     local sec = (p.stop - p.start) // 1000
     if short then
       out[n] = object("n", n, "start", p.start_unix, "end", p.stop_unix, "sec", sec)
     else
-      out[n] = object("n", n, "start", p.start_unix, "end", p.stop_unix, "sec", sec, "start_ms", p.start, "end_ms", p.stop)
+      out[n] = object("n", n, "start", p.start_unix, "end", p.stop_unix, "sec", sec, "start_ms", p.start, "end_ms", p.stop,
+        "at_play_ms", p.start - done.start - paused)
     end
+    paused = paused + p.stop - p.start
   end
   return out
 end

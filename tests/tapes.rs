@@ -72,12 +72,15 @@ fn compare(which: &str, file: &GametimesFile, expected: &Expected) {
         "{which}"
     );
     assert_eq!(m.pause_count as usize, expected.pauses.len(), "{which}");
-    for (pause, expected) in m.pauses.iter().zip(&expected.pauses) {
+    let mut paused_ms = 0;
+    for (pause, p) in m.pauses.iter().zip(&expected.pauses) {
+        let at_play_ms = p.start_ms - expected.start_t - paused_ms;
         assert_eq!(
-            (pause.start_ms, pause.end_ms),
-            (expected.start_ms, expected.end_ms),
+            (pause.start_ms, pause.end_ms, pause.at_play_ms),
+            (p.start_ms, p.end_ms, Some(at_play_ms)),
             "{which}"
         );
+        paused_ms += p.end_ms - p.start_ms;
     }
     match expected.exit.as_deref() {
         None => {

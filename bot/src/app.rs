@@ -19,6 +19,7 @@ use crate::keeper::Keeper;
 use crate::receive;
 use crate::status::Status;
 use crate::store::{Store, StoreError};
+use crate::summary;
 
 /// Why the bot does not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -134,6 +135,11 @@ async fn work(
     let watchers = spawn_files(&config, &mut sources, &store, &keeper, &status, &awaited);
     match config.discord {
         Some(discord) => {
+            if let Some(channel) = discord.stats_channel.clone() {
+                let client = receive::client(&discord);
+                let status = Arc::clone(&status);
+                sources.spawn(summary::run(channel, client, store.clone(), status));
+            }
             sources.spawn(receive::run(
                 discord,
                 store.clone(),

@@ -59,6 +59,19 @@ pub struct Discord {
     pub proxy: Option<String>,
     /// `ws://...` or `wss://...` of a proxy for the gateway.
     pub gateway_url: Option<String>,
+    /// Where rounds are shown to players; `None` posts nothing.
+    pub stats_channel: Option<StatsChannel>,
+}
+
+/// The channel to which a message for players is posted after each round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatsChannel {
+    /// The channel.
+    pub channel_id: u64,
+    /// How long a round's report is left for the stats file to come too.
+    pub settle: Duration,
+    /// Rounds that ended longer ago are not posted.
+    pub max_age: Duration,
 }
 
 /// A game server reached over SFTP.
@@ -330,8 +343,9 @@ impl Reader {
             self.number("discord.messages_per_minute", 20, 1, 10_000) as usize;
         let proxy = self.text("discord.proxy");
         let gateway_url = self.text("discord.gateway_url");
+        let stats_channel = self.stats_channel();
         match (token, channel) {
-            (None, None) if webhook_ids.is_empty() => None,
+            (None, None) if webhook_ids.is_empty() && stats_channel.is_none() => None,
             (Some(token), Some(channel_id)) => Some(Discord {
                 token,
                 channel_id,
@@ -343,6 +357,7 @@ impl Reader {
                 messages_per_minute,
                 proxy,
                 gateway_url,
+                stats_channel,
             }),
             (token, channel) => {
                 if token.is_none() {
@@ -364,6 +379,20 @@ impl Reader {
                 None
             }
         }
+    }
+
+    fn stats_channel(&mut self) -> Option<StatsChannel> {
+        let channel_id = self.optional::<u64>(
+            "discord.stats_channel_id",
+            "the number that \"Copy Channel ID\" gives",
+        );
+        let settle = self.seconds("discord.stats_settle_seconds", 15, 0, 600);
+        let hours = self.number("discord.stats_max_age_hours", 6, 1, 1_000_000);
+        Some(StatsChannel {
+            channel_id: channel_id?,
+            settle,
+            max_age: Duration::from_secs(hours * 3600),
+        })
     }
 
     fn ssh(&mut self) -> Option<Ssh> {
@@ -622,7 +651,7 @@ mod tests {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .filter(|(_, value)| !value.is_empty())
             .collect();
-        assert_eq!(env.len(), 18);
+        assert_eq!(env.len(), 20);
         let unset = env.keys().map(|k| (k.clone(), String::new())).collect();
         assert!(Config::parse("", unset).is_ok());
         let config = Config::parse("", env).unwrap();

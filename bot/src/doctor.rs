@@ -200,6 +200,42 @@ async fn channel(discord: &Discord, found: &mut Findings) {
             whitelist(discord, &messages, found);
         }
     }
+    if let Some(channel) = &discord.stats_channel {
+        stats_channel(&client, channel.channel_id, found).await;
+    }
+}
+
+/// Whether the bot can see the stats channel and write there. The sign that it is typing shows the latter without a message.
+async fn stats_channel(client: &Client, id: u64, found: &mut Findings) {
+    let what = "discord.stats_channel_id";
+    let Some(id) = Id::new_checked(id) else {
+        return found.bad(
+            what,
+            "is 0; use the number that \"Copy Channel ID\" gives, or leave it out to post nothing",
+        );
+    };
+    let name = match client.channel(id).await {
+        Err(error) => {
+            return found.bad(
+                what,
+                format!("{error}; check the number, and give the bot View Channel there"),
+            );
+        }
+        Ok(response) => response.model().await.ok().and_then(|channel| channel.name),
+    };
+    match client.create_typing_trigger(id).await {
+        Err(error) => found.bad(
+            what,
+            format!("{error}; give the bot Send Messages, Embed Links and Attach Files there"),
+        ),
+        Ok(_) => found.good(
+            what,
+            format!(
+                "#{} can be written to; Embed Links and Attach Files are needed there too",
+                name.unwrap_or_default()
+            ),
+        ),
+    }
 }
 
 async fn history(

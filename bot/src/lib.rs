@@ -19,6 +19,7 @@ pub mod receive;
 pub mod report;
 pub mod status;
 pub mod store;
+pub mod summary;
 pub mod table;
 pub mod web;
 pub mod words;

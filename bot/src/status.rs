@@ -78,6 +78,15 @@ impl Status {
             .store(Timestamp::now().as_second(), Ordering::Relaxed);
     }
 
+    /// Something went out: a message was `posted` or `edited`.
+    pub fn posted(&self, source: &'static str, done: &'static str) {
+        self.with(source, |s| {
+            s.last_seen_unix = Some(Timestamp::now().as_second());
+            s.stored += 1;
+        });
+        counter!("gametimes_summaries_total", "done" => done).increment(1);
+    }
+
     /// A source failed as a whole: a server that cannot be reached, a folder that cannot be read.
     pub fn failed(&self, source: &'static str, error: &str) {
         self.with(source, |s| {

@@ -19,21 +19,39 @@ pub enum Look {
 /// A table; the first column and those marked are on the left, numbers on the right.
 #[derive(Debug)]
 pub struct Table {
-    heads: Vec<&'static str>,
+    columns: Vec<Column>,
     rows: Vec<Vec<(String, Look)>>,
 }
 
-/// A column's head; a leading `<` puts it on the left and lets it be cut where room is short.
-fn head(head: &str) -> (&str, bool) {
-    head.strip_prefix('<')
-        .map_or((head, false), |name| (name, true))
+/// A column. In its head `<` puts it on the left and lets it be cut where room is short; `-` before that lets it be left
+/// out where even this is not enough.
+#[derive(Debug, Clone, Copy)]
+struct Column {
+    name: &'static str,
+    is_text: bool,
+    is_spare: bool,
 }
+
+impl Column {
+    fn new(head: &'static str) -> Self {
+        let (is_spare, head) = head.strip_prefix('-').map_or((false, head), |h| (true, h));
+        let (is_text, name) = head.strip_prefix('<').map_or((false, head), |h| (true, h));
+        Self {
+            name,
+            is_text,
+            is_spare,
+        }
+    }
+}
+
+/// Texts are not cut shorter than this.
+const TEXT_WIDTH_MIN: usize = 8;
 
 impl Table {
     /// A table with these columns.
     pub fn new(heads: &[&'static str]) -> Self {
         Self {
-            heads: heads.to_vec(),
+            columns: heads.iter().map(|head| Column::new(head)).collect(),
             rows: Vec::new(),
         }
     }
@@ -47,65 +65,74 @@ impl Table {
 
     /// The table as text for a terminal of this width; in a pipe nothing is cut.
     pub fn draw(&self, width: Option<usize>, colours: bool) -> String {
-        let mut widths: Vec<usize> = self
-            .heads
+        let mut shown: Vec<(usize, usize)> = self
+            .columns
             .iter()
             .enumerate()
-            .map(|(i, name)| {
+            .map(|(i, column)| {
                 let cells = self.rows.iter().filter_map(|row| row.get(i));
                 let widest = cells.map(|(text, _)| measure_text_width(text)).max();
-                widest.unwrap_or(0).max(measure_text_width(head(name).0))
+                (i, widest.unwrap_or(0).max(measure_text_width(column.name)))
             })
             .collect();
         if let Some(width) = width {
-            self.shrink(&mut widths, width);
+            self.fit(&mut shown, width);
         }
         let dim = Style::new().dim().force_styling(colours);
         let odd = Style::new().yellow().force_styling(colours);
         let plain = Style::new().force_styling(colours);
-        let heads: Vec<(&str, &Style)> = self.heads.iter().map(|h| (head(h).0, &dim)).collect();
-        let mut text = self.line(&heads, &widths);
+        let mut text = self.line(&shown, |i| (self.columns[i].name, &dim));
         for row in &self.rows {
-            let cells: Vec<(&str, &Style)> = row
-                .iter()
-                .map(|(text, look)| {
-                    (
-                        text.as_str(),
-                        if *look == Look::Odd { &odd } else { &plain },
-                    )
-                })
-                .collect();
-            text.push_str(&self.line(&cells, &widths));
+            text.push_str(&self.line(&shown, |i| match row.get(i) {
+                Some((text, Look::Odd)) => (text, &odd),
+                Some((text, Look::Plain)) => (text, &plain),
+                None => ("", &plain),
+            }));
         }
         text
     }
 
-    /// Takes from the widest column that may be cut, until all fit.
-    fn shrink(&self, widths: &mut [usize], width: usize) {
-        while widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1) > width {
-            let widest = widths
-                .iter()
-                .enumerate()
-                .filter(|(i, w)| head(self.heads[*i]).1 && **w > 8)
-                .max_by_key(|(_, w)| **w);
-            let Some((at, _)) = widest else { return };
-            widths[at] -= 1;
+    /// Takes from the widest text until all columns (index and width) fit; where that is not enough, leaves out the last
+    /// column that can be spared, and begins anew.
+    fn fit(&self, shown: &mut Vec<(usize, usize)>, width: usize) {
+        loop {
+            let whole = shown.clone();
+            while shown.iter().map(|(_, w)| w + 2).sum::<usize>() > width + 2 {
+                let text =
+                    |(i, w): &&mut (usize, usize)| self.columns[*i].is_text && *w > TEXT_WIDTH_MIN;
+                match shown.iter_mut().filter(text).max_by_key(|(_, w)| *w) {
+                    Some((_, widest)) => *widest -= 1,
+                    None => break,
+                }
+            }
+            let fits = shown.iter().map(|(_, w)| w + 2).sum::<usize>() <= width + 2;
+            let spare = whole.iter().rposition(|(i, _)| self.columns[*i].is_spare);
+            let (false, Some(spare)) = (fits, spare) else {
+                return;
+            };
+            *shown = whole;
+            shown.remove(spare);
         }
     }
 
-    fn line(&self, cells: &[(&str, &Style)], widths: &[usize]) -> String {
+    fn line<'a>(
+        &self,
+        shown: &[(usize, usize)],
+        cell: impl Fn(usize) -> (&'a str, &'a Style),
+    ) -> String {
         let mut line = String::new();
-        for (i, ((text, style), width)) in cells.iter().zip(widths).enumerate() {
+        for (n, (i, width)) in shown.iter().enumerate() {
+            let (text, style) = cell(*i);
             let cut = truncate_str(text, *width, "…");
             let fill = " ".repeat(width.saturating_sub(measure_text_width(&cut)));
-            if i > 0 {
+            if n > 0 {
                 line.push_str("  ");
             }
-            let shown = style.apply_to(cut);
-            match (head(self.heads[i]).1, i + 1 == cells.len()) {
-                (true, true) => line.push_str(&shown.to_string()),
-                (true, false) => line.push_str(&format!("{shown}{fill}")),
-                (false, _) => line.push_str(&format!("{fill}{shown}")),
+            let styled = style.apply_to(cut);
+            match (self.columns[*i].is_text, n + 1 == shown.len()) {
+                (true, true) => line.push_str(&styled.to_string()),
+                (true, false) => line.push_str(&format!("{styled}{fill}")),
+                (false, _) => line.push_str(&format!("{fill}{styled}")),
             }
         }
         line.push('\n');
@@ -158,6 +185,24 @@ mod tests {
                 .draw(None, false)
                 .contains("日本語プレイヤー日本語プレイヤー")
         );
+    }
+
+    #[test]
+    fn what_can_be_spared_goes_last_first_where_room_is_short() {
+        let mut table = Table::new(&["id", "<name", "-first", "-second"]);
+        table.row(["1", "somebody with a name", "11", "22"].map(|c| (c, Look::Plain)));
+        let heads = |width| {
+            let text = table.draw(Some(width), false);
+            assert!(text.lines().all(|line| measure_text_width(line) <= width));
+            let head = text.lines().next().unwrap_or_default();
+            head.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(heads(40), ["id", "name", "first", "second"]);
+        assert_eq!(heads(27), ["id", "name", "first", "second"]);
+        assert_eq!(heads(26), ["id", "name", "first"]);
+        assert_eq!(heads(18), ["id", "name"]);
     }
 
     #[test]

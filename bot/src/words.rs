@@ -76,6 +76,11 @@ pub fn played(round: &RoundSummary) -> String {
     }
 }
 
+/// Whether a stats file's duration is another than what happened. Both are cut to seconds, so one apart is the same.
+pub fn is_wrong(happened: Option<i64>, said: Option<i64>) -> bool {
+    matches!((happened, said), (Some(a), Some(b)) if (a - b).abs() > 1)
+}
+
 /// Who won: `Allies won`, `no winner`.
 pub fn winner(round: &RoundSummary) -> String {
     match round.winner_team {

@@ -2,7 +2,9 @@
 
 mod support;
 
-use gametimes_bot::config::{Folder, Secret};
+use std::time::Duration;
+
+use gametimes_bot::config::{Folder, Secret, StatsChannel};
 use gametimes_bot::doctor::examine;
 use gametimes_bot::store::Store;
 use gametimes_discord_standin::Discord;
@@ -21,7 +23,13 @@ async fn a_healthy_bot_is_told_so_and_a_sick_one_what_to_do() {
         std::fs::write(stats.join(name), bytes).unwrap();
     }
     let mut config = config_in(&folder);
-    config.discord = Some(settings_for(&discord));
+    let mut settings = settings_for(&discord);
+    settings.stats_channel = Some(StatsChannel {
+        channel_id: discord.add_channel(),
+        settle: Duration::ZERO,
+        max_age: Duration::ZERO,
+    });
+    config.discord = Some(settings);
     config.ssh = vec![sshd.settings(&stats, None)];
     config.folders = vec![Folder {
         path: stats.clone(),
@@ -50,6 +58,7 @@ async fn a_healthy_bot_is_told_so_and_a_sick_one_what_to_do() {
         "5 of 5 files",
         "Discord's clock: 0 s",
         "its history can be read",
+        "#stats-control can be written to",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -60,6 +69,7 @@ async fn a_healthy_bot_is_told_so_and_a_sick_one_what_to_do() {
     config.folders[0].path = folder.path().join("nowhere");
     config.ssh[0].stats_dir = Some("/nowhere/at/all".into());
     sshd.known_hosts("");
+    discord.fail_bot(&[403]);
     let found = examine(&config).await;
     let to_do: Vec<String> = found
         .iter()
@@ -70,6 +80,7 @@ async fn a_healthy_bot_is_told_so_and_a_sick_one_what_to_do() {
         "other webhooks posted STATS_READY",
         "ssh-keyscan",
         "nowhere: No such file",
+        "give the bot Send Messages",
     ] {
         assert!(to_do.iter().any(|f| f.contains(part)), "{part}: {to_do:#?}");
     }

@@ -6,6 +6,7 @@ use gametimes_bot::Bot;
 use gametimes_bot::files::ingest::ingest;
 use serde_json::Value;
 use support::browser::Browser;
+use support::postgres::Cluster;
 use support::{config_in, native_files, samples};
 
 /// Names as players choose them.
@@ -200,6 +201,88 @@ async fn every_page_is_whole_in_a_real_browser() {
         assert!(text(&browser).contains("gametime-broken-R1-5.json"));
     });
     bot.stop().await.unwrap();
+}
+
+/// Both databases show the same: every page, every filter, and what comes after the first page.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_is_the_same_on_both_databases() {
+    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    let mut shown: Vec<Vec<(String, String)>> = Vec::new();
+    for is_postgres in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = match is_postgres {
+            true => gametimes_bot::Config::with_database(&cluster.database()),
+            false => config_in(&folder),
+        };
+        let bot = gametimes_bot::start(config).await.unwrap();
+        for path in ["stopwatch", "surrender", "public40"] {
+            let path = samples().join("../native").join(path);
+            ingest(&bot.store, &[path], "", false).await.unwrap();
+        }
+        let stats = [samples().join("gamestats")];
+        ingest(&bot.store, &stats, "", false).await.unwrap();
+        let mut transaction = bot.store.database.begin().await.unwrap();
+        for i in 0..110 {
+            let sql = "INSERT INTO rounds (id, match_id, round_number, map_name, end_reason, round_end_unix) \
+                       VALUES ($1, $2, 1, 'filler', 'objective', $3)";
+            let values = [
+                (1000 + i).into(),
+                format!("2025-01-01-{i:06}").into(),
+                (1_735_700_000 + i).into(),
+            ];
+            transaction.execute(sql, &values).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+        let mut paths: Vec<String> = [
+            "/",
+            "/?page=2",
+            "/?page=3",
+            "/?map=FILLER&page=2",
+            "/?map=ROOM1",
+            "/?player=layer01",
+            "/?player=%25",
+            "/?from=2026-11-20&to=2026-11-20",
+            "/audit",
+            "/audit?diff_seconds=6",
+            "/players/A0000001",
+            "/rounds/1000",
+        ]
+        .map(str::to_owned)
+        .into();
+        for id in 1..=6 {
+            paths.push(format!("/rounds/{id}"));
+            paths.push(format!("/rounds/{id}/timeline.svg"));
+        }
+        let mut pages = Vec::new();
+        for path in paths {
+            let (status, body) = support::get(&bot.url(&path)).await;
+            let body = body.as_str().unwrap_or_default().to_owned();
+            assert_eq!(status, 200, "{path}: {body}");
+            pages.push((path, body));
+        }
+        let (status, body) = support::get(&bot.url("/delivery")).await;
+        assert_eq!(status, 200, "{body}");
+        let page = |path: &str| &pages.iter().find(|(p, _)| p == path).unwrap().1;
+        let rounds = |path: &str| page(path).matches("href=\"/rounds/").count();
+        // 6 rounds of the tapes and 110 more, 50 on a page.
+        let counts = ["/", "/?page=2", "/?page=3", "/?map=FILLER&page=2"].map(rounds);
+        assert_eq!(counts, [50, 50, 16, 50]);
+        assert!(page("/").contains("rel=\"next\"") && !page("/?page=3").contains("rel=\"next\""));
+        assert!(page("/?page=3").contains("rel=\"prev\""));
+        assert!(page("/players/A0000001").contains("Player01"));
+        assert!(page("/rounds/1").contains("Player01"));
+        shown.push(pages);
+        bot.stop().await.unwrap();
+    }
+    for (sqlite, postgres) in shown[0].iter().zip(&shown[1]) {
+        assert!(
+            sqlite == postgres,
+            "{}:\n{}\n{}",
+            sqlite.0,
+            sqlite.1,
+            postgres.1
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -288,6 +288,9 @@ pub struct Pause {
     /// The game's level time when the play clock went on.
     #[serde(default)]
     pub end_ms: i64,
+    /// Where on the play clock it lies: the time played since the start of the round when it began. Older files lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_play_ms: Option<i64>,
 }
 
 /// What happened to one player in one round. One player is one guid, whatever slot and name; without a guid, one name.

@@ -98,6 +98,7 @@ fn pauses(round: &Round) -> Vec<Pause> {
         .zip(&round.pauses)
         .map(|(n, pause)| Pause {
             n,
+            at_play_ms: Some(pause.at_play_ms),
             start: seconds(pause.start.unix_ms),
             end: seconds(pause.end.unix_ms),
             sec: seconds(pause.end.level_ms - pause.start.level_ms),

@@ -174,7 +174,11 @@ impl Game {
         }
         self.clock.pause(at.level_ms);
         if self.round.pauses.len() < PAUSES_LIMIT {
-            self.round.pauses.push(Pause { start: at, end: at });
+            self.round.pauses.push(Pause {
+                start: at,
+                end: at,
+                at_play_ms: self.clock.played_ms(at.level_ms),
+            });
         }
         Some(Outcome::Paused {
             number: self.round.pauses.len(),

@@ -11,6 +11,8 @@ pub struct Pause {
     pub start: Stamp,
     /// When it went on, or the round ended.
     pub end: Stamp,
+    /// What the play clock shows all the while.
+    pub at_play_ms: i64,
 }
 
 /// One player: one guid, whatever slot and name; without a guid, one name.

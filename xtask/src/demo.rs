@@ -33,8 +33,8 @@ pub struct Demo {
     once: bool,
 }
 
-/// The bot's process; ended when the demo is.
-struct Bot(Child);
+/// The bot's process; ended when the task is.
+pub struct Bot(pub Child);
 
 impl Drop for Bot {
     fn drop(&mut self) {
@@ -157,7 +157,8 @@ path = "{stats}"
     )
 }
 
-fn get(url: &str) -> Option<Value> {
+/// What an address answers, if it is JSON.
+pub fn get(url: &str) -> Option<Value> {
     let text = ureq::get(url)
         .call()
         .ok()?
@@ -168,7 +169,14 @@ fn get(url: &str) -> Option<Value> {
 }
 
 /// Asks until there is an answer, as long as the bot lives.
-fn wait_for(what: &str, bot: &mut Bot, ask: impl Fn() -> Option<Value>) -> Result<Value, String> {
+///
+/// # Errors
+/// When the bot ends, or it takes too long.
+pub fn wait_for(
+    what: &str,
+    bot: &mut Bot,
+    ask: impl Fn() -> Option<Value>,
+) -> Result<Value, String> {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
         if let Some(answer) = ask() {

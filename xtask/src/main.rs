@@ -5,6 +5,7 @@
 mod bench;
 mod demo;
 mod dist;
+mod pictures;
 mod play;
 mod run;
 mod supply;
@@ -30,6 +31,8 @@ enum Task {
     Dist(dist::Dist),
     /// Plays a recorded match through the module.
     Play(play::Play),
+    /// The pictures of the documentation, from recorded matches.
+    Pictures(pictures::Pictures),
     /// What the module costs on the game's thread, beside the fallback script.
     Bench(bench::Bench),
     /// Licences, sources, duplicates and known flaws of all dependencies.
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Task::Demo(demo) => demo.run(),
         Task::Dist(dist) => dist.run(),
         Task::Play(play) => play.run(),
+        Task::Pictures(pictures) => pictures.run(),
         Task::Bench(bench) => bench.run(),
         Task::Supply(supply) => supply.run(),
         Task::Test(test) => test.run(),

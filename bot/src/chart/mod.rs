@@ -69,7 +69,7 @@ pub struct Lane {
 /// A pause, on the play clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stop {
-    /// When the clock stopped. The recorders tell it to the second.
+    /// When the clock stopped. From older files, which tell it in unix time only, it is up to a second off.
     pub at_ms: i64,
     /// For how long.
     pub seconds: i64,
@@ -160,15 +160,15 @@ fn pauses(detail: &RoundDetail, duration_ms: i64) -> Vec<Stop> {
     let start = detail.round.round_start_unix.unwrap_or_default();
     let mut before = 0i64;
     let stop = |pause: &Pause| {
-        let at_ms = pause
+        let by_unix_time = pause
             .start
             .saturating_sub(start)
             .saturating_sub(before)
-            .saturating_mul(1000)
-            .clamp(0, duration_ms);
+            .saturating_mul(1000);
+        let at_ms = pause.at_play_ms.unwrap_or(by_unix_time);
         before = before.saturating_add(pause.sec.max(0));
         Stop {
-            at_ms,
+            at_ms: at_ms.clamp(0, duration_ms),
             seconds: pause.sec.max(0),
         }
     };

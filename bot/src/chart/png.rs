@@ -8,11 +8,15 @@ use skrifa::{FontRef, MetadataProvider};
 
 static DEJAVU: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
 static DROID: &[u8] = include_bytes!("../../assets/fonts/DroidSansFallback-subset.ttf");
+static NANUM: &[u8] = include_bytes!("../../assets/fonts/NanumSquareR.ttf");
+/// In the order in which they are asked for a character.
+static ALL: [&[u8]; 3] = [DEJAVU, DROID, NANUM];
 
 static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     let mut fonts = fontdb::Database::new();
-    fonts.load_font_data(DEJAVU.to_vec());
-    fonts.load_font_data(DROID.to_vec());
+    for font in ALL {
+        fonts.load_font_data(font.to_vec());
+    }
     fonts.set_sans_serif_family("DejaVu Sans");
     Arc::new(fonts)
 });
@@ -25,8 +29,7 @@ pub struct PngError(String);
 /// Whether one of the fonts has a character.
 fn is_covered(c: char) -> bool {
     static CHARMAPS: LazyLock<Vec<FontRef<'static>>> = LazyLock::new(|| {
-        [DEJAVU, DROID]
-            .into_iter()
+        ALL.into_iter()
             .filter_map(|font| FontRef::new(font).ok())
             .collect()
     });
@@ -72,7 +75,7 @@ mod tests {
     #[test]
     fn what_no_font_has_becomes_the_replacement_character() {
         assert!(is_covered('\u{FFFD}'), "the replacement itself");
-        for c in "aéЖאعΩ日本語テスト中文".chars() {
+        for c in "aéЖאعΩ日本語テスト中文한국어뷁".chars() {
             assert!(is_covered(c), "{c}");
         }
         assert_eq!(readable("<a>\u{1F9A9}x\u{200D}</a>"), "<a>\u{FFFD}x</a>");

@@ -106,13 +106,21 @@ fn the_lanes_add_up_to_what_the_module_counted_for_every_player() {
 
 #[test]
 fn pauses_stand_where_the_play_clock_stood() {
-    let file = recorded()
+    let mut file = recorded()
         .into_iter()
         .find(|f| f.meta.pause_count == 2)
         .unwrap();
-    let stops = chart_of(&file).pauses;
-    let at: Vec<(i64, i64)> = stops.iter().map(|s| (s.at_ms, s.seconds)).collect();
-    assert_eq!(at, [(14_000, 16), (28_000, 14)]);
+    let at = |file: &GametimesFile| -> Vec<(i64, i64)> {
+        let stops = chart_of(file).pauses;
+        stops.iter().map(|s| (s.at_ms, s.seconds)).collect()
+    };
+    // The tape's own truth: paused at level time 155,150 and 185,150, the round began at 140,150.
+    assert_eq!(at(&file), [(15_000, 16), (28_950, 14)]);
+    // Older files tell it in unix time only.
+    for pause in &mut file.meta.pauses {
+        pause.at_play_ms = None;
+    }
+    assert_eq!(at(&file), [(14_000, 16), (28_000, 14)]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::api::audit::SpawnAudit;
 use crate::chart::text::plain;
-use crate::store::read::{RoundDetail, RoundSummary};
+use crate::store::read::{Player, RoundDetail, RoundSummary};
 use crate::table::{Look, Table, say};
 use crate::words;
 
@@ -27,7 +27,7 @@ pub fn rounds(rounds: &[RoundSummary]) {
         return;
     }
     let mut table = Table::new(&[
-        "id", "<map", "R", "<ended", "played", "pauses", "<winner", "<end",
+        "id", "<map", "R", "-<ended", "played", "-pauses", "<winner", "-<end",
     ]);
     for r in rounds {
         let ended = r
@@ -68,10 +68,14 @@ pub fn round(detail: &RoundDetail) {
         say(&format!("odd: {}\n", plain(flags)));
     }
     say("\n");
+    players(&detail.players).print();
+}
+
+fn players(players: &[Player]) -> Table {
     let mut table = Table::new(&[
-        "<team", "<player", "dead", "stats", "longest", "denied", "played", "kills", "deaths",
+        "<team", "<player", "dead", "-stats", "-longest", "denied", "-played", "-kills", "-deaths",
     ]);
-    for p in &detail.players {
+    for p in players {
         let dead_ms = p.dead_ms.or(p.dead_seconds.map(|s| s * 1000));
         let said = p.stats_time_dead_seconds;
         let differs = matches!((dead_ms, said), (Some(a), Some(b)) if (a / 1000 - b).abs() > 6);
@@ -90,7 +94,7 @@ pub fn round(detail: &RoundDetail) {
             (number(p.deaths.or(p.stats_deaths)), Look::Plain),
         ]);
     }
-    table.print();
+    table
 }
 
 /// The audit.
@@ -110,10 +114,10 @@ pub fn audit(audit: &SpawnAudit) {
     }
     let mut table = Table::new(&[
         "round",
-        "<map",
+        "-<map",
         "<player",
         "recorder",
-        "stats file",
+        "-stats file",
         "apart",
         "<reason",
     ]);
@@ -137,4 +141,37 @@ pub fn audit(audit: &SpawnAudit) {
         ]);
     }
     table.print();
+}
+
+#[cfg(test)]
+mod tests {
+    use console::measure_text_width;
+
+    use super::*;
+
+    #[test]
+    fn the_players_fit_a_narrow_terminal() {
+        let player = Player {
+            name: "somebody with a long name, even".into(),
+            team: Some(2),
+            dead_ms: Some(754_321),
+            stats_time_dead_seconds: Some(754),
+            max_dead_ms: Some(154_321),
+            denied_ms: Some(1_154_321),
+            played_ms: Some(1_200_000),
+            kills: Some(123),
+            deaths: Some(45),
+            ..Player::default()
+        };
+        for width in [40, 50, 60, 72, 80, 120] {
+            let text = players(std::slice::from_ref(&player)).draw(Some(width), false);
+            for line in text.lines() {
+                assert!(measure_text_width(line) <= width, "{width}: {line}");
+            }
+            assert!(
+                text.contains("12:34.3") && text.contains("19:14.3"),
+                "{text}"
+            );
+        }
+    }
 }

@@ -196,6 +196,19 @@ pub struct Player {
     pub flags: Option<String>,
 }
 
+/// What a round's stats file says of the round as a whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StatsFileSays {
+    /// The next time limit in its header, which many take for the duration.
+    pub duration_seconds: Option<i64>,
+    /// 1 Axis, 2 Allies, 0 nobody.
+    pub winner_team: Option<i64>,
+    /// 1 Axis, 2 Allies, 0 unknown.
+    pub defender_team: Option<i64>,
+    /// Its own clock.
+    pub playtime_ms: Option<i64>,
+}
+
 /// Which rounds a list shows.
 #[derive(Debug, Clone, Default)]
 pub struct RoundFilter {
@@ -379,6 +392,33 @@ impl Store {
         }
         players.sort_by(|a, b| (a.team, &a.name, &a.guid).cmp(&(b.team, &b.name, &b.guid)));
         Ok(players)
+    }
+
+    /// What the stats file of a round says; `None` when none has come.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stats_file_says(
+        &self,
+        round_id: i64,
+    ) -> Result<Option<StatsFileSays>, StoreError> {
+        let columns = [
+            "stats_file",
+            "stats_duration_seconds",
+            "stats_winner_team",
+            "stats_defender_team",
+            "stats_playtime_ms",
+        ];
+        let columns = self.select("rounds", "r", &columns);
+        let sql = format!("SELECT {columns} FROM rounds r WHERE r.id = $1");
+        let row = self.database.row(&sql, args![round_id]).await?;
+        let row = row.filter(|row| row.text(0).is_some_and(|name| !name.is_empty()));
+        Ok(row.map(|row| StatsFileSays {
+            duration_seconds: row.int(1),
+            winner_team: row.int(2),
+            defender_team: row.int(3),
+            playtime_ms: row.int(4),
+        }))
     }
 
     /// The timeline of a round: the list that the most complete report has; empty when none has one.

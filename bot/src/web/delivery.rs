@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use jiff::Timestamp;
 
 use super::{PageError, show};
 use crate::api::App;
@@ -17,6 +18,7 @@ struct Page {
     todo: Vec<String>,
     sources: Vec<(String, String, Delivery)>,
     rejected: Vec<(Rejected, String)>,
+    latest_at: String,
     d: LuaWebhook,
 }
 
@@ -34,7 +36,13 @@ pub async fn page(State(app): State<App>) -> Result<Response, PageError> {
             (name.clone(), seen, source.clone())
         })
         .collect();
+    let latest_at = d
+        .latest
+        .as_ref()
+        .and_then(|l| l.recent.captured_at.as_ref());
+    let latest_at = latest_at.and_then(|at| at.parse::<Timestamp>().ok());
     Ok(show(&Page {
+        latest_at: latest_at.map_or_else(|| "time unknown".into(), |at| words::utc(at.as_second())),
         todo: todo(&d, &rejected),
         sources,
         rejected: rejected
@@ -85,7 +93,7 @@ fn todo(d: &LuaWebhook, rejected: &[Rejected]) -> Vec<String> {
     }
     if !rejected.is_empty() {
         todo.push(format!(
-            "{} thing(s) were rejected; the list at the end tells why each was.",
+            "Rejected: {}; the list at the end tells why.",
             rejected.len()
         ));
     }

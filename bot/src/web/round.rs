@@ -4,14 +4,12 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
-use super::rounds::is_wrong;
 use super::{PageError, ms, number, player_link, seconds, share, show};
 use crate::api::{App, find_round};
-use crate::args;
 use crate::chart::{self, Chart, Theme};
 use crate::store::read::{Player, RoundDetail, RoundSummary};
 use crate::store::{Store, StoreError};
-use crate::words;
+use crate::words::{self, is_wrong};
 
 /// What the stats file said beside what happened.
 struct Comparison {
@@ -116,21 +114,9 @@ async fn compare(
     detail: &RoundDetail,
 ) -> Result<(Vec<Comparison>, Option<String>), StoreError> {
     let round = &detail.round;
-    if round.stats_file.is_none() {
+    let Some(said) = store.stats_file_says(round.id).await? else {
         return Ok((Vec::new(), None));
-    }
-    let columns = [
-        "stats_duration_seconds",
-        "stats_winner_team",
-        "stats_defender_team",
-        "stats_playtime_ms",
-    ];
-    let sql = format!(
-        "SELECT {} FROM rounds r WHERE r.id = $1",
-        store.select("rounds", "r", &columns)
-    );
-    let row = store.database.row(&sql, args![round.id]).await?;
-    let said = |i| row.as_ref().and_then(|row| row.int(i));
+    };
     let team = |what, happened: Option<i64>, said: Option<i64>| Comparison {
         what,
         happened: words::team(happened).to_owned(),
@@ -138,22 +124,22 @@ async fn compare(
         differs: said.is_some() && happened != said,
     };
     let happened = round.actual_duration_seconds;
-    let wrong = is_wrong(happened, said(0));
+    let wrong = is_wrong(happened, said.duration_seconds);
     let lines = vec![
         Comparison {
             what: "Duration",
             happened: seconds(happened),
-            said: seconds(said(0)),
+            said: seconds(said.duration_seconds),
             differs: wrong,
         },
         Comparison {
             what: "Its own clock",
             happened: ms(round.duration_ms),
-            said: ms(said(3)),
-            differs: is_wrong(happened, said(3).map(|ms| ms / 1000)),
+            said: ms(said.playtime_ms),
+            differs: is_wrong(happened, said.playtime_ms.map(|ms| ms / 1000)),
         },
-        team("Winner", round.winner_team, said(1)),
-        team("Defender", round.defender_team, said(2)),
+        team("Winner", round.winner_team, said.winner_team),
+        team("Defender", round.defender_team, said.defender_team),
     ];
     let why = wrong.then(|| match round.end_reason.as_deref() {
         Some("surrender") => "The stats file shows the stopwatch target. After a surrender that is the full limit, however short the round was.".to_owned(),

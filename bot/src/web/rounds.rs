@@ -10,7 +10,7 @@ use crate::api::{ApiError, App};
 use crate::args;
 use crate::store::value::Row;
 use crate::store::{Store, StoreError};
-use crate::words;
+use crate::words::{self, is_wrong};
 
 /// Rounds on a page.
 const PER_PAGE: i64 = 50;
@@ -199,9 +199,4 @@ fn line(row: &Row) -> Line {
         end: words::end_reason(row.text(10)).to_owned(),
         players: row.int(11).unwrap_or_default(),
     }
-}
-
-/// Whether a stats file's duration is another than what happened. Both are cut to seconds, so one apart is the same.
-pub fn is_wrong(happened: Option<i64>, said: Option<i64>) -> bool {
-    matches!((happened, said), (Some(a), Some(b)) if (a - b).abs() > 1)
 }

@@ -64,6 +64,7 @@ pub fn settings_for(discord: &Discord) -> DiscordSettings {
         messages_per_minute: 10_000,
         proxy: Some(discord.host()),
         gateway_url: Some(discord.gateway_url()),
+        stats_channel: None,
     }
 }
 

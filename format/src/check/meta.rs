@@ -198,6 +198,7 @@ impl Checker {
         );
         let mut sum_ms = 0;
         let mut last_end = (0, i64::MIN);
+        let mut last_at_ms = 0;
         for (i, pause) in meta.pauses.iter().enumerate().take(bounds::PAUSES) {
             let path = format!("meta.pauses[{i}]");
             let ms = pause.end_ms.saturating_sub(pause.start_ms);
@@ -213,6 +214,18 @@ impl Checker {
                 "begins before the one before it ended".into()
             });
             self.cut(&format!("{path}.sec"), pause.sec, ms);
+            let at = pause.at_play_ms.unwrap_or(last_at_ms);
+            self.doubt_unless(
+                (last_at_ms..=meta.duration_ms).contains(&at),
+                &format!("{path}.at_play_ms"),
+                || {
+                    format!(
+                        "{at} is before the last pause or after the end at {}",
+                        meta.duration_ms
+                    )
+                },
+            );
+            last_at_ms = at.max(last_at_ms);
             sum_ms += ms.clamp(0, bounds::ROUND_SECONDS * 1000);
             last_end = (pause.end, pause.end_ms);
         }

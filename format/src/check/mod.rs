@@ -157,6 +157,7 @@ mod tests {
             sec: 15,
             start_ms: 43_050,
             end_ms: 58_100,
+            at_play_ms: Some(12_000),
         }];
         meta.pause_count = 1;
         meta.pause_seconds = 15;
@@ -172,7 +173,7 @@ mod tests {
     fn a_file_of_ours_passes_and_every_lie_is_found() {
         assert_eq!(check(&ours()), []);
         type Lie = fn(&mut Meta);
-        let lies: [(&str, Severity, Lie); 16] = [
+        let lies: [(&str, Severity, Lie); 17] = [
             ("meta.map", Severity::Reject, |m| m.map = "x".repeat(65)),
             ("meta.map", Severity::Reject, |m| m.map.clear()),
             ("meta.round", Severity::Reject, |m| m.round = 3),
@@ -195,6 +196,9 @@ mod tests {
             }),
             ("meta.pause_seconds", Severity::Doubt, |m| {
                 m.pause_seconds = 16
+            }),
+            ("meta.pauses[0].at_play_ms", Severity::Doubt, |m| {
+                m.pauses[0].at_play_ms = Some(55_001);
             }),
             ("meta.actual_duration_seconds", Severity::Doubt, |m| {
                 m.actual_duration_seconds = 56;

@@ -131,6 +131,33 @@ impl Discord {
         self.state.lock().add_webhook(channel_id)
     }
 
+    /// One more channel.
+    pub fn add_channel(&self) -> u64 {
+        self.state.lock().add_channel()
+    }
+
+    /// Deletes a message, as a person would: editing it answers 404 with code 10008 from now on.
+    pub fn delete_message(&self, id: u64) {
+        self.state.lock().messages.retain(|m| m.id != id);
+    }
+
+    /// The messages of one channel, oldest first.
+    pub fn messages_in(&self, channel_id: u64) -> Vec<Message> {
+        let mut messages = self.messages();
+        messages.retain(|m| m.channel_id == channel_id);
+        messages
+    }
+
+    /// Answers the bot's next posts, edits and typing signs with these statuses instead of taking them.
+    pub fn fail_bot(&self, statuses: &[u16]) {
+        self.state.lock().bot_failures.extend(statuses);
+    }
+
+    /// Takes the bot's next post, but answers with an error, as when the connection is lost in between.
+    pub fn lose_next_answer(&self) {
+        self.state.lock().loses_answer = true;
+    }
+
     /// Deletes a webhook: posting to it answers 404 with code 10015 from now on.
     pub fn remove_webhook(&self, id: u64) {
         self.state.lock().webhooks.remove(&id);

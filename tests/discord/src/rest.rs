@@ -28,6 +28,7 @@ pub(crate) fn router(state: Arc<Shared>) -> Router {
             "/channels/{id}/messages/{message}",
             get(message).patch(edit),
         )
+        .route("/channels/{id}/typing", post(typing))
         .route("/users/@me", get(me))
         .route("/gateway", get(gateway))
         .route("/gateway/bot", get(gateway_bot));
@@ -138,6 +139,10 @@ fn within_limits(body: &Value) -> Result<(), String> {
     };
     check("content", count(&body["content"]), 2000)?;
     check("username", count(&body["username"]), 80)?;
+    check("nonce", count(&body["nonce"]), 25)?;
+    for file in body["attachments"].as_array().into_iter().flatten() {
+        check("attachments.description", count(&file["description"]), 1024)?;
+    }
     let none = Vec::new();
     let embeds = body["embeds"].as_array().unwrap_or(&none);
     check("embeds", embeds.len(), 10)?;
@@ -146,6 +151,7 @@ fn within_limits(body: &Value) -> Result<(), String> {
         let fields = embed["fields"].as_array().unwrap_or(&none);
         check("embeds.fields", fields.len(), 25)?;
         check("embeds.title", count(&embed["title"]), 256)?;
+
         check("embeds.description", count(&embed["description"]), 4096)?;
         check("embeds.footer.text", count(&embed["footer"]["text"]), 2048)?;
         total +=
@@ -235,10 +241,7 @@ async fn channel(State(state): App, headers: HeaderMap, Path(id): Path<u64>) -> 
     if let Err(response) = authorized(&headers) {
         return *response;
     }
-    let known = {
-        let state = state.lock();
-        state.channel_id == id || state.webhooks.values().any(|w| w.channel_id == id)
-    };
+    let known = state.lock().knows_channel(id);
     if !known {
         return error(StatusCode::NOT_FOUND, 10003, "Unknown Channel");
     }
@@ -319,13 +322,46 @@ async fn create(
     Path(id): Path<u64>,
     request: Request,
 ) -> Response {
-    if let Err(response) = authorized(&headers) {
+    if let Err(response) = authorized(&headers).and_then(|()| writable(&state, id)) {
         return *response;
     }
-    match Body::read(request).await {
-        Ok(body) => {
-            axum::Json(state.lock().post_as_bot(id, &body.json, body.files).json).into_response()
-        }
+    let body = match Body::read(request).await {
+        Ok(body) => body,
+        Err(response) => return *response,
+    };
+    let mut state = state.lock();
+    let message = state.post_as_bot(id, &body.json, body.files);
+    if std::mem::take(&mut state.loses_answer) {
+        return error(
+            StatusCode::BAD_GATEWAY,
+            0,
+            "the message was taken, the answer lost",
+        );
+    }
+    axum::Json(message.json).into_response()
+}
+
+/// Whether the bot may write in a channel, and no failure was ordered.
+fn writable(state: &Shared, channel: u64) -> Result<(), Box<Response>> {
+    let mut state = state.lock();
+    if let Some(status) = state.bot_failures.pop_front() {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        return Err(Box::new(match status {
+            StatusCode::TOO_MANY_REQUESTS => too_many(0.3),
+            StatusCode::FORBIDDEN => error(status, 50013, "Missing Permissions"),
+            _ => error(status, 0, "a failure that was ordered"),
+        }));
+    }
+    if !state.knows_channel(channel) {
+        let response = error(StatusCode::NOT_FOUND, 10003, "Unknown Channel");
+        return Err(Box::new(response));
+    }
+    Ok(())
+}
+
+async fn typing(State(state): App, headers: HeaderMap, Path(id): Path<u64>) -> Response {
+    match authorized(&headers).and_then(|()| writable(&state, id)) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(response) => *response,
     }
 }
@@ -336,7 +372,7 @@ async fn edit(
     Path((channel, id)): Path<(u64, u64)>,
     request: Request,
 ) -> Response {
-    if let Err(response) = authorized(&headers) {
+    if let Err(response) = authorized(&headers).and_then(|()| writable(&state, channel)) {
         return *response;
     }
     let body = match Body::read(request).await {
@@ -378,7 +414,7 @@ async fn attachment(
     let state = state.lock();
     match state.attachments.get(&id).filter(|file| file.name == name) {
         Some(file) => (
-            [(header::CONTENT_TYPE, "application/json")],
+            [(header::CONTENT_TYPE, crate::state::content_type(&name))],
             file.bytes.clone(),
         )
             .into_response(),

@@ -1,6 +1,6 @@
 //! What the stand-in remembers, and the shapes of Discord's objects.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +15,8 @@ pub const TOKEN: &str = "MTA.standin.token";
 /// The one guild.
 pub const GUILD_ID: u64 = 1_000;
 const BOT_ID: u64 = 1_001;
+/// For how long Discord remembers nonces: "the past few minutes".
+const NONCE_KEPT: Duration = Duration::from_secs(180);
 const INTENT_MESSAGE_CONTENT: u64 = 1 << 15;
 const INTENT_GUILD_MESSAGES: u64 = 1 << 9;
 
@@ -62,9 +64,13 @@ pub(crate) struct State {
     pub gone: bool,
     pub heartbeat_ms: u64,
     pub failures: VecDeque<u16>,
+    pub bot_failures: VecDeque<u16>,
+    pub loses_answer: bool,
+    pub channels: BTreeSet<u64>,
     pub rate_limits: bool,
     pub identified: usize,
     pub resumed: usize,
+    nonces: HashMap<String, (Instant, u64)>,
     posts: VecDeque<(Instant, u64, u64)>,
     last_id: u64,
 }
@@ -82,13 +88,17 @@ impl Shared {
             gone: false,
             heartbeat_ms: 41_250,
             failures: VecDeque::new(),
+            bot_failures: VecDeque::new(),
+            loses_answer: false,
+            channels: BTreeSet::new(),
             rate_limits: false,
             identified: 0,
             resumed: 0,
+            nonces: HashMap::new(),
             posts: VecDeque::new(),
             last_id: 0,
         };
-        state.channel_id = state.snowflake();
+        state.channel_id = state.add_channel();
         Self(Mutex::new(state))
     }
 
@@ -106,7 +116,18 @@ impl State {
         self.last_id
     }
 
+    pub fn add_channel(&mut self) -> u64 {
+        let id = self.snowflake();
+        self.channels.insert(id);
+        id
+    }
+
+    pub fn knows_channel(&self, id: u64) -> bool {
+        self.channels.contains(&id)
+    }
+
     pub fn add_webhook(&mut self, channel_id: u64) -> Webhook {
+        self.channels.insert(channel_id);
         let id = self.snowflake();
         let webhook = Webhook {
             id,
@@ -196,11 +217,24 @@ impl State {
         body: &Value,
         files: Vec<(String, Vec<u8>)>,
     ) -> Message {
+        let nonce = body["nonce"].as_str().map(str::to_owned);
+        if let Some(nonce) = &nonce
+            && body["enforce_nonce"] == true
+            && let Some((at, id)) = self.nonces.get(nonce)
+            && at.elapsed() < NONCE_KEPT
+            && let Some(message) = self.messages.iter().find(|m| m.id == *id)
+        {
+            return message.clone();
+        }
         let author = json!({
             "id": BOT_ID.to_string(), "username": "gametimes", "avatar": null, "discriminator": "0",
             "public_flags": 0, "bot": true, "global_name": null,
         });
-        self.store(channel_id, author, None, body, files)
+        let message = self.store(channel_id, author, None, body, files);
+        if let Some(nonce) = nonce {
+            self.nonces.insert(nonce, (Instant::now(), message.id));
+        }
+        message
     }
 
     fn store(
@@ -273,7 +307,7 @@ impl State {
             );
             attachments.push(json!({
                 "id": id, "filename": name, "size": bytes.len(), "url": url, "proxy_url": url,
-                "content_type": "application/json; charset=utf-8",
+                "content_type": content_type(&name),
             }));
             self.attachments.insert(id, File { name, bytes });
         }
@@ -329,19 +363,33 @@ impl Session {
     }
 }
 
+/// The type that Discord sees in a file's name.
+pub(crate) fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.') {
+        Some((_, "png")) => "image/png",
+        _ => "application/json; charset=utf-8",
+    }
+}
+
 /// Embeds as Discord gives them back.
 fn as_shown(embeds: &Value) -> Value {
     let mut embeds = embeds.as_array().cloned().unwrap_or_default();
     for embed in &mut embeds {
         if embed.is_object() {
             embed["type"] = "rich".into();
+            let time = embed["timestamp"].as_str().and_then(|t| t.parse().ok());
+            if let Some(time) = time {
+                embed["timestamp"] = shown_time(time).into();
+            }
         }
     }
     embeds.into()
 }
 
 fn timestamp() -> String {
-    jiff::Timestamp::now()
-        .strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00")
-        .to_string()
+    shown_time(jiff::Timestamp::now())
+}
+
+fn shown_time(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string()
 }

@@ -6,7 +6,7 @@ use common::rounds;
 use gametimes_format::check::{check, check_file_name};
 use gametimes_format::{EndReason, EventKind, GametimesFile};
 use gametimes_lua_tests::SCRIPT;
-use gametimes_lua_tests::tape::{ExpectedRound, Player, expected};
+use gametimes_lua_tests::tape::{ExpectedPause, ExpectedRound, Player, expected};
 use gametimes_lua_tests::world::Server;
 
 struct Match {
@@ -71,10 +71,20 @@ fn compare(name: &str) -> Match {
             (want.play_ms / 1000).to_string(),
             meta.actual_duration_seconds.to_string(),
         );
-        let pauses: Vec<_> = want.pauses.iter().map(|p| (p.start_ms, p.end_ms)).collect();
-        let got_pauses: Vec<_> = meta.pauses.iter().map(|p| (p.start_ms, p.end_ms)).collect();
+        let mut before = 0;
+        let at_play = |p: &ExpectedPause| {
+            let at_play_ms = p.start_ms - want.start_t - before;
+            before += p.end_ms - p.start_ms;
+            (p.start_ms, p.end_ms, Some(at_play_ms))
+        };
+        let pauses: Vec<_> = want.pauses.iter().map(at_play).collect();
+        let got_pauses: Vec<_> = meta
+            .pauses
+            .iter()
+            .map(|p| (p.start_ms, p.end_ms, p.at_play_ms))
+            .collect();
         same("pauses", format!("{pauses:?}"), format!("{got_pauses:?}"));
-        let paused: i64 = pauses.iter().map(|(a, b)| b - a).sum();
+        let paused: i64 = pauses.iter().map(|(a, b, _)| b - a).sum();
         same(
             "pause_seconds",
             (paused / 1000).to_string(),

@@ -1,0 +1,19 @@
+-- What the bot posted to the stats channel, one row a round. A row without message_id is claimed: a bot is about to post.
+CREATE TABLE IF NOT EXISTS gametimes_summaries (
+    round_id BIGINT PRIMARY KEY,
+    state VARCHAR(16) NOT NULL,
+    channel_id BIGINT NOT NULL,
+    message_id BIGINT,
+    seen VARCHAR(64) NOT NULL,
+    shown VARCHAR(64) NOT NULL,
+    attempts BIGINT NOT NULL,
+    not_before_unix BIGINT NOT NULL
+);
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'website_readonly') THEN
+        GRANT SELECT ON gametimes_summaries TO website_readonly;
+    END IF;
+END
+$$;

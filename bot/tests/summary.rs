@@ -1,0 +1,266 @@
+//! The message in the stats channel: posted once, edited when late data comes, never again after it was deleted.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use gametimes_bot::config::{Folder, StatsChannel};
+use gametimes_bot::files::ingest::ingest;
+use gametimes_bot::{Bot, Config};
+use gametimes_discord_standin::{Discord, Message};
+use serde_json::Value;
+use support::postgres::Cluster;
+use support::{config_in, native_files, sample, settings_for, wait_for};
+
+/// Longer than the bot takes to look twice.
+const A_WHILE: Duration = Duration::from_secs(5);
+
+fn config(mut config: Config, discord: &Discord, channel_id: u64) -> Config {
+    let mut settings = settings_for(discord);
+    settings.stats_channel = Some(StatsChannel {
+        channel_id,
+        settle: Duration::ZERO,
+        // The tapes are as old as they are.
+        max_age: Duration::from_secs(u32::MAX.into()),
+    });
+    config.discord = Some(settings);
+    config
+}
+
+/// Waits until the channel's messages are right, and stay so.
+async fn settled(
+    discord: &Discord,
+    channel: u64,
+    right: impl Fn(&[Message]) -> bool,
+) -> Vec<Message> {
+    wait_for("the stats channel's messages", || async {
+        Some(discord.messages_in(channel)).filter(|m| right(m))
+    })
+    .await;
+    tokio::time::sleep(A_WHILE).await;
+    let messages = discord.messages_in(channel);
+    assert!(right(&messages), "{messages:#?}");
+    messages
+}
+
+/// The field of a message as Discord shows it.
+fn field<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
+    let fields = message.json["embeds"][0]["fields"].as_array()?;
+    fields.iter().find(|f| f["name"] == name)?["value"].as_str()
+}
+
+/// Holds what was sent against a golden file; `UPDATE_GOLDEN=1` writes it anew.
+fn golden(name: &str, message: &Message) {
+    let mut body = message.body.clone();
+    // Depends on the round's id.
+    let nonce = body.as_object_mut().unwrap().remove("nonce");
+    assert!(nonce.is_none_or(|n| n.as_str().unwrap().len() == 25));
+    let text = serde_json::to_string_pretty(&body).unwrap() + "\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.json"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &text).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(golden == text, "{} differs:\n{text}", path.display());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_is_posted_once_edited_and_left_alone_when_deleted() {
+    let discord = Discord::start().unwrap();
+    let channel = discord.add_channel();
+    let folder = tempfile::tempdir().unwrap();
+    let stats = folder.path().join("gamestats");
+    std::fs::create_dir(&stats).unwrap();
+    let mut settings = config(config_in(&folder), &discord, channel);
+    settings.folders = vec![Folder {
+        path: stats.clone(),
+        server: String::new(),
+    }];
+    let bot = gametimes_bot::start(settings.clone()).await.unwrap();
+    // As the module posts them; the second round lasted 26 s only.
+    for (name, bytes) in native_files("surrender") {
+        let file: Value = serde_json::from_slice(&bytes).unwrap();
+        discord
+            .post(discord.webhook().id, &file["payload"], &[(&name, &bytes)])
+            .unwrap();
+    }
+    let posted = settled(&discord, channel, |m| m.len() == 1).await;
+    golden("summary-surrender", &posted[0]);
+    assert_eq!(field(&posted[0], "The stats file said"), None);
+    assert_eq!(posted[0].json["edited_timestamp"], Value::Null);
+    let picture = discord.attachment(&posted[0], 0).unwrap();
+    assert!(picture.starts_with(b"\x89PNG") && picture.len() > 10_000);
+
+    // The stats file turns up late: the same message tells of it.
+    let name = "2026-11-20-125046-room1-round-1.txt";
+    std::fs::write(stats.join(name), sample(&format!("gamestats/{name}"))).unwrap();
+    let edited = settled(&discord, channel, |m| {
+        m.iter()
+            .all(|m| field(m, "The stats file said") == Some("3:00"))
+    })
+    .await;
+    assert_eq!((edited.len(), edited[0].id), (1, posted[0].id));
+    golden("summary-surrender-edited", &edited[0]);
+    assert_eq!(edited[0].json["attachments"].as_array().unwrap().len(), 1);
+
+    // A restart repeats nothing, and edits nothing either.
+    bot.stop().await.unwrap();
+    let bot = gametimes_bot::start(settings).await.unwrap();
+    tokio::time::sleep(A_WHILE).await;
+    let still = discord.messages_in(channel);
+    assert_eq!(still.len(), 1);
+    assert_eq!(still[0].json, edited[0].json);
+
+    // Deleted by hand: what changes the round now brings no new message.
+    discord.delete_message(posted[0].id);
+    let mut file: Value = serde_json::from_slice(&native_files("surrender")[0].1).unwrap();
+    file["meta"]["score"]["allies"] = 7.into();
+    let better = folder.path().join("gametime-room1-R1-1795179043.json");
+    std::fs::write(&better, file.to_string()).unwrap();
+    ingest(&bot.store, &[better], "", false).await.unwrap();
+    wait_for("the bot to see that the message is gone", || async {
+        let sql = "SELECT round_id FROM gametimes_summaries WHERE state = 'deleted'";
+        bot.store.database.row(sql, &[]).await.unwrap()
+    })
+    .await;
+    settled(&discord, channel, <[Message]>::is_empty).await;
+    bot.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_old_short_or_played_by_bots_is_not_posted() {
+    let discord = Discord::start().unwrap();
+    let channel = discord.add_channel();
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = config(config_in(&folder), &discord, channel);
+    let hour = 3600;
+    if let Some(stats_channel) = settings.discord.as_mut().unwrap().stats_channel.as_mut() {
+        stats_channel.max_age = Duration::from_secs(6 * hour);
+    }
+    let bot = gametimes_bot::start(settings).await.unwrap();
+    let now = jiff::Timestamp::now().as_second();
+    let files = folder.path().join("files");
+    std::fs::create_dir(&files).unwrap();
+    let write = |map: &str, ended: i64, edit: &dyn Fn(&mut Value)| {
+        let mut file: Value = serde_json::from_slice(&native_files("surrender")[0].1).unwrap();
+        let meta = &mut file["meta"];
+        let shift = ended - meta["round_end_unix"].as_i64().unwrap();
+        for key in ["round_start_unix", "round_end_unix"] {
+            meta[key] = (meta[key].as_i64().unwrap() + shift).into();
+        }
+        for pause in meta["pauses"].as_array_mut().unwrap() {
+            for key in ["start", "end"] {
+                pause[key] = (pause[key].as_i64().unwrap() + shift).into();
+            }
+        }
+        for key in ["event_id", "round_canonical_id"] {
+            meta[key] = "".into();
+        }
+        meta["stats_file"] = Value::Null;
+        meta["match_id"] = ended.to_string().into();
+        meta["map"] = map.into();
+        edit(meta);
+        std::fs::write(
+            files.join(format!("gametime-{map}-R1-{ended}.json")),
+            file.to_string(),
+        )
+        .unwrap();
+    };
+    write("old", now - 7 * 3600, &|_| {});
+    write("bots", now - 600, &|meta| {
+        let rename = |guid: &Value| format!("OMNIBOT{}", &guid.as_str().unwrap()[7..]);
+        for player in meta["spawn_stats"].as_array_mut().unwrap() {
+            player["guid"] = rename(&player["guid"]).into();
+        }
+        for team in ["axis", "allies"] {
+            for player in meta["teams"][team].as_array_mut().unwrap() {
+                player["guid"] = rename(&player["guid"]).into();
+            }
+        }
+        for event in meta["events"].as_array_mut().unwrap() {
+            event["guid"] = rename(&event["guid"]).into();
+        }
+    });
+    write("fresh", now - 60, &|_| {});
+    let done = ingest(&bot.store, &[files], "", false).await.unwrap();
+    assert!(done.refused.is_empty(), "{done}");
+    let (_, rounds) = support::get(&bot.url("/api/rounds")).await;
+    assert_eq!(rounds.as_array().unwrap().len(), 3);
+    let posted = settled(&discord, channel, |m| m.len() == 1).await;
+    assert!(
+        posted[0].json["embeds"][0]["title"]
+            .as_str()
+            .unwrap()
+            .contains("fresh")
+    );
+    bot.stop().await.unwrap();
+}
+
+/// Discord refuses, is busy, or takes the message and loses the answer: one message in the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_are_tried_again_and_nothing_is_posted_twice() {
+    let discord = Discord::start().unwrap();
+    let channel = discord.add_channel();
+    let folder = tempfile::tempdir().unwrap();
+    discord.fail_bot(&[500]);
+    discord.lose_next_answer();
+    let bot = gametimes_bot::start(config(config_in(&folder), &discord, channel))
+        .await
+        .unwrap();
+    let files = [support::samples().join("../native/surrender")];
+    ingest(&bot.store, &files, "", false).await.unwrap();
+    wait_for("a failure to be told", || async {
+        let delivery = bot.status.delivery();
+        let failed = delivery.get("stats channel")?;
+        (failed.failed >= 1)
+            .then(|| failed.last_error.clone())
+            .flatten()
+    })
+    .await;
+    wait_for("the message to be noted", || async {
+        let sql = "SELECT round_id FROM gametimes_summaries WHERE state = 'posted' AND seen <> ''";
+        bot.store.database.row(sql, &[]).await.unwrap()
+    })
+    .await;
+    let posted = settled(&discord, channel, |m| m.len() == 1).await;
+    assert_eq!(posted[0].json["edited_timestamp"], Value::Null);
+    bot.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_bots_on_one_database_post_once() {
+    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    let discord = Discord::start().unwrap();
+    let channel = discord.add_channel();
+    let url = cluster.database();
+    let mut bots: Vec<Bot> = Vec::new();
+    for _ in 0..2 {
+        let settings = config(Config::with_database(&url), &discord, channel);
+        bots.push(gametimes_bot::start(settings).await.unwrap());
+    }
+    let files = [support::samples().join("../native")];
+    ingest(&bots[0].store, &files, "", false).await.unwrap();
+    let long = native_files("stopwatch")
+        .into_iter()
+        .chain(native_files("surrender"))
+        .chain(native_files("public40"))
+        .map(|(_, bytes)| serde_json::from_slice::<Value>(&bytes).unwrap())
+        .filter(|file| file["meta"]["actual_duration_seconds"].as_i64() >= Some(30))
+        .count();
+    assert!(long >= 4);
+    let posted = settled(&discord, channel, |m| m.len() == long).await;
+    let ends: BTreeSet<&str> = posted
+        .iter()
+        .map(|m| m.json["embeds"][0]["timestamp"].as_str().unwrap())
+        .collect();
+    assert_eq!(ends.len(), long, "each round once: {ends:?}");
+    let crowd =
+        |m: &&Message| m.json["embeds"][0]["timestamp"] == "2026-11-20T12:45:27.000000+00:00";
+    golden("summary-public40", posted.iter().find(crowd).unwrap());
+    for bot in bots {
+        bot.stop().await.unwrap();
+    }
+}

@@ -1,0 +1,150 @@
+//! `cargo xtask pictures`: the pictures of the documentation, from recorded matches by the way that every round takes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use gametimes_format::GametimesFile;
+use gametimes_standin::{Options, Tape, play};
+use serde_json::Value;
+
+use crate::demo::{Bot, get, wait_for};
+use crate::run::{build_module, cargo, output, root, run, target};
+
+/// Plays recorded matches through the module, lets the bot read the files, and draws the pictures that README shows.
+#[derive(Debug, clap::Args)]
+pub struct Pictures {
+    /// Where the pictures go.
+    #[arg(long, default_value = "docs/pictures")]
+    folder: PathBuf,
+    /// The module to play through, instead of building it.
+    #[arg(long, value_name = "FILE")]
+    module: Option<PathBuf>,
+    /// Where the bot serves the page for a moment.
+    #[arg(long, default_value = "127.0.0.1:8651")]
+    listen: String,
+}
+
+/// Matches to play: 3 against 3, 6 against 6 with two pauses, 20 against 20.
+const TAPES: [&str; 3] = ["timelimit", "stopwatch", "public40"];
+/// Pictures: the match, the colours, the file.
+const TIMELINES: [(&str, &str, &str); 4] = [
+    ("stopwatch", "auto", "timeline-light.png"),
+    ("stopwatch", "dark", "timeline-dark.png"),
+    ("timelimit", "auto", "timeline-3v3.png"),
+    ("public40", "auto", "timeline-20v20.png"),
+];
+/// The page, and the size of its picture.
+const PAGE: (&str, &str, &str) = ("stopwatch", "round-page.png", "1100,1000");
+
+impl Pictures {
+    /// # Errors
+    /// A line for people.
+    pub fn run(self) -> Result<(), String> {
+        let module = self.module.clone().map_or_else(build_module, Ok)?;
+        run(&mut cargo(&["build", "--package", "gametimes-bot"]))?;
+        let pictures = root().join(&self.folder);
+        let work = tempfile::tempdir().map_err(|e| e.to_string())?;
+        fs::create_dir_all(&pictures).map_err(|e| format!("{}: {e}", pictures.display()))?;
+        let settings = work.path().join("bot.toml");
+        let text = format!(
+            "database_url = \"sqlite:{}\"\nlisten = \"{}\"\ntime_zone = \"UTC\"\n",
+            work.path().join("bot.db").display(),
+            self.listen
+        );
+        fs::write(&settings, text).map_err(|e| e.to_string())?;
+
+        let mut ends = Vec::new();
+        let mut ingest = bot(&settings);
+        ingest
+            .arg("ingest")
+            .arg(root().join("tests/data/samples/gamestats"));
+        for name in TAPES {
+            let home = work.path().join(name);
+            let tape = Tape::read(&root().join(format!("tests/data/tapes/{name}.tape.jsonl.gz")))?;
+            play(&tape, &Options::new(&module, &home))?;
+            let files = home.join("legacy/gametimes");
+            ends.push((name, latest_whole_round(&files)?));
+            ingest.arg(files);
+        }
+        run(ingest.stdout(Stdio::null()))?;
+        let rounds = output(bot(&settings).args(["rounds", "--json"]))?;
+        let rounds: Vec<Value> = serde_json::from_str(&rounds).map_err(|e| e.to_string())?;
+        let id_of = |name: &str| {
+            let end = ends.iter().find(|(tape, _)| *tape == name);
+            let round = rounds
+                .iter()
+                .find(|r| r["round_end_unix"].as_i64() == end.map(|(_, end)| *end));
+            round
+                .map(|r| r["id"].to_string())
+                .ok_or(format!("the bot does not know the round of {name}"))
+        };
+        for (name, theme, file) in TIMELINES {
+            let id = id_of(name)?;
+            run(bot(&settings)
+                .args(["timeline", &id, "--theme", theme, "--output"])
+                .arg(pictures.join(file)))?;
+        }
+        let (name, file, size) = PAGE;
+        let url = format!("http://{}/rounds/{}", self.listen, id_of(name)?);
+        let mut server = bot(&settings);
+        let server = server.arg("run").stderr(Stdio::null()).spawn();
+        let mut server = Bot(server.map_err(|e| e.to_string())?);
+        wait_for("the bot", &mut server, || {
+            get(&format!("http://{}/api/health", self.listen))
+        })?;
+        photograph(work.path(), &url, size, &pictures.join(file))?;
+        for entry in fs::read_dir(&pictures).map_err(|e| e.to_string())? {
+            let entry = entry.map_err(|e| e.to_string())?;
+            let bytes = entry.metadata().map_err(|e| e.to_string())?.len();
+            println!("{:>8} bytes  {}", bytes, entry.path().display());
+        }
+        Ok(())
+    }
+}
+
+fn bot(settings: &Path) -> Command {
+    let mut command = Command::new(target().join("debug/gametimes-bot"));
+    command.arg("--config").arg(settings).stdin(Stdio::null());
+    command
+}
+
+/// The unix time at which the latest round that was played to its end was over.
+fn latest_whole_round(folder: &Path) -> Result<i64, String> {
+    let mut latest = None;
+    for entry in fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))? {
+        let path = entry.map_err(|e| e.to_string())?.path();
+        if path.extension().is_none_or(|ending| ending != "json") {
+            continue;
+        }
+        let bytes = fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let file: GametimesFile =
+            serde_json::from_slice(&bytes).map_err(|e| format!("{}: {e}", path.display()))?;
+        if file.meta.end_reason.is_finished() {
+            latest = latest.max(Some(file.meta.round_end_unix));
+        }
+    }
+    latest.ok_or_else(|| format!("{}: no round was played to its end", folder.display()))
+}
+
+/// A picture of a page as Chromium shows it.
+fn photograph(work: &Path, url: &str, size: &str, file: &Path) -> Result<(), String> {
+    let mut chromium = Command::new("chromium");
+    chromium
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+        ])
+        .arg("--disable-background-networking")
+        .arg(format!(
+            "--user-data-dir={}",
+            work.join("chromium").display()
+        ))
+        .arg(format!("--window-size={size}"))
+        .arg(format!("--screenshot={}", file.display()))
+        .arg(url)
+        .stderr(Stdio::null());
+    run(&mut chromium).map_err(|e| format!("{e} (apt-get install chromium)"))
+}
