@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::observe::parse::STATS_FILE_LIMIT;
+
 /// When something happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
@@ -116,7 +118,7 @@ pub enum What {
         timelimit_minutes: f64,
     },
     /// A stats file has been written and closed; its name without the folder.
-    StatsFile(Text<160>),
+    StatsFile(Text<STATS_FILE_LIMIT>),
     /// The module does not record this map after all: what was seen of it is forgotten, because the script records it.
     StoodDown,
     /// `GAME_SHUTDOWN` begins: a round that is still played is cut off here.

@@ -21,6 +21,8 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 const COMPLAIN_EVERY: Duration = Duration::from_secs(5);
 /// One frame in so many is timed for `gametimes status`.
 const TIMED_FRAMES: u32 = 64;
+/// The longest `timelimit` that is one: ten weeks.
+const TIMELIMIT_MINUTES_MAX: f64 = 100_000.0;
 /// Lines of the worker that are printed in one frame at the most.
 const LINES_A_FRAME: usize = 8;
 
@@ -250,7 +252,8 @@ impl<E: Engine> Module<E> {
 
     fn timelimit_minutes(&self) -> f64 {
         let minutes: f64 = self.engine.cvar(c"timelimit").trim().parse().unwrap_or(0.0);
-        if minutes.is_finite() && minutes >= 0.0 {
+        // More than anybody plays stands for no limit at all, as 0 does, and no reader believes it.
+        if (0.0..=TIMELIMIT_MINUTES_MAX).contains(&minutes) {
             minutes
         } else {
             0.0

@@ -367,6 +367,25 @@ fn urls_come_from_a_file_too_and_a_wrong_value_is_said_in_one_line() {
 }
 
 #[test]
+fn a_file_of_urls_that_is_none_or_too_long_is_said_and_not_used() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(home.path().join("legacy")).unwrap();
+    let url = |n| format!("http://127.0.0.1:9/api/webhooks/{n}/SECRET\n");
+    let many: String = (0..17).map(url).collect();
+    std::fs::write(home.path().join("legacy/many.txt"), many).unwrap();
+    for (file, line, webhooks) in [
+        ("many.txt", "17 webhooks are set; allowed are 16", "webhooks 16"),
+        ("/dev/zero", "it is no file of up to 65536 bytes", "webhooks 0"),
+    ] {
+        let mut game = Match::new(home.path(), &[("gametimes_webhook_file", file)]);
+        let console = game.round();
+        assert!(console.contains(line), "{console}");
+        assert!(console.contains(webhooks), "{console}");
+        assert!(!console.contains("SECRET"), "{console}");
+    }
+}
+
+#[test]
 fn the_test_command_posts_a_marked_message_and_prints_what_came_of_it() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([Act::Answer(

@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// The beginning of temporary names, which end in `.part`, so that nobody who looks for `.json` takes one; what a crash left
-/// of them is removed at the next start.
-const TEMPORARY: &str = ".tmp-";
+/// The beginning of temporary names, and their end, so that nobody who looks for `.json` takes one; what a crash left of them
+/// is removed at the next start.
+const TEMPORARY: (&str, &str) = (".tmp-", ".part");
 
 /// Writes a file under a temporary name, syncs it, renames it and syncs the folder: after a crash or a power cut there is
 /// the whole file or none.
@@ -14,7 +14,7 @@ const TEMPORARY: &str = ".tmp-";
 /// # Errors
 /// What the file system says; nothing is left under the final name then.
 pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let temporary = folder.join(format!("{TEMPORARY}{name}.part"));
+    let temporary = folder.join(format!("{}{name}{}", TEMPORARY.0, TEMPORARY.1));
     let written =
         write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, folder.join(name)));
     if let Err(e) = written {
@@ -47,7 +47,7 @@ pub fn remove_temporary(folder: &Path) {
         if entry
             .file_name()
             .to_str()
-            .is_some_and(|name| name.starts_with(TEMPORARY))
+            .is_some_and(|name| name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1))
         {
             let _ = fs::remove_file(entry.path());
         }
@@ -80,8 +80,9 @@ mod tests {
         assert_eq!(names(folder.path()), ["a.json"]);
 
         fs::write(folder.path().join(".tmp-b.json.part"), b"ha").unwrap();
+        fs::write(folder.path().join(".tmp-notes"), b"somebody's").unwrap();
         remove_temporary(folder.path());
-        assert_eq!(names(folder.path()), ["a.json"]);
+        assert_eq!(names(folder.path()), [".tmp-notes", "a.json"]);
 
         assert!(write_whole(&folder.path().join("gone"), "c.json", b"x").is_err());
     }

@@ -13,7 +13,7 @@
 
 pub mod parse;
 
-use parse::Print;
+use parse::{Print, STATS_FILE_LIMIT};
 
 use crate::engine::layout::flags;
 use crate::engine::numbers::{GAMESTATE_PLAYING, MAX_CLIENTS, configstring};
@@ -99,7 +99,7 @@ struct Slot {
 #[derive(Debug, Clone, Copy, Default)]
 struct OpenFile {
     handle: i32,
-    name: Text<160>,
+    name: Text<STATS_FILE_LIMIT>,
 }
 
 /// Watches one map after the other.

@@ -1,6 +1,11 @@
 //! What the game prints and sets, taken apart. Bytes of the game are foreign: any bytes may come, nothing here panics.
 
+use gametimes_format::check::is_stats_file_name;
+
 use crate::engine::numbers::MAX_CLIENTS;
+
+/// The longest name of a stats file, in bytes.
+pub const STATS_FILE_LIMIT: usize = 160;
 
 /// A print of the game that tells something of the round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,21 +127,13 @@ pub fn info_value<'a>(info: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// The name of a stats file, without the folder, when a path is one:
-/// `gamestats/YYYY-MM-DD-HHMMSS-<map>-round-<N>.txt`.
+/// `gamestats/YYYY-MM-DD-HHMMSS-<map>-round-<N>.txt`. A name that readers of our files would refuse, or one that is longer
+/// than an event holds, is none.
 pub fn stats_file(path: &[u8]) -> Option<&[u8]> {
     let name = path.strip_prefix(b"gamestats/")?;
-    let date = name.get(..18)?;
-    let dated = date.iter().enumerate().all(|(i, b)| match i {
-        4 | 7 | 10 | 17 => *b == b'-',
-        _ => b.is_ascii_digit(),
-    });
-    let stem = name.strip_suffix(b".txt")?;
-    let round = stem.windows(7).rposition(|w| w == b"-round-")?;
-    let numbered = stem.len() > round + 7 && stem[round + 7..].iter().all(u8::is_ascii_digit);
-    let plain = name
-        .iter()
-        .all(|b| b.is_ascii_graphic() && *b != b'/' && *b != b'\\');
-    (dated && numbered && plain).then_some(name)
+    let plain = name.len() <= STATS_FILE_LIMIT && name.iter().all(u8::is_ascii_graphic);
+    let text = std::str::from_utf8(name).ok()?;
+    (plain && is_stats_file_name(text)).then_some(name)
 }
 
 #[cfg(test)]
@@ -240,6 +237,9 @@ mod tests {
             b"gamestats/2026-11-20-123344-../../x-round-1.txt",
             b"gamestats/2026-11-20-123344-room2-round-.txt",
             b"gamestats/2026-11-20_123344-room2-round-1.txt",
+            b"gamestats/2026-11-20-123344-..-round-1.txt",
+            b"gamestats/2026-11-20-123344-room2-round-123.txt",
+            &[b"gamestats/2026-11-20-123344-", &[b'a'; 160][..], b"-round-1.txt"].concat(),
         ] {
             assert_eq!(stats_file(path), None, "{path:?}");
         }
