@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::VERSION;
-use crate::deliver::worker::{Config, Order, Worker};
+use crate::deliver::worker::{Config, Order, Wish, Worker};
 use crate::engine::game::Places;
 use crate::engine::numbers::{
     GAMESTATE_INITIALIZE, GAMETYPE_STOPWATCH, MAX_CLIENTS, OLDEST_VERSION,
@@ -428,12 +428,14 @@ impl<E: Engine> Module<E> {
             observer.closed();
         }
         // Also when recording stopped in mid-map: what was played until then is written.
-        let in_time = self
-            .observer
-            .as_mut()
-            .is_none_or(|observer| observer.sink().wait(SHUTDOWN_PATIENCE));
+        let worker = self.observer.as_mut().map(Observer::sink);
+        let (in_time, alive) = worker.map_or((true, true), |worker| {
+            (worker.wait(SHUTDOWN_PATIENCE), worker.is_alive())
+        });
         self.print_lines(usize::MAX);
-        if !in_time {
+        if !alive {
+            self.say("internal error: the background thread is gone; the next map starts another and recovers the last round");
+        } else if !in_time {
             self.say("the disk is slow: the last round was not written within 2 seconds; writing goes on");
         }
         self.engine.set_cvar(c"gametimes_module", "");
@@ -448,7 +450,7 @@ impl<E: Engine> Module<E> {
         }
         match self.engine.argument(1).to_ascii_lowercase().as_str() {
             "status" | "" => self.status(),
-            "test" => self.order(Order::Test),
+            "test" => self.wish(Wish::Test),
             "reload" => self.reload(),
             "help" => self.help(),
             other => {
@@ -485,7 +487,7 @@ impl<E: Engine> Module<E> {
             }
             Mode::Off(why) => self.say(&format!("v{VERSION} does not record: {why}")),
         }
-        self.order(Order::Status);
+        self.wish(Wish::Status);
     }
 
     fn reload(&mut self) {
@@ -500,6 +502,12 @@ impl<E: Engine> Module<E> {
             settings.webhooks.len(),
             settings.folder.display()
         ));
+    }
+
+    fn wish(&mut self, wish: Wish) {
+        if let Some(observer) = self.watch() {
+            observer.sink().wish(wish);
+        }
     }
 
     fn order(&mut self, order: Order) {
@@ -527,7 +535,8 @@ impl<E: Engine> Module<E> {
     /// Says what was wrong since the last time, each kind in one line with a count.
     fn print_complaints(&mut self) {
         if let Some(observer) = &mut self.observer {
-            if observer.sink().take_lost() > 0 {
+            // With the thread gone it is another matter, said when the map is over.
+            if observer.sink().take_lost() > 0 && observer.sink().is_alive() {
                 observer.complain(Complaint::Lost);
             }
             if let Some(new) = observer.take_complaints() {

@@ -60,7 +60,9 @@ pub fn outbox(bytes: &[u8]) {
     // All else is as it was, but what a crash had left of our own writing, and the journal's and the lock's own names.
     for (path, content) in &foreign {
         let file = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
-        let was_ours = (file.starts_with(".tmp-") && file.ends_with(".part"))
+        let was_ours = (file.starts_with(".tmp-")
+            && file.ends_with(".part")
+            && path.parent() != Some(root))
             || [instance.join("lock"), instance.join("round.journal")].contains(path)
             || *path == instance.join("queue").join(&name);
         if !was_ours {

@@ -15,7 +15,7 @@ use super::desk::Desk;
 use super::journal::{Head, Recovered};
 use super::outbox::Entry;
 use super::target::{GlobalPause, Target};
-use super::worker::{Config, Order, Shared};
+use super::worker::{Config, Order, Shared, Wish};
 use crate::engine::clock;
 use crate::event::{Event, ShutdownCause, Stamp, What};
 use crate::fault;
@@ -92,6 +92,7 @@ impl Clerk {
     /// Carries out orders until nobody can give any.
     pub(super) fn run(&mut self, orders: &Receiver<Order>) {
         loop {
+            fault::point("worker_dies");
             match orders.try_recv() {
                 Ok(order) => {
                     self.guarded(|clerk| clerk.carry_out(order));
@@ -120,8 +121,6 @@ impl Clerk {
         match order {
             Order::Event(event) => self.event(&event),
             Order::Configure(config) => self.configure(*config),
-            Order::Status => self.status(),
-            Order::Test => self.test(),
         }
     }
 
@@ -149,6 +148,7 @@ impl Clerk {
                 _ => desk.journal.add(event),
             }
         }
+        fault::point("track");
         match self.tracker.apply(event) {
             None => {}
             Some(Outcome::Started {
@@ -211,6 +211,7 @@ impl Clerk {
             event_id,
             utc_offset_seconds: clock::utc_offset_seconds(round.end.unix_ms / 1000),
         };
+        fault::point("report");
         let file = report::gametimes_file(&round, &identity);
         for line in report::summary(&file) {
             self.say(&line);
@@ -240,6 +241,7 @@ impl Clerk {
 
     fn try_deliver(&mut self, unwritten: &mut Unwritten) -> Result<(), String> {
         self.open_desk()?;
+        fault::point("deliver");
         let (Some(desk), Some(config)) = (&mut self.desk, &self.config) else {
             return Err("there are no settings yet".to_owned());
         };
@@ -411,6 +413,12 @@ impl Clerk {
 
     fn tick(&mut self) {
         fault::point("worker_tick");
+        if self.shared.take(Wish::Status) {
+            self.status();
+        }
+        if self.shared.take(Wish::Test) {
+            self.test();
+        }
         let now = Instant::now();
         if self.reporting.as_ref().is_some_and(|r| now >= r.until) {
             self.report();

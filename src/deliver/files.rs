@@ -24,6 +24,25 @@ pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     sync_folder(folder)
 }
 
+/// As [`write_whole`], but by way of another folder on the same file system, and never over a file that is there.
+///
+/// # Errors
+/// What the file system says; `AlreadyExists` when there is a file of that name.
+pub fn write_new(staging: &Path, folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let temporary = staging.join(format!("{}{name}{}", TEMPORARY.0, TEMPORARY.1));
+    let path = folder.join(name);
+    let written = write_synced(&temporary, bytes).and_then(|()| {
+        match fs::hard_link(&temporary, &path) {
+            // A file system without links.
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => fs::rename(&temporary, &path),
+            linked => linked,
+        }
+    });
+    let _ = fs::remove_file(&temporary);
+    written?;
+    sync_folder(folder)
+}
+
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
@@ -85,5 +104,19 @@ mod tests {
         assert_eq!(names(folder.path()), [".tmp-notes", "a.json"]);
 
         assert!(write_whole(&folder.path().join("gone"), "c.json", b"x").is_err());
+    }
+
+    #[test]
+    fn a_new_file_is_never_written_over_another() {
+        let staging = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let write = |bytes| write_new(staging.path(), folder.path(), "a.json", bytes);
+        write(b"one").unwrap();
+        let refused = write(b"two").unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(folder.path().join("a.json")).unwrap(), b"one");
+        assert!(names(staging.path()).is_empty());
+        assert!(write_new(staging.path(), &staging.path().join("gone"), "b", b"x").is_err());
+        assert!(names(staging.path()).is_empty());
     }
 }

@@ -196,7 +196,7 @@ mod tests {
             [0, 0, 0, hour],
             [0, hour, 0, 0],        // set in a pause, and set back
             [0, 0, -30_000, 0],     // by little, but the pause would end before it began
-            [0, 0, -10_000, -50_000], // by little, but the round would end before the pause
+            [0, 0, -10_000, -55_000], // by little, but the round would end before the pause
             [hour, 0, 0, 0],
         ] {
             let mut round = round(off_ms);

@@ -1,14 +1,17 @@
 //! The project's tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask play`, `cargo xtask bench`,
-//! `cargo xtask dist`.
+//! `cargo xtask dist`, `cargo xtask fuzz`, `cargo xtask valgrind`, `cargo xtask soak`.
 
 #![forbid(unsafe_code)]
 
 mod bench;
 mod demo;
 mod dist;
+mod fuzz;
 mod play;
 mod run;
+mod soak;
 mod test;
+mod valgrind;
 
 use std::process::ExitCode;
 
@@ -34,6 +37,15 @@ enum Task {
     Bench(bench::Bench),
     /// All tests; installs what they need where that is possible.
     Test(test::Test),
+    /// Damaged and made-up input for everything that reads foreign bytes.
+    Fuzz(fuzz::Fuzz),
+    /// All recorded matches under valgrind.
+    Valgrind(valgrind::Valgrind),
+    /// A day of matches with a hostile webhook: nothing may grow.
+    Soak(soak::Soak),
+    /// The server of a soak; started by it.
+    #[command(hide = true)]
+    SoakServer(soak::SoakServer),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +55,10 @@ fn main() -> ExitCode {
         Task::Play(play) => play.run(),
         Task::Bench(bench) => bench.run(),
         Task::Test(test) => test.run(),
+        Task::Fuzz(fuzz) => fuzz.run(),
+        Task::Valgrind(valgrind) => valgrind.run(),
+        Task::Soak(soak) => soak.run(),
+        Task::SoakServer(server) => server.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -92,6 +92,8 @@ pub struct Player<'a> {
     at: usize,
     realtime: bool,
     last_unix_ms: Option<i64>,
+    /// What is added to the tape's wall clock.
+    shift_ms: i64,
 }
 
 impl<'a> Player<'a> {
@@ -102,7 +104,24 @@ impl<'a> Player<'a> {
             at: 0,
             realtime,
             last_unix_ms: None,
+            shift_ms: 0,
         }
+    }
+
+    /// As if the match had been played from this moment on.
+    #[must_use]
+    pub fn starting_at(mut self, unix_ms: i64) -> Self {
+        let first = self.lines.iter().find_map(|line| match line {
+            Line::Call { unix_ms, .. } => Some(*unix_ms),
+            _ => None,
+        });
+        self.shift_ms = first.map_or(0, |first| unix_ms - first);
+        self
+    }
+
+    /// The match's wall clock at the last call.
+    pub fn unix_ms(&self) -> i64 {
+        self.last_unix_ms.unwrap_or(0)
     }
 
     /// Plays up to the end of the next call. `before` sees it first: command and arguments. False: the tape is over.
@@ -143,8 +162,9 @@ impl<'a> Player<'a> {
         let command = tape::command(call.cmd)
             .ok_or_else(|| format!("{}: no call of the engine", call.cmd))?;
         let arguments: Vec<isize> = call.args.iter().map(|&a| a as isize).collect();
-        if self.realtime
-            && let Some(last) = self.last_unix_ms.replace(unix_ms)
+        let unix_ms = unix_ms + self.shift_ms;
+        if let Some(last) = self.last_unix_ms.replace(unix_ms)
+            && self.realtime
         {
             std::thread::sleep(Duration::from_millis((unix_ms - last).clamp(0, 2000) as u64));
         }
