@@ -374,8 +374,16 @@ fn a_file_of_urls_that_is_none_or_too_long_is_said_and_not_used() {
     let many: String = (0..17).map(url).collect();
     std::fs::write(home.path().join("legacy/many.txt"), many).unwrap();
     for (file, line, webhooks) in [
-        ("many.txt", "17 webhooks are set; allowed are 16", "webhooks 16"),
-        ("/dev/zero", "it is no file of up to 65536 bytes", "webhooks 0"),
+        (
+            "many.txt",
+            "17 webhooks are set; allowed are 16",
+            "webhooks 16",
+        ),
+        (
+            "/dev/zero",
+            "it is no file of up to 65536 bytes",
+            "webhooks 0",
+        ),
     ] {
         let mut game = Match::new(home.path(), &[("gametimes_webhook_file", file)]);
         let console = game.round();

@@ -62,7 +62,11 @@ fn a_thousand_maps_and_all_tapes_twice_leak_nothing() {
             server.call(8, &[level + frame * 50], [killed]);
             server.call(8, &[level + frame * 50 + 25], [again]);
         }
-        server.call(8, &[level + 40_000], [Step::print("Exit: Wolf EndRound.\n")]);
+        server.call(
+            8,
+            &[level + 40_000],
+            [Step::print("Exit: Wolf EndRound.\n")],
+        );
         server.call(1, &[0], []);
         server.unload();
         server.take_console();

@@ -47,7 +47,11 @@ fn a_round_that_waits_for(url: &str) -> String {
 #[test]
 fn a_name_that_nobody_knows() {
     let console = a_round_that_waits_for("http://gametimes.invalid/api/webhooks/42/SECRET-TOKEN");
-    let why = ["the host's name is not known", "timeout (resolve)", "network: "];
+    let why = [
+        "the host's name is not known",
+        "timeout (resolve)",
+        "network: ",
+    ];
     let said = |text: &&str| console.contains(&format!("as it should: {text}"));
     assert!(why.iter().any(said), "{console}");
 }
@@ -114,7 +118,11 @@ fn a_certificate_that_nobody_trusts() {
     assert!(console.contains("as it should: TLS: "), "{console}");
     assert!(console.contains("certificate"), "{console}");
     assert!(impostor.connections.load(Ordering::SeqCst) >= 2);
-    assert_eq!(impostor.bytes.load(Ordering::SeqCst), 0, "not a byte for an impostor");
+    assert_eq!(
+        impostor.bytes.load(Ordering::SeqCst),
+        0,
+        "not a byte for an impostor"
+    );
 }
 
 #[test]

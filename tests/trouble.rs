@@ -41,7 +41,9 @@ fn sixty_four_players_who_join_and_leave_at_once_are_all_counted() {
         // Each Axis player kills an Allied one; a second later all leave, dead or alive.
         let kills = (0..64).step_by(2).map(|axis| {
             let (killer, victim) = (slot_of(axis), slot_of(axis + 1));
-            Step::print(format!("Kill: {killer} {victim} 9: a killed b by MOD_MP40\n"))
+            Step::print(format!(
+                "Kill: {killer} {victim} 9: a killed b by MOD_MP40\n"
+            ))
         });
         game.frame(0, kills);
         game.frame(1000, []);
@@ -64,7 +66,14 @@ fn sixty_four_players_who_join_and_leave_at_once_are_all_counted() {
     let times = TIMES as i64;
     for s in crowd {
         let allied = s.team == 2;
-        let figures = (s.spawns, s.deaths, s.kills, s.played_ms, s.dead_ms, s.denied_ms);
+        let figures = (
+            s.spawns,
+            s.deaths,
+            s.kills,
+            s.played_ms,
+            s.dead_ms,
+            s.denied_ms,
+        );
         let expected = match allied {
             true => (TIMES as u32, TIMES as u32, 0, times * 2000, times * 1000, 0),
             false => (TIMES as u32, 0, TIMES as u32, times * 2000, 0, times * 1000),
@@ -173,7 +182,9 @@ fn one_of_two_servers() {
     let queues = || {
         let instances = std::fs::read_dir(Path::new(&folder).join("outbox")).unwrap();
         let waiting = instances.map(|i| i.unwrap().path().join("queue"));
-        waiting.map(|q| std::fs::read_dir(q).map_or(0, Iterator::count)).sum::<usize>()
+        waiting
+            .map(|q| std::fs::read_dir(q).map_or(0, Iterator::count))
+            .sum::<usize>()
     };
     while queues() > 0 {
         std::thread::sleep(std::time::Duration::from_millis(50));

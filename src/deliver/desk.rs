@@ -72,8 +72,13 @@ impl Desk {
         // By way of our own folder: what another server writes at this moment may have the same name.
         fs::create_dir_all(&self.own)?;
         let meta = &file.meta;
-        let numbered = (2..100)
-            .map(|n| file_name(&format!("{}-{n}", meta.map), meta.round, meta.round_end_unix));
+        let numbered = (2..100).map(|n| {
+            file_name(
+                &format!("{}-{n}", meta.map),
+                meta.round,
+                meta.round_end_unix,
+            )
+        });
         for name in std::iter::once(file.file_name()).chain(numbered) {
             let path = self.folder.join(&name);
             match files::write_new(&self.own, &self.folder, &name, bytes) {

@@ -268,7 +268,10 @@ mod tests {
         assert_eq!(left.len(), KEPT_LIMIT + 1);
         assert_eq!(left[0], "0-notes.txt");
         let last = "0000000001149-supply-R1-id.t1";
-        assert_eq!(left[KEPT_LIMIT - 1..], [format!("{last}.answer.txt"), format!("{last}.json")]);
+        assert_eq!(
+            left[KEPT_LIMIT - 1..],
+            [format!("{last}.answer.txt"), format!("{last}.json")]
+        );
     }
 
     #[test]

@@ -239,7 +239,12 @@ mod tests {
             b"gamestats/2026-11-20_123344-room2-round-1.txt",
             b"gamestats/2026-11-20-123344-..-round-1.txt",
             b"gamestats/2026-11-20-123344-room2-round-123.txt",
-            &[b"gamestats/2026-11-20-123344-", &[b'a'; 160][..], b"-round-1.txt"].concat(),
+            &[
+                b"gamestats/2026-11-20-123344-",
+                &[b'a'; 160][..],
+                b"-round-1.txt",
+            ]
+            .concat(),
         ] {
             assert_eq!(stats_file(path), None, "{path:?}");
         }

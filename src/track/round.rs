@@ -149,7 +149,11 @@ impl Round {
         let by_level = |at: Stamp| start.unix_ms + (at.level_ms - start.level_ms);
         let drift = |at: &Stamp| at.unix_ms - by_level(*at);
         let pauses = self.pauses.iter().flat_map(|p| [p.start, p.end]);
-        let stamps: Vec<Stamp> = [start].into_iter().chain(pauses).chain([self.end]).collect();
+        let stamps: Vec<Stamp> = [start]
+            .into_iter()
+            .chain(pauses)
+            .chain([self.end])
+            .collect();
         let worst_ms = stamps.iter().map(drift).max_by_key(|ms| ms.abs())?;
         // A clock set by less than that may still turn before and after round.
         if worst_ms.abs() <= DRIFT_LIMIT_MS && stamps.is_sorted_by_key(|at| at.unix_ms) {
@@ -194,8 +198,8 @@ mod tests {
         for off_ms in [
             [0, 0, 0, -hour],
             [0, 0, 0, hour],
-            [0, hour, 0, 0],        // set in a pause, and set back
-            [0, 0, -30_000, 0],     // by little, but the pause would end before it began
+            [0, hour, 0, 0],          // set in a pause, and set back
+            [0, 0, -30_000, 0],       // by little, but the pause would end before it began
             [0, 0, -10_000, -55_000], // by little, but the round would end before the pause
             [hour, 0, 0, 0],
         ] {

@@ -61,12 +61,17 @@ impl Fuzz {
         println!("\n| target | executions | seconds | result |\n| --- | ---: | ---: | --- |");
         for o in &outcomes {
             let result = if o.crashed { "CRASHED" } else { "no crash" };
-            println!("| {} | {} | {} | {result} |", o.target, o.executions, o.seconds);
+            println!(
+                "| {} | {} | {} | {result} |",
+                o.target, o.executions, o.seconds
+            );
         }
         let crashed = outcomes.iter().filter(|o| o.crashed).count();
         match crashed {
             0 => Ok(()),
-            n => Err(format!("{n} targets crashed; the inputs are in fuzz/artifacts/")),
+            n => Err(format!(
+                "{n} targets crashed; the inputs are in fuzz/artifacts/"
+            )),
         }
     }
 }
@@ -99,7 +104,11 @@ fn fuzz(target_name: &str, seconds: u64) -> Result<Outcome, String> {
             started = true;
             if shown.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
                 shown = Some(Instant::now());
-                eprintln!("fuzz {target_name}: {:4} s {}", began.elapsed().as_secs(), line.trim());
+                eprintln!(
+                    "fuzz {target_name}: {:4} s {}",
+                    began.elapsed().as_secs(),
+                    line.trim()
+                );
             }
         } else if started || line.starts_with("error") || line.contains("Compiling gametimes") {
             // Of a crash, or of a build that failed, every word.
@@ -108,7 +117,9 @@ fn fuzz(target_name: &str, seconds: u64) -> Result<Outcome, String> {
     }
     let status = child.wait().map_err(|e| e.to_string())?;
     if !started {
-        return Err(format!("{target_name} cannot be built or started: {status}"));
+        return Err(format!(
+            "{target_name} cannot be built or started: {status}"
+        ));
     }
     Ok(Outcome {
         target: target_name.to_owned(),

@@ -75,7 +75,9 @@ impl Soak {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|e| e.to_string())?;
-        println!("| hour | memory KiB | threads | descriptors | rounds written | messages waiting | posts | taken |");
+        println!(
+            "| hour | memory KiB | threads | descriptors | rounds written | messages waiting | posts | taken |"
+        );
         println!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
         let mut samples = Vec::new();
         for line in BufReader::new(server.stdout.take().expect("piped")).lines() {
@@ -100,7 +102,11 @@ impl Soak {
             );
         }
         let status = server.wait().map_err(|e| e.to_string())?;
-        println!("\n{} hours in {} seconds", self.hours, began.elapsed().as_secs());
+        println!(
+            "\n{} hours in {} seconds",
+            self.hours,
+            began.elapsed().as_secs()
+        );
         if !status.success() {
             return Err(format!("the server ended with {status}"));
         }
@@ -186,7 +192,10 @@ fn nothing_grew(samples: &[Sample]) -> Result<(), String> {
         println!("too short to tell whether anything grows");
         return Ok(());
     }
-    let (second, last) = (&samples[third..2 * third], &samples[samples.len() - third..]);
+    let (second, last) = (
+        &samples[third..2 * third],
+        &samples[samples.len() - third..],
+    );
     let median = |samples: &[Sample]| {
         let mut rss: Vec<u64> = samples.iter().map(|s| s.rss_kib).collect();
         rss.sort_unstable();
@@ -200,8 +209,14 @@ fn nothing_grew(samples: &[Sample]) -> Result<(), String> {
     );
     for (what, grew) in [
         ("memory", median(last) > median(second) + NOISE_KIB),
-        ("threads", most(last, |s| s.threads) > most(second, |s| s.threads)),
-        ("descriptors", most(last, |s| s.descriptors) > most(second, |s| s.descriptors)),
+        (
+            "threads",
+            most(last, |s| s.threads) > most(second, |s| s.threads),
+        ),
+        (
+            "descriptors",
+            most(last, |s| s.descriptors) > most(second, |s| s.descriptors),
+        ),
     ] {
         if grew {
             return Err(format!("{what} grew"));
@@ -212,7 +227,11 @@ fn nothing_grew(samples: &[Sample]) -> Result<(), String> {
 
 /// What the webhook does with the posts of the day, always the same for the same length.
 fn hostile(length: usize) -> Vec<Act> {
-    const LIMITED: Act = Act::Answer(429, "", r#"{"message":"limited","retry_after":0.4,"global":false}"#);
+    const LIMITED: Act = Act::Answer(
+        429,
+        "",
+        r#"{"message":"limited","retry_after":0.4,"global":false}"#,
+    );
     const INVALID: Act = Act::Answer(400, "", r#"{"message":"Invalid Form Body","code":50035}"#);
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
@@ -240,9 +259,8 @@ impl SoakServer {
     /// # Errors
     /// A line for people.
     pub fn run(self) -> Result<(), String> {
-        let tapes = TAPES.map(|name| {
-            Tape::read(&root().join(format!("tests/data/tapes/{name}.tape.jsonl.gz")))
-        });
+        let tapes = TAPES
+            .map(|name| Tape::read(&root().join(format!("tests/data/tapes/{name}.tape.jsonl.gz"))));
         let mut tapes = tapes.into_iter().collect::<Result<Vec<_>, _>>()?;
         for line in tapes.iter_mut().flat_map(|tape| &mut tape.lines) {
             // They were recorded on several servers; here they are one's.
@@ -262,7 +280,10 @@ impl SoakServer {
             while player.step(&mut server, |_| {})? {}
             now_ms = player.unix_ms() + BETWEEN_MS;
             for line in server.take_console().lines() {
-                if ["internal error", "were lost", "cannot be", "disk is slow"].iter().any(|bad| line.contains(bad)) {
+                if ["internal error", "were lost", "cannot be", "disk is slow"]
+                    .iter()
+                    .any(|bad| line.contains(bad))
+                {
                     println!("{line}");
                 }
             }

@@ -41,7 +41,9 @@ impl Valgrind {
 /// A line for people.
 pub fn memory(module: &Path, tapes: &[&str]) -> Result<(), String> {
     let options = ["--leak-check=full", "--errors-for-leak-kinds=definite"];
-    tapes.iter().try_for_each(|tape| play(module, tape, &options))
+    tapes
+        .iter()
+        .try_for_each(|tape| play(module, tape, &options))
 }
 
 /// No two threads touch the same memory without one waiting for the other.
@@ -51,7 +53,9 @@ fn races(module: &Path, tapes: &[&str]) -> Result<(), String> {
         root().join("xtask/races.supp").display()
     );
     let options = ["--tool=helgrind", &suppressions];
-    tapes.iter().try_for_each(|tape| play(module, tape, &options))
+    tapes
+        .iter()
+        .try_for_each(|tape| play(module, tape, &options))
 }
 
 fn play(module: &Path, tape: &str, options: &[&str]) -> Result<(), String> {
