@@ -259,6 +259,10 @@ fn read_webhook_file(path: &Path, warnings: &mut Warnings) -> Vec<String> {
 
 /// Whether a URL can be posted to. The error never repeats the URL: it is a secret.
 fn check_url(url: &str) -> Result<(), &'static str> {
+    // The parser lets through what comes along when text is copied: blanks that do not break, quotes of a word processor.
+    if !url.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err("it holds characters that no URL has");
+    }
     let parsed: ureq::http::Uri = url.parse().map_err(|_| "it cannot be parsed")?;
     match parsed.scheme_str() {
         Some("https" | "http") => {}

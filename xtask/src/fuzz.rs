@@ -91,36 +91,31 @@ fn fuzz(target_name: &str, seconds: u64) -> Result<Outcome, String> {
         .stderr(Stdio::piped());
     keep_in_memory(&mut command);
     let mut child = command.spawn().map_err(|e| e.to_string())?;
-    let began = Instant::now();
+    let mut began = None::<Instant>;
     let mut shown = None::<Instant>;
     let mut executions = 0;
-    let mut started = false;
     for line in BufReader::new(child.stderr.take().expect("piped")).lines() {
         let Ok(line) = line else { continue };
         if let Some(count) = line.strip_prefix("stat::number_of_executed_units:") {
             executions = count.trim().parse().unwrap_or(0);
         } else if line.starts_with("stat::") {
         } else if line.starts_with('#') {
-            started = true;
+            let seconds = began.get_or_insert_with(Instant::now).elapsed().as_secs();
             if shown.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
                 shown = Some(Instant::now());
-                eprintln!(
-                    "fuzz {target_name}: {:4} s {}",
-                    began.elapsed().as_secs(),
-                    line.trim()
-                );
+                eprintln!("fuzz {target_name}: {seconds:4} s {}", line.trim());
             }
-        } else if started || line.starts_with("error") || line.contains("Compiling gametimes") {
+        } else if began.is_some() || line.starts_with("error") || line.contains("Compiling gametimes") {
             // Of a crash, or of a build that failed, every word.
             eprintln!("{line}");
         }
     }
     let status = child.wait().map_err(|e| e.to_string())?;
-    if !started {
+    let Some(began) = began else {
         return Err(format!(
             "{target_name} cannot be built or started: {status}"
         ));
-    }
+    };
     Ok(Outcome {
         target: target_name.to_owned(),
         executions,
