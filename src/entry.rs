@@ -285,7 +285,17 @@ pub unsafe extern "C" fn gametimes_before_trap(number: isize, arguments: *const 
 pub unsafe extern "C" fn gametimes_after_trap(number: isize, arguments: *const isize) {
     // SAFETY: by the caller's promise.
     let a = unsafe { std::slice::from_raw_parts(arguments, 15) };
-    with_state((), |state| match number {
+    with_state((), |state| {
+        fault::point("after_trap");
+        // SAFETY: the caller's promise.
+        unsafe { after_trap(state, number, a) };
+    });
+}
+
+/// # Safety
+/// As for [`gametimes_after_trap`].
+unsafe fn after_trap(state: &mut State, number: isize, a: &[isize]) {
+    match number {
         trap::FS_FOPEN => {
             const READ: isize = 0;
             let handle = a[1] as *const i32;
@@ -305,7 +315,7 @@ pub unsafe extern "C" fn gametimes_after_trap(number: isize, arguments: *const i
         }
         trap::FS_FCLOSE => state.module.file_closed(a[0] as i32),
         _ => {}
-    });
+    }
 }
 
 /// Replaces the wall clock while a recorded match is played, so that unix times are the match's own. Null goes back to the

@@ -8,6 +8,11 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::traps::Engine;
 
+/// Webhooks at the most: each has a thread of its own.
+const WEBHOOKS_LIMIT: usize = 16;
+/// The longest file of webhook URLs, in bytes.
+const WEBHOOK_FILE_LIMIT: u64 = 64 << 10;
+
 /// Secrets never show in a debug print.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(String);
@@ -116,6 +121,13 @@ impl Settings {
             let lines = read_webhook_file(&path, &mut warnings);
             urls.extend(lines.into_iter().map(|url| (url, "gametimes_webhook_file")));
         }
+        if urls.len() > WEBHOOKS_LIMIT {
+            warnings.push(format!(
+                "{} webhooks are set; allowed are {WEBHOOKS_LIMIT}; those after them are not used",
+                urls.len()
+            ));
+            urls.truncate(WEBHOOKS_LIMIT);
+        }
         let mut webhooks = Vec::new();
         for (n, (url, cvar)) in urls.iter().enumerate() {
             match check_url(url) {
@@ -209,7 +221,17 @@ fn take_secret(engine: &impl Engine, name: &CStr, kept: &mut Secret) {
 
 /// One URL a line; blank lines and what follows a `#` are no URLs.
 fn read_webhook_file(path: &Path, warnings: &mut Warnings) -> Vec<String> {
-    let text = match std::fs::read_to_string(path) {
+    // Not what never ends, and not what keeps us waiting.
+    let read = || -> std::io::Result<String> {
+        let found = std::fs::metadata(path)?;
+        if !found.is_file() || found.len() > WEBHOOK_FILE_LIMIT {
+            return Err(std::io::Error::other(format!(
+                "it is no file of up to {WEBHOOK_FILE_LIMIT} bytes"
+            )));
+        }
+        std::fs::read_to_string(path)
+    };
+    let text = match read() {
         Ok(text) => text,
         Err(e) => {
             warnings.push(format!(
@@ -237,6 +259,10 @@ fn read_webhook_file(path: &Path, warnings: &mut Warnings) -> Vec<String> {
 
 /// Whether a URL can be posted to. The error never repeats the URL: it is a secret.
 fn check_url(url: &str) -> Result<(), &'static str> {
+    // The parser lets through what comes along when text is copied: blanks that do not break, quotes of a word processor.
+    if !url.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err("it holds characters that no URL has");
+    }
     let parsed: ureq::http::Uri = url.parse().map_err(|_| "it cannot be parsed")?;
     match parsed.scheme_str() {
         Some("https" | "http") => {}

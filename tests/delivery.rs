@@ -340,7 +340,9 @@ fn urls_come_from_a_file_too_and_a_wrong_value_is_said_in_one_line() {
     let hook = Webhook::start([]);
     std::fs::create_dir_all(home.path().join("legacy")).unwrap();
     let list = format!(
-        "# ours\n\n{}  # the league's\nhttps://\nftp://x/y\n",
+        "# ours\n\n{}  # the league's\nhttps://\nftp://x/y\n\u{201c}{}\u{201d}\n{}\u{a0}\n",
+        hook.url(),
+        hook.url(),
         hook.url()
     );
     std::fs::write(home.path().join("legacy/webhooks.txt"), list).unwrap();
@@ -358,11 +360,39 @@ fn urls_come_from_a_file_too_and_a_wrong_value_is_said_in_one_line() {
         "gametimes_keep_days: \"-5\" is not allowed; a whole number from 0 to 36500 is; 90 is used",
         "gametimes_webhook_file: entry 2 is no webhook URL",
         "gametimes_webhook_file: entry 3 is no webhook URL",
+        "gametimes_webhook_file: entry 4 is no webhook URL (it holds characters that no URL has)",
         "others can read",
         "webhooks 1",
         "the round of 6 sec is shorter than gametimes_min_seconds 30",
     ] {
         assert!(console.contains(line), "{line}\n{console}");
+    }
+}
+
+#[test]
+fn a_file_of_urls_that_is_none_or_too_long_is_said_and_not_used() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(home.path().join("legacy")).unwrap();
+    let url = |n| format!("http://127.0.0.1:9/api/webhooks/{n}/SECRET\n");
+    let many: String = (0..17).map(url).collect();
+    std::fs::write(home.path().join("legacy/many.txt"), many).unwrap();
+    for (file, line, webhooks) in [
+        (
+            "many.txt",
+            "17 webhooks are set; allowed are 16",
+            "webhooks 16",
+        ),
+        (
+            "/dev/zero",
+            "it is no file of up to 65536 bytes",
+            "webhooks 0",
+        ),
+    ] {
+        let mut game = Match::new(home.path(), &[("gametimes_webhook_file", file)]);
+        let console = game.round();
+        assert!(console.contains(line), "{console}");
+        assert!(console.contains(webhooks), "{console}");
+        assert!(!console.contains("SECRET"), "{console}");
     }
 }
 

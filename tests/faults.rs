@@ -1,10 +1,14 @@
 //! A panic anywhere costs the recording of a map at the most: it is said once, the game runs on, the next map is recorded.
 
 mod common;
+#[path = "common/http.rs"]
+mod http;
 
 use std::path::Path;
 
-use gametimes_standin::{Server, Step};
+use common::{Match, outbox};
+use gametimes_standin::{Arg, Server, Step};
+use http::Webhook;
 
 const VERSION: isize = 283_010_000;
 
@@ -28,7 +32,7 @@ fn server(home: &Path) -> Server {
 
 #[test]
 fn a_panic_on_the_games_thread_is_said_once_and_passes_everything_through_until_the_next_map() {
-    for point in ["before_call", "after_call", "before_trap"] {
+    for point in ["before_call", "after_call", "before_trap", "after_trap"] {
         let home = tempfile::tempdir().unwrap();
         let mut server = server(home.path());
         start(&mut server);
@@ -39,7 +43,11 @@ fn a_panic_on_the_games_thread_is_said_once_and_passes_everything_through_until_
             let answer = server.call(
                 8,
                 &[41_050 + frame * 50],
-                [Step::print("nothing\n"), Step::Return(5)],
+                [
+                    Step::print("nothing\n"),
+                    Step::Trap(15, vec![Arg::Int(7)]),
+                    Step::Return(5),
+                ],
             );
             assert_eq!(answer, Some(5), "{point}");
         }
@@ -79,7 +87,7 @@ fn a_panic_on_the_games_thread_is_said_once_and_passes_everything_through_until_
 
 #[test]
 fn a_panic_of_the_background_thread_does_not_end_it() {
-    for point in ["worker_event", "worker_tick"] {
+    for point in ["worker_event", "worker_tick", "track", "report", "deliver"] {
         let home = tempfile::tempdir().unwrap();
         let mut server = server(home.path());
         start(&mut server);
@@ -99,4 +107,65 @@ fn a_panic_of_the_background_thread_does_not_end_it() {
         let last = common::files(home.path()).pop().unwrap();
         assert_eq!(last.meta.end_reason.as_str(), "objective", "{point}");
     }
+}
+
+#[test]
+fn a_panic_while_sending_costs_one_attempt() {
+    let home = tempfile::tempdir().unwrap();
+    let hook = Webhook::start([]);
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+    game.start();
+    game.server.arm_fault("send");
+    game.frame(5000, []);
+    game.finish();
+    let console = game.stop();
+    game.start();
+    let console = game.after(console, "message sent");
+    let said = console
+        .lines()
+        .filter(|l| l.contains("internal error while sending to webhook 1"));
+    assert_eq!(said.count(), 1, "{console}");
+    assert_eq!(
+        hook.taken(),
+        [common::files(home.path())[0].meta.event_id.as_str()]
+    );
+    assert!(outbox(home.path(), "queue").is_empty());
+    game.stop();
+}
+
+#[test]
+fn a_background_thread_that_dies_is_replaced_at_the_next_map_and_its_round_recovered() {
+    let home = tempfile::tempdir().unwrap();
+    let hook = Webhook::start([]);
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+    game.start();
+    game.frame(5000, []);
+    std::thread::sleep(std::time::Duration::from_millis(1500)); // the journal is written once a second
+    game.server.arm_fault("worker_dies");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    game.frame(40_000, []); // nobody sees this any more, and nothing waits for it
+    game.finish();
+    let console = game.stop();
+    assert!(
+        console.contains("the background thread is gone"),
+        "{console}"
+    );
+    assert!(!console.contains("disk"), "{console}");
+    assert!(common::files(home.path()).is_empty());
+
+    game.start();
+    let console = game.console_with("file written");
+    assert!(console.contains("its last round is recovered"), "{console}");
+    game.frame(5000, []);
+    game.finish();
+    game.stop();
+    let files = common::files(home.path());
+    let rounds: Vec<_> = files
+        .iter()
+        .map(|f| (f.meta.end_reason.as_str(), f.meta.duration_ms))
+        .collect();
+    assert_eq!(rounds, [("server_crash", 5000), ("objective", 6000)]);
+    hook.wait(2);
+    let played: Vec<&str> = files.iter().map(|f| f.meta.event_id.as_str()).collect();
+    assert_eq!(hook.taken(), played);
 }

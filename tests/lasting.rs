@@ -17,7 +17,7 @@ fn resident_kib() -> u64 {
 
 /// One test, because it counts what the whole process holds.
 #[test]
-fn a_hundred_maps_and_all_tapes_twice_leak_nothing() {
+fn a_thousand_maps_and_all_tapes_twice_leak_nothing() {
     let home = tempfile::tempdir().unwrap();
     let mut server =
         Server::new(&common::module(), home.path(), &home.path().join("base")).unwrap();
@@ -52,7 +52,7 @@ fn a_hundred_maps_and_all_tapes_twice_leak_nothing() {
                 )],
             );
         }
-        for frame in 1..100 {
+        for frame in 1..20 {
             let killed = Step::print(format!(
                 "Kill: {} {} 9: a killed b by MOD_MP40\n",
                 frame % 16,
@@ -62,14 +62,18 @@ fn a_hundred_maps_and_all_tapes_twice_leak_nothing() {
             server.call(8, &[level + frame * 50], [killed]);
             server.call(8, &[level + frame * 50 + 25], [again]);
         }
-        server.call(8, &[level + 6000], [Step::print("Exit: Wolf EndRound.\n")]);
+        server.call(
+            8,
+            &[level + 40_000],
+            [Step::print("Exit: Wolf EndRound.\n")],
+        );
         server.call(1, &[0], []);
         server.unload();
         server.take_console();
         now += 60_000;
         level += 60_000;
     };
-    for _ in 0..20 {
+    for _ in 0..50 {
         map(&mut server);
     }
     let before = (
@@ -77,7 +81,7 @@ fn a_hundred_maps_and_all_tapes_twice_leak_nothing() {
         count("/proc/self/task"),
         resident_kib(),
     );
-    for _ in 0..100 {
+    for _ in 0..1000 {
         map(&mut server);
     }
     let after = (
@@ -96,7 +100,14 @@ fn a_hundred_maps_and_all_tapes_twice_leak_nothing() {
         before.2,
         after.2
     );
-    assert_eq!(common::files(home.path()).len(), 120);
+    let files = common::files(home.path());
+    assert_eq!(files.len(), 1050);
+    // The last round is as exact as the first.
+    for file in [&files[0], &files[1049]] {
+        let deaths: Vec<u32> = file.meta.spawn_stats.iter().map(|s| s.deaths).collect();
+        assert_eq!(file.meta.duration_ms, 40_000);
+        assert_eq!(deaths, [1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    }
 
     drop(server);
     let tapes: Vec<_> = common::TAPES

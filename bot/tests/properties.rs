@@ -1,6 +1,6 @@
 //! The checks of the fuzz targets on samples that are damaged at random.
 
-#[path = "../fuzz/checks.rs"]
+#[path = "../../fuzz/checks/bot.rs"]
 mod checks;
 mod support;
 

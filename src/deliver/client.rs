@@ -117,7 +117,11 @@ fn describe(error: &ureq::Error) -> String {
         ureq::Error::Timeout(phase) => format!("timeout ({phase})"),
         ureq::Error::HostNotFound => "the host's name is not known".to_owned(),
         ureq::Error::ConnectionFailed => "no connection".to_owned(),
-        ureq::Error::Io(e) => format!("network: {}", e.kind()),
+        // What TLS makes of the bytes of the other side comes as an error of the network, with its own words inside.
+        ureq::Error::Io(e) => match e.get_ref() {
+            Some(why) if e.kind() == std::io::ErrorKind::InvalidData => format!("TLS: {why}"),
+            _ => format!("network: {}", e.kind()),
+        },
         ureq::Error::Tls(e) => format!("TLS: {e}"),
         ureq::Error::Rustls(e) => format!("TLS: {e}"),
         ureq::Error::BadUri(_) => "the URL cannot be used".to_owned(),

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use gametimes_format::GametimesFile;
-use gametimes_format::file::is_file_name;
+use gametimes_format::file::{file_name, is_file_name};
 
 use super::files;
 use super::journal::Journal;
@@ -15,6 +15,8 @@ use super::outbox::Outbox;
 #[derive(Debug)]
 pub struct Desk {
     folder: PathBuf,
+    /// `<folder>/outbox/<instance>`.
+    own: PathBuf,
     /// Messages that wait.
     pub outbox: Outbox,
     /// The running map.
@@ -30,7 +32,6 @@ impl Desk {
     /// What the file system says.
     pub fn open(folder: &Path, instance: &str) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        files::remove_temporary(folder);
         for n in 1..100 {
             let name = match n {
                 1 => instance.to_owned(),
@@ -41,10 +42,12 @@ impl Desk {
             let lock = File::create(own.join("lock"))?;
             match lock.try_lock() {
                 Ok(()) => {
+                    files::remove_temporary(&own);
                     return Ok(Self {
                         folder: folder.to_owned(),
                         outbox: Outbox::open(&own)?,
                         journal: Journal::new(&own),
+                        own,
                         _lock: lock,
                     });
                 }
@@ -60,15 +63,33 @@ impl Desk {
         &self.folder
     }
 
-    /// Writes a gametimes file and gives its path.
+    /// Writes a gametimes file and gives its path. Where another server's round of the same map ended in the same second, a
+    /// number follows the map in its name.
     ///
     /// # Errors
-    /// What the file system says; nothing is there under the name then.
+    /// What the file system says; nothing of the round is there then.
     pub fn write(&self, file: &GametimesFile, bytes: &[u8]) -> io::Result<PathBuf> {
-        fs::create_dir_all(&self.folder)?;
-        let name = file.file_name();
-        files::write_whole(&self.folder, &name, bytes)?;
-        Ok(self.folder.join(name))
+        // By way of our own folder: what another server writes at this moment may have the same name.
+        fs::create_dir_all(&self.own)?;
+        let meta = &file.meta;
+        let numbered = (2..100).map(|n| {
+            file_name(
+                &format!("{}-{n}", meta.map),
+                meta.round,
+                meta.round_end_unix,
+            )
+        });
+        for name in std::iter::once(file.file_name()).chain(numbered) {
+            let path = self.folder.join(&name);
+            match files::write_new(&self.own, &self.folder, &name, bytes) {
+                Ok(()) => return Ok(path),
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+                // Before a crash, or before an error in making it durable.
+                Err(_) if holds(&path, &meta.event_id) => return Ok(path),
+                Err(_) => {}
+            }
+        }
+        Err(io::Error::other("a hundred rounds of this name"))
     }
 
     /// Removes gametimes files that ended more than `keep_days` ago, by the time in their names. Nothing else is touched.
@@ -90,6 +111,13 @@ impl Desk {
         old.filter(|name| fs::remove_file(self.folder.join(name)).is_ok())
             .count()
     }
+}
+
+/// Whether this event's round lies there already.
+fn holds(path: &Path, event_id: &str) -> bool {
+    let found = fs::read(path).ok();
+    let found = found.and_then(|bytes| serde_json::from_slice::<GametimesFile>(&bytes).ok());
+    found.is_some_and(|found| found.meta.event_id == event_id)
 }
 
 /// A folder name for a server: `127.0.0.1_27960`.
@@ -131,6 +159,31 @@ mod tests {
             fs::read_dir(folder.path().join("outbox")).unwrap().count(),
             2
         );
+    }
+
+    #[test]
+    fn two_rounds_of_one_name_are_two_files_and_one_round_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = Desk::open(folder.path(), "x").unwrap();
+        let round = |event_id: &str| {
+            let mut file = GametimesFile {
+                meta: gametimes_format::Meta::default(),
+                payload: gametimes_format::Message::default(),
+            };
+            file.meta.map = "supply".into();
+            file.meta.round = 1;
+            file.meta.round_end_unix = 1_795_000_000;
+            file.meta.event_id = event_id.into();
+            let bytes = serde_json::to_vec(&file).unwrap();
+            let path = desk.write(&file, &bytes).unwrap();
+            path.file_name().unwrap().to_str().unwrap().to_owned()
+        };
+        assert_eq!(round("a"), "gametime-supply-R1-1795000000.json");
+        assert_eq!(round("b"), "gametime-supply-2-R1-1795000000.json");
+        assert_eq!(round("c"), "gametime-supply-3-R1-1795000000.json");
+        // Written again, as after a crash.
+        assert_eq!(round("b"), "gametime-supply-2-R1-1795000000.json");
+        assert_eq!(files::names(folder.path()).len(), 3);
     }
 
     #[test]

@@ -82,10 +82,12 @@ impl Journal {
 
     /// What a crash left, if anything.
     pub fn recover(&self) -> Option<Recovered> {
-        let file = File::open(&self.path).ok()?;
-        if file.metadata().ok()?.len() > SIZE_LIMIT {
+        // Asked before it is opened: a pipe would keep us waiting for somebody who writes.
+        let found = fs::metadata(&self.path).ok()?;
+        if !found.is_file() || found.len() > SIZE_LIMIT {
             return None;
         }
+        let file = File::open(&self.path).ok()?;
         let mut lines = BufReader::new(file)
             .split(b'\n')
             .map_while(|line| serde_json::from_slice::<Line>(&line.ok()?).ok());

@@ -150,7 +150,8 @@ impl Outbox {
         let folder = self.folder.join(state);
         fs::create_dir_all(&folder)?;
         fs::rename(self.queue().join(name), folder.join(name))?;
-        let names = files::names(&folder);
+        let mut names = files::names(&folder);
+        names.retain(|name| is_ours(name));
         for name in &names[..names.len().saturating_sub(KEPT_LIMIT)] {
             let _ = fs::remove_file(folder.join(name));
         }
@@ -181,6 +182,12 @@ impl Outbox {
         }
         gone
     }
+}
+
+/// A message, or the answer beside one.
+fn is_ours(name: &str) -> bool {
+    let message = name.strip_suffix(".answer.txt");
+    target_of(&message.map_or(name.to_owned(), |stem| format!("{stem}.json"))).is_some()
 }
 
 /// The target in a name of the queue; none when it is no name of ours.
@@ -244,6 +251,27 @@ mod tests {
         assert!(outbox.all().is_empty());
         let kept = files::names(&folder.path().join("rejected"));
         assert_eq!(kept, ["0000000001000-supply-R1-id.t1.answer.txt", &name]);
+    }
+
+    #[test]
+    fn only_messages_make_room_for_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(folder.path()).unwrap();
+        let rejected = folder.path().join("rejected");
+        fs::write(rejected.join("0-notes.txt"), "why they were refused").unwrap();
+        for n in 0..150 {
+            let (one, file) = entry(1);
+            let name = outbox.put(&one, &file, 1000 + n).unwrap();
+            outbox.reject(&name, "400").unwrap();
+        }
+        let left = files::names(&rejected);
+        assert_eq!(left.len(), KEPT_LIMIT + 1);
+        assert_eq!(left[0], "0-notes.txt");
+        let last = "0000000001149-supply-R1-id.t1";
+        assert_eq!(
+            left[KEPT_LIMIT - 1..],
+            [format!("{last}.answer.txt"), format!("{last}.json")]
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! target noticing.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use parking_lot::Mutex;
 use super::client::{self, Answer, Attachment};
 use super::console::Console;
 use super::outbox::Outbox;
+use crate::fault;
 use crate::report::message;
 use crate::settings::Secret;
 
@@ -171,10 +173,21 @@ impl Courier {
         loop {
             let pause = self.next_pause();
             match self.orders.recv_timeout(pause) {
-                Ok(order) => self.obey(order),
-                Err(RecvTimeoutError::Timeout) => self.send_next(),
+                Ok(order) => self.guarded(|courier| courier.obey(order)),
+                Err(RecvTimeoutError::Timeout) => self.guarded(Self::send_next),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+        }
+    }
+
+    /// A panic costs one attempt, never the thread.
+    fn guarded(&mut self, work: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            self.fail();
+            self.say(&format!(
+                "internal error while sending to webhook {}; the message waits and is tried again, please report this",
+                self.number
+            ));
         }
     }
 
@@ -235,6 +248,7 @@ impl Courier {
     }
 
     fn send_next(&mut self) {
+        fault::point("send");
         let Some(url) = self.url.clone() else { return };
         if self.off {
             return;

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -28,9 +28,15 @@ pub enum Order {
     Event(Event),
     /// The settings as they are now.
     Configure(Box<Config>),
-    /// Say how things are, on the console.
+}
+
+/// What somebody wants on the console. Asked for again before it was given, it is given once: no rcon can fill the queue
+/// of events with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// How things are.
     Status,
-    /// Post a test message to every webhook.
+    /// A test message to every webhook, and what came of it.
     Test,
 }
 
@@ -83,6 +89,23 @@ pub(super) struct Shared {
     pub(super) level_ms: AtomicI64,
     /// How many orders have been carried out.
     pub(super) done: AtomicU64,
+    /// Wishes that nobody has carried out yet.
+    status: AtomicBool,
+    test: AtomicBool,
+}
+
+impl Shared {
+    fn wish(&self, wish: Wish) -> &AtomicBool {
+        match wish {
+            Wish::Status => &self.status,
+            Wish::Test => &self.test,
+        }
+    }
+
+    /// Whether somebody wants that; from now on nobody does.
+    pub(super) fn take(&self, wish: Wish) -> bool {
+        self.wish(wish).swap(false, Ordering::Relaxed)
+    }
 }
 
 /// The game's end of the worker.
@@ -130,6 +153,11 @@ impl Worker {
             Ok(()) => self.given += 1,
             Err(_) => self.lost = self.lost.saturating_add(1),
         }
+    }
+
+    /// Somebody wants that on the console.
+    pub fn wish(&self, wish: Wish) {
+        self.shared.wish(wish).store(true, Ordering::Relaxed);
     }
 
     /// Whether the thread is there.

@@ -2,7 +2,7 @@
 
 use super::{Mode, Module, TIMED_FRAMES};
 use crate::VERSION;
-use crate::deliver::worker::Order;
+use crate::deliver::worker::{Order, Wish};
 use crate::engine::traps::Engine;
 use crate::settings::Settings;
 
@@ -14,7 +14,7 @@ impl<E: Engine> Module<E> {
         }
         match self.engine.argument(1).to_ascii_lowercase().as_str() {
             "status" | "" => self.status(),
-            "test" => self.order(Order::Test),
+            "test" => self.wish(Wish::Test),
             "reload" => self.reload(),
             "help" => self.help(),
             other => {
@@ -51,7 +51,7 @@ impl<E: Engine> Module<E> {
             }
             Mode::Off(why) => self.say(&format!("v{VERSION} does not record: {why}")),
         }
-        self.order(Order::Status);
+        self.wish(Wish::Status);
     }
 
     fn reload(&mut self) {
@@ -66,6 +66,12 @@ impl<E: Engine> Module<E> {
             settings.webhooks.len(),
             settings.folder.display()
         ));
+    }
+
+    fn wish(&mut self, wish: Wish) {
+        if let Some(observer) = self.watch() {
+            observer.sink().wish(wish);
+        }
     }
 
     fn order(&mut self, order: Order) {

@@ -25,6 +25,8 @@ use version::{version_text, whole_version};
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 /// One frame in so many is timed for `gametimes status`.
 const TIMED_FRAMES: u32 = 64;
+/// The longest `timelimit` that is one: ten weeks.
+const TIMELIMIT_MINUTES_MAX: f64 = 100_000.0;
 /// Lines of the worker that are printed in one frame at the most.
 const LINES_A_FRAME: usize = 8;
 
@@ -252,7 +254,8 @@ impl<E: Engine> Module<E> {
 
     fn timelimit_minutes(&self) -> f64 {
         let minutes: f64 = self.engine.cvar(c"timelimit").trim().parse().unwrap_or(0.0);
-        if minutes.is_finite() && minutes >= 0.0 {
+        // More than anybody plays stands for no limit at all, as 0 does, and no reader believes it.
+        if (0.0..=TIMELIMIT_MINUTES_MAX).contains(&minutes) {
             minutes
         } else {
             0.0
@@ -427,12 +430,14 @@ impl<E: Engine> Module<E> {
             observer.closed();
         }
         // Also when recording stopped in mid-map: what was played until then is written.
-        let in_time = self
-            .observer
-            .as_mut()
-            .is_none_or(|observer| observer.sink().wait(SHUTDOWN_PATIENCE));
+        let worker = self.observer.as_mut().map(Observer::sink);
+        let (in_time, alive) = worker.map_or((true, true), |worker| {
+            (worker.wait(SHUTDOWN_PATIENCE), worker.is_alive())
+        });
         self.print_lines(usize::MAX);
-        if !in_time {
+        if !alive {
+            self.say("internal error: the background thread is gone; the next map starts another and recovers the last round");
+        } else if !in_time {
             self.say("the disk is slow: the last round was not written within 2 seconds; writing goes on");
         }
         self.engine.set_cvar(c"gametimes_module", "");
@@ -459,7 +464,8 @@ impl<E: Engine> Module<E> {
     /// Says what was wrong since the last time, each kind in one line with a count.
     fn print_complaints(&mut self) {
         if let Some(observer) = &mut self.observer {
-            if observer.sink().take_lost() > 0 {
+            // With the thread gone it is another matter, said when the map is over.
+            if observer.sink().take_lost() > 0 && observer.sink().is_alive() {
                 observer.complain(Complaint::Lost);
             }
             if let Some(new) = observer.take_complaints() {

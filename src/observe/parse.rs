@@ -124,7 +124,8 @@ pub fn info_value<'a>(info: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// The name of a stats file, without the folder, when a path is one:
-/// `gamestats/YYYY-MM-DD-HHMMSS-<map>-round-<N>.txt`.
+/// `gamestats/YYYY-MM-DD-HHMMSS-<map>-round-<N>.txt`. A name that readers of our files would refuse, or one that is longer
+/// than an event holds, is none.
 pub fn stats_file(path: &[u8]) -> Option<&[u8]> {
     let name = path.strip_prefix(b"gamestats/")?;
     is_stats_file_name(name).then_some(name)
@@ -231,6 +232,14 @@ mod tests {
             b"gamestats/2026-11-20-123344-../../x-round-1.txt",
             b"gamestats/2026-11-20-123344-room2-round-.txt",
             b"gamestats/2026-11-20_123344-room2-round-1.txt",
+            b"gamestats/2026-11-20-123344-..-round-1.txt",
+            b"gamestats/2026-11-20-123344-room2-round-123.txt",
+            &[
+                b"gamestats/2026-11-20-123344-",
+                &[b'a'; 160][..],
+                b"-round-1.txt",
+            ]
+            .concat(),
         ] {
             assert_eq!(stats_file(path), None, "{path:?}");
         }

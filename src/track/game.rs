@@ -321,7 +321,7 @@ impl Game {
         slots: &mut Slots,
     ) {
         let now = self.clock.played_ms(at.level_ms);
-        let Some(person) = self.seat(slot, slots) else {
+        let Some(person) = self.player_in(slot, slots) else {
             return;
         };
         self.close_life(now, slot);
@@ -356,7 +356,7 @@ impl Game {
         slots: &mut Slots,
     ) {
         let now = self.clock.played_ms(at.level_ms);
-        let Some(victim) = self.seat(slot, slots) else {
+        let Some(victim) = self.player_in(slot, slots) else {
             return;
         };
         self.round.people[victim].deaths += 1;
@@ -438,6 +438,11 @@ impl Game {
     fn person_in(&mut self, slot: u8) -> Option<&mut Person> {
         let person = self.seats.get(usize::from(slot))?.person?;
         self.round.people.get_mut(person)
+    }
+
+    /// The person in a slot who is on a team: nobody else lives or dies, whatever is printed.
+    fn player_in(&mut self, slot: u8, slots: &Slots) -> Option<usize> {
+        slots.get(slot).plays().then(|| self.seat(slot, slots))?
     }
 
     /// The person in a slot: who sits there, who was here before under that guid or name, or a new one.

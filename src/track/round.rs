@@ -4,6 +4,9 @@ use gametimes_format::file::{EndReason, PlayerRef, Score, Surrender, Teams, Time
 
 use crate::event::Stamp;
 
+/// A longer warmup is none: the system's clock was set in it. No reader believes more than a week.
+const WARMUP_LIMIT_MS: i64 = 7 * 86_400_000;
+
 /// One pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {
@@ -137,15 +140,25 @@ impl Round {
     }
 
     /// When the wall clock was set during the round, makes its times follow the game's clock from the start on, and gives by
-    /// how many seconds it was set.
+    /// how many seconds it was set at the most. A warmup that began by another clock is forgotten.
     pub fn mend_clock(&mut self) -> Option<i64> {
         /// The two clocks drift by a second or two in a long round, and by more when the server is short of breath.
         const DRIFT_LIMIT_MS: i64 = 60_000;
         let start = self.start;
+        if self.warmup_ms() > WARMUP_LIMIT_MS {
+            self.warmup_start_unix_ms = None;
+        }
         let by_level = |at: Stamp| start.unix_ms + (at.level_ms - start.level_ms);
-        let drift = |at: Stamp| at.unix_ms - by_level(at);
-        let drift_ms = drift(self.end);
-        if drift_ms.abs() <= DRIFT_LIMIT_MS {
+        let drift = |at: &Stamp| at.unix_ms - by_level(*at);
+        let pauses = self.pauses.iter().flat_map(|p| [p.start, p.end]);
+        let stamps: Vec<Stamp> = [start]
+            .into_iter()
+            .chain(pauses)
+            .chain([self.end])
+            .collect();
+        let worst_ms = stamps.iter().map(drift).max_by_key(|ms| ms.abs())?;
+        // A clock set by less than that may still turn before and after round.
+        if worst_ms.abs() <= DRIFT_LIMIT_MS && stamps.is_sorted_by_key(|at| at.unix_ms) {
             return None;
         }
         let pauses = self
@@ -155,6 +168,67 @@ impl Round {
         for at in pauses.chain([&mut self.end]) {
             at.unix_ms = by_level(*at);
         }
-        Some(drift_ms / 1000)
+        Some(worst_ms / 1000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A round of a hundred seconds with a pause from 40 to 60, whose wall clock was off by these milliseconds at its
+    /// start, at both ends of the pause, and at its end.
+    fn round(off_ms: [i64; 4]) -> Round {
+        let at = |level_ms: i64, off_ms: i64| Stamp {
+            level_ms,
+            unix_ms: 1_795_000_000_000 + level_ms + off_ms,
+        };
+        Round {
+            start: at(0, off_ms[0]),
+            pauses: vec![Pause {
+                start: at(40_000, off_ms[1]),
+                end: at(60_000, off_ms[2]),
+                at_play_ms: 40_000,
+            }],
+            end: at(100_000, off_ms[3]),
+            ..Round::default()
+        }
+    }
+
+    #[test]
+    fn times_follow_the_games_clock_whenever_the_systems_was_set() {
+        let hour = 3_600_000;
+        for off_ms in [
+            [0, 0, 0, -hour],
+            [0, 0, 0, hour],
+            [0, hour, 0, 0],          // set in a pause, and set back
+            [0, 0, -30_000, 0],       // by little, but the pause would end before it began
+            [0, 0, -10_000, -55_000], // by little, but the round would end before the pause
+            [hour, 0, 0, 0],
+        ] {
+            let mut round = round(off_ms);
+            assert!(round.mend_clock().is_some(), "{off_ms:?}");
+            let since_start = |at: Stamp| at.unix_ms - round.start.unix_ms;
+            assert_eq!(since_start(round.end), 100_000, "{off_ms:?}");
+            assert_eq!(since_start(round.pauses[0].start), 40_000, "{off_ms:?}");
+            assert_eq!(since_start(round.pauses[0].end), 60_000, "{off_ms:?}");
+        }
+        for off_ms in [[0; 4], [0, 1000, 2000, 3000], [0, -1000, -2000, -3000]] {
+            let mut sound = round(off_ms);
+            assert_eq!(sound.mend_clock(), None);
+            assert_eq!(sound, round(off_ms));
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_in_the_warmup_makes_no_warmup_of_years() {
+        let mut sound = round([0; 4]);
+        sound.warmup_start_unix_ms = Some(sound.start.unix_ms - 90_000);
+        sound.mend_clock();
+        assert_eq!(sound.warmup_ms(), 90_000);
+        let mut year_2000 = round([0; 4]);
+        year_2000.warmup_start_unix_ms = Some(946_684_800_000);
+        year_2000.mend_clock();
+        assert_eq!(year_2000.warmup_ms(), 0);
     }
 }

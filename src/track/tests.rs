@@ -194,6 +194,23 @@ fn a_death_ends_at_the_move_to_the_spectators() {
 }
 
 #[test]
+fn who_is_on_no_team_neither_lives_nor_dies() {
+    let mut play = Play::start();
+    play.join(1, "A", "a", 1);
+    play.join(2, "B", "b", 2);
+    play.join(3, "S", "s", 3);
+    play.wait(1000);
+    play.kill(1, 3);
+    play.kill(1, 2);
+    play.wait(5000);
+    let round = play.exit("Wolf EndRound.");
+    assert_eq!(round.people.len(), 2);
+    let (a, b) = (person(&round, "A"), person(&round, "B"));
+    assert_eq!((a.kills, a.denied_ms), (1, 5000));
+    assert_eq!((b.deaths, b.dead_ms), (1, 5000));
+}
+
+#[test]
 fn team_mates_oneself_the_world_and_the_dead_are_no_kills() {
     let mut play = Play::start();
     play.join(1, "A", "a", 1);

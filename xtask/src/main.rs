@@ -5,11 +5,14 @@
 mod bench;
 mod demo;
 mod dist;
+mod fuzz;
 mod pictures;
 mod play;
 mod run;
+mod soak;
 mod supply;
 mod test;
+mod valgrind;
 
 use std::process::ExitCode;
 
@@ -39,6 +42,15 @@ enum Task {
     Supply(supply::Supply),
     /// All tests; installs what they need where that is possible.
     Test(test::Test),
+    /// Damaged and made-up input for everything that reads foreign bytes.
+    Fuzz(fuzz::Fuzz),
+    /// All recorded matches under valgrind.
+    Valgrind(valgrind::Valgrind),
+    /// A day of matches with a hostile webhook: nothing may grow.
+    Soak(soak::Soak),
+    /// The server of a soak; started by it.
+    #[command(hide = true)]
+    SoakServer(soak::SoakServer),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +62,10 @@ fn main() -> ExitCode {
         Task::Bench(bench) => bench.run(),
         Task::Supply(supply) => supply.run(),
         Task::Test(test) => test.run(),
+        Task::Fuzz(fuzz) => fuzz.run(),
+        Task::Valgrind(valgrind) => valgrind.run(),
+        Task::Soak(soak) => soak.run(),
+        Task::SoakServer(server) => server.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

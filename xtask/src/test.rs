@@ -1,10 +1,11 @@
 //! `cargo xtask test`: all tests, and what they need.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::dist::check_module;
-use crate::run::{build_module, cargo, root, run, target};
+use crate::run::{build_module, cargo, run, target};
+use crate::valgrind;
 
 /// Programs that tests run, and the Debian packages they come from.
 const NEEDED: [(&str, &str); 8] = [
@@ -49,7 +50,8 @@ impl Test {
         .env("CARGO_TARGET_DIR", faults))?;
         let module = build_module()?;
         check_module(&module)?;
-        under_valgrind(&target().join("debug/deps/libgametimes.so"))
+        let module = target().join("debug/deps/libgametimes.so");
+        valgrind::memory(&module, &["surrender", "interrupted"])
     }
 }
 
@@ -99,26 +101,4 @@ fn is_installed(program: &str) -> bool {
         .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
         .chain(postgres)
         .any(|folder| folder.join(program).is_file())
-}
-
-/// Plays tapes under valgrind: no error and no lost memory in our code.
-fn under_valgrind(module: &Path) -> Result<(), String> {
-    for tape in ["surrender", "interrupted"] {
-        let home = tempfile::tempdir().map_err(|e| e.to_string())?;
-        run(Command::new("valgrind")
-            .args([
-                "--quiet",
-                "--error-exitcode=9",
-                "--leak-check=full",
-                "--errors-for-leak-kinds=definite",
-            ])
-            .arg(std::env::current_exe().map_err(|e| e.to_string())?)
-            .arg("play")
-            .arg(root().join(format!("tests/data/tapes/{tape}.tape.jsonl.gz")))
-            .arg("--home")
-            .arg(home.path())
-            .arg("--module")
-            .arg(module))?;
-    }
-    Ok(())
 }

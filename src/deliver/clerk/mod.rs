@@ -17,7 +17,7 @@ use super::console::Console;
 use super::desk::Desk;
 use super::journal::Head;
 use super::target::{GlobalPause, Target};
-use super::worker::{Config, Order, Shared};
+use super::worker::{Config, Order, Shared, Wish};
 use crate::engine::clock;
 use crate::event::{Event, Stamp, What};
 use crate::fault;
@@ -85,6 +85,7 @@ impl Clerk {
     /// Carries out orders until nobody can give any.
     pub(super) fn run(&mut self, orders: &Receiver<Order>) {
         loop {
+            fault::point("worker_dies");
             match orders.try_recv() {
                 Ok(order) => {
                     self.guarded(|clerk| clerk.carry_out(order));
@@ -113,8 +114,6 @@ impl Clerk {
         match order {
             Order::Event(event) => self.event(&event),
             Order::Configure(config) => self.configure(*config),
-            Order::Status => self.status(),
-            Order::Test => self.test(),
         }
     }
 
@@ -142,6 +141,7 @@ impl Clerk {
                 _ => desk.journal.add(event),
             }
         }
+        fault::point("track");
         match self.tracker.apply(event) {
             None => {}
             Some(Outcome::Started {
@@ -268,6 +268,12 @@ impl Clerk {
 
     fn tick(&mut self) {
         fault::point("worker_tick");
+        if self.shared.take(Wish::Status) {
+            self.status();
+        }
+        if self.shared.take(Wish::Test) {
+            self.test();
+        }
         let now = Instant::now();
         if self.reporting.as_ref().is_some_and(|r| now >= r.until) {
             self.report();

@@ -9,6 +9,7 @@ use crate::deliver::target::Target;
 use crate::deliver::worker::Config;
 use crate::engine::clock;
 use crate::event::{Event, ShutdownCause, What};
+use crate::fault;
 use crate::report::{self, Identity, message};
 use crate::track::{Outcome, Tracker};
 
@@ -42,6 +43,7 @@ impl Clerk {
             event_id,
             utc_offset_seconds: clock::utc_offset_seconds(round.end.unix_ms / 1000),
         };
+        fault::point("report");
         let file = report::gametimes_file(&round, &identity);
         for line in report::summary(&file) {
             self.say(&line);
@@ -71,6 +73,7 @@ impl Clerk {
 
     fn try_deliver(&mut self, unwritten: &mut Unwritten) -> Result<(), String> {
         self.open_desk()?;
+        fault::point("deliver");
         let (Some(desk), Some(config)) = (&mut self.desk, &self.config) else {
             return Err("there are no settings yet".to_owned());
         };

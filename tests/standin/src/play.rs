@@ -93,6 +93,8 @@ pub struct Player<'a> {
     realtime: bool,
     last_unix_ms: Option<i64>,
     last_call: Duration,
+    /// What is added to the tape's wall clock.
+    shift_ms: i64,
 }
 
 impl<'a> Player<'a> {
@@ -104,6 +106,7 @@ impl<'a> Player<'a> {
             realtime,
             last_unix_ms: None,
             last_call: Duration::ZERO,
+            shift_ms: 0,
         }
     }
 
@@ -119,6 +122,22 @@ impl<'a> Player<'a> {
     /// How long the last call took, with everything that the game did in it.
     pub fn last_call(&self) -> Duration {
         self.last_call
+    }
+
+    /// As if the match had been played from this moment on.
+    #[must_use]
+    pub fn starting_at(mut self, unix_ms: i64) -> Self {
+        let first = self.lines.iter().find_map(|line| match line {
+            Line::Call { unix_ms, .. } => Some(*unix_ms),
+            _ => None,
+        });
+        self.shift_ms = first.map_or(0, |first| unix_ms - first);
+        self
+    }
+
+    /// The match's wall clock at the last call.
+    pub fn unix_ms(&self) -> i64 {
+        self.last_unix_ms.unwrap_or(0)
     }
 
     /// Plays up to the end of the next call. `before` sees it first: command and arguments. False: the tape is over.
@@ -159,8 +178,9 @@ impl<'a> Player<'a> {
         let command = tape::command(call.cmd)
             .ok_or_else(|| format!("{}: no call of the engine", call.cmd))?;
         let arguments: Vec<isize> = call.args.iter().map(|&a| a as isize).collect();
-        if self.realtime
-            && let Some(last) = self.last_unix_ms.replace(unix_ms)
+        let unix_ms = unix_ms + self.shift_ms;
+        if let Some(last) = self.last_unix_ms.replace(unix_ms)
+            && self.realtime
         {
             std::thread::sleep(Duration::from_millis((unix_ms - last).clamp(0, 2000) as u64));
         }

@@ -1,0 +1,168 @@
+//! Outbox and journal in a folder into which anybody has put anything: what is ours is found and read, what is not stays.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gametimes::deliver::desk::Desk;
+use gametimes::deliver::journal::{Head, Journal};
+use gametimes::deliver::outbox::{Entry, Outbox, target_of};
+use gametimes::event::{Event, Stamp, What};
+use gametimes_format::file::Score;
+use gametimes_format::{GametimesFile, Message, Meta};
+
+/// Where foreign files lie, by the first letter of a line's name.
+const FOLDERS: [(&str, &str); 5] = [
+    ("q", "outbox/x/queue"),
+    ("r", "outbox/x/rejected"),
+    ("d", "outbox/x/dropped"),
+    ("i", "outbox/x"),
+    ("f", ""),
+];
+
+/// A name and content a line: `q 1795178024000-supply-R1-id.t1.json {"event_id":...}`. The letter says in which folder.
+pub fn outbox(bytes: &[u8]) {
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let root = root.path();
+    let instance = root.join("outbox/x");
+    for (_, folder) in FOLDERS {
+        fs::create_dir_all(root.join(folder)).expect("a folder");
+    }
+    let foreign = put_foreign(root, bytes);
+
+    let (entry, file) = ours();
+    let name = Outbox::open(&instance)
+        .and_then(|outbox| outbox.put(&entry, &file, 1_795_178_024_000))
+        .expect("put beside them");
+    let desk = Desk::open(root, "x").expect("a folder that can be used");
+    desk.journal.recover();
+    let outbox = &desk.outbox;
+
+    // Ours is found and read, whatever lies beside it.
+    assert!(outbox.waiting(1).contains(&name));
+    assert_eq!(outbox.read(&name).expect("ours"), entry);
+    let all = outbox.all();
+    assert!(all.is_sorted() && all.iter().all(|name| target_of(name).is_some()));
+    for name in &all {
+        // What can be read can be written and read again.
+        if let Ok(entry) = outbox.read(name) {
+            let bytes = serde_json::to_vec(&entry).expect("an entry can be written");
+            assert_eq!(serde_json::from_slice::<Entry>(&bytes).expect("read"), entry);
+        }
+    }
+    assert!(outbox.bound().is_empty() || all.len() > 500);
+    desk.remove_old(1_795_178_024, 0);
+    outbox.done(&name).expect("removed");
+    assert!(!outbox.waiting(1).contains(&name));
+
+    journal(&instance, &foreign);
+
+    // All else is as it was, but what a crash had left of our own writing, and the journal's and the lock's own names.
+    for (path, content) in &foreign {
+        let file = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
+        let was_ours = (file.starts_with(".tmp-")
+            && file.ends_with(".part")
+            && path.parent() != Some(root))
+            || [instance.join("lock"), instance.join("round.journal")].contains(path)
+            || *path == instance.join("queue").join(&name);
+        if !was_ours {
+            assert_eq!(&fs::read(path).expect("still there"), content, "{path:?}");
+        }
+    }
+}
+
+/// Writes the lines as files; gives what lies there now.
+fn put_foreign(root: &Path, bytes: &[u8]) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut foreign = BTreeMap::new();
+    for line in bytes.split(|&b| b == b'\n').take(40) {
+        let mut words = line.splitn(3, |&b| b == b' ');
+        let (Some(folder), Some(name)) = (words.next(), words.next()) else {
+            continue;
+        };
+        let Ok(name) = std::str::from_utf8(name) else {
+            continue;
+        };
+        let folder = FOLDERS.iter().find(|(f, _)| f.as_bytes() == folder);
+        if name.is_empty() || name.contains(['/', '\0']) || name.len() > 200 {
+            continue;
+        }
+        let Some((_, folder)) = folder else { continue };
+        // A journal has many lines; here they are joined by tabs.
+        let content = words.next().unwrap_or(b"").to_vec();
+        let content: Vec<u8> = content
+            .into_iter()
+            .map(|b| if b == b'\t' { b'\n' } else { b })
+            .collect();
+        let path = root.join(folder).join(name);
+        if !path.is_dir() && fs::write(&path, &content).is_ok() {
+            foreign.insert(path, content);
+        }
+    }
+    foreign
+}
+
+/// A journal that a crash left, whatever it holds, is read as far as it is one; what a new one holds is recovered, also when
+/// its last line is cut and foreign bytes follow.
+fn journal(instance: &Path, foreign: &BTreeMap<PathBuf, Vec<u8>>) {
+    let path = instance.join("round.journal");
+    let mut journal = Journal::new(instance);
+    let left = journal.recover();
+    if let Some(left) = &left {
+        journal.begin(left.head.clone());
+        left.events.iter().for_each(|event| journal.add(event));
+        journal.alive(left.last);
+        if left.queued {
+            journal.queued().expect("written");
+        }
+        journal.flush(true).expect("written");
+        assert_eq!(journal.recover().as_ref(), Some(left));
+    }
+    let head = Head {
+        event_id: uuid(7),
+        score: Score { axis: 1, allies: 2 },
+        warmup_start_unix_ms: Some(5),
+    };
+    let event = Event {
+        at: Stamp {
+            level_ms: 50,
+            unix_ms: 1_795_178_024_000,
+        },
+        what: What::Limbo { slot: 3 },
+    };
+    journal.begin(head.clone());
+    journal.add(&event);
+    journal.flush(true).expect("written");
+    let mut bytes = fs::read(&path).expect("a journal");
+    // A line that was cut, then anything.
+    bytes.extend_from_slice(b"{\"event\":{\"at\":");
+    bytes.extend(foreign.values().flatten());
+    fs::write(&path, bytes).expect("written");
+    let recovered = journal.recover().expect("its beginning is whole");
+    assert_eq!((recovered.head, recovered.events[0].clone()), (head, event));
+    journal.remove();
+    assert!(!path.exists());
+}
+
+fn uuid(n: u8) -> uuid::Uuid {
+    uuid::Uuid::from_bytes([n; 16])
+}
+
+fn ours() -> (Entry, GametimesFile) {
+    let file = GametimesFile {
+        meta: Meta {
+            map: "supply".into(),
+            round: 1,
+            round_end_unix: 1_795_178_024,
+            ..Meta::default()
+        },
+        payload: Message::default(),
+    };
+    let entry = Entry {
+        event_id: "01936d0e".into(),
+        target: 1,
+        message: Message::default(),
+        file_name: file.file_name(),
+        file: "{\"meta\":{}}".into(),
+    };
+    (entry, file)
+}

@@ -1,0 +1,152 @@
+//! The network between server and webhook is broken in ways that no answer tells: every round is written, its message waits,
+//! and goes out once the way is free.
+
+mod common;
+#[path = "common/http.rs"]
+mod http;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use common::{Match, outbox};
+use http::{Act, Webhook};
+
+/// Plays a round whose message cannot go out, and gives what was said of it. Then the admin corrects the URL: it goes out.
+fn a_round_that_waits_for(url: &str) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", url)]);
+    let console = game.round();
+    let written = common::files(home.path());
+    assert_eq!(written.len(), 1, "{console}");
+    game.start();
+    let mut console = game.after(console, "does not answer as it should");
+    // Until it was tried again: the same trouble is said once.
+    let until = std::time::Instant::now() + Duration::from_secs(4);
+    while std::time::Instant::now() < until {
+        game.frame(50, []);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    console += &game.server.take_console();
+    let said = console.lines().filter(|l| l.contains("does not answer"));
+    assert_eq!(said.count(), 1, "{console}");
+    assert!(!console.contains("SECRET"), "{console}");
+    assert_eq!(outbox(home.path(), "queue").len(), 1);
+
+    let mended = Webhook::start([]);
+    game.server.set_cvar("gametimes_webhook_url", mended.url());
+    assert!(game.server.console_command("gametimes reload"));
+    mended.wait(1);
+    assert_eq!(mended.taken(), [written[0].meta.event_id.as_str()]);
+    console + &game.stop()
+}
+
+#[test]
+fn a_name_that_nobody_knows() {
+    let console = a_round_that_waits_for("http://gametimes.invalid/api/webhooks/42/SECRET-TOKEN");
+    let why = [
+        "the host's name is not known",
+        "timeout (resolve)",
+        "network: ",
+    ];
+    let said = |text: &&str| console.contains(&format!("as it should: {text}"));
+    assert!(why.iter().any(said), "{console}");
+}
+
+/// Shows everybody a certificate that nobody trusts; counts the connections, and the bytes of requests that came through.
+struct Impostor {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Impostor {
+    fn start() -> Self {
+        let tls = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls");
+        let read = |name: &str| std::fs::read(tls.join(name)).unwrap();
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(read("self-signed.key.der"));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![read("self-signed.cert.der").into()], key.into())
+            .unwrap();
+        let config = Arc::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let impostor = Self {
+            address: listener.local_addr().unwrap(),
+            connections: Arc::default(),
+            bytes: Arc::default(),
+        };
+        let (connections, bytes) = (impostor.connections.clone(), impostor.bytes.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                connections.fetch_add(1, Ordering::SeqCst);
+                bytes.fetch_add(listen(stream, &config), Ordering::SeqCst);
+            }
+        });
+        impostor
+    }
+}
+
+/// Serves one connection; gives how many bytes came through it.
+fn listen(mut stream: TcpStream, config: &Arc<rustls::ServerConfig>) -> usize {
+    let mut tls = rustls::ServerConnection::new(Arc::clone(config)).unwrap();
+    let mut tls = rustls::Stream::new(&mut tls, &mut stream);
+    let mut request = [0; 4096];
+    match tls.read(&mut request) {
+        Ok(count) => {
+            let _ = tls.write_all(b"HTTP/1.1 204 X\r\ncontent-length: 0\r\n\r\n");
+            count
+        }
+        Err(e) => {
+            assert_ne!(e.kind(), ErrorKind::WouldBlock);
+            0
+        }
+    }
+}
+
+#[test]
+fn a_certificate_that_nobody_trusts() {
+    let impostor = Impostor::start();
+    let url = format!("https://{}/api/webhooks/42/SECRET-TOKEN", impostor.address);
+    let console = a_round_that_waits_for(&url);
+    assert!(console.contains("as it should: TLS: "), "{console}");
+    assert!(console.contains("certificate"), "{console}");
+    assert!(impostor.connections.load(Ordering::SeqCst) >= 2);
+    assert_eq!(
+        impostor.bytes.load(Ordering::SeqCst),
+        0,
+        "not a byte for an impostor"
+    );
+}
+
+#[test]
+fn a_webhook_that_hangs_holds_nothing_up_and_is_asked_again() {
+    let home = tempfile::tempdir().unwrap();
+    let hook = Webhook::start([Act::Slow(Duration::from_secs(3600))]);
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+    let mut console = game.round();
+    hook.wait(1);
+    // It has the first message and does not answer: maps come and go all the same.
+    for _ in 0..3 {
+        console += &game.round();
+    }
+    assert_eq!(common::files(home.path()).len(), 4);
+    assert_eq!(outbox(home.path(), "queue").len(), 4);
+    assert_eq!(hook.requests().len(), 1);
+    assert!(!console.contains("disk is slow"), "{console}");
+    // The client gives up after half a minute.
+    hook.wait(5);
+    game.start();
+    let console = game.after(console, "does not answer as it should: timeout");
+    assert!(!console.contains("internal error"), "{console}");
+    let files = common::files(home.path());
+    let played: Vec<&str> = files.iter().map(|f| f.meta.event_id.as_str()).collect();
+    assert_eq!(hook.taken(), played);
+    game.stop();
+}

@@ -1,0 +1,225 @@
+//! What a server lives through on a bad day: everybody joins at once, clocks jump, somebody spams the console, another
+//! server runs beside it.
+
+mod common;
+#[path = "common/http.rs"]
+mod http;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use common::Match;
+use gametimes_format::check::check;
+use gametimes_standin::Step;
+use http::Webhook;
+
+/// The unix time at which [`Match`] begins.
+const BEGIN_UNIX_MS: i64 = 1_795_000_000_000;
+
+#[test]
+fn sixty_four_players_who_join_and_leave_at_once_are_all_counted() {
+    const TIMES: isize = 40;
+    let home = tempfile::tempdir().unwrap();
+    let mut game = Match::new(home.path(), &[("sv_maxclients", "64")]);
+    game.start();
+    game.server.call(5, &[1], []);
+    game.server.call(5, &[2], []);
+    for time in 0..TIMES {
+        // Everybody has another slot each time.
+        let slot_of = |player: isize| (player + time) % 64;
+        for player in 0..64 {
+            let (slot, team) = (slot_of(player), 1 + player % 2);
+            let userinfo = format!("\\cl_guid\\CROWD{player:027}");
+            game.server.set_userinfo(slot as usize, userinfo);
+            let info = format!("n\\p{player}\\t\\{team}");
+            let info = Step::configstring(689 + slot, info);
+            game.server.call(2, &[slot, 1, 0], [info]);
+            let alive = Step::Write(slot, vec![(12, 0), (284, team as i64), (288, 1)]);
+            game.server.call(3, &[slot], [alive]);
+        }
+        game.frame(1000, []);
+        // Each Axis player kills an Allied one; a second later all leave, dead or alive.
+        let kills = (0..64).step_by(2).map(|axis| {
+            let (killer, victim) = (slot_of(axis), slot_of(axis + 1));
+            Step::print(format!(
+                "Kill: {killer} {victim} 9: a killed b by MOD_MP40\n"
+            ))
+        });
+        game.frame(0, kills);
+        game.frame(1000, []);
+        for slot in 0..64 {
+            game.server.call(5, &[slot], []);
+        }
+    }
+    game.finish();
+    let console = game.stop();
+    assert!(!console.contains("events were lost"), "{console}");
+    let file = common::files(home.path()).pop().unwrap();
+    assert_eq!(check(&file), []);
+    let crowd: Vec<_> = file
+        .meta
+        .spawn_stats
+        .iter()
+        .filter(|s| s.guid.starts_with("CROWD"))
+        .collect();
+    assert_eq!(crowd.len(), 64);
+    let times = TIMES as i64;
+    for s in crowd {
+        let allied = s.team == 2;
+        let figures = (
+            s.spawns,
+            s.deaths,
+            s.kills,
+            s.played_ms,
+            s.dead_ms,
+            s.denied_ms,
+        );
+        let expected = match allied {
+            true => (TIMES as u32, TIMES as u32, 0, times * 2000, times * 1000, 0),
+            false => (TIMES as u32, 0, TIMES as u32, times * 2000, 0, times * 1000),
+        };
+        assert_eq!(figures, expected, "{s:?}");
+    }
+    assert!(file.meta.teams.axis.is_empty() && file.meta.teams.allies.is_empty());
+}
+
+#[test]
+fn a_clock_set_forward_and_back_again_in_a_pause_leaves_sound_times() {
+    let home = tempfile::tempdir().unwrap();
+    let mut game = Match::new(home.path(), &[]);
+    game.start();
+    game.frame(10_000, []);
+    game.frame(0, [Step::configstring(32, "16")]);
+    game.skip(86_400_000 * 365);
+    game.frame(5000, []);
+    game.frame(0, [Step::configstring(32, "0")]);
+    game.skip(-86_400_000 * 365);
+    game.frame(10_000, []);
+    game.finish();
+    let console = game.stop();
+    assert!(console.contains("clock was set"), "{console}");
+    let file = common::files(home.path()).pop().unwrap();
+    assert_eq!(check(&file), []);
+    let m = &file.meta;
+    assert_eq!((m.duration_ms, m.pause_seconds), (21_000, 5));
+    assert_eq!(m.round_start_unix, BEGIN_UNIX_MS / 1000);
+    assert_eq!(m.round_end_unix - m.round_start_unix, 26);
+}
+
+#[test]
+fn a_clock_set_in_the_warmup_makes_no_warmup_of_years() {
+    let home = tempfile::tempdir().unwrap();
+    let mut game = Match::new(home.path(), &[]);
+    game.at(946_684_800_000); // 2000-01-01, as after a boot without a battery
+    game.server.set_cvar("gamestate", "2");
+    game.server.load().unwrap();
+    game.server.set_unix_ms(946_684_800_000);
+    game.server.call(0, &[0, 7, 0, 1, 283_010_000], []);
+    game.server.call(1, &[1], []);
+    game.server.unload();
+    game.at(BEGIN_UNIX_MS);
+    game.round();
+    let file = common::files(home.path()).pop().unwrap();
+    assert_eq!(check(&file), []);
+    assert_eq!(file.meta.warmup_seconds, 0);
+}
+
+#[test]
+fn a_console_that_asks_for_the_status_all_the_time_costs_no_event() {
+    let home = tempfile::tempdir().unwrap();
+    let hook = Webhook::start([]);
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+    game.start();
+    for n in 0..20 {
+        // More in one moment than events that can wait.
+        for _ in 0..2000 {
+            assert!(game.server.console_command("gametimes status"));
+        }
+        let killed = Step::print("Kill: 2 1 9: p2 killed p1 by MOD_MP40\n");
+        game.frame(1000, [killed]);
+        game.frame(1000, [Step::Write(1, vec![(288, 2 + n)])]);
+    }
+    game.finish();
+    let console = game.stop();
+    assert!(!console.contains("lost"), "{console}");
+    let file = common::files(home.path()).pop().unwrap();
+    let figures: Vec<_> = file
+        .meta
+        .spawn_stats
+        .iter()
+        .map(|s| (s.deaths, s.spawns, s.dead_ms, s.kills))
+        .collect();
+    assert_eq!(figures, [(20, 21, 20_000, 0), (0, 1, 0, 20)]);
+    hook.wait(1);
+    game.start();
+    game.server.console_command("gametimes status");
+    game.console_with("webhook 1: sent");
+    game.stop();
+}
+
+/// Rounds that each of two servers plays.
+const ROUNDS: usize = 10;
+
+/// In a process of its own: one of two servers. Not a test of its own: `two_servers_...` starts it.
+#[test]
+#[ignore = "started by two_servers_with_one_home_lose_nothing_and_double_nothing"]
+fn one_of_two_servers() {
+    let var = |name| std::env::var(name).unwrap();
+    let cvars = [
+        ("gametimes_webhook_url", var("GAMETIMES_TEST_WEBHOOK")),
+        ("net_port", var("GAMETIMES_TEST_PORT")),
+        ("gametimes_dir", var("GAMETIMES_TEST_FOLDER")),
+    ];
+    let cvars: Vec<_> = cvars.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    let home = tempfile::tempdir().unwrap();
+    let mut game = Match::new(home.path(), &cvars);
+    let mut console = String::new();
+    for _ in 0..ROUNDS {
+        console += &game.round();
+    }
+    let folder = var("GAMETIMES_TEST_FOLDER");
+    // A server that goes on running sends what waits.
+    let queues = || {
+        let instances = std::fs::read_dir(Path::new(&folder).join("outbox")).unwrap();
+        let waiting = instances.map(|i| i.unwrap().path().join("queue"));
+        waiting
+            .map(|q| std::fs::read_dir(q).map_or(0, Iterator::count))
+            .sum::<usize>()
+    };
+    while queues() > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(!console.contains("cannot be"), "{console}");
+}
+
+/// Both write into one folder, play the same map, and end each round in the same second as the other.
+#[test]
+fn two_servers_with_one_home_lose_nothing_and_double_nothing() {
+    for ports in [["27960", "27961"], ["27960", "27960"]] {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("legacy/gametimes");
+        let hook = Webhook::start([]);
+        let servers = ports.map(|port| {
+            Command::new(std::env::current_exe().unwrap())
+                .args(["--ignored", "--exact", "one_of_two_servers"])
+                .env("GAMETIMES_TEST_WEBHOOK", hook.url())
+                .env("GAMETIMES_TEST_PORT", port)
+                .env("GAMETIMES_TEST_FOLDER", &folder)
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap()
+        });
+        for mut server in servers {
+            assert!(server.wait().unwrap().success(), "{ports:?}");
+        }
+        let files = common::files(home.path());
+        assert_eq!(files.len(), 2 * ROUNDS, "{ports:?}");
+        let mut ids: Vec<String> = files.into_iter().map(|f| f.meta.event_id).collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 2 * ROUNDS, "{ports:?}");
+        let mut taken = hook.taken();
+        taken.sort();
+        assert_eq!(taken, ids, "{ports:?}");
+    }
+}

@@ -1,0 +1,135 @@
+//! `cargo xtask fuzz`: the fuzz targets, one after the other.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::run::{cargo, root, target};
+
+/// All targets; what each checks stands in `fuzz/checks/`.
+const TARGETS: [&str; 7] = [
+    "prints",
+    "settings",
+    "outbox",
+    "boundary",
+    "stats_file",
+    "gametimes_file",
+    "message",
+];
+/// How often a line of progress is shown.
+const PROGRESS_EVERY: Duration = Duration::from_secs(15);
+
+/// Feeds damaged and made-up input to everything that reads foreign bytes, guided by the code's coverage. Needs cargo-fuzz and
+/// a C++ compiler, no nightly Rust.
+#[derive(Debug, clap::Args)]
+pub struct Fuzz {
+    /// How long each target runs.
+    #[arg(long, default_value_t = 60, value_name = "N")]
+    seconds: u64,
+    /// The targets to run instead of all.
+    #[arg(value_parser = TARGETS)]
+    targets: Vec<String>,
+}
+
+/// What came of a target.
+struct Outcome {
+    target: String,
+    executions: u64,
+    seconds: u64,
+    crashed: bool,
+}
+
+impl Fuzz {
+    /// # Errors
+    /// A line for people: what is missing, or which targets crashed.
+    pub fn run(self) -> Result<(), String> {
+        let installed = cargo(&["fuzz", "--version"]).output();
+        if !installed.is_ok_and(|o| o.status.success()) {
+            return Err(
+                "cargo-fuzz is not installed:\n  cargo install --locked cargo-fuzz".to_owned(),
+            );
+        }
+        let targets = match self.targets.is_empty() {
+            true => TARGETS.map(str::to_owned).to_vec(),
+            false => self.targets,
+        };
+        let mut outcomes = Vec::new();
+        for target in &targets {
+            outcomes.push(fuzz(target, self.seconds)?);
+        }
+        println!("\n| target | executions | seconds | result |\n| --- | ---: | ---: | --- |");
+        for o in &outcomes {
+            let result = if o.crashed { "CRASHED" } else { "no crash" };
+            println!(
+                "| {} | {} | {} | {result} |",
+                o.target, o.executions, o.seconds
+            );
+        }
+        let crashed = outcomes.iter().filter(|o| o.crashed).count();
+        match crashed {
+            0 => Ok(()),
+            n => Err(format!(
+                "{n} targets crashed; the inputs are in fuzz/artifacts/"
+            )),
+        }
+    }
+}
+
+fn fuzz(target_name: &str, seconds: u64) -> Result<Outcome, String> {
+    eprintln!("fuzz {target_name}: building");
+    let corpus = target().join("fuzz/corpus").join(target_name);
+    std::fs::create_dir_all(&corpus).map_err(|e| format!("{}: {e}", corpus.display()))?;
+    let mut command = cargo(&["fuzz", "run", "--sanitizer", "none", "--target-dir"]);
+    command
+        .arg(target().join("fuzz"))
+        .arg(target_name)
+        .arg(&corpus)
+        .arg(root().join("fuzz/seeds").join(target_name))
+        .args(["--", "-print_final_stats=1", "-timeout=60"])
+        .arg(format!("-max_total_time={seconds}"))
+        .stderr(Stdio::piped());
+    keep_in_memory(&mut command);
+    let mut child = command.spawn().map_err(|e| e.to_string())?;
+    let mut began = None::<Instant>;
+    let mut shown = None::<Instant>;
+    let mut executions = 0;
+    for line in BufReader::new(child.stderr.take().expect("piped")).lines() {
+        let Ok(line) = line else { continue };
+        if let Some(count) = line.strip_prefix("stat::number_of_executed_units:") {
+            executions = count.trim().parse().unwrap_or(0);
+        } else if line.starts_with("stat::") {
+        } else if line.starts_with('#') {
+            let seconds = began.get_or_insert_with(Instant::now).elapsed().as_secs();
+            if shown.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
+                shown = Some(Instant::now());
+                eprintln!("fuzz {target_name}: {seconds:4} s {}", line.trim());
+            }
+        } else if began.is_some()
+            || line.starts_with("error")
+            || line.contains("Compiling gametimes")
+        {
+            // Of a crash, or of a build that failed, every word.
+            eprintln!("{line}");
+        }
+    }
+    let status = child.wait().map_err(|e| e.to_string())?;
+    let Some(began) = began else {
+        return Err(format!(
+            "{target_name} cannot be built or started: {status}"
+        ));
+    };
+    Ok(Outcome {
+        target: target_name.to_owned(),
+        executions,
+        seconds: began.elapsed().as_secs(),
+        crashed: !status.success(),
+    })
+}
+
+/// Temporary folders in memory, where there is such a place: two of the targets write files all the time.
+fn keep_in_memory(command: &mut Command) {
+    if Path::new("/dev/shm").is_dir() {
+        command.env("TMPDIR", "/dev/shm");
+    }
+}

@@ -1,0 +1,311 @@
+//! `cargo xtask soak`: a day of matches in some minutes, against a webhook that is having a bad one. Nothing may grow.
+
+#[path = "../../tests/common/http.rs"]
+mod http;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use gametimes_standin::play::Player;
+use gametimes_standin::tape::{Bytes, Line};
+use gametimes_standin::{Server, Tape};
+use http::{Act, TAKEN, Webhook};
+
+use crate::run::{build_module, root};
+use crate::valgrind::TAPES;
+
+/// The pause between two recorded matches, as between two maps.
+const BETWEEN_MS: i64 = 20_000;
+/// The server waits for its outbox when more than so many messages are in it: only the day is compressed, not Discord.
+const QUEUE_LIMIT: usize = 60;
+/// How much the memory of the last third may exceed that of the second, in KiB: what a heap varies by.
+const NOISE_KIB: u64 = 1024;
+
+/// Plays the recorded matches in a loop through one server process, with all its maps loaded and unloaded, and posts every
+/// round to a webhook that refuses, hangs, cuts off and talks nonsense. Fails when memory, threads or descriptors grow, or
+/// when a round is lost.
+#[derive(Debug, clap::Args)]
+pub struct Soak {
+    /// Hours of match time.
+    #[arg(long, default_value_t = 24)]
+    hours: u32,
+}
+
+/// The server of a soak, in a process of its own.
+#[derive(Debug, clap::Args)]
+pub struct SoakServer {
+    #[arg(long)]
+    module: PathBuf,
+    #[arg(long)]
+    home: PathBuf,
+    #[arg(long)]
+    webhook: String,
+    #[arg(long)]
+    hours: u32,
+}
+
+/// What a server process holds at the end of an hour.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    rss_kib: u64,
+    threads: usize,
+    descriptors: usize,
+    rounds: usize,
+    waiting: usize,
+}
+
+impl Soak {
+    /// # Errors
+    /// A line for people: what grew or was lost.
+    pub fn run(self) -> Result<(), String> {
+        let module = build_module()?;
+        let home = tempfile::tempdir().map_err(|e| e.to_string())?;
+        let hook = Webhook::start(hostile(self.hours as usize * 200));
+        let began = Instant::now();
+        let mut server = Command::new(std::env::current_exe().map_err(|e| e.to_string())?)
+            .args(["soak-server", "--webhook", &hook.url()])
+            .args(["--hours", &self.hours.to_string()])
+            .arg("--module")
+            .arg(module)
+            .arg("--home")
+            .arg(home.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|e| e.to_string())?;
+        println!(
+            "| hour | memory KiB | threads | descriptors | rounds written | messages waiting | posts | taken |"
+        );
+        println!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+        let mut samples = Vec::new();
+        for line in BufReader::new(server.stdout.take().expect("piped")).lines() {
+            let line = line.map_err(|e| e.to_string())?;
+            if line != "hour" {
+                println!("server: {line}");
+                continue;
+            }
+            let sample = Sample::take(server.id(), home.path())?;
+            samples.push(sample);
+            let requests = hook.requests();
+            println!(
+                "| {} | {} | {} | {} | {} | {} | {} | {} |",
+                samples.len(),
+                sample.rss_kib,
+                sample.threads,
+                sample.descriptors,
+                sample.rounds,
+                sample.waiting,
+                requests.len(),
+                requests.iter().filter(|r| r.taken).count()
+            );
+        }
+        let status = server.wait().map_err(|e| e.to_string())?;
+        println!(
+            "\n{} hours in {} seconds",
+            self.hours,
+            began.elapsed().as_secs()
+        );
+        if !status.success() {
+            return Err(format!("the server ended with {status}"));
+        }
+        nothing_is_lost(home.path(), &hook)?;
+        nothing_grew(&samples)
+    }
+}
+
+impl Sample {
+    fn take(process: u32, home: &Path) -> Result<Self, String> {
+        let process = Path::new("/proc").join(process.to_string());
+        let status = std::fs::read_to_string(process.join("status")).map_err(|e| e.to_string())?;
+        let rss = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+        let rss = rss.and_then(|l| l.split_whitespace().next()?.parse().ok());
+        let folder = home.join("legacy/gametimes");
+        Ok(Self {
+            rss_kib: rss.ok_or("no VmRSS in /proc")?,
+            threads: count(&process.join("task")),
+            descriptors: count(&process.join("fd")),
+            rounds: names(&folder).filter(|n| n.ends_with(".json")).count(),
+            waiting: count(&queue(home)),
+        })
+    }
+}
+
+fn names(folder: &Path) -> impl Iterator<Item = String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|e| e.file_name().into_string().ok())
+}
+
+fn count(folder: &Path) -> usize {
+    std::fs::read_dir(folder).map_or(0, Iterator::count)
+}
+
+fn outbox(home: &Path) -> PathBuf {
+    let outbox = home.join("legacy/gametimes/outbox");
+    let instance = names(&outbox).next();
+    outbox.join(instance.unwrap_or_default())
+}
+
+fn queue(home: &Path) -> PathBuf {
+    outbox(home).join("queue")
+}
+
+/// Every round that was written was taken once, or lies in `rejected/` because the webhook refused it for good.
+fn nothing_is_lost(home: &Path, hook: &Webhook) -> Result<(), String> {
+    let folder = home.join("legacy/gametimes");
+    let mut rounds = BTreeSet::new();
+    for name in names(&folder).filter(|n| n.ends_with(".json")) {
+        let bytes = std::fs::read(folder.join(&name)).map_err(|e| format!("{name}: {e}"))?;
+        let file: gametimes_format::GametimesFile =
+            serde_json::from_slice(&bytes).map_err(|e| format!("{name}: {e}"))?;
+        rounds.insert(file.meta.event_id);
+    }
+    let taken = hook.taken();
+    let unique: BTreeSet<String> = taken.iter().cloned().collect();
+    let rejected: Vec<String> = names(&outbox(home).join("rejected"))
+        .filter(|n| n.ends_with(".json"))
+        .collect();
+    let lost: Vec<&String> = rounds
+        .difference(&unique)
+        .filter(|id| !rejected.iter().any(|name| name.contains(id.as_str())))
+        .collect();
+    println!(
+        "{} rounds, {} messages taken ({} of them again), {} refused for good, {} lost",
+        rounds.len(),
+        unique.len(),
+        taken.len() - unique.len(),
+        rejected.len(),
+        lost.len()
+    );
+    if lost.is_empty() && rounds.len() == unique.len() + rejected.len() {
+        Ok(())
+    } else {
+        Err(format!("messages were lost: {lost:?}"))
+    }
+}
+
+/// The last third of the day against the second: by then everything has its size.
+fn nothing_grew(samples: &[Sample]) -> Result<(), String> {
+    let third = samples.len() / 3;
+    if third == 0 {
+        println!("too short to tell whether anything grows");
+        return Ok(());
+    }
+    let (second, last) = (
+        &samples[third..2 * third],
+        &samples[samples.len() - third..],
+    );
+    let median = |samples: &[Sample]| {
+        let mut rss: Vec<u64> = samples.iter().map(|s| s.rss_kib).collect();
+        rss.sort_unstable();
+        rss[rss.len() / 2]
+    };
+    let most = |samples: &[Sample], of: fn(&Sample) -> usize| samples.iter().map(of).max();
+    println!(
+        "memory: median {} KiB in the second third, {} KiB in the last",
+        median(second),
+        median(last)
+    );
+    for (what, grew) in [
+        ("memory", median(last) > median(second) + NOISE_KIB),
+        (
+            "threads",
+            most(last, |s| s.threads) > most(second, |s| s.threads),
+        ),
+        (
+            "descriptors",
+            most(last, |s| s.descriptors) > most(second, |s| s.descriptors),
+        ),
+    ] {
+        if grew {
+            return Err(format!("{what} grew"));
+        }
+    }
+    Ok(())
+}
+
+/// What the webhook does with the posts of the day, always the same for the same length.
+fn hostile(length: usize) -> Vec<Act> {
+    const LIMITED: Act = Act::Answer(
+        429,
+        "",
+        r#"{"message":"limited","retry_after":0.4,"global":false}"#,
+    );
+    const INVALID: Act = Act::Answer(400, "", r#"{"message":"Invalid Form Body","code":50035}"#);
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        match random >> 32 & 0xff {
+            0..16 => Act::Answer(500, "", ""),
+            16..22 => Act::Answer(502, "", "<html>bad gateway</html>"),
+            22..38 => LIMITED,
+            38..46 => Act::Refuse,
+            46..54 => Act::CutHeaders,
+            54..62 => Act::CutBody,
+            62..70 => Act::Garbage,
+            70..78 => Act::Slow(Duration::from_secs(2)),
+            78..88 => INVALID,
+            88 => Act::Slow(Duration::from_secs(100)), // longer than the module waits
+            _ => TAKEN,
+        }
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+impl SoakServer {
+    /// # Errors
+    /// A line for people.
+    pub fn run(self) -> Result<(), String> {
+        let tapes = TAPES
+            .map(|name| Tape::read(&root().join(format!("tests/data/tapes/{name}.tape.jsonl.gz"))));
+        let mut tapes = tapes.into_iter().collect::<Result<Vec<_>, _>>()?;
+        for line in tapes.iter_mut().flat_map(|tape| &mut tape.lines) {
+            // They were recorded on several servers; here they are one's.
+            if let Line::Cvars { values } = line {
+                values.insert("net_port".to_owned(), Bytes(b"27960".to_vec()));
+            }
+        }
+        let mut server = Server::new(&self.module, &self.home, &self.home.join("base"))?;
+        server.set_cvar("gametimes_webhook_url", &self.webhook);
+        server.set_cvar("gametimes_min_seconds", "0");
+        server.set_cvar("gametimes_keep_days", "0");
+        let begin_ms = 1_795_000_000_000;
+        let mut now_ms = begin_ms;
+        let mut hours = 0;
+        for tape in tapes.iter().cycle() {
+            let mut player = Player::new(tape, false).starting_at(now_ms);
+            while player.step(&mut server, |_| {})? {}
+            now_ms = player.unix_ms() + BETWEEN_MS;
+            for line in server.take_console().lines() {
+                if ["internal error", "were lost", "cannot be", "disk is slow"]
+                    .iter()
+                    .any(|bad| line.contains(bad))
+                {
+                    println!("{line}");
+                }
+            }
+            wait_for(&self.home, QUEUE_LIMIT);
+            while hours < (now_ms - begin_ms) / 3_600_000 {
+                hours += 1;
+                println!("hour");
+                std::thread::sleep(Duration::from_millis(200)); // a moment to be looked at
+            }
+            if hours >= i64::from(self.hours) {
+                break;
+            }
+        }
+        wait_for(&self.home, 0);
+        Ok(())
+    }
+}
+
+/// Until no more than so many messages wait.
+fn wait_for(home: &Path, messages: usize) {
+    let until = Instant::now() + Duration::from_secs(900);
+    while count(&queue(home)) > messages && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
