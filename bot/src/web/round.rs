@@ -9,6 +9,7 @@ use super::{PageError, ms, number, player_link, seconds, share, show};
 use crate::api::{App, find_round};
 use crate::args;
 use crate::chart::{self, Chart, Theme};
+use crate::files::stats::minutes_seconds;
 use crate::store::read::{Player, RoundDetail, RoundSummary};
 use crate::store::{Store, StoreError};
 use crate::words;
@@ -124,6 +125,8 @@ async fn compare(
         "stats_winner_team",
         "stats_defender_team",
         "stats_playtime_ms",
+        "actual_time",
+        "time_limit",
     ];
     let sql = format!(
         "SELECT {} FROM rounds r WHERE r.id = $1",
@@ -138,12 +141,19 @@ async fn compare(
         differs: said.is_some() && happened != said,
     };
     let happened = round.actual_duration_seconds;
-    let wrong = is_wrong(happened, said(0));
+    let written = |i| row.as_ref().and_then(|row| row.text(i)).unwrap_or_default();
+    // A time that no round can have is not stored as one.
+    let impossible = said(0).is_none() && minutes_seconds(written(4)).is_some();
+    let wrong = impossible || is_wrong(happened, said(0));
     let lines = vec![
         Comparison {
             what: "Duration",
             happened: seconds(happened),
-            said: seconds(said(0)),
+            said: if impossible {
+                format!("{} (limit {})", written(4), written(5))
+            } else {
+                seconds(said(0))
+            },
             differs: wrong,
         },
         Comparison {
@@ -156,6 +166,7 @@ async fn compare(
         team("Defender", round.defender_team, said(2)),
     ];
     let why = wrong.then(|| match round.end_reason.as_deref() {
+        _ if impossible => "No round is longer than its limit. The stats file was saved while the server shut down, on a clock that ran backwards.".to_owned(),
         Some("surrender") => "The stats file shows the stopwatch target. After a surrender that is the full limit, however short the round was.".to_owned(),
         Some("server_quit" | "server_crash" | "map_change" | "map_restart") => {
             "The round was cut off, so the stats file shows the full limit.".to_owned()
