@@ -1,11 +1,14 @@
 //! What the API and the pages read.
 
+use std::collections::{BTreeSet, HashMap};
+
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::Store;
+use super::apply::placeholders;
 use super::database::StoreError;
-use super::value::Row;
+use super::value::{Row, Value};
 use crate::args;
 
 /// A round, as lists show it.
@@ -386,11 +389,51 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn timeline(&self, round_id: i64) -> Result<Json, StoreError> {
-        let sql = "SELECT f.timeline FROM gametimes_facts f JOIN gametimes_groups g ON g.id = f.group_id \
-                   WHERE g.round_id = $1 AND f.timeline IS NOT NULL ORDER BY LENGTH(f.timeline) DESC, f.identity LIMIT 1";
-        let row = self.database.row(sql, args![round_id]).await?;
-        let timeline = row.and_then(|row| serde_json::from_slice(row.bytes(0)).ok());
+        let bytes = self.timelines(&BTreeSet::from([round_id])).await?;
+        let timeline = bytes
+            .get(&round_id)
+            .and_then(|bytes| serde_json::from_slice(bytes).ok());
         Ok(timeline.unwrap_or_else(|| Json::Array(Vec::new())))
+    }
+
+    /// The timelines of several rounds, as JSON; rounds without one are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn timelines(
+        &self,
+        round_ids: &BTreeSet<i64>,
+    ) -> Result<HashMap<i64, Vec<u8>>, StoreError> {
+        let mut timelines = HashMap::new();
+        if round_ids.is_empty() {
+            return Ok(timelines);
+        }
+        let ids: Vec<Value> = round_ids.iter().map(|id| (*id).into()).collect();
+        let sql = format!(
+            "SELECT g.round_id, f.timeline FROM gametimes_groups g JOIN gametimes_facts f ON f.group_id = g.id \
+             WHERE g.round_id IN ({}) AND f.timeline IS NOT NULL ORDER BY LENGTH(f.timeline) DESC, f.identity",
+            placeholders(ids.len())
+        );
+        for row in self.database.rows(&sql, &ids).await? {
+            timelines
+                .entry(row.int(0).unwrap_or_default())
+                .or_insert_with(|| row.bytes(1).to_vec());
+        }
+        Ok(timelines)
+    }
+}
+
+impl Store {
+    /// SQL for the rows of `lua_spawn_stats` of one player, latest first, 100 at most. `$1` is the guid, of which the first 8
+    /// digits count, or the whole `name:...` of a client without one.
+    pub fn spawns_of_player(&self, columns: &[&str]) -> String {
+        // The first 8 characters of a `name:...` hold 3 digits of its hash, so the index serves both kinds.
+        format!(
+            "SELECT {} FROM lua_spawn_stats s WHERE UPPER(SUBSTR(s.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8)) \
+             AND ($1 NOT LIKE 'name:%' OR s.player_guid = $1) \
+             ORDER BY s.round_end_unix DESC, s.id DESC LIMIT 100",
+            self.select("lua_spawn_stats", "s", columns)
+        )
     }
 }
 
