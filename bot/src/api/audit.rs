@@ -1,14 +1,19 @@
 //! The recorder's times dead beside those of the stats files, and why they differ.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use gametimes_format::{EventKind, Pause, TimelineEvent};
 use serde::Serialize;
 
 use crate::args;
-use crate::store::value::Row;
+use crate::store::apply::placeholders;
+use crate::store::value::{Row, Value};
 use crate::store::{Store, StoreError};
 
+/// How many samples are shown at most.
+const SAMPLES_MAX: usize = 25;
+/// How many of one round before others have had their turn.
+const OF_ROUND_MAX: usize = 5;
 /// The stats file rounds times to a tenth of a minute, so a difference up to this tells nothing.
 const ROUNDING_SECONDS: i64 = 6;
 
@@ -19,7 +24,7 @@ pub struct SpawnAudit {
     pub status: String,
     /// How many rows have which flag.
     pub summary: Summary,
-    /// Flagged rows, 25 at most.
+    /// Flagged rows, 25 at most: the most telling first, of as many rounds as possible.
     pub samples: Vec<Sample>,
     /// What was asked.
     pub params: Params,
@@ -160,24 +165,22 @@ pub async fn spawn_audit(
         }
         summary.checked += 1;
         let sample = compare(&row, diff_seconds, &mut summary);
-        if !sample.flags.is_empty() && samples.len() < 25 {
+        if !sample.flags.is_empty() {
             samples.push((sample, row));
         }
     }
-    let mut rounds: HashMap<i64, (Vec<Pause>, Vec<TimelineEvent>)> = HashMap::new();
+    let mut samples = most_telling(samples);
+    let ids: BTreeSet<i64> = samples.iter().filter_map(|(s, _)| s.round_id).collect();
+    let rounds = evidence(store, ids).await?;
+    let nothing = Told::default();
     for (sample, row) in &mut samples {
-        let (pauses, timeline) = match sample.round_id {
-            None => &mut (Vec::new(), Vec::new()),
-            Some(id) => match rounds.entry(id) {
-                std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::hash_map::Entry::Vacant(entry) => {
-                    entry.insert(evidence(store, id).await?)
-                }
-            },
-        };
+        let Told { pauses, timeline } = sample
+            .round_id
+            .and_then(|id| rounds.get(&id))
+            .unwrap_or(&nothing);
         sample.reason = if sample.round_id.is_none() {
             "the round is not linked".into()
-        } else if row.int(12).is_none() && row.text(20).is_none_or(str::is_empty) {
+        } else if has_no_file(row) {
             "no stats file".into()
         } else if row.int(12).is_none() {
             "player missing on one side: not in the stats file".into()
@@ -263,22 +266,80 @@ fn compare(row: &Row, diff_seconds: i64, summary: &mut Summary) -> Sample {
     }
 }
 
+/// The round has no stats file, which is then missing for each of its players.
+fn has_no_file(row: &Row) -> bool {
+    row.int(12).is_none() && row.text(20).is_none_or(str::is_empty)
+}
+
+/// Chooses what is shown. Differences between two times come first, then players that one side lacks, then rounds that lack a
+/// side as a whole: of these one player tells all. In each kind the rounds take turns, the largest difference of each first,
+/// so that one round cannot push out the others.
+fn most_telling(samples: Vec<(Sample, Row)>) -> Vec<(Sample, Row)> {
+    let kind = |sample: &Sample, row: &Row| {
+        let is = |flag: &str| sample.flags.iter().any(|f| f == flag);
+        if is("diff_gt_threshold") || is("dead_gt_played") {
+            0
+        } else if sample.round_id.is_some() && !has_no_file(row) {
+            1
+        } else {
+            2
+        }
+    };
+    let mut ranked: Vec<(i32, (Sample, Row))> = samples
+        .into_iter()
+        .map(|(sample, row)| (kind(&sample, &row), (sample, row)))
+        .collect();
+    // Stable: what is latest comes first of equals.
+    ranked.sort_by_key(|(kind, (sample, _))| (*kind, std::cmp::Reverse(sample.diff_seconds)));
+    let mut turns: HashMap<(i32, String, i64), usize> = HashMap::new();
+    let mut turned: Vec<_> = ranked
+        .into_iter()
+        .map(|(kind, (sample, row))| {
+            let round = (kind, sample.match_id.clone(), sample.round_number);
+            let turn = turns.entry(round).or_default();
+            *turn += 1;
+            let most = if kind == 2 { 1 } else { OF_ROUND_MAX };
+            ((*turn > most, kind, *turn), (sample, row))
+        })
+        .collect();
+    turned.sort_by_key(|(rank, _)| *rank);
+    turned.truncate(SAMPLES_MAX);
+    turned.into_iter().map(|(_, sample)| sample).collect()
+}
+
+/// What the recorder tells of a round, for the reasons.
+#[derive(Default)]
+struct Told {
+    pauses: Vec<Pause>,
+    timeline: Vec<TimelineEvent>,
+}
+
 async fn evidence(
     store: &Store,
-    round_id: i64,
-) -> Result<(Vec<Pause>, Vec<TimelineEvent>), StoreError> {
-    let column = store.select("lua_round_teams", "t", &["lua_pause_events"]);
-    let sql = format!("SELECT {column} FROM lua_round_teams t WHERE t.round_id = $1");
-    let pauses = match store.has("lua_round_teams") {
-        true => store.database.row(&sql, args![round_id]).await?,
-        false => None,
-    };
-    let pauses = pauses.map(|row| row.json(0)).unwrap_or_default();
-    let timeline = store.timeline(round_id).await?;
-    Ok((
-        serde_json::from_value(pauses).unwrap_or_default(),
-        serde_json::from_value(timeline).unwrap_or_default(),
-    ))
+    round_ids: BTreeSet<i64>,
+) -> Result<HashMap<i64, Told>, StoreError> {
+    let mut told: HashMap<i64, Told> = HashMap::new();
+    if round_ids.is_empty() {
+        return Ok(told);
+    }
+    if store.has("lua_round_teams") {
+        let ids: Vec<Value> = round_ids.iter().map(|id| (*id).into()).collect();
+        let sql = format!(
+            "SELECT t.round_id, {} FROM lua_round_teams t WHERE t.round_id IN ({})",
+            store.select("lua_round_teams", "t", &["lua_pause_events"]),
+            placeholders(ids.len())
+        );
+        for row in store.database.rows(&sql, &ids).await? {
+            told.entry(row.int(0).unwrap_or_default())
+                .or_default()
+                .pauses = serde_json::from_value(row.json(1)).unwrap_or_default();
+        }
+    }
+    for (id, timeline) in store.timelines(&round_ids).await? {
+        told.entry(id).or_default().timeline =
+            serde_json::from_slice(&timeline).unwrap_or_default();
+    }
+    Ok(told)
 }
 
 /// The most likely reason: first what is marked, then what explains the difference to within the rounding.
