@@ -146,23 +146,21 @@ pub async fn spawn_audit(
         "round_start_unix",
         "recorder",
     ];
+    // Two players of a stats file can share the first 8 digits: the first of them counts. The subquery looks into one round at
+    // a time; a plain join is worked out over the whole table where PostgreSQL has no statistics yet, as after a backfill.
+    // `+ 0` keeps it from walking the ids to find the least.
     let sql = format!(
         "SELECT {}, {}, {} FROM (SELECT * FROM lua_spawn_stats ORDER BY id DESC LIMIT $1) s \
-         LEFT JOIN player_comprehensive_stats p ON p.round_id = s.round_id \
-         AND UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR(s.player_guid, 1, 8)) \
-         LEFT JOIN rounds r ON r.id = s.round_id ORDER BY s.id DESC, p.id",
+         LEFT JOIN player_comprehensive_stats p ON p.id = (SELECT MIN(q.id + 0) FROM player_comprehensive_stats q \
+         WHERE q.round_id = s.round_id AND UPPER(SUBSTR(q.player_guid, 1, 8)) = UPPER(SUBSTR(s.player_guid, 1, 8))) \
+         LEFT JOIN rounds r ON r.id = s.round_id ORDER BY s.id DESC",
         store.select("lua_spawn_stats", "s", &spawns),
         store.select("player_comprehensive_stats", "p", &players),
         store.select("rounds", "r", &rounds),
     );
     let mut summary = Summary::default();
     let mut samples: Vec<(Sample, Row)> = Vec::new();
-    let mut last = None;
     for row in store.database.rows(&sql, args![limit]).await? {
-        // Two players of a stats file can share the first 8 digits: the first of them counts.
-        if std::mem::replace(&mut last, row.int(0)) == row.int(0) {
-            continue;
-        }
         summary.checked += 1;
         let sample = compare(&row, diff_seconds, &mut summary);
         if !sample.flags.is_empty() {
