@@ -4,6 +4,7 @@ pub mod audit;
 pub mod diagnostics;
 mod handlers;
 mod query;
+mod reasons;
 
 pub(crate) use handlers::find as find_round;
 pub(crate) use query::Parameters;
