@@ -9,7 +9,7 @@ use tokio::time;
 use tracing::{error, info, warn};
 
 use crate::status::Status;
-use crate::store::{Arrival, Content, Store, StoreError};
+use crate::store::{Arrival, Content, Store};
 
 /// How many arrivals wait at most; then sources wait.
 const QUEUE: usize = 512;
@@ -54,7 +54,11 @@ async fn write(
     let mut batch = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut batch, BATCH).await > 0 {
         let mut wait = Duration::from_millis(200);
-        while let Err(error) = apply_all(&store, &batch, &status).await {
+        let applied = loop {
+            let error = match store.apply_each(&batch).await {
+                Ok(applied) => break applied,
+                Err(error) => error,
+            };
             error!(
                 "storing {} arrival(s): {error}; trying again in {} ms",
                 batch.len(),
@@ -69,65 +73,19 @@ async fn write(
             }
             time::sleep(wait).await;
             wait = (wait * 2).min(Duration::from_secs(15));
+        };
+        if !applied.rounds.is_empty() {
+            info!(
+                "stored: {} new, {} known, {} refused; rounds {:?}",
+                applied.new_facts, applied.repeated, applied.rejected, applied.rounds
+            );
         }
+        status.rounds_changed(applied.rounds.len());
         for arrival in batch.drain(..) {
             status.stored(
                 arrival.source,
                 matches!(arrival.content, Content::Rejected { .. }),
             );
         }
-    }
-}
-
-/// Stores a batch. If the database refuses the data itself, the culprit is found and rejected, so that it does not stop
-/// the others.
-async fn apply_all(store: &Store, batch: &[Arrival], status: &Status) -> Result<(), StoreError> {
-    match store.apply(batch).await {
-        Ok(applied) => {
-            if !applied.rounds.is_empty() {
-                info!(
-                    "stored: {} new, {} known, {} refused; rounds {:?}",
-                    applied.new_facts, applied.repeated, applied.rejected, applied.rounds
-                );
-            }
-            status.rounds_changed(applied.rounds.len());
-            Ok(())
-        }
-        Err(error) if !is_about_data(&error) => Err(error),
-        Err(error) => match batch {
-            [] => Ok(()),
-            [one] => {
-                error!("{} cannot be stored: {error}", one.origin);
-                let rejected = Arrival {
-                    content: Content::Rejected {
-                        reason: error.to_string(),
-                        excerpt: String::new(),
-                    },
-                    ..one.clone()
-                };
-                store.apply(&[rejected]).await.map(drop)
-            }
-            several => {
-                let (first, second) = several.split_at(several.len() / 2);
-                Box::pin(apply_all(store, first, status)).await?;
-                Box::pin(apply_all(store, second, status)).await
-            }
-        },
-    }
-}
-
-/// Whether the same data would fail again: a value out of range, a broken constraint, an unreadable fact.
-fn is_about_data(error: &StoreError) -> bool {
-    match error {
-        StoreError::Content(_) => true,
-        StoreError::Database(sqlx::Error::Database(e)) => {
-            let kind = e.kind();
-            let class = e.code().is_some_and(|code| {
-                code.len() == 5 && (code.starts_with("22") || code.starts_with("23"))
-            });
-            class || !matches!(kind, sqlx::error::ErrorKind::Other)
-        }
-        StoreError::Database(sqlx::Error::Encode(_) | sqlx::Error::Decode(_)) => true,
-        _ => false,
     }
 }

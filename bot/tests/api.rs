@@ -1,17 +1,19 @@
-//! The API: shapes, limits, and what the diagnostics say of the samples.
+//! The API over both databases: shapes, limits, and what the diagnostics say of the samples.
 
 mod support;
+
+use std::io::Write;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use gametimes_bot::config::Secret;
 use gametimes_bot::files::ingest::ingest;
 use gametimes_bot::{Bot, Config};
 use serde_json::{Value, json};
-use support::{config_in, get, get_with, samples};
+use support::{get, get_with, samples};
 
 /// A bot that knows the samples and what the module recorded in the same matches.
-async fn bot_with_samples(edit: impl FnOnce(&mut Config)) -> (Bot, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut config = config_in(&folder);
+async fn bot_with_samples(url: &str, edit: impl FnOnce(&mut Config)) -> Bot {
+    let mut config = Config::with_database(url);
     edit(&mut config);
     let bot = gametimes_bot::start(config).await.unwrap();
     let native = samples().join("../native");
@@ -26,7 +28,7 @@ async fn bot_with_samples(edit: impl FnOnce(&mut Config)) -> (Bot, tempfile::Tem
         (10, 0, 5),
         "{done}"
     );
-    (bot, folder)
+    bot
 }
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -40,9 +42,8 @@ fn keys(value: &Value) -> Vec<&str> {
     keys
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_audit_explains_every_player_whose_time_dead_differs() {
-    let (bot, _folder) = bot_with_samples(|_| ()).await;
+async fn the_audit_explains_every_player_whose_time_dead_differs(url: &str) {
+    let bot = bot_with_samples(url, |_| ()).await;
     let (status, audit) =
         get(&bot.url("/api/diagnostics/spawn-audit?limit=1000&diff_seconds=6")).await;
     assert_eq!(status, 200);
@@ -106,9 +107,36 @@ async fn the_audit_explains_every_player_whose_time_dead_differs() {
     bot.stop().await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_webhook_diagnostics_have_the_shape_that_readers_know() {
-    let (bot, _folder) = bot_with_samples(|_| ()).await;
+/// 40 players of the latest round have no stats file. Shown in the order of the rows they would fill all samples.
+async fn a_round_without_a_stats_file_does_not_push_out_the_differences(url: &str) {
+    let bot = bot_with_samples(url, |_| ()).await;
+    let paths = [samples().join("../native/public40")];
+    ingest(&bot.store, &paths, "", false).await.unwrap();
+    let path = "/api/diagnostics/spawn-audit?limit=1000&diff_seconds=6";
+    let (_, audit) = get(&bot.url(path)).await;
+    assert_eq!(audit["summary"]["checked"], 100);
+    assert_eq!(audit["summary"]["missing_player_stats"], 40);
+    assert_eq!(audit["summary"]["diff_gt_threshold"], 7);
+    let samples = audit["samples"].as_array().unwrap();
+    assert_eq!(samples.len(), 25);
+    let reasons: Vec<&str> = samples
+        .iter()
+        .map(|s| s["reason"].as_str().unwrap())
+        .collect();
+    assert!(!reasons[..7].contains(&"no stats file"), "{reasons:?}");
+    assert!(reasons[7..].iter().all(|r| *r == "no stats file"));
+    // The rounds take turns, each with its largest difference first.
+    let round = |i: usize| samples[i]["match_id"].as_str().unwrap();
+    assert_ne!(round(0), round(1));
+    assert_ne!(round(2), round(3));
+    let difference = |i: usize| samples[i]["diff_seconds"].as_i64().unwrap();
+    assert!(difference(0) >= difference(1) && difference(2) >= difference(3));
+    assert!(difference(0) >= difference(2) && difference(1) >= difference(3));
+    bot.stop().await.unwrap();
+}
+
+async fn the_webhook_diagnostics_have_the_shape_that_readers_know(url: &str) {
+    let bot = bot_with_samples(url, |_| ()).await;
     let (status, body) = get(&bot.url("/api/diagnostics/lua-webhook")).await;
     assert_eq!(
         (status, &body["status"], &body["errors"]),
@@ -181,9 +209,8 @@ async fn the_webhook_diagnostics_have_the_shape_that_readers_know() {
     bot.stop().await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn rounds_players_and_timeline_are_served() {
-    let (bot, _folder) = bot_with_samples(|_| ()).await;
+async fn rounds_players_and_timeline_are_served(url: &str) {
+    let bot = bot_with_samples(url, |_| ()).await;
     let (_, rounds) = get(&bot.url("/api/rounds?map=ROOM1&limit=1")).await;
     assert_eq!(
         (rounds.as_array().unwrap().len(), &rounds[0]["map_name"]),
@@ -214,9 +241,8 @@ async fn rounds_players_and_timeline_are_served() {
     bot.stop().await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn wrong_parameters_are_told_what_is_allowed() {
-    let (bot, _folder) = bot_with_samples(|_| ()).await;
+async fn wrong_parameters_are_told_what_is_allowed(url: &str) {
+    let bot = bot_with_samples(url, |_| ()).await;
     for (path, allowed) in [
         ("/api/diagnostics/spawn-audit?limit=0", "1 to 1000"),
         ("/api/diagnostics/spawn-audit?limit=1001", "1 to 1000"),
@@ -263,11 +289,10 @@ async fn wrong_parameters_are_told_what_is_allowed() {
     bot.stop().await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_asked_for_and_metrics_and_description_are_there() {
+async fn a_token_is_asked_for_and_metrics_and_description_are_there(url: &str) {
     let token = "a-long-enough-token";
-    let (bot, _folder) =
-        bot_with_samples(|config| config.api_token = Some(Secret::new(token))).await;
+    let log = Log::start();
+    let bot = bot_with_samples(url, |config| config.api_token = Some(Secret::new(token))).await;
     for path in ["/api/rounds", "/metrics", "/", "/api/openapi.json"] {
         assert_eq!(get(&bot.url(path)).await.0, 401, "{path}");
         assert_eq!(
@@ -278,6 +303,36 @@ async fn a_token_is_asked_for_and_metrics_and_description_are_there() {
         assert_eq!(get_with(&bot.url(path), Some(token)).await.0, 200, "{path}");
     }
     assert_eq!(get(&bot.url("/api/health")).await.0, 200);
+    let answer = async |authorization: &'static str| {
+        let url = bot.url("/");
+        tokio::task::spawn_blocking(move || {
+            let agent: ureq::Agent = ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .build()
+                .into();
+            let request = agent.get(url).header("Authorization", authorization);
+            let mut response = request.call().unwrap();
+            let ask = response.headers().get("www-authenticate").cloned();
+            let body = response.body_mut().read_to_string().unwrap();
+            (response.status().as_u16(), ask, body)
+        })
+        .await
+        .unwrap()
+    };
+    // admin:a-long-enough-token, as a browser sends it.
+    let (status, _, _) = answer("Basic YWRtaW46YS1sb25nLWVub3VnaC10b2tlbg==").await;
+    assert_eq!(status, 200);
+    // admin:a-long-enough-tokem, the token as user name, and no base64.
+    for wrong in [
+        "Basic YWRtaW46YS1sb25nLWVub3VnaC10b2tlbQ==",
+        "Basic YS1sb25nLWVub3VnaC10b2tlbjo=",
+        "Basic ====",
+    ] {
+        let (status, ask, body) = answer(wrong).await;
+        assert_eq!(status, 401, "{wrong}");
+        assert_eq!(ask.unwrap(), "Basic realm=\"gametimes\"");
+        assert!(!body.contains(token), "{body}");
+    }
     let (_, description) = get_with(&bot.url("/api/openapi.json"), Some(token)).await;
     for path in keys(&description["paths"]) {
         let url = bot.url(&path.replace("{id}", "1"));
@@ -289,4 +344,50 @@ async fn a_token_is_asked_for_and_metrics_and_description_are_there() {
     }
     assert_eq!(description["paths"].as_object().unwrap().len(), 8);
     bot.stop().await.unwrap();
+    let log = log.0.lock().unwrap().clone();
+    let log = String::from_utf8(log).unwrap();
+    assert!(log.contains("listening on http://"), "something was logged");
+    for secret in [token, "YWRtaW46", "YS1sb25nLWVub3VnaC10b2tlb"] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+}
+
+on_both_databases!(
+    the_audit_explains_every_player_whose_time_dead_differs,
+    a_round_without_a_stats_file_does_not_push_out_the_differences,
+    the_webhook_diagnostics_have_the_shape_that_readers_know,
+    rounds_players_and_timeline_are_served,
+    wrong_parameters_are_told_what_is_allowed,
+    a_token_is_asked_for_and_metrics_and_description_are_there,
+);
+
+/// Everything that is logged in this process, down to the smallest.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn start() -> &'static Self {
+        static LOG: LazyLock<Log> = LazyLock::new(|| {
+            let log = Log::default();
+            let writer = log.clone();
+            tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::TRACE)
+                .with_ansi(false)
+                .with_writer(move || writer.clone())
+                .init();
+            log
+        });
+        &LOG
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

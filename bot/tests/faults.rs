@@ -145,17 +145,9 @@ async fn discord_may_go_come_back_forget_and_play_dead() {
     let mut number = 0;
     let mut post = || {
         number += 1;
-        let mut body: serde_json::Value =
-            serde_json::from_slice(&sample("messages/room1-R1-1795179043.json")).unwrap();
-        let fields = body["embeds"][0]["fields"].as_array_mut().unwrap();
-        for (field, base) in [
-            ("Lua_RoundStart", 1_795_178_973),
-            ("Lua_RoundEnd", 1_795_179_043),
-        ] {
-            let field = fields.iter_mut().find(|f| f["name"] == field).unwrap();
-            field["value"] = (base + number * 1000).to_string().into();
-        }
-        discord.post(discord.webhook().id, &body, &[]).unwrap();
+        discord
+            .post(discord.webhook().id, &message(number), &[])
+            .unwrap();
         number as usize
     };
     let count = post();
@@ -192,6 +184,97 @@ async fn discord_may_go_come_back_forget_and_play_dead() {
     assert_eq!(rounds.len(), count, "nothing twice");
     let (_, rejected) = get(&bot.url("/api/rejected")).await;
     assert_eq!(rejected, json!([]));
+    bot.stop().await.unwrap();
+}
+
+fn message(number: i64) -> serde_json::Value {
+    let mut body: serde_json::Value =
+        serde_json::from_slice(&sample("messages/room1-R1-1795179043.json")).unwrap();
+    let fields = body["embeds"][0]["fields"].as_array_mut().unwrap();
+    for (field, base) in [
+        ("Lua_RoundStart", 1_795_178_973),
+        ("Lua_RoundEnd", 1_795_179_043),
+    ] {
+        let field = fields.iter_mut().find(|f| f["name"] == field).unwrap();
+        field["value"] = (base + number * 1000).to_string().into();
+    }
+    body
+}
+
+async fn wait_for_count(bot: &gametimes_bot::Bot, count: i64) {
+    wait_for(&format!("{count} rounds"), || async {
+        let sql = "SELECT COUNT(*) FROM rounds";
+        let row = bot.store.database.row(sql, &[]).await.unwrap().unwrap();
+        (row.int(0) >= Some(count)).then_some(())
+    })
+    .await;
+}
+
+/// An hour's worth of messages and more, several pages of the history, one of them nothing that a client could read.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_without_discord_is_caught_up_page_by_page() {
+    let discord = Discord::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config_in(&folder);
+    config.discord = Some(settings_for(&discord));
+    let bot = gametimes_bot::start(config).await.unwrap();
+    discord
+        .post(discord.webhook().id, &message(0), &[])
+        .unwrap();
+    wait_for_count(&bot, 1).await;
+    discord.set_gone(true);
+    discord.forget_sessions();
+    for number in 1..=220 {
+        discord
+            .post(discord.webhook().id, &message(number), &[])
+            .unwrap();
+        discord.post_as_user(discord.channel_id(), "admin", "hello?");
+    }
+    discord.set_gone(false);
+    wait_for_count(&bot, 221).await;
+    discord
+        .post(discord.webhook().id, &message(221), &[])
+        .unwrap();
+    wait_for_count(&bot, 222).await;
+    let (_, rejected) = get(&bot.url("/api/rejected")).await;
+    assert_eq!(rejected, json!([]));
+    bot.stop().await.unwrap();
+}
+
+/// While the database is locked, more messages come than can wait: what had to be let go is read from the history, before a
+/// later message moves the mark past it.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_could_not_wait_are_taken_from_the_history() {
+    let discord = Discord::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config_in(&folder);
+    config.discord = Some(settings_for(&discord));
+    let bot = gametimes_bot::start(config).await.unwrap();
+    discord
+        .post(discord.webhook().id, &message(0), &[])
+        .unwrap();
+    wait_for_count(&bot, 1).await;
+    let lock = bot.store.database.begin().await.unwrap();
+    for number in 0..2500 {
+        discord.post_as_user(discord.channel_id(), "admin", "hello?");
+        // Among the first, which fit, and among those that do not.
+        if number % 500 == 400 {
+            discord
+                .post(discord.webhook().id, &message(1 + number / 500), &[])
+                .unwrap();
+        }
+    }
+    wait_for("a full queue", || async {
+        let queued = bot.status.delivery().get("discord").map(|d| d.queued);
+        (queued >= Some(512)).then_some(())
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    drop(lock);
+    discord
+        .post(discord.webhook().id, &message(6), &[])
+        .unwrap();
+    wait_for_count(&bot, 7).await;
     bot.stop().await.unwrap();
 }
 

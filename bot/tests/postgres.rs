@@ -73,7 +73,7 @@ async fn old_rows_are_adopted(cluster: &Cluster) {
     assert_eq!(pending(&store.database).await.unwrap(), Vec::<&str>::new());
     // Also with nothing remembered.
     cluster.psql(&name, "DELETE FROM gametimes_migrations");
-    assert_eq!(migrate(&store.database).await.unwrap().applied.len(), 6);
+    assert_eq!(migrate(&store.database).await.unwrap().applied.len(), 7);
     let can_read = "SELECT bool_and(has_table_privilege('website_readonly', oid, 'SELECT')) FROM pg_class \
                     WHERE relname IN ('rounds', 'lua_spawn_stats', 'gametimes_groups', 'gametimes_rejected')";
     assert_eq!(cluster.psql(&name, can_read).trim(), "t");
@@ -146,7 +146,8 @@ async fn tables_of_another_role_are_used_as_they_are(cluster: &Cluster) {
             "001_timing_columns",
             "002_lua_round_teams",
             "008_lua_spawn_stats",
-            "100_gametimes"
+            "100_gametimes",
+            "102_player_guid"
         ]
     );
     store.apply(&surrender()).await.unwrap();

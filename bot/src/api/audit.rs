@@ -1,16 +1,20 @@
 //! The recorder's times dead beside those of the stats files, and why they differ.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
-use gametimes_format::{EventKind, Pause, TimelineEvent};
+use gametimes_format::{Pause, TimelineEvent};
 use serde::Serialize;
 
+use super::reasons::{Evidence, reason};
 use crate::args;
-use crate::store::value::Row;
+use crate::store::apply::placeholders;
+use crate::store::value::{Row, Value};
 use crate::store::{Store, StoreError};
 
-/// The stats file rounds times to a tenth of a minute, so a difference up to this tells nothing.
-const ROUNDING_SECONDS: i64 = 6;
+/// How many samples are shown at most.
+const SAMPLES_MAX: usize = 25;
+/// How many of one round before others have had their turn.
+const OF_ROUND_MAX: usize = 5;
 
 /// The answer of `/api/diagnostics/spawn-audit`.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
@@ -19,7 +23,7 @@ pub struct SpawnAudit {
     pub status: String,
     /// How many rows have which flag.
     pub summary: Summary,
-    /// Flagged rows, 25 at most.
+    /// Flagged rows, 25 at most: the most telling first, of as many rounds as possible.
     pub samples: Vec<Sample>,
     /// What was asked.
     pub params: Params,
@@ -86,23 +90,6 @@ pub struct Params {
     pub diff_seconds: i64,
 }
 
-/// What tells the reason.
-struct Evidence<'a> {
-    guid: &'a str,
-    recorded_seconds: i64,
-    stats_seconds: i64,
-    player_flags: &'a str,
-    end_reason: &'a str,
-    stats_duration_seconds: Option<i64>,
-    duration_seconds: Option<i64>,
-    pauses: &'a [Pause],
-    timeline: &'a [TimelineEvent],
-    duration_ms: i64,
-    start_unix: i64,
-    /// The recorder is an old script, which counts pauses as dead.
-    old_script: bool,
-}
-
 /// Compares the latest rows.
 ///
 /// # Errors
@@ -142,42 +129,56 @@ pub async fn spawn_audit(
         "recorder",
     ];
     let sql = format!(
-        "SELECT {}, {}, {} FROM (SELECT * FROM lua_spawn_stats ORDER BY id DESC LIMIT $1) s \
-         LEFT JOIN player_comprehensive_stats p ON p.round_id = s.round_id \
-         AND UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR(s.player_guid, 1, 8)) \
-         LEFT JOIN rounds r ON r.id = s.round_id ORDER BY s.id DESC, p.id",
-        store.select("lua_spawn_stats", "s", &spawns),
-        store.select("player_comprehensive_stats", "p", &players),
-        store.select("rounds", "r", &rounds),
+        "SELECT {} FROM lua_spawn_stats s ORDER BY s.id DESC LIMIT $1",
+        store.select("lua_spawn_stats", "s", &spawns)
     );
+    let spawn_rows = store.database.rows(&sql, args![limit]).await?;
+    let ids: BTreeSet<i64> = spawn_rows.iter().filter_map(|row| row.int(1)).collect();
+    // Looked up by the ids: as one join PostgreSQL works it out over whole tables, above all before it has statistics.
+    let sql = format!(
+        "SELECT p.round_id, p.player_guid, {} FROM player_comprehensive_stats p WHERE p.round_id IN",
+        store.select("player_comprehensive_stats", "p", &players)
+    );
+    let mut player_rows: HashMap<(i64, String), Row> = HashMap::new();
+    for row in of_rounds(store, &sql, &ids, "ORDER BY p.id").await? {
+        // Two players of a stats file can share the first 8 digits: the first of them counts.
+        player_rows
+            .entry((row.int(0).unwrap_or_default(), head(&row.string(1))))
+            .or_insert(row);
+    }
+    let sql = format!(
+        "SELECT r.id, {} FROM rounds r WHERE r.id IN",
+        store.select("rounds", "r", &rounds)
+    );
+    let mut round_rows: HashMap<i64, Row> = HashMap::new();
+    for row in of_rounds(store, &sql, &ids, "").await? {
+        round_rows.insert(row.int(0).unwrap_or_default(), row);
+    }
     let mut summary = Summary::default();
     let mut samples: Vec<(Sample, Row)> = Vec::new();
-    let mut last = None;
-    for row in store.database.rows(&sql, args![limit]).await? {
-        // Two players of a stats file can share the first 8 digits: the first of them counts.
-        if std::mem::replace(&mut last, row.int(0)) == row.int(0) {
-            continue;
-        }
+    for mut row in spawn_rows {
+        let id = row.int(1).unwrap_or_default();
+        let player = player_rows.get(&(id, head(&row.string(5))));
+        append(&mut row, player, 2, players.len());
+        append(&mut row, round_rows.get(&id), 1, rounds.len());
         summary.checked += 1;
         let sample = compare(&row, diff_seconds, &mut summary);
-        if !sample.flags.is_empty() && samples.len() < 25 {
+        if !sample.flags.is_empty() {
             samples.push((sample, row));
         }
     }
-    let mut rounds: HashMap<i64, (Vec<Pause>, Vec<TimelineEvent>)> = HashMap::new();
+    let mut samples = most_telling(samples);
+    let ids: BTreeSet<i64> = samples.iter().filter_map(|(s, _)| s.round_id).collect();
+    let rounds = evidence(store, ids).await?;
+    let nothing = Told::default();
     for (sample, row) in &mut samples {
-        let (pauses, timeline) = match sample.round_id {
-            None => &mut (Vec::new(), Vec::new()),
-            Some(id) => match rounds.entry(id) {
-                std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::hash_map::Entry::Vacant(entry) => {
-                    entry.insert(evidence(store, id).await?)
-                }
-            },
-        };
+        let Told { pauses, timeline } = sample
+            .round_id
+            .and_then(|id| rounds.get(&id))
+            .unwrap_or(&nothing);
         sample.reason = if sample.round_id.is_none() {
             "the round is not linked".into()
-        } else if row.int(12).is_none() && row.text(20).is_none_or(str::is_empty) {
+        } else if has_no_file(row) {
             "no stats file".into()
         } else if row.int(12).is_none() {
             "player missing on one side: not in the stats file".into()
@@ -207,6 +208,35 @@ pub async fn spawn_audit(
             diff_seconds,
         },
     })
+}
+
+/// Rows of some rounds; none without rounds.
+async fn of_rounds(
+    store: &Store,
+    sql: &str,
+    ids: &BTreeSet<i64>,
+    tail: &str,
+) -> Result<Vec<Row>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let values: Vec<Value> = ids.iter().map(|id| (*id).into()).collect();
+    let sql = format!("{sql} ({}) {tail}", placeholders(values.len()));
+    store.database.rows(&sql, &values).await
+}
+
+/// By what the two guids of a player are joined.
+fn head(guid: &str) -> String {
+    let head: String = guid.chars().take(8).collect();
+    head.to_ascii_uppercase()
+}
+
+/// Puts the columns of another row behind those of a row, without its keys; NULL where there is no other row.
+fn append(row: &mut Row, other: Option<&Row>, keys: usize, columns: usize) {
+    match other {
+        Some(other) => row.0.extend(other.0.iter().skip(keys).cloned()),
+        None => row.0.extend(vec![Value::Text(None); columns]),
+    }
 }
 
 fn compare(row: &Row, diff_seconds: i64, summary: &mut Summary) -> Sample {
@@ -263,171 +293,76 @@ fn compare(row: &Row, diff_seconds: i64, summary: &mut Summary) -> Sample {
     }
 }
 
+/// The round has no stats file, which is then missing for each of its players.
+fn has_no_file(row: &Row) -> bool {
+    row.int(12).is_none() && row.text(20).is_none_or(str::is_empty)
+}
+
+/// Chooses what is shown. Differences between two times come first, then players that one side lacks, then rounds that lack a
+/// side as a whole: of these one player tells all. In each kind the rounds take turns, the largest difference of each first,
+/// so that one round cannot push out the others.
+fn most_telling(samples: Vec<(Sample, Row)>) -> Vec<(Sample, Row)> {
+    let kind = |sample: &Sample, row: &Row| {
+        let is = |flag: &str| sample.flags.iter().any(|f| f == flag);
+        if is("diff_gt_threshold") || is("dead_gt_played") {
+            0
+        } else if sample.round_id.is_some() && !has_no_file(row) {
+            1
+        } else {
+            2
+        }
+    };
+    let mut ranked: Vec<(i32, (Sample, Row))> = samples
+        .into_iter()
+        .map(|(sample, row)| (kind(&sample, &row), (sample, row)))
+        .collect();
+    // Stable: what is latest comes first of equals.
+    ranked.sort_by_key(|(kind, (sample, _))| (*kind, std::cmp::Reverse(sample.diff_seconds)));
+    let mut turns: HashMap<(i32, String, i64), usize> = HashMap::new();
+    let mut turned: Vec<_> = ranked
+        .into_iter()
+        .map(|(kind, (sample, row))| {
+            let round = (kind, sample.match_id.clone(), sample.round_number);
+            let turn = turns.entry(round).or_default();
+            *turn += 1;
+            let most = if kind == 2 { 1 } else { OF_ROUND_MAX };
+            ((*turn > most, kind, *turn), (sample, row))
+        })
+        .collect();
+    turned.sort_by_key(|(rank, _)| *rank);
+    turned.truncate(SAMPLES_MAX);
+    turned.into_iter().map(|(_, sample)| sample).collect()
+}
+
+/// What the recorder tells of a round, for the reasons.
+#[derive(Default)]
+struct Told {
+    pauses: Vec<Pause>,
+    timeline: Vec<TimelineEvent>,
+}
+
 async fn evidence(
     store: &Store,
-    round_id: i64,
-) -> Result<(Vec<Pause>, Vec<TimelineEvent>), StoreError> {
-    let column = store.select("lua_round_teams", "t", &["lua_pause_events"]);
-    let sql = format!("SELECT {column} FROM lua_round_teams t WHERE t.round_id = $1");
-    let pauses = match store.has("lua_round_teams") {
-        true => store.database.row(&sql, args![round_id]).await?,
-        false => None,
-    };
-    let pauses = pauses.map(|row| row.json(0)).unwrap_or_default();
-    let timeline = store.timeline(round_id).await?;
-    Ok((
-        serde_json::from_value(pauses).unwrap_or_default(),
-        serde_json::from_value(timeline).unwrap_or_default(),
-    ))
-}
-
-/// The most likely reason: first what is marked, then what explains the difference to within the rounding.
-fn reason(e: &Evidence<'_>) -> String {
-    let more = e.recorded_seconds - e.stats_seconds;
-    if e.player_flags.contains("counter_reset") {
-        return "counter reset: the stats file's counters fell since the round before".into();
+    round_ids: BTreeSet<i64>,
+) -> Result<HashMap<i64, Told>, StoreError> {
+    let mut told: HashMap<i64, Told> = HashMap::new();
+    if round_ids.is_empty() {
+        return Ok(told);
     }
-    if more.abs() <= ROUNDING_SECONDS {
-        return "rounding: the stats file knows tenths of a minute only".into();
-    }
-    let spells = spells(e);
-    let explained = |seconds: i64| (more.abs() - seconds).abs() <= ROUNDING_SECONDS;
-    let pauses = sums(&pauses_while_dead(e, &spells));
-    if (more < 0 || e.old_script) && pauses.iter().copied().any(explained) {
-        let side = if more < 0 {
-            "the stats file"
-        } else {
-            "the recorder"
-        };
-        return format!("pause counted as dead by {side}");
-    }
-    let open: i64 = spells
-        .iter()
-        .filter(|s| s.end == End::Open)
-        .map(Spell::seconds)
-        .sum();
-    let left: i64 = spells
-        .iter()
-        .filter(|s| s.end == End::Left)
-        .map(Spell::seconds)
-        .sum();
-    if more > 0 && open > 0 && explained(open) {
-        return format!("still dead at the end: {open} s that the stats file does not count");
-    }
-    if more > 0 && left > 0 && explained(left) {
-        return format!(
-            "left while dead (the team or the server): {left} s that the stats file does not count"
+    if store.has("lua_round_teams") {
+        let sql = format!(
+            "SELECT t.round_id, {} FROM lua_round_teams t WHERE t.round_id IN",
+            store.select("lua_round_teams", "t", &["lua_pause_events"])
         );
-    }
-    if more > 0 && open > 0 && left > 0 && explained(open + left) {
-        return "left while dead, and still dead at the end".into();
-    }
-    if open + left > 0
-        && pauses
-            .iter()
-            .any(|p| (more - (open + left) + p).abs() <= ROUNDING_SECONDS)
-    {
-        return "pause counted as dead by the stats file, which does not count having left or still being dead".into();
-    }
-    let beyond =
-        e.stats_duration_seconds.unwrap_or_default() - e.duration_seconds.unwrap_or_default();
-    let counts_on =
-        matches!(e.end_reason, "surrender" | "time_expired") && beyond > ROUNDING_SECONDS;
-    if more < 0 && counts_on && -more <= beyond + ROUNDING_SECONDS {
-        return "surrender or time limit in the stats file: it counts on after the end".into();
-    }
-    "unknown".into()
-}
-
-/// One time dead, on the play clock.
-struct Spell {
-    from_ms: i64,
-    to_ms: i64,
-    end: End,
-}
-
-/// How a time dead ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// Alive again.
-    Alive,
-    /// With the round.
-    Open,
-    /// The player left, or changed the team in between: the stats scripts lose sight of them.
-    Left,
-}
-
-impl Spell {
-    fn seconds(&self) -> i64 {
-        (self.to_ms - self.from_ms) / 1000
-    }
-}
-
-fn spells(e: &Evidence<'_>) -> Vec<Spell> {
-    let mut spells = Vec::new();
-    let mut dead: Option<(i64, bool)> = None;
-    for event in e
-        .timeline
-        .iter()
-        .filter(|event| event.guid.eq_ignore_ascii_case(e.guid))
-    {
-        let to_ms = event.t_ms;
-        match (event.kind, dead) {
-            (EventKind::Death, None) => dead = Some((to_ms, false)),
-            (EventKind::Spawn | EventKind::Revive, Some((from_ms, left))) => {
-                spells.push(Spell {
-                    from_ms,
-                    to_ms,
-                    end: if left { End::Left } else { End::Alive },
-                });
-                dead = None;
-            }
-            (EventKind::Team, Some((from_ms, _))) if event.team != Some(3) => {
-                dead = Some((from_ms, true))
-            }
-            (EventKind::Leave | EventKind::Team, Some((from_ms, _))) => {
-                spells.push(Spell {
-                    from_ms,
-                    to_ms,
-                    end: End::Left,
-                });
-                dead = None;
-            }
-            _ => {}
+        for row in of_rounds(store, &sql, &round_ids, "").await? {
+            told.entry(row.int(0).unwrap_or_default())
+                .or_default()
+                .pauses = serde_json::from_value(row.json(1)).unwrap_or_default();
         }
     }
-    if let Some((from_ms, left)) = dead {
-        spells.push(Spell {
-            from_ms,
-            to_ms: e.duration_ms,
-            end: if left { End::Left } else { End::Open },
-        });
+    for (id, timeline) in store.timelines(&round_ids).await? {
+        told.entry(id).or_default().timeline =
+            serde_json::from_slice(&timeline).unwrap_or_default();
     }
-    spells
-}
-
-/// The lengths of the pauses that began while the player was dead; all pauses where no timeline tells.
-fn pauses_while_dead(e: &Evidence<'_>, spells: &[Spell]) -> Vec<i64> {
-    let mut before = 0;
-    let mut lengths = Vec::new();
-    for pause in e.pauses {
-        let at_ms = (pause.start - e.start_unix - before) * 1000;
-        before += pause.sec;
-        // Unix times are cut to seconds.
-        let dead = |s: &Spell| (s.from_ms - 1500..=s.to_ms + 1500).contains(&at_ms);
-        if pause.sec > 0 && (e.timeline.is_empty() || spells.iter().any(dead)) {
-            lengths.push(pause.sec);
-        }
-    }
-    lengths
-}
-
-/// The sums of all ways to choose some of a few pauses.
-fn sums(pauses: &[i64]) -> Vec<i64> {
-    let mut sums = BTreeMap::from([(0, ())]);
-    for pause in pauses.iter().take(8) {
-        let with: Vec<i64> = sums.keys().map(|s| s + pause).collect();
-        sums.extend(with.into_iter().map(|s| (s, ())));
-    }
-    sums.into_keys().filter(|s| *s > 0).collect()
+    Ok(told)
 }

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod diagnostics;
 mod handlers;
 mod query;
+mod reasons;
 
 pub(crate) use handlers::find as find_round;
 pub(crate) use query::Parameters;
@@ -17,6 +18,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -175,23 +177,40 @@ async fn authorize(State(app): State<App>, request: Request, next: Next) -> Resp
     let given = request
         .headers()
         .get(header::AUTHORIZATION)
-        .and_then(|v| v.to_str().ok());
-    let given = given
-        .and_then(|v| v.strip_prefix("Bearer "))
+        .and_then(|v| v.to_str().ok())
+        .and_then(presented)
         .unwrap_or_default();
-    // Compared as digests of a fresh key, so that the time tells nothing about the token.
+    // Compared as digests, so that the time tells nothing about the token.
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, token.reveal().as_bytes());
     let expected = ring::hmac::sign(&key, token.reveal().as_bytes());
-    let good = ring::hmac::verify(&key, given.as_bytes(), expected.as_ref()).is_ok();
+    let good = ring::hmac::verify(&key, &given, expected.as_ref()).is_ok();
     if good || request.uri().path() == "/api/health" {
         return next.run(request).await;
     }
     let error = ApiError {
         status: StatusCode::UNAUTHORIZED,
-        message: "a bearer token is required: Authorization: Bearer <api_token>".into(),
+        message: "the api_token is required: as password with any user name, or as Authorization: Bearer <api_token>".into(),
         allowed: None,
     };
-    ([(header::WWW_AUTHENTICATE, "Bearer")], error).into_response()
+    // This is what makes a browser ask.
+    let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"gametimes\"")];
+    (ask, error).into_response()
+}
+
+/// The token that a client presents: of a program as `Bearer TOKEN`, of a browser as the password of `Basic`, whatever the
+/// user name.
+fn presented(authorization: &str) -> Option<Vec<u8>> {
+    let (scheme, rest) = authorization.split_once(' ')?;
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("Bearer") {
+        return Some(rest.as_bytes().to_vec());
+    }
+    if !scheme.eq_ignore_ascii_case("Basic") {
+        return None;
+    }
+    let mut pair = BASE64_STANDARD.decode(rest).ok()?;
+    let colon = pair.iter().position(|b| *b == b':')?;
+    Some(pair.split_off(colon + 1))
 }
 
 /// The one recorder of this process's metrics.
@@ -211,4 +230,23 @@ fn prometheus() -> PrometheusHandle {
 /// Starts counting; called before the first thing that counts.
 pub fn install_metrics() {
     drop(prometheus());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_of_bearer_and_basic() {
+        let found = |text: &str| presented(text).map(|t| String::from_utf8(t).unwrap());
+        assert_eq!(found("Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(found("bearer  abc ").as_deref(), Some("abc"));
+        let basic = |pair: &str| found(&format!("Basic {}", BASE64_STANDARD.encode(pair)));
+        assert_eq!(basic("admin:abc").as_deref(), Some("abc"));
+        assert_eq!(basic(":a:b:c").as_deref(), Some("a:b:c"));
+        assert_eq!(basic("abc"), None);
+        for nothing in ["", "abc", "Basic", "Basic %%%", "Digest abc"] {
+            assert_eq!(found(nothing), None, "{nothing}");
+        }
+    }
 }

@@ -91,10 +91,14 @@ pub async fn ingest(
         let arrivals: Vec<Arrival> = tokio::task::spawn_blocking(read)
             .await
             .map_err(|e| e.to_string())?;
-        let applied: Applied = store.apply(&arrivals).await.map_err(|e| e.to_string())?;
+        let applied: Applied = store
+            .apply_each(&arrivals)
+            .await
+            .map_err(|e| e.to_string())?;
         done.new += applied.new_facts;
         done.known += applied.repeated;
         rounds.extend(applied.rounds);
+        done.refused.extend(applied.refused);
         done.refused.extend(
             arrivals
                 .iter()

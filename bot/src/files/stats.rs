@@ -165,9 +165,16 @@ impl StatsFile {
         self.header.playtime_ms.is_some_and(|ms| ms < 0)
     }
 
-    /// The duration that readers take from the file: its second time limit.
+    /// The duration that readers take from the file: its second time limit. `None` where that is beyond the first: no
+    /// round sets a longer time than it had itself. The scripts write such a number (98:00 with a limit of 2:00) when they
+    /// save at a shutdown, on a clock that ran backwards.
     pub fn target_seconds(&self) -> Option<i64> {
-        minutes_seconds(&self.header.next_timelimit)
+        let target = minutes_seconds(&self.header.next_timelimit)?;
+        let limit = minutes_seconds(&self.header.timelimit).filter(|limit| *limit > 0);
+        // Both are rounded to seconds.
+        limit
+            .is_none_or(|limit| target <= limit + 1)
+            .then_some(target)
     }
 
     /// The duration from the file's own clock, where it has one that runs forward.
@@ -385,6 +392,27 @@ mod tests {
             (Some(180), Some(54))
         );
         assert!(sample("2026-11-20-125123-room1-round-1.txt").is_cut_off());
+    }
+
+    #[test]
+    fn a_target_of_98_minutes_in_a_map_of_2_is_no_duration() {
+        let mut file = sample("2026-11-20-123609-room2-round-2.txt");
+        let header = &file.header;
+        assert_eq!(
+            (
+                header.timelimit.as_str(),
+                header.next_timelimit.as_str(),
+                header.playtime_ms
+            ),
+            ("2:00", "98:00", Some(-245_893))
+        );
+        assert_eq!((file.target_seconds(), file.played_seconds()), (None, None));
+        // The full limit of a surrender stays what it is: believable, and wrong.
+        file.header.next_timelimit = "2:00".into();
+        assert_eq!(file.target_seconds(), Some(120));
+        // Without a limit, any target may be.
+        (file.header.timelimit, file.header.next_timelimit) = ("0:00".into(), "98:00".into());
+        assert_eq!(file.target_seconds(), Some(5880));
     }
 
     #[test]

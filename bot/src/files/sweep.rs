@@ -3,7 +3,7 @@
 //! A file is read when two looks find the same size and time, so that one that is being written is left alone. What was
 //! read is remembered in the database, in the same transaction that stores the content.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,6 +78,8 @@ pub struct Sweeper<D> {
     seen: HashMap<String, (u64, i64)>,
     /// What was there at the last look.
     unsettled: HashMap<String, Entry>,
+    /// Files that are there and could not be read.
+    unreadable: HashSet<String>,
 }
 
 impl<D: Directory> Sweeper<D> {
@@ -102,6 +104,7 @@ impl<D: Directory> Sweeper<D> {
             awaited,
             seen: HashMap::new(),
             unsettled: HashMap::new(),
+            unreadable: HashSet::new(),
         }
     }
 
@@ -188,13 +191,30 @@ impl<D: Directory> Sweeper<D> {
         fresh.sort_by(|a, b| (a.modified_unix, &a.name).cmp(&(b.modified_unix, &b.name)));
         let before = std::mem::take(&mut self.unsettled);
         for entry in fresh {
-            if before.get(&entry.name) == Some(&entry) {
-                self.take(&entry).await?;
-            } else {
+            if before.get(&entry.name) != Some(&entry) {
                 self.unsettled.insert(entry.name.clone(), entry);
+            } else if let Err(error) = self.take(&entry).await {
+                // A file that is still there and cannot be read must not stand in the way of the others.
+                match self.directory.stat(&entry.name).await? {
+                    Some(_) => self.unreadable(&entry, &error),
+                    None => debug!("{}: gone before it was read", entry.name),
+                }
             }
         }
         Ok(())
+    }
+
+    /// It is tried again at every sweep, and told once.
+    fn unreadable(&mut self, entry: &Entry, error: &str) {
+        if self.unreadable.insert(entry.name.clone()) {
+            warn!(
+                "{}: {}: {error}; check that the bot may read it; it is tried again at every look",
+                self.directory.place(),
+                entry.name
+            );
+        }
+        self.status
+            .failed(self.directory.source(), &format!("{}: {error}", entry.name));
     }
 
     /// After a message: the file it names, without listing a folder of thousands. What does not turn up is left to the
@@ -252,8 +272,87 @@ impl<D: Directory> Sweeper<D> {
             modified_unix: entry.modified_unix,
         });
         self.keeper.keep(arrival).await;
+        self.unreadable.remove(&entry.name);
         self.seen
             .insert(entry.name.clone(), (entry.size_bytes, entry.modified_unix));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use tokio::sync::watch;
+
+    use super::*;
+
+    /// A folder in which the oldest file cannot be read.
+    struct Folder(Vec<Entry>);
+
+    impl Directory for Folder {
+        fn place(&self) -> String {
+            "folder test".into()
+        }
+
+        fn source(&self) -> &'static str {
+            "folder"
+        }
+
+        async fn list(&mut self) -> Result<Vec<Entry>, String> {
+            Ok(self.0.clone())
+        }
+
+        async fn stat(&mut self, name: &str) -> Result<Option<Entry>, String> {
+            Ok(self.0.iter().find(|e| e.name == name).cloned())
+        }
+
+        async fn read(&mut self, entry: &Entry) -> Result<Vec<u8>, String> {
+            match entry.modified_unix {
+                1 => Err("permission denied".into()),
+                _ => Ok(b"s\\m\\c\\1\\1\\1\\2:00\\2:00\\5".to_vec()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_read_does_not_stand_in_the_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("x.db").display());
+        let store = Store::open(&url, TimeZone::UTC).await.unwrap();
+        let status = Arc::new(Status::default());
+        let (_stop, stopped) = watch::channel(false);
+        let (keeper, task) = Keeper::new(store.clone(), Arc::clone(&status), stopped);
+        let files = (1..=3).map(|n| Entry {
+            name: format!("2026-11-20-12334{n}-m-round-1.txt"),
+            size_bytes: 23,
+            modified_unix: n,
+        });
+        let pace = Pace {
+            poll: Duration::from_secs(60),
+            lookback: None,
+        };
+        let (awaited, _) = broadcast::channel(1);
+        let mut sweeper = Sweeper::new(
+            Folder(files.collect()),
+            String::new(),
+            pace,
+            store.clone(),
+            keeper,
+            Arc::clone(&status),
+            &awaited,
+        );
+        for _ in 0..4 {
+            sweeper.sweep().await.unwrap();
+        }
+        drop(sweeper);
+        task.await;
+        let sql = "SELECT COUNT(*) FROM rounds";
+        let row = store.database.row(sql, &[]).await.unwrap().unwrap();
+        assert_eq!(row.int(0), Some(2));
+        let told = status.delivery()["folder"].last_error.clone().unwrap();
+        assert!(
+            told.contains("123341-m-round-1.txt: permission denied"),
+            "{told}"
+        );
     }
 }

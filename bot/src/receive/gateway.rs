@@ -5,6 +5,7 @@
 //! history since the last stored message is read, so nothing is missed whatever happened to the connection.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -65,7 +66,13 @@ pub async fn run(
         );
     }
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let connection = hold_connection(settings.clone(), sender, Arc::clone(&status));
+    let missed = Arc::new(AtomicBool::new(false));
+    let connection = hold_connection(
+        settings.clone(),
+        sender,
+        Arc::clone(&status),
+        Arc::clone(&missed),
+    );
     let worker = Worker {
         client: client(&settings),
         downloader: Downloader::default(),
@@ -75,12 +82,18 @@ pub async fn run(
         keeper,
         status,
         awaited,
+        missed,
         reached: 0,
     };
     tokio::join!(connection, worker.work(receiver));
 }
 
-async fn hold_connection(settings: Discord, sender: mpsc::Sender<Handed>, status: Arc<Status>) {
+async fn hold_connection(
+    settings: Discord,
+    sender: mpsc::Sender<Handed>,
+    status: Arc<Status>,
+    missed: Arc<AtomicBool>,
+) {
     let intents = Intents::GUILD_MESSAGES | Intents::MESSAGE_CONTENT;
     let mut backoff = Duration::from_secs(1);
     loop {
@@ -99,8 +112,9 @@ async fn hold_connection(settings: Discord, sender: mpsc::Sender<Handed>, status
                     backoff = Duration::from_secs(1);
                     info!("connected to Discord");
                     status.discord_connected(true);
-                    // A full queue is worked off first, and then the history looked at all the same.
-                    drop(sender.try_send(Handed::CatchUp));
+                    if sender.try_send(Handed::CatchUp).is_err() {
+                        missed.store(true, Ordering::Release);
+                    }
                 }
                 Ok(Event::MessageCreate(message)) => {
                     let incoming = Incoming::from(message.message);
@@ -109,6 +123,8 @@ async fn hold_connection(settings: Discord, sender: mpsc::Sender<Handed>, status
                             .try_send(Handed::Message(Box::new(incoming)))
                             .is_err()
                     {
+                        // Told before any later message is handed over, so that none overtakes the missed ones.
+                        missed.store(true, Ordering::Release);
                         warn!("too many messages wait; the rest is taken from the history");
                     }
                 }
@@ -153,6 +169,8 @@ struct Worker {
     status: Arc<Status>,
     /// Tells of stats files that should be there now.
     awaited: Awaited,
+    /// Messages were let go because too many waited: only the history has them.
+    missed: Arc<AtomicBool>,
     /// The last message that was handed to the keeper.
     reached: u64,
 }
@@ -173,6 +191,9 @@ impl Worker {
                     Some(Handed::CatchUp) => self.catch_up().await,
                     Some(Handed::Message(message)) => {
                         self.status.seen("discord");
+                        if self.missed.swap(false, Ordering::Acquire) {
+                            self.catch_up().await;
+                        }
                         if message.id > self.reached {
                             self.take(*message).await;
                         }
@@ -202,6 +223,10 @@ impl Worker {
             let page = match self.page().await {
                 Ok(page) => page,
                 Err(error) => {
+                    self.status.failed(
+                        "discord",
+                        &format!("reading the channel's history: {error}"),
+                    );
                     warn!(
                         "reading the channel's history: {error}; trying again in {} ms",
                         wait.as_millis()
@@ -215,7 +240,10 @@ impl Worker {
             let full = page.len() >= usize::from(PAGE);
             let first = self.reached == 0;
             for message in page {
-                self.take(message).await;
+                match message {
+                    Posted::Readable(message) => self.take(*message).await,
+                    Posted::Unreadable { id, why } => self.refuse(id, why).await,
+                }
             }
             if !full || first {
                 return;
@@ -224,7 +252,7 @@ impl Worker {
     }
 
     /// A page of the history, oldest first.
-    async fn page(&self) -> Result<Vec<Incoming>, String> {
+    async fn page(&self) -> Result<Vec<Posted>, String> {
         let channel = Id::new_checked(self.settings.channel_id).ok_or("discord.channel_id is 0")?;
         let request = self.client.channel_messages(channel);
         let response = match Id::new_checked(self.reached) {
@@ -238,14 +266,30 @@ impl Worker {
             .map_err(|e| e.to_string())?;
         let list: Vec<serde_json::Value> =
             serde_json::from_str(&text).map_err(|e| e.to_string())?;
-        // One unreadable message must not hide the others.
-        let mut page: Vec<Incoming> = list
-            .into_iter()
-            .filter_map(|m| serde_json::from_value::<Message>(m).ok())
-            .map(Incoming::from)
-            .collect();
-        page.sort_by_key(|m| m.id);
+        let mut page: Vec<Posted> = list.into_iter().filter_map(Posted::read).collect();
+        page.sort_by_key(Posted::id);
         Ok(page)
+    }
+
+    /// A message that cannot be read is told, and the ones behind it are read all the same.
+    async fn refuse(&mut self, id: u64, reason: String) {
+        warn!("message {id} refused: {reason}");
+        self.reached = self.reached.max(id);
+        self.keeper
+            .keep(Arrival {
+                source: "discord",
+                origin: format!("message {id}"),
+                server: String::new(),
+                content: Content::Rejected {
+                    reason,
+                    excerpt: String::new(),
+                },
+                marks: vec![Mark::Reached {
+                    name: self.mark(),
+                    value: id,
+                }],
+            })
+            .await;
     }
 
     async fn take(&mut self, message: Incoming) {
@@ -256,6 +300,8 @@ impl Worker {
             match judge(&message, &self.settings, &mut self.limit, &self.downloader).await {
                 Ok(verdict) => break verdict,
                 Err(DownloadError::Unreachable(why)) if started.elapsed() < ATTACHMENT_PATIENCE => {
+                    self.status
+                        .failed("discord", &format!("message {}: {why}", message.id));
                     warn!(
                         "message {}: {why}; trying again in {} ms",
                         message.id,
@@ -299,5 +345,49 @@ impl Worker {
             value: message.id,
         });
         self.keeper.keep(arrival).await;
+    }
+}
+
+/// A message as the history has it.
+enum Posted {
+    Readable(Box<Incoming>),
+    Unreadable { id: u64, why: String },
+}
+
+impl Posted {
+    /// Nothing for what has no id, so that nothing could be remembered of it.
+    fn read(message: serde_json::Value) -> Option<Self> {
+        let id = message.get("id")?.as_str()?.parse().ok()?;
+        Some(match serde_json::from_value::<Message>(message) {
+            Ok(message) => Self::Readable(Box::new(message.into())),
+            Err(error) => Self::Unreadable {
+                id,
+                why: format!("Discord's message cannot be read: {error}"),
+            },
+        })
+    }
+
+    fn id(&self) -> u64 {
+        match self {
+            Self::Readable(message) => message.id,
+            Self::Unreadable { id, .. } => *id,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unreadable_message_of_the_history_keeps_its_place() {
+        let read = |json: serde_json::Value| Posted::read(json).map(|p| p.id());
+        let broken = serde_json::json!({"id": "77", "type": "what Discord may think of"});
+        assert!(matches!(
+            Posted::read(broken.clone()),
+            Some(Posted::Unreadable { id: 77, .. })
+        ));
+        assert_eq!(read(broken), Some(77));
+        assert_eq!(read(serde_json::json!({"type": 0})), None);
     }
 }

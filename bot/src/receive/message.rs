@@ -1,6 +1,6 @@
 //! Whether a message is taken, and what of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use gametimes_format::message::{self as format, Embed, Field, Footer};
 use gametimes_format::{digest, file};
@@ -91,18 +91,22 @@ pub enum Verdict {
 
 /// Counts messages of each webhook by the minute in which they were posted (not received, so that catching up after an
 /// outage counts like having been there).
+///
+/// A message counts once, however often it is tried again because its attachment cannot be fetched yet.
 #[derive(Debug, Default)]
 pub struct RateLimit {
-    minutes: HashMap<(u64, u64), usize>,
+    minutes: HashMap<(u64, u64), BTreeSet<u64>>,
 }
 
 impl RateLimit {
     fn allows(&mut self, webhook_id: u64, message_id: u64, most: usize) -> bool {
         let minute = (message_id >> 22) / 60_000;
         self.minutes.retain(|(_, m), _| m + 120 > minute);
-        let count = self.minutes.entry((webhook_id, minute)).or_default();
-        *count += 1;
-        *count <= most
+        let taken = self.minutes.entry((webhook_id, minute)).or_default();
+        if taken.len() < most {
+            taken.insert(message_id);
+        }
+        taken.contains(&message_id)
     }
 }
 
@@ -219,5 +223,26 @@ fn arrival(incoming: &Incoming, report: Result<Report, String>) -> Arrival {
         server: String::new(),
         content,
         marks: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_is_tried_again_counts_once() {
+        let mut limit = RateLimit::default();
+        let id = |minute: u64, n: u64| ((minute * 60_000) << 22) + n;
+        for _ in 0..100 {
+            assert!(
+                limit.allows(1, id(5, 0), 2),
+                "its own tries fill the minute"
+            );
+        }
+        assert!(limit.allows(1, id(5, 1), 2));
+        assert!(!limit.allows(1, id(5, 2), 2));
+        assert!(limit.allows(1, id(5, 1), 2), "taken stays taken");
+        assert!(limit.allows(2, id(5, 3), 2) && limit.allows(1, id(6, 0), 2));
     }
 }

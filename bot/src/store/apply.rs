@@ -23,6 +23,8 @@ pub struct Applied {
     pub repeated: usize,
     /// What was refused.
     pub rejected: usize,
+    /// Of them what the database itself refused, and why.
+    pub refused: Vec<String>,
     /// Rounds whose rows changed: their `rounds.id`.
     pub rounds: Vec<i64>,
 }
@@ -191,8 +193,9 @@ impl Store {
             let sql = format!("{SELECT} at_unix BETWEEN $1 AND $2");
             for row in transaction.rows(&sql, args![*from, *to]).await? {
                 names.insert(row.string(9));
-                let stored = stored(&row)?;
-                found.insert(stored.fact.id, stored);
+                if let Some(stored) = readable(&row) {
+                    found.insert(stored.fact.id, stored);
+                }
             }
         }
         // A stats file whose name's time is off (another time zone) is still found by its name.
@@ -213,7 +216,7 @@ impl Store {
                         .rows(&format!("{SELECT} id = $1"), args![id])
                         .await?
                     {
-                        found.insert(id, stored(&row)?);
+                        found.extend(readable(&row).map(|stored| (id, stored)));
                     }
                 }
             }
@@ -362,6 +365,14 @@ fn server_of(arrival: &Arrival) -> String {
     server.chars().take(128).collect()
 }
 
+/// A fact that cannot be read any more (damaged, or of a later version) is told and left out: what comes around it must not
+/// be refused because of it.
+fn readable(row: &Row) -> Option<Stored> {
+    stored(row)
+        .inspect_err(|error| tracing::error!("{error}; it is left out"))
+        .ok()
+}
+
 fn stored(row: &Row) -> Result<Stored, StoreError> {
     let broken = |why: String| {
         StoreError::Content(format!("fact {}: {why}", row.int(0).unwrap_or_default()))
@@ -445,7 +456,7 @@ async fn set_mark(transaction: &mut Transaction, mark: &Mark, now: i64) -> Resul
 }
 
 /// `$1, $2, ...`.
-pub(super) fn placeholders(count: usize) -> String {
+pub(crate) fn placeholders(count: usize) -> String {
     (1..=count)
         .map(|n| format!("${n}"))
         .collect::<Vec<_>>()

@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod database;
+mod each;
 pub mod migrate;
 pub mod read;
 pub mod value;

@@ -1,12 +1,16 @@
 //! What the API and the pages read.
 
+use std::collections::{BTreeSet, HashMap};
+
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::Store;
+use super::apply::placeholders;
 use super::database::StoreError;
-use super::value::Row;
+use super::value::{Row, Value};
 use crate::args;
+use crate::files::stats::minutes_seconds;
 
 /// A round, as lists show it.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
@@ -197,7 +201,7 @@ pub struct Player {
 }
 
 /// What a round's stats file says of the round as a whole.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StatsFileSays {
     /// The next time limit in its header, which many take for the duration.
     pub duration_seconds: Option<i64>,
@@ -207,6 +211,18 @@ pub struct StatsFileSays {
     pub defender_team: Option<i64>,
     /// Its own clock.
     pub playtime_ms: Option<i64>,
+    /// Its time as it stands there, `M:SS`.
+    pub time: String,
+    /// Its time limit as it stands there.
+    pub time_limit: String,
+}
+
+impl StatsFileSays {
+    /// The time as the file has it, with its limit, when no round can have lasted that long: it is not stored as one.
+    pub fn impossible_time(&self) -> Option<String> {
+        (self.duration_seconds.is_none() && minutes_seconds(&self.time).is_some())
+            .then(|| format!("{} (limit {})", self.time, self.time_limit))
+    }
 }
 
 /// Which rounds a list shows.
@@ -408,6 +424,8 @@ impl Store {
             "stats_winner_team",
             "stats_defender_team",
             "stats_playtime_ms",
+            "actual_time",
+            "time_limit",
         ];
         let columns = self.select("rounds", "r", &columns);
         let sql = format!("SELECT {columns} FROM rounds r WHERE r.id = $1");
@@ -418,6 +436,8 @@ impl Store {
             winner_team: row.int(2),
             defender_team: row.int(3),
             playtime_ms: row.int(4),
+            time: row.string(5),
+            time_limit: row.string(6),
         }))
     }
 
@@ -426,11 +446,51 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn timeline(&self, round_id: i64) -> Result<Json, StoreError> {
-        let sql = "SELECT f.timeline FROM gametimes_facts f JOIN gametimes_groups g ON g.id = f.group_id \
-                   WHERE g.round_id = $1 AND f.timeline IS NOT NULL ORDER BY LENGTH(f.timeline) DESC, f.identity LIMIT 1";
-        let row = self.database.row(sql, args![round_id]).await?;
-        let timeline = row.and_then(|row| serde_json::from_slice(row.bytes(0)).ok());
+        let bytes = self.timelines(&BTreeSet::from([round_id])).await?;
+        let timeline = bytes
+            .get(&round_id)
+            .and_then(|bytes| serde_json::from_slice(bytes).ok());
         Ok(timeline.unwrap_or_else(|| Json::Array(Vec::new())))
+    }
+
+    /// The timelines of several rounds, as JSON; rounds without one are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn timelines(
+        &self,
+        round_ids: &BTreeSet<i64>,
+    ) -> Result<HashMap<i64, Vec<u8>>, StoreError> {
+        let mut timelines = HashMap::new();
+        if round_ids.is_empty() {
+            return Ok(timelines);
+        }
+        let ids: Vec<Value> = round_ids.iter().map(|id| (*id).into()).collect();
+        let sql = format!(
+            "SELECT g.round_id, f.timeline FROM gametimes_groups g JOIN gametimes_facts f ON f.group_id = g.id \
+             WHERE g.round_id IN ({}) AND f.timeline IS NOT NULL ORDER BY LENGTH(f.timeline) DESC, f.identity",
+            placeholders(ids.len())
+        );
+        for row in self.database.rows(&sql, &ids).await? {
+            timelines
+                .entry(row.int(0).unwrap_or_default())
+                .or_insert_with(|| row.bytes(1).to_vec());
+        }
+        Ok(timelines)
+    }
+}
+
+impl Store {
+    /// SQL for the rows of `lua_spawn_stats` of one player, latest first, 100 at most. `$1` is the guid, of which the first 8
+    /// digits count, or the whole `name:...` of a client without one.
+    pub fn spawns_of_player(&self, columns: &[&str]) -> String {
+        // The first 8 characters of a `name:...` hold 3 digits of its hash, so the index serves both kinds.
+        format!(
+            "SELECT {} FROM lua_spawn_stats s WHERE UPPER(SUBSTR(s.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8)) \
+             AND ($1 NOT LIKE 'name:%' OR s.player_guid = $1) \
+             ORDER BY s.round_end_unix DESC, s.id DESC LIMIT 100",
+            self.select("lua_spawn_stats", "s", columns)
+        )
     }
 }
 

@@ -91,18 +91,9 @@ async fn history(store: &Store, guid: &str) -> Result<Vec<Line>, StoreError> {
         "kill_count",
         "death_count",
     ];
-    let same = if guid.starts_with("name:") {
-        "s.player_guid = $1"
-    } else {
-        "UPPER(SUBSTR(s.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8))"
-    };
-    let sql = format!(
-        "SELECT {} FROM lua_spawn_stats s WHERE {same} ORDER BY s.round_end_unix DESC, s.id DESC LIMIT 100",
-        store.select("lua_spawn_stats", "s", &columns)
-    );
     Ok(store
         .database
-        .rows(&sql, args![guid])
+        .rows(&store.spawns_of_player(&columns), args![guid])
         .await?
         .iter()
         .map(line)

@@ -124,12 +124,16 @@ async fn compare(
         differs: said.is_some() && happened != said,
     };
     let happened = round.actual_duration_seconds;
-    let wrong = is_wrong(happened, said.duration_seconds);
+    // A time that no round can have is not stored as one.
+    let impossible = said.impossible_time();
+    let wrong = impossible.is_some() || is_wrong(happened, said.duration_seconds);
     let lines = vec![
         Comparison {
             what: "Duration",
             happened: seconds(happened),
-            said: seconds(said.duration_seconds),
+            said: impossible
+                .clone()
+                .unwrap_or_else(|| seconds(said.duration_seconds)),
             differs: wrong,
         },
         Comparison {
@@ -142,6 +146,7 @@ async fn compare(
         team("Defender", round.defender_team, said.defender_team),
     ];
     let why = wrong.then(|| match round.end_reason.as_deref() {
+        _ if impossible.is_some() => "No round is longer than its limit. The stats file was saved while the server shut down, on a clock that ran backwards.".to_owned(),
         Some("surrender") => "The stats file shows the stopwatch target. After a surrender that is the full limit, however short the round was.".to_owned(),
         Some("server_quit" | "server_crash" | "map_change" | "map_restart") => {
             "The round was cut off, so the stats file shows the full limit.".to_owned()

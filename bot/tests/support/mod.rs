@@ -2,6 +2,32 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+/// Runs each test, an `async fn(url: &str)`, on a fresh SQLite file and on a fresh database of a real PostgreSQL.
+#[macro_export]
+macro_rules! on_both_databases {
+    ($($test:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let folder = tempfile::tempdir().unwrap();
+                let config = super::support::config_in(&folder);
+                super::$test(config.database_url.reveal()).await;
+            })*
+        }
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn on_postgres() {
+            let cluster = tokio::task::spawn_blocking(support::postgres::Cluster::start)
+                .await
+                .unwrap();
+            $(
+                println!("{}", stringify!($test));
+                self::$test(&cluster.database()).await;
+            )*
+        }
+    };
+}
+
 pub mod browser;
 pub mod chaos;
 pub mod postgres;

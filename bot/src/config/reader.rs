@@ -1,0 +1,126 @@
+//! How a setting's value is found: in the environment, then in the file; and what is said when it is wrong.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What the names of our variables begin with.
+pub(super) const PREFIX: &str = "GAMETIMES_";
+/// Variables with our prefix that are no settings of the bot.
+pub(super) const OTHERS: [&str; 2] = ["GAMETIMES_CONFIG", "GAMETIMES_LOG"];
+
+/// Values that were not asked for yet, and what was wrong so far.
+pub(super) struct Reader {
+    pub(super) values: BTreeMap<String, toml::Value>,
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) errors: Vec<String>,
+}
+
+impl Reader {
+    /// Reads one table of a list with the reader of a single one.
+    pub(super) fn nested<T>(
+        &mut self,
+        table: toml::Value,
+        name: &str,
+        read: fn(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let toml::Value::Table(table) = table else {
+            self.errors.push(format!("{name}: must be a table"));
+            return None;
+        };
+        let values = table
+            .into_iter()
+            .map(|(k, v)| (format!("ssh.{k}"), v))
+            .collect();
+        let mut inner = Reader {
+            values,
+            env: BTreeMap::new(),
+            errors: Vec::new(),
+        };
+        let result = read(&mut inner);
+        let unknown = inner
+            .values
+            .keys()
+            .map(|key| format!("{key}: no such setting"));
+        for error in inner.errors.iter().cloned().chain(unknown) {
+            self.errors.push(error.replace("ssh.", &format!("{name}.")));
+        }
+        result
+    }
+
+    /// A text; empty counts as not set.
+    pub(super) fn text(&mut self, key: &str) -> Option<String> {
+        let name = format!("{PREFIX}{}", key.replace('.', "_").to_uppercase());
+        let of_file = self.values.remove(key);
+        let text = match (self.env.remove(&name), of_file) {
+            (Some(text), _) => text,
+            (None, None) => return None,
+            (None, Some(toml::Value::String(text))) => text,
+            (None, Some(value @ (toml::Value::Integer(_) | toml::Value::Boolean(_)))) => {
+                value.to_string()
+            }
+            (None, Some(_)) => {
+                self.errors
+                    .push(format!("{key}: must be a text or a number"));
+                return None;
+            }
+        };
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// A list: in the environment separated by commas.
+    pub(super) fn list(&mut self, key: &str) -> Vec<String> {
+        match self.values.remove(key) {
+            Some(toml::Value::Array(list)) => {
+                let texts = list.into_iter().map(|value| match value {
+                    toml::Value::String(text) => text,
+                    other => other.to_string(),
+                });
+                let joined = texts.collect::<Vec<_>>().join(",");
+                self.values
+                    .insert(key.to_owned(), toml::Value::String(joined));
+            }
+            Some(value) => drop(self.values.insert(key.to_owned(), value)),
+            None => {}
+        }
+        let text = self.text(key).unwrap_or_default();
+        text.split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    pub(super) fn optional<T: FromStr>(&mut self, key: &str, expected: &str) -> Option<T> {
+        let text = self.text(key)?;
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.errors
+                .push(format!("{key}: {text:?} is not {expected}"));
+        }
+        parsed
+    }
+
+    pub(super) fn or<T: FromStr>(&mut self, key: &str, default: &str, expected: &str) -> T {
+        self.optional(key, expected).unwrap_or_else(|| {
+            default
+                .parse()
+                .unwrap_or_else(|_| unreachable!("the default of {key} is right"))
+        })
+    }
+
+    pub(super) fn number(&mut self, key: &str, default: u64, from: u64, to: u64) -> u64 {
+        let n = self
+            .optional(key, &format!("a number from {from} to {to}"))
+            .unwrap_or(default);
+        if !(from..=to).contains(&n) {
+            self.errors
+                .push(format!("{key}: {n} is not a number from {from} to {to}"));
+        }
+        n
+    }
+
+    pub(super) fn seconds(&mut self, key: &str, default: u64, from: u64, to: u64) -> Duration {
+        Duration::from_secs(self.number(key, default, from, to))
+    }
+}

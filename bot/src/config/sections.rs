@@ -1,0 +1,229 @@
+//! Every setting: its name, its default, its limits.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use gametimes_format::message;
+use jiff::tz::TimeZone;
+
+use super::reader::Reader;
+use super::{Config, Discord, Folder, Secret, Ssh, StatsChannel};
+
+impl Reader {
+    pub(super) fn config(
+        &mut self,
+        folder_tables: Vec<toml::Value>,
+        ssh_tables: Vec<toml::Value>,
+    ) -> Config {
+        let listen: SocketAddr =
+            self.or("listen", "127.0.0.1:8650", "an address like 127.0.0.1:8650");
+        let api_token = self.text("api_token").map(Secret::new);
+        if !listen.ip().is_loopback() && api_token.as_ref().is_none_or(|t| t.reveal().len() < 16) {
+            self.errors.push(format!(
+                "api_token: must be set, 16 characters at least, because listen = {listen} is not loopback"
+            ));
+        }
+        let database_url = self
+            .text("database_url")
+            .unwrap_or_else(|| "sqlite:gametimes.db".into());
+        if !["sqlite:", "postgres:", "postgresql:"]
+            .iter()
+            .any(|s| database_url.starts_with(s))
+        {
+            self.errors
+                .push("database_url: must begin with sqlite: or postgres://".into());
+        }
+        let zone = self.text("time_zone");
+        let time_zone = match zone.as_deref() {
+            None => TimeZone::system(),
+            Some(name) => TimeZone::get(name).unwrap_or_else(|_| {
+                self.errors.push(format!(
+                    "time_zone: {name:?} is no time zone; write it like Europe/Berlin or UTC"
+                ));
+                TimeZone::UTC
+            }),
+        };
+        let poll = self.seconds("poll_seconds", 60, 5, 86_400);
+        let lookback = Duration::from_secs(self.number("lookback_hours", 168, 1, 1_000_000) * 3600);
+        let discord = self.discord();
+        let mut ssh: Vec<Ssh> = self.ssh().into_iter().collect();
+        for (i, table) in ssh_tables.into_iter().enumerate() {
+            ssh.extend(self.nested(table, &format!("ssh[{i}]"), Self::ssh));
+        }
+        let mut folders: Vec<Folder> = self
+            .list("folders")
+            .into_iter()
+            .map(|path| Folder {
+                path: path.into(),
+                server: String::new(),
+            })
+            .collect();
+        for (i, table) in folder_tables.into_iter().enumerate() {
+            match table {
+                toml::Value::String(path) => folders.push(Folder {
+                    path: path.into(),
+                    server: String::new(),
+                }),
+                table => folders.extend(self.nested(table, &format!("folders[{i}]"), Self::folder)),
+            }
+        }
+        Config {
+            database_url: Secret::new(database_url),
+            listen,
+            api_token,
+            time_zone,
+            discord,
+            ssh,
+            folders,
+            poll,
+            lookback,
+        }
+    }
+
+    fn discord(&mut self) -> Option<Discord> {
+        let token = self.text("discord.token").map(Secret::new);
+        let channel = self.optional::<u64>(
+            "discord.channel_id",
+            "the number that \"Copy Channel ID\" gives",
+        );
+        let webhook_ids: Vec<u64> = self
+            .list("discord.webhook_ids")
+            .into_iter()
+            .filter_map(|id| {
+                let parsed = id.parse().ok();
+                if parsed.is_none() {
+                    self.errors
+                        .push(format!("discord.webhook_ids: {id:?} is no number"));
+                }
+                parsed
+            })
+            .collect();
+        let username = self
+            .text("discord.username")
+            .unwrap_or_else(|| message::USERNAME.into());
+        let hmac_key = self.text("discord.hmac_key").map(Secret::new);
+        let cdn_hosts = match self.list("discord.cdn_hosts") {
+            list if list.is_empty() => {
+                vec!["cdn.discordapp.com".into(), "media.discordapp.net".into()]
+            }
+            list => list,
+        };
+        let max_attachment_bytes =
+            self.number("discord.max_attachment_bytes", 2 << 20, 1 << 10, 8 << 20);
+        let messages_per_minute =
+            self.number("discord.messages_per_minute", 60, 1, 10_000) as usize;
+        let proxy = self.text("discord.proxy");
+        let gateway_url = self.text("discord.gateway_url");
+        let stats_channel = self.stats_channel();
+        match (token, channel) {
+            (None, None) if webhook_ids.is_empty() && stats_channel.is_none() => None,
+            (Some(token), Some(channel_id)) => Some(Discord {
+                token,
+                channel_id,
+                webhook_ids,
+                username,
+                hmac_key,
+                cdn_hosts,
+                max_attachment_bytes,
+                messages_per_minute,
+                proxy,
+                gateway_url,
+                stats_channel,
+            }),
+            (token, channel) => {
+                if token.is_none() {
+                    self.errors.push(
+                        "discord.token: missing, although other settings of Discord are there"
+                            .into(),
+                    );
+                }
+                if channel.is_none()
+                    && !self
+                        .errors
+                        .iter()
+                        .any(|e| e.starts_with("discord.channel_id"))
+                {
+                    self.errors.push(
+                        "discord.channel_id: missing, although discord.token is there".into(),
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    fn stats_channel(&mut self) -> Option<StatsChannel> {
+        let channel_id = self.optional::<u64>(
+            "discord.stats_channel_id",
+            "the number that \"Copy Channel ID\" gives",
+        );
+        let settle = self.seconds("discord.stats_settle_seconds", 15, 0, 600);
+        let hours = self.number("discord.stats_max_age_hours", 6, 1, 1_000_000);
+        Some(StatsChannel {
+            channel_id: channel_id?,
+            settle,
+            max_age: Duration::from_secs(hours * 3600),
+        })
+    }
+
+    fn ssh(&mut self) -> Option<Ssh> {
+        let host = self.text("ssh.host");
+        let port = self.number("ssh.port", 22, 1, 65_535) as u16;
+        let user = self.text("ssh.user");
+        let key_file = self.text("ssh.key_file");
+        let key_passphrase = self.text("ssh.key_passphrase").map(Secret::new);
+        let known_hosts = self.text("ssh.known_hosts");
+        let stats_dir = self.text("ssh.stats_dir");
+        let gametimes_dir = self.text("ssh.gametimes_dir");
+        let server = self.text("ssh.server").unwrap_or_default();
+        let timeout = self.seconds("ssh.timeout_seconds", 20, 1, 600);
+        if host.is_none()
+            && user.is_none()
+            && key_file.is_none()
+            && stats_dir.is_none()
+            && gametimes_dir.is_none()
+        {
+            return None;
+        }
+        for (key, missing) in [
+            ("ssh.host", host.is_none()),
+            ("ssh.user", user.is_none()),
+            ("ssh.key_file", key_file.is_none()),
+            ("ssh.known_hosts", known_hosts.is_none()),
+        ] {
+            if missing {
+                self.errors.push(format!(
+                    "{key}: missing, although other settings of ssh are there"
+                ));
+            }
+        }
+        if stats_dir.is_none() && gametimes_dir.is_none() {
+            self.errors
+                .push("ssh.stats_dir, ssh.gametimes_dir: at least one must be set".into());
+        }
+        Some(Ssh {
+            host: host?,
+            port,
+            user: user?,
+            key_file: key_file?.into(),
+            key_passphrase,
+            known_hosts: known_hosts?.into(),
+            stats_dir,
+            gametimes_dir,
+            server,
+            timeout,
+        })
+    }
+
+    fn folder(&mut self) -> Option<Folder> {
+        let path = self.text("ssh.path");
+        let server = self.text("ssh.server").unwrap_or_default();
+        if path.is_none() {
+            self.errors.push("ssh.path: missing".into());
+        }
+        Some(Folder {
+            path: path?.into(),
+            server,
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! Storing a batch of which the database refuses a part.
+
+use tracing::error;
+
+use super::database::StoreError;
+use super::{Applied, Arrival, Content, Store};
+
+impl Store {
+    /// Like [`Store::apply`]; but if the database refuses the data itself, the culprit is found and rejected, so that it does
+    /// not stop the others.
+    ///
+    /// # Errors
+    /// When the database fails. What was stored until then stays; all of it may be given again.
+    pub async fn apply_each(&self, batch: &[Arrival]) -> Result<Applied, StoreError> {
+        let refusal = match self.apply(batch).await {
+            Err(error) if is_about_data(&error) => error,
+            other => return other,
+        };
+        match batch {
+            [] => Ok(Applied::default()),
+            [one] => {
+                error!("{} cannot be stored: {refusal}", one.origin);
+                let rejected = Arrival {
+                    content: Content::Rejected {
+                        reason: refusal.to_string(),
+                        excerpt: String::new(),
+                    },
+                    ..one.clone()
+                };
+                let mut applied = self.apply(&[rejected]).await?;
+                applied.refused.push(format!("{}: {refusal}", one.origin));
+                Ok(applied)
+            }
+            several => {
+                let (first, second) = several.split_at(several.len() / 2);
+                let mut applied = Box::pin(self.apply_each(first)).await?;
+                let more = Box::pin(self.apply_each(second)).await?;
+                applied.new_facts += more.new_facts;
+                applied.repeated += more.repeated;
+                applied.rejected += more.rejected;
+                applied.refused.extend(more.refused);
+                applied.rounds.extend(more.rounds);
+                Ok(applied)
+            }
+        }
+    }
+}
+
+/// Whether the same data would fail again: a value out of range, a broken constraint, a column of another type.
+fn is_about_data(error: &StoreError) -> bool {
+    match error {
+        StoreError::Content(_) => true,
+        StoreError::Database(sqlx::Error::Database(e)) => {
+            let kind = e.kind();
+            let class = e.code().is_some_and(|code| {
+                code.len() == 5 && (code.starts_with("22") || code.starts_with("23"))
+            });
+            class || !matches!(kind, sqlx::error::ErrorKind::Other)
+        }
+        StoreError::Database(sqlx::Error::Encode(_) | sqlx::Error::Decode(_)) => true,
+        _ => false,
+    }
+}

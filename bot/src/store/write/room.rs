@@ -1,0 +1,124 @@
+//! Room for what is to be written: rows that are no more, ids that change, rows of another bot.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Group, Work, Writer};
+use crate::args;
+use crate::store::StoreError;
+use crate::store::apply::placeholders;
+use crate::store::value::Value;
+
+impl Writer<'_, '_> {
+    /// Takes away rows whose round is no more, and the ids that rounds are about to change.
+    pub(super) async fn make_room(
+        &mut self,
+        works: &[Work<'_>],
+        leftovers: &[Group],
+    ) -> Result<(), StoreError> {
+        for group in leftovers {
+            self.delete_recorded(&group.match_id, group.round_number)
+                .await?;
+            if let Some(round_id) = group.round_id.filter(|_| !group.adopted) {
+                self.delete_round(round_id).await?;
+            }
+            self.transaction
+                .execute(
+                    "DELETE FROM gametimes_groups WHERE id = $1",
+                    args![group.id],
+                )
+                .await?;
+        }
+        for work in works {
+            let Some(group) = &work.group else { continue };
+            if (group.match_id.clone(), group.round_number) == work.key() {
+                continue;
+            }
+            let moving = format!("moving {}", group.id);
+            if let Some(round_id) = work.round_id.filter(|_| !work.adopted) {
+                let sql = "UPDATE rounds SET match_id = $1 WHERE id = $2";
+                self.transaction
+                    .execute(sql, args![moving.as_str(), round_id])
+                    .await?;
+            }
+            if self.has("lua_round_teams") {
+                let sql = "UPDATE lua_round_teams SET match_id = $1 WHERE match_id = $2 AND round_number = $3";
+                let values = args![moving.as_str(), group.match_id.as_str(), group.round_number];
+                self.transaction.execute(sql, values).await?;
+            }
+            if self.has("lua_spawn_stats") {
+                let sql = "DELETE FROM lua_spawn_stats WHERE match_id = $1 AND round_number = $2";
+                self.transaction
+                    .execute(sql, args![group.match_id.as_str(), group.round_number])
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn delete_recorded(
+        &mut self,
+        match_id: &str,
+        round_number: i64,
+    ) -> Result<(), StoreError> {
+        for table in ["lua_spawn_stats", "lua_round_teams"] {
+            if self.has(table) {
+                let sql = format!("DELETE FROM {table} WHERE match_id = $1 AND round_number = $2");
+                self.transaction
+                    .execute(&sql, args![match_id, round_number])
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn delete_round(&mut self, round_id: i64) -> Result<(), StoreError> {
+        for sql in [
+            "UPDATE lua_round_teams SET round_id = NULL WHERE round_id = $1",
+            "DELETE FROM player_comprehensive_stats WHERE round_id = $1",
+            "DELETE FROM rounds WHERE id = $1",
+        ] {
+            self.transaction.execute(sql, args![round_id]).await?;
+        }
+        Ok(())
+    }
+
+    /// Rows of another bot that tell of the same round.
+    pub(super) async fn find_adoptable(
+        &mut self,
+        works: &mut [Work<'_>],
+    ) -> Result<(), StoreError> {
+        let match_ids: BTreeSet<&str> = works.iter().map(|w| w.rows.match_id.as_str()).collect();
+        let match_ids: Vec<Value> = match_ids.into_iter().map(Value::from).collect();
+        let mut there: HashMap<(String, i64), i64> = HashMap::new();
+        for chunk in match_ids.chunks(500) {
+            let sql = format!(
+                "SELECT match_id, round_number, id FROM rounds WHERE match_id IN ({})",
+                placeholders(chunk.len())
+            );
+            for row in self.transaction.rows(&sql, chunk).await? {
+                let key = (row.string(0), row.int(1).unwrap_or_default());
+                there.insert(key, row.int(2).unwrap_or_default());
+            }
+        }
+        for work in works {
+            if work.rows.round.is_none() {
+                // A tie came up: the round is not one any more.
+                if let Some(round_id) = work.round_id.take().filter(|_| !work.adopted) {
+                    self.delete_round(round_id).await?;
+                }
+                continue;
+            }
+            let found = work
+                .rows
+                .foreign_id
+                .or_else(|| there.get(&work.key()).copied());
+            if let Some(found) = found.filter(|id| Some(*id) != work.round_id) {
+                if let Some(own) = work.round_id.filter(|_| !work.adopted) {
+                    self.delete_round(own).await?;
+                }
+                (work.round_id, work.adopted) = (Some(found), true);
+            }
+        }
+        Ok(())
+    }
+}

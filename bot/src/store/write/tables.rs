@@ -1,0 +1,181 @@
+//! The rows of the four tables that others read: updated where they are there, inserted where not.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Work, Writer, split};
+use crate::args;
+use crate::link::rows::Columns;
+use crate::store::StoreError;
+use crate::store::value::Value;
+
+impl Writer<'_, '_> {
+    pub(super) async fn rounds(&mut self, works: &mut [Work<'_>]) -> Result<(), StoreError> {
+        let mut new: Vec<(usize, Columns)> = Vec::new();
+        for (i, work) in works.iter().enumerate() {
+            let Some(round) = &work.rows.round else {
+                continue;
+            };
+            let mut row = self.known("rounds", round);
+            match work.round_id {
+                Some(id) if !row.is_empty() => {
+                    let (names, values) = split(&row);
+                    self.transaction
+                        .update_by_id("rounds", &names, &values, id)
+                        .await?;
+                }
+                Some(_) => {}
+                None => {
+                    row.sort_by_key(|(name, _)| *name);
+                    new.push((i, row));
+                }
+            }
+        }
+        let Some((_, first)) = new.first() else {
+            return Ok(());
+        };
+        let (names, _) = split(first);
+        let values: Vec<Vec<Value>> = new.iter().map(|(_, row)| split(row).1).collect();
+        let tail = "RETURNING match_id, round_number, id";
+        let returned = self
+            .transaction
+            .insert("rounds", &names, &values, tail)
+            .await?;
+        let ids: HashMap<(String, i64), i64> = returned
+            .iter()
+            .map(|row| {
+                (
+                    (row.string(0), row.int(1).unwrap_or_default()),
+                    row.int(2).unwrap_or_default(),
+                )
+            })
+            .collect();
+        for (i, _) in new {
+            works[i].round_id = ids.get(&works[i].key()).copied();
+        }
+        Ok(())
+    }
+
+    pub(super) async fn teams(&mut self, works: &[Work<'_>]) -> Result<(), StoreError> {
+        if !self.has("lua_round_teams") {
+            return Ok(());
+        }
+        let mut new: Vec<Columns> = Vec::new();
+        for work in works {
+            let Some(teams) = &work.rows.teams else {
+                continue;
+            };
+            let mut row = teams.clone();
+            row.push(("round_id", work.round_id.into()));
+            let row = self.known("lua_round_teams", &row);
+            if let Some(id) = self.existing_teams(work).await? {
+                let (names, values) = split(&row);
+                self.transaction
+                    .update_by_id("lua_round_teams", &names, &values, id)
+                    .await?;
+            } else {
+                let mut row = row;
+                row.push(("captured_at", Value::Time(work.captured_unix)));
+                new.push(self.known("lua_round_teams", &row));
+            }
+        }
+        self.insert_all("lua_round_teams", &new).await
+    }
+
+    /// The row that is there already: ours from before, or another bot's.
+    pub(super) async fn existing_teams(
+        &mut self,
+        work: &Work<'_>,
+    ) -> Result<Option<i64>, StoreError> {
+        let (match_id, round_number) = work.key();
+        let moving = work
+            .group
+            .as_ref()
+            .map(|g| format!("moving {}", g.id))
+            .unwrap_or_default();
+        let sql = "SELECT id FROM lua_round_teams WHERE (match_id IN ($1, $2) AND round_number = $3) OR round_id = $4 \
+                   ORDER BY CASE WHEN match_id = $2 THEN 0 WHEN round_id = $4 THEN 1 ELSE 2 END, id";
+        let values = args![match_id, moving, round_number, work.round_id];
+        let found = self.transaction.rows(sql, values).await?;
+        let mut ids = found.iter().filter_map(|row| row.int(0));
+        let first = ids.next();
+        for other in ids {
+            self.transaction
+                .execute("DELETE FROM lua_round_teams WHERE id = $1", args![other])
+                .await?;
+        }
+        Ok(first)
+    }
+
+    pub(super) async fn spawns(&mut self, works: &[Work<'_>]) -> Result<(), StoreError> {
+        if !self.has("lua_spawn_stats") {
+            return Ok(());
+        }
+        let mut new: Vec<Columns> = Vec::new();
+        for work in works.iter().filter(|w| w.rows.teams.is_some()) {
+            if work.group.is_some() || work.adopted {
+                let sql = "DELETE FROM lua_spawn_stats WHERE (match_id = $1 AND round_number = $2) OR round_id = $3";
+                let (match_id, round_number) = work.key();
+                self.transaction
+                    .execute(sql, args![match_id, round_number, work.round_id])
+                    .await?;
+            }
+            for row in &work.rows.spawns {
+                let mut row = row.clone();
+                row.push(("round_id", work.round_id.into()));
+                row.push(("captured_at", Value::Time(work.captured_unix)));
+                new.push(self.known("lua_spawn_stats", &row));
+            }
+        }
+        let tail = "ON CONFLICT (match_id, round_number, player_guid) DO NOTHING";
+        let Some(first) = new.first() else {
+            return Ok(());
+        };
+        let (names, _) = split(first);
+        let values: Vec<Vec<Value>> = new.iter().map(|row| split(row).1).collect();
+        self.transaction
+            .insert("lua_spawn_stats", &names, &values, tail)
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn players(&mut self, works: &[Work<'_>]) -> Result<(), StoreError> {
+        let mut new: Vec<Columns> = Vec::new();
+        for work in works {
+            let (Some(players), Some(round_id)) = (&work.rows.players, work.round_id) else {
+                continue;
+            };
+            let mut there: BTreeMap<String, i64> = BTreeMap::new();
+            if work.group.is_some() || work.adopted {
+                let sql =
+                    "SELECT player_guid, id FROM player_comprehensive_stats WHERE round_id = $1";
+                for row in self.transaction.rows(sql, args![round_id]).await? {
+                    there.insert(row.string(0), row.int(1).unwrap_or_default());
+                }
+            }
+            for player in players {
+                let mut row = player.clone();
+                row.push(("round_id", round_id.into()));
+                let row = self.known("player_comprehensive_stats", &row);
+                let guid = row.iter().find_map(|(name, value)| match value {
+                    Value::Text(Some(guid)) if *name == "player_guid" => Some(guid.clone()),
+                    _ => None,
+                });
+                match there.remove(&guid.unwrap_or_default()) {
+                    Some(id) => {
+                        let (names, values) = split(&row);
+                        let table = "player_comprehensive_stats";
+                        self.transaction
+                            .update_by_id(table, &names, &values, id)
+                            .await?;
+                    }
+                    None => new.push(row),
+                }
+            }
+            for id in there.into_values() {
+                let sql = "DELETE FROM player_comprehensive_stats WHERE id = $1";
+                self.transaction.execute(sql, args![id]).await?;
+            }
+        }
+        self.insert_all("player_comprehensive_stats", &new).await
+    }
+}
