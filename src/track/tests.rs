@@ -362,6 +362,8 @@ fn end_reasons_are_the_games_own_words() {
             "Allied team has the most survivors.",
             EndReason::TimeExpired,
         ),
+        ("Axis Surrender", EndReason::Surrender),
+        ("Somebody's Surrender", EndReason::Unknown),
         ("Something new.", EndReason::Unknown),
     ] {
         assert_eq!(Play::start().exit(text).end_reason, reason, "{text}");
