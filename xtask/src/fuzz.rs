@@ -107,7 +107,10 @@ fn fuzz(target_name: &str, seconds: u64) -> Result<Outcome, String> {
                 shown = Some(Instant::now());
                 eprintln!("fuzz {target_name}: {seconds:4} s {}", line.trim());
             }
-        } else if began.is_some() || line.starts_with("error") || line.contains("Compiling gametimes") {
+        } else if began.is_some()
+            || line.starts_with("error")
+            || line.contains("Compiling gametimes")
+        {
             // Of a crash, or of a build that failed, every word.
             eprintln!("{line}");
         }
