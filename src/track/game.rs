@@ -40,6 +40,9 @@ enum Life {
 struct Seat {
     /// Index of the person in it.
     person: Option<usize>,
+    /// Whoever sat here is back in another slot, and this connection has not timed out yet: what happens to it happens to
+    /// nobody.
+    ghost: bool,
     life: Life,
     /// On a team since then, on the play clock.
     plays_since_ms: Option<i64>,
@@ -268,7 +271,7 @@ impl Game {
             .seats
             .get(usize::from(slot))
             .is_some_and(|s| s.person.is_none());
-        let Some(person) = self.seat(slot, slots) else {
+        let Some(person) = self.seat(now, slot, slots) else {
             return;
         };
         let team = slots.get(slot).team;
@@ -308,8 +311,8 @@ impl Game {
         if seat.person.is_some() {
             self.stand_up(now, slot);
             self.note(now, EventKind::Leave, slot, None, None, None, slots);
-            self.seats[usize::from(slot)] = Seat::default();
         }
+        self.seats[usize::from(slot)] = Seat::default();
     }
 
     pub(super) fn spawn(
@@ -321,7 +324,7 @@ impl Game {
         slots: &mut Slots,
     ) {
         let now = self.clock.played_ms(at.level_ms);
-        let Some(person) = self.player_in(slot, slots) else {
+        let Some(person) = self.player_in(now, slot, slots) else {
             return;
         };
         self.close_life(now, slot);
@@ -356,7 +359,7 @@ impl Game {
         slots: &mut Slots,
     ) {
         let now = self.clock.played_ms(at.level_ms);
-        let Some(victim) = self.player_in(slot, slots) else {
+        let Some(victim) = self.player_in(now, slot, slots) else {
             return;
         };
         self.round.people[victim].deaths += 1;
@@ -364,7 +367,7 @@ impl Game {
             self.close_life(now, slot);
             let killer = by
                 .filter(|&k| k != slot && slots.get(k).team != slots.get(slot).team)
-                .and_then(|k| self.seat(k, slots));
+                .and_then(|k| self.seat(now, k, slots));
             if let Some(killer) = killer {
                 self.round.people[killer].kills += 1;
             }
@@ -441,15 +444,19 @@ impl Game {
     }
 
     /// The person in a slot who is on a team: nobody else lives or dies, whatever is printed.
-    fn player_in(&mut self, slot: u8, slots: &Slots) -> Option<usize> {
-        slots.get(slot).plays().then(|| self.seat(slot, slots))?
+    fn player_in(&mut self, now: i64, slot: u8, slots: &Slots) -> Option<usize> {
+        slots
+            .get(slot)
+            .plays()
+            .then(|| self.seat(now, slot, slots))?
     }
 
-    /// The person in a slot: who sits there, who was here before under that guid or name, or a new one.
-    fn seat(&mut self, slot: u8, slots: &Slots) -> Option<usize> {
+    /// The person in a slot: who sits there, who was here before under that guid or name, or a new one. Nobody sits in two
+    /// slots at a time: the one they sat in before is a ghost's from now on.
+    fn seat(&mut self, now: i64, slot: u8, slots: &Slots) -> Option<usize> {
         let s = slots.get(slot);
         let seat = self.seats.get(usize::from(slot))?;
-        if seat.person.is_some() || !s.connected {
+        if seat.person.is_some() || seat.ghost || !s.connected {
             return seat.person;
         }
         let people = &self.round.people;
@@ -472,6 +479,14 @@ impl Game {
                 self.round.people.len() - 1
             }
         };
+        let before = self.seats.iter().position(|s| s.person == Some(person));
+        if let Some(before) = before {
+            self.stand_up(now, before as u8);
+            self.seats[before] = Seat {
+                ghost: true,
+                ..Seat::default()
+            };
+        }
         s.name.clone_into(&mut self.round.people[person].name);
         self.seats[usize::from(slot)].person = Some(person);
         Some(person)
@@ -488,6 +503,9 @@ impl Game {
         team: Option<u8>,
         slots: &Slots,
     ) {
+        if self.seats.get(usize::from(slot)).is_some_and(|s| s.ghost) {
+            return;
+        }
         if self.round.timeline.len() >= TIMELINE_LIMIT {
             self.round.timeline_dropped += 1;
             return;

@@ -281,7 +281,7 @@ pub(crate) fn end_reason(exit_text: &str) -> EndReason {
         "Wolf EndRound." => EndReason::Objective,
         "Timelimit hit." => EndReason::TimeExpired,
         "Nextmap vote passed" => EndReason::Vote,
-        t if t.ends_with(" Surrender") => EndReason::Surrender,
+        "Axis Surrender" | "Allies Surrender" => EndReason::Surrender,
         t if t.ends_with(" team eliminated.") => EndReason::Eliminated,
         // Last man standing: the time is up and first blood or the number of survivors decides.
         t if t.ends_with(" First Blood.") || t.ends_with(" most survivors.") => {

@@ -145,10 +145,32 @@ fn a_ghost_and_the_player_who_came_back_are_one() {
     let mut play = Play::start();
     play.join(1, "G", "x", 1);
     play.wait(1000).join(5, "G", "x", 1); // the old connection has not timed out yet
+    play.join(2, "E", "e", 2);
+    play.kill(2, 1); // nobody is hurt by what happens to it
+    play.spawn(1);
     play.wait(1000).what(What::Leave { slot: 1 });
     play.wait(1000);
     let round = play.exit("Timelimit hit.");
-    assert_eq!(person(&round, "G").spawns, 2);
+    let g = person(&round, "G");
+    assert_eq!((g.spawns, g.deaths), (2, 0));
+    assert_eq!((g.played_ms, g.alive_ms), (3000, 3000));
+    assert_eq!(round.teams.axis.len(), 1);
+    let kinds: Vec<_> = round.timeline.iter().map(|e| e.kind).collect();
+    assert!(!kinds.contains(&EventKind::Death) && !kinds.contains(&EventKind::Leave));
+}
+
+#[test]
+fn a_slot_that_a_ghost_has_left_is_anybodys() {
+    let mut play = Play::start();
+    play.join(1, "G", "x", 1);
+    play.join(5, "G", "x", 1);
+    play.what(What::Leave { slot: 1 });
+    play.join(1, "N", "n", 2);
+    play.kill(5, 1);
+    play.wait(1000);
+    let round = play.exit("Timelimit hit.");
+    assert_eq!(person(&round, "N").dead_ms, 1000);
+    assert_eq!(person(&round, "G").kills, 1);
 }
 
 #[test]
@@ -362,6 +384,8 @@ fn end_reasons_are_the_games_own_words() {
             "Allied team has the most survivors.",
             EndReason::TimeExpired,
         ),
+        ("Axis Surrender", EndReason::Surrender),
+        ("Somebody's Surrender", EndReason::Unknown),
         ("Something new.", EndReason::Unknown),
     ] {
         assert_eq!(Play::start().exit(text).end_reason, reason, "{text}");

@@ -99,8 +99,10 @@ fn fuzz(target_name: &str, seconds: u64) -> Result<Outcome, String> {
         if let Some(count) = line.strip_prefix("stat::number_of_executed_units:") {
             executions = count.trim().parse().unwrap_or(0);
         } else if line.starts_with("stat::") {
+        } else if line.starts_with("INFO:") {
+            began.get_or_insert_with(Instant::now);
         } else if line.starts_with('#') {
-            let seconds = began.get_or_insert_with(Instant::now).elapsed().as_secs();
+            let seconds = began.map_or(0, |began| began.elapsed().as_secs());
             if shown.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
                 shown = Some(Instant::now());
                 eprintln!("fuzz {target_name}: {seconds:4} s {}", line.trim());
