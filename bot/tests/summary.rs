@@ -116,10 +116,11 @@ async fn a_round_is_posted_once_edited_and_left_alone_when_deleted() {
 
     // Deleted by hand: what changes the round now brings no new message.
     discord.delete_message(posted[0].id);
-    let mut file: Value = serde_json::from_slice(&native_files("surrender")[0].1).unwrap();
-    file["meta"]["score"]["allies"] = 7.into();
-    let better = folder.path().join("gametime-room1-R1-1795179043.json");
-    std::fs::write(&better, file.to_string()).unwrap();
+    let text = String::from_utf8(sample(&format!("gamestats/{name}"))).unwrap();
+    let one_more = text.lines().last().unwrap().replacen('A', "B", 1);
+    let text = text.replacen("3:00", "2:30", 2) + &one_more + "\n";
+    let better = folder.path().join(name);
+    std::fs::write(&better, text).unwrap();
     ingest(&bot.store, &[better], "", false).await.unwrap();
     wait_for("the bot to see that the message is gone", || async {
         let sql = "SELECT round_id FROM gametimes_summaries WHERE state = 'deleted'";
