@@ -29,6 +29,10 @@ fn server_that_is_killed() {
         .unwrap()
         .parse()
         .unwrap();
+    let frames: i64 = std::env::var("GAMETIMES_TEST_FRAMES")
+        .unwrap()
+        .parse()
+        .unwrap();
     let mut game = Match::new(
         Path::new(&home),
         &[
@@ -40,7 +44,7 @@ fn server_that_is_killed() {
     for n in 0..10_000 {
         game.start();
         println!("started");
-        for frame in 0..20 {
+        for frame in 0..frames {
             let killed = Step::print("Kill: 2 1 9: p2 killed p1 by MOD_MP40\n");
             let alive = Step::Write(1, vec![(288, 2 + frame)]);
             game.frame(100, [killed]);
@@ -55,7 +59,7 @@ fn server_that_is_killed() {
     }
 }
 
-fn child(home: &Path, url: &str, unix_ms: i64) -> Child {
+fn child(home: &Path, url: &str, unix_ms: i64, frames: i64) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args([
             "--ignored",
@@ -66,19 +70,25 @@ fn child(home: &Path, url: &str, unix_ms: i64) -> Child {
         .env("GAMETIMES_TEST_HOME", home)
         .env("GAMETIMES_TEST_WEBHOOK", url)
         .env("GAMETIMES_TEST_UNIX_MS", unix_ms.to_string())
+        .env("GAMETIMES_TEST_FRAMES", frames.to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap()
 }
 
-/// Kills a server after this long; gives how many of its rounds were over.
-fn kill_after(mut child: Child, pause: Duration) -> usize {
+/// Kills a server this long after it has said so many times that a round begins or is over; gives how many were over.
+fn kill_after(mut child: Child, said: usize, pause: Duration) -> usize {
+    let mut lines = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+        .filter(|l| l == "started" || l == "over");
+    let is_over = |l: &String| l == "over";
+    let before = lines.by_ref().take(said).filter(is_over).count();
     std::thread::sleep(pause);
     child.kill().unwrap();
     child.wait().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    lines.map_while(Result::ok).filter(|l| l == "over").count()
+    before + lines.filter(is_over).count()
 }
 
 #[test]
@@ -92,11 +102,12 @@ fn killed_at_any_moment() {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        // A server needs some time to load; from then on every moment is as likely.
-        let pause = Duration::from_micros(30_000 + random % 350_000);
+        // While it starts, in its first round, between two rounds, in the next: a round takes about 120 ms.
+        let said = (random % 6) as usize;
+        let pause = Duration::from_micros(random / 6 % 120_000);
         // Each server is a day later, so that no two rounds have the same name.
         let unix_ms = 1_700_000_000_000 + n as i64 * 86_400_000;
-        rounds_over += kill_after(child(home.path(), &hook.url(), unix_ms), pause);
+        rounds_over += kill_after(child(home.path(), &hook.url(), unix_ms, 20), said, pause);
         // What lies there under a final name is whole, at every moment.
         if folder.exists() {
             common::files(home.path());
@@ -177,12 +188,16 @@ fn killed_at_any_moment() {
 fn a_recovered_round_holds_all_that_was_known() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
-    let mut child = child(home.path(), &hook.url(), 1_700_000_000_000);
-    let mut lines = BufReader::new(child.stdout.take().unwrap())
-        .lines()
-        .map_while(Result::ok);
-    assert!(lines.any(|l| l == "started"));
-    std::thread::sleep(Duration::from_millis(15));
+    // A round without an end, killed once a death is in the journal.
+    let mut child = child(home.path(), &hook.url(), 1_700_000_000_000, 1_000_000);
+    let journal = home
+        .path()
+        .join("legacy/gametimes/outbox/127.0.0.1_27960/round.journal");
+    let until = Instant::now() + Duration::from_secs(60);
+    while !std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("MOD_MP40")) {
+        assert!(Instant::now() < until, "no death in {}", journal.display());
+        std::thread::sleep(Duration::from_millis(1));
+    }
     child.kill().unwrap();
     child.wait().unwrap();
     let mut next = Match::new(home.path(), &[]);

@@ -84,7 +84,9 @@ impl Both {
             Module::Absent => {}
             Module::Unsupported => self.module.start_on(275_000_000),
             Module::UnknownSizes => self.module.start_with(283_010_000, 1000),
-            _ => self.module.start(),
+            Module::Present => self.module.start(),
+            #[cfg(feature = "faults")]
+            Module::Panics => self.module.start(),
         }
         // What the module has announced is there when the game starts its scripts.
         self.script.set(

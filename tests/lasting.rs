@@ -5,7 +5,7 @@ mod common;
 use gametimes_standin::{Server, Step, play};
 
 fn count(folder: &str) -> usize {
-    std::fs::read_dir(folder).map_or(0, |entries| entries.count())
+    std::fs::read_dir(folder).map_or(0, std::iter::Iterator::count)
 }
 
 /// Resident memory in KiB.

@@ -15,6 +15,9 @@ mod times;
 
 use std::path::Path;
 
+/// Measures and prints a table, with the module of this path.
+type Print = fn(&Path);
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let module = match arguments.as_slice() {
@@ -23,7 +26,7 @@ fn main() {
         _ => panic!("usage: gametimes-bench MODULE.so"),
     };
     println!("Machine: {}", machine());
-    let tables: [(&str, fn(&Path)); 5] = [
+    let tables: [(&str, Print); 5] = [
         ("frames", frames::print),
         ("frames of a recorded match", frames::print_tape),
         ("calls and traps", calls::print),

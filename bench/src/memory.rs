@@ -48,7 +48,7 @@ fn figures(module: &Path) -> [Figures; 2] {
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8_lossy(&output.stdout);
     let mut lines = text.lines().map(|line| {
-        let numbers = line.split_whitespace().map(|n| n.parse::<i64>());
+        let numbers = line.split_whitespace().map(str::parse::<i64>);
         let numbers: Vec<i64> = numbers.map(|n| n.expect("a number")).collect();
         Figures::try_from(numbers).expect("four numbers")
     });

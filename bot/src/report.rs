@@ -116,7 +116,11 @@ impl Report {
     ) -> Result<Self, Refused> {
         let rejections = check::rejections(problems);
         if !rejections.is_empty() {
-            let reasons: Vec<String> = rejections.iter().take(5).map(|p| p.to_string()).collect();
+            let reasons: Vec<String> = rejections
+                .iter()
+                .take(5)
+                .map(std::string::ToString::to_string)
+                .collect();
             return Err(Refused(reasons.join("; ")));
         }
         clean(&mut meta);
@@ -134,7 +138,11 @@ impl Report {
             completeness,
             warmup_start_unix,
             version: version.chars().take(16).collect(),
-            doubts: problems.iter().take(20).map(|p| p.to_string()).collect(),
+            doubts: problems
+                .iter()
+                .take(20)
+                .map(std::string::ToString::to_string)
+                .collect(),
             events: std::mem::take(&mut meta.events),
             meta,
         })
@@ -242,7 +250,7 @@ fn pauses(value: &str) -> Result<(i64, i64), Refused> {
     let mut numbers = value
         .split(|c: char| !c.is_ascii_digit())
         .filter(|n| !n.is_empty())
-        .map(|n| n.parse::<i64>());
+        .map(str::parse::<i64>);
     match (numbers.next(), numbers.next()) {
         (None, _) => Ok((0, 0)),
         (Some(Ok(count)), None) => Ok((count, 0)),

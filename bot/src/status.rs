@@ -46,7 +46,7 @@ impl Status {
     /// Something came.
     pub fn seen(&self, source: &'static str) {
         self.with(source, |s| {
-            s.last_seen_unix = Some(Timestamp::now().as_second())
+            s.last_seen_unix = Some(Timestamp::now().as_second());
         });
     }
 

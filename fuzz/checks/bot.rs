@@ -112,7 +112,7 @@ fn columns_fit(row: &Columns) {
     for (name, value) in row {
         match value {
             Value::Int(Some(n)) if !BIG.contains(name) => {
-                assert!(i32::try_from(*n).is_ok(), "{name} is {n}")
+                assert!(i32::try_from(*n).is_ok(), "{name} is {n}");
             }
             Value::Text(Some(text)) => {
                 if let Some((_, most)) = LENGTHS.iter().find(|(column, _)| column == name) {

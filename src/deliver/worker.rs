@@ -19,7 +19,7 @@ use crate::observe::Sink;
 use crate::settings::{Secret, Settings};
 
 /// Orders that wait at the most: a full server in heavy fight makes about 20 a second, so the disk may stall for minutes.
-const ORDERS_LIMIT: usize = 4096;
+const ORDERS_LIMIT: usize = 8192;
 
 /// What the worker is to do.
 #[derive(Debug)]

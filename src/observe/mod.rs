@@ -210,7 +210,7 @@ impl<S: Sink> Observer<S> {
     pub fn configstring<'a>(&mut self, index: i32, text: impl FnOnce() -> &'a [u8]) {
         /// The configstrings count sides from 0 (Axis); everybody else from 1.
         fn side(info: &[u8], key: &[u8]) -> u8 {
-            match parse::info_value(info, key).map(|v| v.trim_ascii()) {
+            match parse::info_value(info, key).map(<[u8]>::trim_ascii) {
                 Some(b"0") => 1,
                 Some(b"1") => 2,
                 _ => 0,

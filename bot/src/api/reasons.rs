@@ -126,7 +126,7 @@ fn spells(e: &Evidence<'_>) -> Vec<Spell> {
                 dead = None;
             }
             (EventKind::Team, Some((from_ms, _))) if event.team != Some(3) => {
-                dead = Some((from_ms, true))
+                dead = Some((from_ms, true));
             }
             (EventKind::Leave | EventKind::Team, Some((from_ms, _))) => {
                 spells.push(Spell {

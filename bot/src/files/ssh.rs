@@ -127,8 +127,13 @@ impl Server {
             nodelay: true,
             ..client::Config::default()
         };
-        let key = keys::load_secret_key(key_file, key_passphrase.as_ref().map(|p| p.reveal()))
-            .map_err(|e| format!("ssh.key_file {}: {e}", key_file.display()))?;
+        let key = keys::load_secret_key(
+            key_file,
+            key_passphrase
+                .as_ref()
+                .map(super::super::config::Secret::reveal),
+        )
+        .map_err(|e| format!("ssh.key_file {}: {e}", key_file.display()))?;
         let handler = HostKeys {
             settings: self.settings.clone(),
         };

@@ -63,7 +63,7 @@ impl From<Message> for Incoming {
         Self {
             id: message.id.get(),
             channel_id: message.channel_id.get(),
-            webhook_id: message.webhook_id.map(|id| id.get()),
+            webhook_id: message.webhook_id.map(twilight_model::id::Id::get),
             username: message.author.name,
             content: message.content,
             embeds: message.embeds.into_iter().map(embed).collect(),

@@ -209,7 +209,7 @@ fn normal(row: &gametimes_bot::store::value::Row) -> Vec<String> {
             if let Some(text) = row.text(i) {
                 serde_json::from_str::<Value>(text)
                     .ok()
-                    .filter(|v| v.is_array())
+                    .filter(serde_json::Value::is_array)
                     .map_or_else(|| text.to_owned(), |v| v.to_string())
             } else if let Some(n) = row.real(i) {
                 format!("{}", (n * 1000.0).round() / 1000.0)

@@ -195,7 +195,7 @@ mod tests {
                 m.pauses[0].end_ms = i64::MIN;
             }),
             ("meta.pause_seconds", Severity::Doubt, |m| {
-                m.pause_seconds = 16
+                m.pause_seconds = 16;
             }),
             ("meta.pauses[0].at_play_ms", Severity::Doubt, |m| {
                 m.pauses[0].at_play_ms = Some(55_001);
@@ -213,7 +213,7 @@ mod tests {
                 m.spawn_stats[0].avg_respawn += 1;
             }),
             ("meta.event_id", Severity::Doubt, |m| {
-                m.event_id = "x".into()
+                m.event_id = "x".into();
             }),
         ];
         for (path, severity, lie) in lies {

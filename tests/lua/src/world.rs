@@ -248,7 +248,7 @@ impl Server {
             Ok(world.unix_ms - 1_795_000_000_000)
         })?;
         self.function(lua, &et, "trap_Cvar_Get", |world, lua, name: String| {
-            let value = world.cvars.get(&name).map(Vec::as_slice).unwrap_or(b"");
+            let value = world.cvars.get(&name).map_or(&b""[..], Vec::as_slice);
             // The game reads cvars into a buffer of 256 bytes.
             lua.create_string(&value[..value.len().min(255)])
         })?;
@@ -271,13 +271,7 @@ impl Server {
             },
         )?;
         self.function(lua, &et, "trap_GetConfigstring", |world, lua, n: i64| {
-            lua.create_string(
-                world
-                    .configstrings
-                    .get(&n)
-                    .map(Vec::as_slice)
-                    .unwrap_or(b""),
-            )
+            lua.create_string(world.configstrings.get(&n).map_or(&b""[..], Vec::as_slice))
         })?;
         self.function(lua, &et, "trap_GetUserinfo", |world, lua, n: i64| {
             lua.create_string(&world.clients[usize::try_from(n).expect("slot")].userinfo)

@@ -40,7 +40,7 @@ fn map(server: &mut Server, module: Module, script: Script, restart: i64) -> Str
     match module {
         Module::Absent => {}
         Module::Native | Module::Panics | Module::Vanishes => {
-            server.set("gametimes_module", "native 0.1.0")
+            server.set("gametimes_module", "native 0.1.0");
         }
         Module::Off => server.set("gametimes_module", "off: the game is not ET:Legacy's"),
     }

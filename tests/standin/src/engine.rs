@@ -382,7 +382,7 @@ impl Server {
     /// Sets a cvar.
     pub fn set_cvar(&self, name: &str, value: impl AsRef<[u8]>) {
         ENGINE.with_borrow_mut(|engine| {
-            engine.set(name.to_ascii_lowercase(), value.as_ref().to_vec())
+            engine.set(name.to_ascii_lowercase(), value.as_ref().to_vec());
         });
     }
 
@@ -411,7 +411,7 @@ impl Server {
     /// Sets the arguments of the command that comes next.
     pub fn set_command(&self, text: &[u8]) {
         let words = text
-            .split(|b| b.is_ascii_whitespace())
+            .split(u8::is_ascii_whitespace)
             .filter(|w| !w.is_empty());
         ENGINE.with_borrow_mut(|engine| engine.command = words.map(<[u8]>::to_vec).collect());
     }

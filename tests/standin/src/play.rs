@@ -249,13 +249,13 @@ impl<'a> Player<'a> {
                 }),
                 Line::Print { text: t } => steps.push(Step::Trap(0, vec![text(t)])),
                 Line::CvarSet { name, value } => {
-                    steps.push(Step::Trap(5, vec![text(name), text(value)]))
+                    steps.push(Step::Trap(5, vec![text(name), text(value)]));
                 }
                 Line::Configstring { n, value } => {
                     steps.push(Step::Trap(20, vec![Arg::Int(*n as isize), text(value)]));
                 }
                 Line::Servercmd { text: t } => {
-                    steps.push(Step::Trap(19, vec![Arg::Int(-1), text(t)]))
+                    steps.push(Step::Trap(19, vec![Arg::Int(-1), text(t)]));
                 }
                 Line::FsOpen { path, mode, handle } => steps.push(Step::Trap(
                     11,
@@ -266,7 +266,7 @@ impl<'a> Player<'a> {
                     ],
                 )),
                 Line::FsClose { handle } => {
-                    steps.push(Step::Trap(15, vec![Arg::Int(*handle as isize)]))
+                    steps.push(Step::Trap(15, vec![Arg::Int(*handle as isize)]));
                 }
                 Line::Userinfo { n, value } => server.set_userinfo(*n, &value.0),
                 Line::Cvars { .. } | Line::Clientcmd { .. } => {}
