@@ -50,6 +50,8 @@ async fn run(name: &str, url: &str) {
         transaction.execute(&sql, &[rounds]).await.unwrap();
     }
     transaction.commit().await.unwrap();
+    // As after every backfill.
+    store.analyze().await.unwrap();
     let rows = store
         .database
         .row("SELECT COUNT(*) FROM lua_spawn_stats", &[])

@@ -295,6 +295,7 @@ async fn what_the_database_refuses_stops_nobody(url: &str) {
 async fn a_player_is_found_by_an_index(url: &str) {
     let store = &open(url).await;
     store.apply(&everything()).await.unwrap();
+    store.analyze().await.unwrap();
     let sql = store.spawns_of_player(&["match_id"]);
     let found = async |guid: &str| {
         let rows = store.database.rows(&sql, &[guid.into()]).await.unwrap();

@@ -129,38 +129,22 @@ pub async fn spawn_audit(
         "recorder",
     ];
     let sql = format!(
-        "SELECT {} FROM lua_spawn_stats s ORDER BY s.id DESC LIMIT $1",
-        store.select("lua_spawn_stats", "s", &spawns)
+        "SELECT {}, {}, {} FROM (SELECT * FROM lua_spawn_stats ORDER BY id DESC LIMIT $1) s \
+         LEFT JOIN player_comprehensive_stats p ON p.round_id = s.round_id \
+         AND UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR(s.player_guid, 1, 8)) \
+         LEFT JOIN rounds r ON r.id = s.round_id ORDER BY s.id DESC, p.id",
+        store.select("lua_spawn_stats", "s", &spawns),
+        store.select("player_comprehensive_stats", "p", &players),
+        store.select("rounds", "r", &rounds),
     );
-    let spawn_rows = store.database.rows(&sql, args![limit]).await?;
-    let ids: BTreeSet<i64> = spawn_rows.iter().filter_map(|row| row.int(1)).collect();
-    // Looked up by the ids: as one join PostgreSQL works it out over whole tables, above all before it has statistics.
-    let sql = format!(
-        "SELECT p.round_id, p.player_guid, {} FROM player_comprehensive_stats p WHERE p.round_id IN",
-        store.select("player_comprehensive_stats", "p", &players)
-    );
-    let mut player_rows: HashMap<(i64, String), Row> = HashMap::new();
-    for row in of_rounds(store, &sql, &ids, "ORDER BY p.id").await? {
-        // Two players of a stats file can share the first 8 digits: the first of them counts.
-        player_rows
-            .entry((row.int(0).unwrap_or_default(), head(&row.string(1))))
-            .or_insert(row);
-    }
-    let sql = format!(
-        "SELECT r.id, {} FROM rounds r WHERE r.id IN",
-        store.select("rounds", "r", &rounds)
-    );
-    let mut round_rows: HashMap<i64, Row> = HashMap::new();
-    for row in of_rounds(store, &sql, &ids, "").await? {
-        round_rows.insert(row.int(0).unwrap_or_default(), row);
-    }
     let mut summary = Summary::default();
     let mut samples: Vec<(Sample, Row)> = Vec::new();
-    for mut row in spawn_rows {
-        let id = row.int(1).unwrap_or_default();
-        let player = player_rows.get(&(id, head(&row.string(5))));
-        append(&mut row, player, 2, players.len());
-        append(&mut row, round_rows.get(&id), 1, rounds.len());
+    let mut last = None;
+    for row in store.database.rows(&sql, args![limit]).await? {
+        // Two players of a stats file can share the first 8 digits: the first of them counts.
+        if std::mem::replace(&mut last, row.int(0)) == row.int(0) {
+            continue;
+        }
         summary.checked += 1;
         let sample = compare(&row, diff_seconds, &mut summary);
         if !sample.flags.is_empty() {
@@ -208,35 +192,6 @@ pub async fn spawn_audit(
             diff_seconds,
         },
     })
-}
-
-/// Rows of some rounds; none without rounds.
-async fn of_rounds(
-    store: &Store,
-    sql: &str,
-    ids: &BTreeSet<i64>,
-    tail: &str,
-) -> Result<Vec<Row>, StoreError> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let values: Vec<Value> = ids.iter().map(|id| (*id).into()).collect();
-    let sql = format!("{sql} ({}) {tail}", placeholders(values.len()));
-    store.database.rows(&sql, &values).await
-}
-
-/// By what the two guids of a player are joined.
-fn head(guid: &str) -> String {
-    let head: String = guid.chars().take(8).collect();
-    head.to_ascii_uppercase()
-}
-
-/// Puts the columns of another row behind those of a row, without its keys; NULL where there is no other row.
-fn append(row: &mut Row, other: Option<&Row>, keys: usize, columns: usize) {
-    match other {
-        Some(other) => row.0.extend(other.0.iter().skip(keys).cloned()),
-        None => row.0.extend(vec![Value::Text(None); columns]),
-    }
 }
 
 fn compare(row: &Row, diff_seconds: i64, summary: &mut Summary) -> Sample {
@@ -350,11 +305,13 @@ async fn evidence(
         return Ok(told);
     }
     if store.has("lua_round_teams") {
+        let ids: Vec<Value> = round_ids.iter().map(|id| (*id).into()).collect();
         let sql = format!(
-            "SELECT t.round_id, {} FROM lua_round_teams t WHERE t.round_id IN",
-            store.select("lua_round_teams", "t", &["lua_pause_events"])
+            "SELECT t.round_id, {} FROM lua_round_teams t WHERE t.round_id IN ({})",
+            store.select("lua_round_teams", "t", &["lua_pause_events"]),
+            placeholders(ids.len())
         );
-        for row in of_rounds(store, &sql, &round_ids, "").await? {
+        for row in store.database.rows(&sql, &ids).await? {
             told.entry(row.int(0).unwrap_or_default())
                 .or_default()
                 .pauses = serde_json::from_value(row.json(1)).unwrap_or_default();

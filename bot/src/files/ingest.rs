@@ -12,6 +12,8 @@ use crate::store::{Applied, Arrival, Content, Store};
 
 /// How many files are stored in one transaction.
 const BATCH: usize = 256;
+/// So many new files at once change what a database should know of its tables.
+const MANY: usize = 1000;
 
 /// What an ingest did.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -112,6 +114,11 @@ pub async fn ingest(
         bar.inc(arrivals.len() as u64);
     }
     bar.finish_and_clear();
+    if done.new >= MANY
+        && let Err(error) = store.analyze().await
+    {
+        tracing::warn!("counting the tables: {error}");
+    }
     done.rounds = rounds.len();
     done.elapsed = started.elapsed();
     Ok(done)

@@ -50,6 +50,22 @@ impl Store {
         })
     }
 
+    /// Lets PostgreSQL count its tables anew, as is due after many rows at once: until it has, it works joins out over whole
+    /// tables. By itself it does so within a minute or two. SQLite needs none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn analyze(&self) -> Result<(), StoreError> {
+        if self.database.is_postgres() {
+            for table in migrate::SHARED {
+                if self.has(table) {
+                    self.database.rows(&format!("ANALYZE {table}"), &[]).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Columns for a SELECT; NULL stands for those that this database lacks.
     pub(crate) fn select(&self, table: &str, alias: &str, columns: &[&str]) -> String {
         let there = self.columns.get(table);
