@@ -1,5 +1,5 @@
 //! The project's tasks: `cargo xtask demo`, `cargo xtask test`, `cargo xtask play`, `cargo xtask bench`,
-//! `cargo xtask dist`, `cargo xtask fuzz`, `cargo xtask valgrind`, `cargo xtask soak`.
+//! `cargo xtask dist`, `cargo xtask fuzz`, `cargo xtask sanitize`, `cargo xtask soak`.
 
 #![forbid(unsafe_code)]
 
@@ -9,9 +9,9 @@ mod dist;
 mod fuzz;
 mod play;
 mod run;
+mod sanitize;
 mod soak;
 mod test;
-mod valgrind;
 
 use std::process::ExitCode;
 
@@ -39,8 +39,8 @@ enum Task {
     Test(test::Test),
     /// Damaged and made-up input for everything that reads foreign bytes.
     Fuzz(fuzz::Fuzz),
-    /// All recorded matches under valgrind.
-    Valgrind(valgrind::Valgrind),
+    /// All recorded matches under valgrind and ThreadSanitizer.
+    Sanitize(sanitize::Sanitize),
     /// A day of matches with a hostile webhook: nothing may grow.
     Soak(soak::Soak),
     /// The server of a soak; started by it.
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         Task::Bench(bench) => bench.run(),
         Task::Test(test) => test.run(),
         Task::Fuzz(fuzz) => fuzz.run(),
-        Task::Valgrind(valgrind) => valgrind.run(),
+        Task::Sanitize(sanitize) => sanitize.run(),
         Task::Soak(soak) => soak.run(),
         Task::SoakServer(server) => server.run(),
     };
