@@ -123,7 +123,14 @@ fn a_fight_and_the_end_of_a_round_need_no_memory_and_no_system_call() {
         )
         .unwrap();
         // SAFETY: these are a game's entry points.
-        unsafe { server.load_linked(entry::dllEntry as *mut _, entry::vmMain as *mut _) };
+        unsafe {
+            server.link(
+                entry::dllEntry as *mut _,
+                entry::vmMain as *mut _,
+                entry::gametimes_set_wall_clock as *mut _,
+            );
+        }
+        server.load().unwrap();
         server.fight(64, LAST_FRAME);
         // The first frames print the lines of the map's start.
         (1..=WARM / 2).for_each(|n| server.frame(n * 50));

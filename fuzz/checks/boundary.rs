@@ -7,16 +7,6 @@ use gametimes_format::GametimesFile;
 use gametimes_format::check::check;
 use gametimes_standin::{Arg, Server, Step};
 
-/// Where the door stands: linked into this program, or loaded as the engine does.
-pub struct Host {
-    /// The server; its home holds nothing but what the module writes.
-    pub server: Server,
-    /// Loads the module anew.
-    pub load: fn(&mut Server),
-    /// Sets the wall clock.
-    pub set_unix_ms: fn(&mut Server, i64),
-}
-
 const BEGIN_UNIX_MS: i64 = 1_795_000_000_000;
 const LINES_LIMIT: usize = 400;
 const INIT: i32 = 0;
@@ -26,7 +16,9 @@ const FRAME: i32 = 8;
 
 /// One server that carries out a script.
 struct Run<'a> {
-    host: &'a mut Host,
+    /// Its module is linked into this program, or loaded as the engine does; its home holds nothing but what the module
+    /// writes.
+    server: &'a mut Server,
     level_ms: isize,
     unix_ms: i64,
     /// What the game does in the next call.
@@ -39,7 +31,7 @@ struct Run<'a> {
 }
 
 /// A line is a letter and its operands; what a line of a letter does stands in [`Run::line`].
-pub fn play(host: &mut Host, script: &[u8]) {
+pub fn play(server: &mut Server, script: &[u8]) {
     for (name, value) in [
         ("gamestate", "0"),
         ("mapname", "supply"),
@@ -51,10 +43,10 @@ pub fn play(host: &mut Host, script: &[u8]) {
         ("gametimes_enabled", ""),
         ("gametimes_debug", ""),
     ] {
-        host.server.set_cvar(name, value);
+        server.set_cvar(name, value);
     }
     let mut run = Run {
-        host,
+        server,
         level_ms: 1000,
         unix_ms: BEGIN_UNIX_MS,
         steps: Vec::new(),
@@ -67,10 +59,10 @@ pub fn play(host: &mut Host, script: &[u8]) {
         run.line(line);
     }
     run.shutdown(0);
-    let console = run.host.server.take_console();
+    let console = run.server.take_console();
     assert!(!console.contains("internal error"), "{console}");
-    run.host.server.take_errors();
-    let folder = run.host.server.home.join("legacy/gametimes");
+    run.server.take_errors();
+    let folder = run.server.home.join("legacy/gametimes");
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.path().extension().is_some_and(|e| e == "json") {
             let bytes = std::fs::read(entry.path()).expect("a file that is there");
@@ -147,7 +139,7 @@ impl Run<'_> {
             // What the engine and its admin do: userinfo, cvars, the clock, another map or the same again.
             b'u' => {
                 let slot = n.rem_euclid(64) as usize;
-                self.host.server.set_userinfo(slot, text);
+                self.server.set_userinfo(slot, text);
             }
             b'V' => self.cvar(first, text),
             b'A' => {
@@ -197,13 +189,13 @@ impl Run<'_> {
             _ => false,
         };
         if known {
-            self.host.server.set_cvar(&name, value);
+            self.server.set_cvar(&name, value);
         }
     }
 
     fn init(&mut self) {
         self.set_clock();
-        (self.host.load)(&mut self.host.server);
+        self.server.load().expect("a module that can be loaded");
         self.loaded = true;
         self.steps.insert(
             0,
@@ -219,23 +211,22 @@ impl Run<'_> {
 
     fn shutdown(&mut self, restart: isize) {
         self.call(SHUTDOWN, &[restart], 0);
-        self.host.server.unload();
+        self.server.unload();
         self.loaded = false;
     }
 
     fn set_clock(&mut self) {
-        let unix_ms = self.unix_ms;
-        (self.host.set_unix_ms)(&mut self.host.server, unix_ms);
+        self.server.set_unix_ms(self.unix_ms);
     }
 
     fn console(&mut self, text: &[u8]) {
-        self.host.server.set_command(text);
+        self.server.set_command(text);
         let first = text.split(u8::is_ascii_whitespace).find(|w| !w.is_empty());
         if first.is_some_and(|w| w.eq_ignore_ascii_case(b"gametimes")) {
             let held = (std::mem::take(&mut self.steps), std::mem::take(&mut self.traps));
-            self.host.server.record_calls();
-            assert_eq!(self.host.server.call(CONSOLE, &[], []), Some(1));
-            assert!(self.host.server.record_calls().is_empty(), "ours alone");
+            self.server.record_calls();
+            assert_eq!(self.server.call(CONSOLE, &[], []), Some(1));
+            assert!(self.server.record_calls().is_empty(), "ours alone");
             (self.steps, self.traps) = held;
         } else {
             self.call(CONSOLE, &[], 0);
@@ -251,7 +242,7 @@ impl Run<'_> {
         let mut steps = std::mem::take(&mut self.steps);
         let traps = std::mem::take(&mut self.traps);
         steps.push(Step::Return(answer));
-        let server = &mut self.host.server;
+        let server = &mut *self.server;
         server.record_calls();
         server.record_traps();
         let result = server.call(command, arguments, steps);

@@ -9,10 +9,10 @@ mod fuzz;
 mod pictures;
 mod play;
 mod run;
+mod sanitize;
 mod soak;
 mod supply;
 mod test;
-mod valgrind;
 
 use std::process::ExitCode;
 
@@ -44,8 +44,8 @@ enum Task {
     Test(test::Test),
     /// Damaged and made-up input for everything that reads foreign bytes.
     Fuzz(fuzz::Fuzz),
-    /// All recorded matches under valgrind.
-    Valgrind(valgrind::Valgrind),
+    /// All recorded matches under valgrind and ThreadSanitizer.
+    Sanitize(sanitize::Sanitize),
     /// A day of matches with a hostile webhook: nothing may grow.
     Soak(soak::Soak),
     /// The server of a soak; started by it.
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         Task::Supply(supply) => supply.run(),
         Task::Test(test) => test.run(),
         Task::Fuzz(fuzz) => fuzz.run(),
-        Task::Valgrind(valgrind) => valgrind.run(),
+        Task::Sanitize(sanitize) => sanitize.run(),
         Task::Soak(soak) => soak.run(),
         Task::SoakServer(server) => server.run(),
     };

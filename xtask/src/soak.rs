@@ -15,7 +15,7 @@ use gametimes_standin::{Server, Tape};
 use http::{Act, TAKEN, Webhook};
 
 use crate::run::{build_module, root};
-use crate::valgrind::TAPES;
+use crate::sanitize::TAPES;
 
 /// The pause between two recorded matches, as between two maps.
 const BETWEEN_MS: i64 = 20_000;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::dist::check_module;
 use crate::run::{build_module, cargo, run, target};
-use crate::valgrind;
+use crate::sanitize;
 
 /// Programs that tests run, and the Debian packages they come from.
 const NEEDED: [(&str, &str); 8] = [
@@ -51,7 +51,7 @@ impl Test {
         let module = build_module()?;
         check_module(&module)?;
         let module = target().join("debug/deps/libgametimes.so");
-        valgrind::memory(&module, &["surrender", "interrupted"])
+        sanitize::memory(&module, &["surrender", "interrupted"])
     }
 }
 

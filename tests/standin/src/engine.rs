@@ -315,6 +315,16 @@ extern "C" fn clock<const N: usize>() -> i64 {
     CLOCK_MS[N].load(Ordering::Relaxed)
 }
 
+/// Gives a module the engine's traps.
+///
+/// # Safety
+/// `dll_entry` is a module's.
+unsafe fn bind(dll_entry: *mut c_void) {
+    type DllEntry = unsafe extern "C" fn(unsafe extern "C" fn(isize, ...) -> isize);
+    // SAFETY: the caller's promise.
+    unsafe { std::mem::transmute::<*mut c_void, DllEntry>(dll_entry)(standin_syscall) };
+}
+
 type ClockFn = extern "C" fn() -> i64;
 
 /// `clock::<0>` to `clock::<31>`.
@@ -332,6 +342,15 @@ pub struct Server {
     handle: *mut c_void,
     vm_main: *mut c_void,
     clock: Option<usize>,
+    linked: Option<Linked>,
+}
+
+/// A module that is linked into this program.
+#[derive(Clone, Copy)]
+struct Linked {
+    dll_entry: *mut c_void,
+    vm_main: *mut c_void,
+    set_wall_clock: *mut c_void,
 }
 
 impl Server {
@@ -359,6 +378,7 @@ impl Server {
             handle: std::ptr::null_mut(),
             vm_main: std::ptr::null_mut(),
             clock: None,
+            linked: None,
         };
         for (name, value) in [
             ("fs_game", "legacy"),
@@ -443,6 +463,13 @@ impl Server {
     /// What `dlopen` says.
     pub fn load(&mut self) -> Result<(), String> {
         self.unload();
+        if let Some(linked) = self.linked {
+            self.vm_main = linked.vm_main;
+            self.bind_clock();
+            // SAFETY: by the promise of who linked it.
+            unsafe { bind(linked.dll_entry) };
+            return Ok(());
+        }
         let path = self.home.join("legacy").join(GAME_FILE);
         let file = CString::new(path.as_os_str().as_bytes()).map_err(|e| e.to_string())?;
         // SAFETY: loads the module under test; its entry points are called as an engine calls them.
@@ -461,22 +488,27 @@ impl Server {
             self.handle = handle;
             self.vm_main = vm_main;
             self.bind_clock();
-            type DllEntry = unsafe extern "C" fn(unsafe extern "C" fn(isize, ...) -> isize);
-            std::mem::transmute::<*mut c_void, DllEntry>(entry)(standin_syscall);
+            bind(entry);
         }
         Ok(())
     }
 
-    /// Uses a game that is linked into this program instead of one that is loaded: its `dllEntry` and `vmMain`.
+    /// From now on [`Server::load`] takes a module that is linked into this program instead of the one in the folder: its
+    /// `dllEntry`, `vmMain` and `gametimes_set_wall_clock`. All such servers of a process share its one state.
     ///
     /// # Safety
-    /// The two are a game's, with the types that an engine expects.
-    pub unsafe fn load_linked(&mut self, dll_entry: *mut c_void, vm_main: *mut c_void) {
-        self.unload();
-        self.vm_main = vm_main;
-        type DllEntry = unsafe extern "C" fn(unsafe extern "C" fn(isize, ...) -> isize);
-        // SAFETY: the caller's promise.
-        unsafe { std::mem::transmute::<*mut c_void, DllEntry>(dll_entry)(standin_syscall) };
+    /// The three are a module's, with the types that an engine expects.
+    pub unsafe fn link(
+        &mut self,
+        dll_entry: *mut c_void,
+        vm_main: *mut c_void,
+        set_wall_clock: *mut c_void,
+    ) {
+        self.linked = Some(Linked {
+            dll_entry,
+            vm_main,
+            set_wall_clock,
+        });
     }
 
     /// Starts a round of so many players who fight by themselves: from now on a frame of the game needs no memory and asks
@@ -554,9 +586,6 @@ impl Server {
     }
 
     fn bind_clock(&self) {
-        if self.handle.is_null() {
-            return;
-        }
         if let Some(n) = self.clock {
             self.give_clock(Some(CLOCK_FNS[n]));
         }
@@ -565,7 +594,11 @@ impl Server {
     fn give_clock(&self, clock: Option<ClockFn>) {
         // SAFETY: the module's symbol has this type; a game without it keeps the system's clock.
         unsafe {
-            let set = libc::dlsym(self.handle, c"gametimes_set_wall_clock".as_ptr());
+            let set = match self.linked {
+                Some(linked) => linked.set_wall_clock,
+                None if self.handle.is_null() => return,
+                None => libc::dlsym(self.handle, c"gametimes_set_wall_clock".as_ptr()),
+            };
             if !set.is_null() {
                 type SetClock = unsafe extern "C" fn(Option<ClockFn>);
                 std::mem::transmute::<*mut c_void, SetClock>(set)(clock);
@@ -615,9 +648,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(n) = self.clock.take() {
-            if !self.handle.is_null() {
-                self.give_clock(None);
-            }
+            self.give_clock(None);
             CLOCK_USED[n].store(false, Ordering::Relaxed);
         }
         self.unload();
