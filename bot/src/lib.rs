@@ -2,7 +2,8 @@
 //! true times.
 //!
 //! The way of a round: [`receive`] and [`files`] bring [`store::Arrival`]s, [`keeper`] hands them to [`store`] in batches,
-//! which keeps them as facts and has [`link`] make the rows from them; [`api`] and [`web`] show the rows.
+//! which keeps them as facts and has [`link`] make the rows from them; [`api`] and [`web`] show the rows, and [`summary`]
+//! tells players of a round in Discord.
 
 #![forbid(unsafe_code)]
 

@@ -277,7 +277,7 @@ fn pack(module: &Path, bot: &Path) -> Result<PathBuf, String> {
     Ok(archive)
 }
 
-/// Every package that is linked into the two binaries, with its licence.
+/// Every package that is linked into the two binaries, with its licence, and the fonts.
 fn licenses() -> Result<String, String> {
     let list = output(&mut cargo(&[
         "tree",
@@ -295,18 +295,35 @@ fn licenses() -> Result<String, String> {
         "{p}\t{l}",
         "--locked",
     ]))?;
-    let root = root().display().to_string();
+    let root = root();
+    let ours = root.display().to_string();
     let mut lines: Vec<&str> = list
         .lines()
         .map(|line| line.trim_end_matches(" (*)"))
-        .filter(|line| !line.is_empty() && !line.contains(&root))
+        .filter(|line| !line.is_empty() && !line.contains(&ours))
         .collect();
     lines.sort_unstable();
     lines.dedup();
-    Ok(format!(
+    let mut text = format!(
         "Packages in these binaries, and their licences.\n\n{}\n",
         lines.join("\n")
-    ))
+    );
+    // The fonts in the bot ask for their licences to go with them, whole.
+    let folder = root.join("bot/assets/fonts");
+    let failed = |e: std::io::Error| format!("{}: {e}", folder.display());
+    let mut fonts: Vec<PathBuf> = fs::read_dir(&folder)
+        .map_err(failed)?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "txt"))
+        .collect();
+    fonts.sort_unstable();
+    for font in fonts {
+        let name = font.file_name().unwrap_or_default().to_string_lossy();
+        let license = fs::read_to_string(&font).map_err(failed)?;
+        text += &format!("\n== {name}\n\n{}\n", license.trim());
+    }
+    Ok(text)
 }
 
 /// Unpacks the archive in an empty folder and tries what is in it, as somebody would who has nothing else.
