@@ -248,7 +248,7 @@ fn hostile(length: usize) -> Vec<Act> {
             62..70 => Act::Garbage,
             70..78 => Act::Slow(Duration::from_secs(2)),
             78..88 => INVALID,
-            88 => Act::Slow(Duration::from_secs(100)), // longer than the module waits
+            88 => Act::Hang(Duration::from_secs(100)), // longer than the module waits
             _ => TAKEN,
         }
     };
