@@ -36,3 +36,17 @@ fn no_gametimes_file_breaks_the_bot() {
 fn no_message_breaks_the_bot() {
     run(sample_files("messages"), checks::message);
 }
+
+/// Found by the fuzz target.
+#[test]
+fn a_recorder_of_any_name_fits_its_column() {
+    for (_, bytes) in native_files("surrender") {
+        let text = String::from_utf8(bytes).unwrap();
+        let named = text.replace(
+            "\"source\":\"native\"",
+            "\"source\":\"a name of more than sixteen\"",
+        );
+        assert_ne!(named, text);
+        checks::gametimes_file(named.as_bytes());
+    }
+}
