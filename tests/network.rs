@@ -128,7 +128,7 @@ fn a_certificate_that_nobody_trusts() {
 #[test]
 fn a_webhook_that_hangs_holds_nothing_up_and_is_asked_again() {
     let home = tempfile::tempdir().unwrap();
-    let hook = Webhook::start([Act::Slow(Duration::from_secs(3600))]);
+    let hook = Webhook::start([Act::Hang(Duration::from_secs(3600))]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
     let mut console = game.round();
     hook.wait(1);

@@ -2,63 +2,13 @@
 
 #[path = "../../fuzz/checks/bot.rs"]
 mod checks;
+#[path = "../../fuzz/checks/damage.rs"]
+mod damage;
 mod support;
 
+use damage::{damage, damaged};
 use proptest::prelude::*;
 use support::{native_files, sample_files};
-
-/// What is done to a file: a place (as a share of its length), and bytes that go there or how many are taken out.
-#[derive(Debug, Clone)]
-enum Damage {
-    Put(f64, Vec<u8>),
-    Cut(f64, usize),
-    End(f64),
-    Number(f64, i64),
-}
-
-fn damage() -> impl Strategy<Value = Damage> {
-    let at = 0.0..1.0_f64;
-    prop_oneof![
-        (at.clone(), prop::collection::vec(any::<u8>(), 1..8)).prop_map(|(a, b)| Damage::Put(a, b)),
-        (at.clone(), 1..200_usize).prop_map(|(a, n)| Damage::Cut(a, n)),
-        at.clone().prop_map(Damage::End),
-        (at, any::<i64>()).prop_map(|(a, n)| Damage::Number(a, n)),
-    ]
-}
-
-fn damaged(mut bytes: Vec<u8>, damages: &[Damage]) -> Vec<u8> {
-    for damage in damages {
-        let at = |share: &f64, bytes: &[u8]| ((bytes.len() as f64) * share) as usize;
-        match damage {
-            Damage::Put(share, put) => {
-                let at = at(share, &bytes);
-                bytes.splice(at..at, put.iter().copied());
-            }
-            Damage::Cut(share, count) => {
-                let at = at(share, &bytes);
-                let end = (at + count).min(bytes.len());
-                bytes.drain(at..end);
-            }
-            Damage::End(share) => bytes.truncate(at(share, &bytes)),
-            // Another number in the place of one: what a lie looks like.
-            Damage::Number(share, n) => {
-                let from = at(share, &bytes);
-                if let Some(start) = bytes[from..]
-                    .iter()
-                    .position(u8::is_ascii_digit)
-                    .map(|i| from + i)
-                {
-                    let len = bytes[start..]
-                        .iter()
-                        .take_while(|b| b.is_ascii_digit())
-                        .count();
-                    bytes.splice(start..start + len, n.to_string().into_bytes());
-                }
-            }
-        }
-    }
-    bytes
-}
 
 fn run(files: Vec<(String, Vec<u8>)>, check: fn(&[u8])) {
     let strategy = (0..files.len(), prop::collection::vec(damage(), 0..4));
@@ -85,4 +35,18 @@ fn no_gametimes_file_breaks_the_bot() {
 #[test]
 fn no_message_breaks_the_bot() {
     run(sample_files("messages"), checks::message);
+}
+
+/// Found by the fuzz target.
+#[test]
+fn a_recorder_of_any_name_fits_its_column() {
+    for (_, bytes) in native_files("surrender") {
+        let text = String::from_utf8(bytes).unwrap();
+        let named = text.replace(
+            "\"source\":\"native\"",
+            "\"source\":\"a name of more than sixteen\"",
+        );
+        assert_ne!(named, text);
+        checks::gametimes_file(named.as_bytes());
+    }
 }

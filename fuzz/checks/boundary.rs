@@ -223,7 +223,10 @@ impl Run<'_> {
         self.server.set_command(text);
         let first = text.split(u8::is_ascii_whitespace).find(|w| !w.is_empty());
         if first.is_some_and(|w| w.eq_ignore_ascii_case(b"gametimes")) {
-            let held = (std::mem::take(&mut self.steps), std::mem::take(&mut self.traps));
+            let held = (
+                std::mem::take(&mut self.steps),
+                std::mem::take(&mut self.traps),
+            );
             self.server.record_calls();
             assert_eq!(self.server.call(CONSOLE, &[], []), Some(1));
             assert!(self.server.record_calls().is_empty(), "ours alone");
@@ -302,15 +305,22 @@ fn file_is_sound(file: &GametimesFile) {
     for (team, people) in [(1, &m.teams.axis), (2, &m.teams.allies)] {
         for p in people {
             let before = teams.insert((&p.guid, &p.name), team);
-            assert!(p.guid.is_empty() || before.is_none_or(|t| t == team), "{p:?}");
+            assert!(
+                p.guid.is_empty() || before.is_none_or(|t| t == team),
+                "{p:?}"
+            );
         }
     }
     if m.events_dropped == 0 {
-        let noted = m.events.iter().filter(|e| {
-            matches!(e.kind, gametimes_format::file::EventKind::Death)
-        });
+        let noted = m
+            .events
+            .iter()
+            .filter(|e| matches!(e.kind, gametimes_format::file::EventKind::Death));
         assert_eq!(noted.count(), deaths as usize);
     }
     let again = serde_json::to_vec(file).expect("written");
-    assert_eq!(&serde_json::from_slice::<GametimesFile>(&again).expect("read"), file);
+    assert_eq!(
+        &serde_json::from_slice::<GametimesFile>(&again).expect("read"),
+        file
+    );
 }

@@ -47,7 +47,10 @@ pub fn outbox(bytes: &[u8]) {
         // What can be read can be written and read again.
         if let Ok(entry) = outbox.read(name) {
             let bytes = serde_json::to_vec(&entry).expect("an entry can be written");
-            assert_eq!(serde_json::from_slice::<Entry>(&bytes).expect("read"), entry);
+            assert_eq!(
+                serde_json::from_slice::<Entry>(&bytes).expect("read"),
+                entry
+            );
         }
     }
     assert!(outbox.bound().is_empty() || all.len() > 500);
@@ -60,11 +63,10 @@ pub fn outbox(bytes: &[u8]) {
     // All else is as it was, but what a crash had left of our own writing, and the journal's and the lock's own names.
     for (path, content) in &foreign {
         let file = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
-        let was_ours = (file.starts_with(".tmp-")
-            && file.ends_with(".part")
-            && path.parent() != Some(root))
-            || [instance.join("lock"), instance.join("round.journal")].contains(path)
-            || *path == instance.join("queue").join(&name);
+        let was_ours =
+            (file.starts_with(".tmp-") && file.ends_with(".part") && path.parent() != Some(root))
+                || [instance.join("lock"), instance.join("round.journal")].contains(path)
+                || *path == instance.join("queue").join(&name);
         if !was_ours {
             assert_eq!(&fs::read(path).expect("still there"), content, "{path:?}");
         }

@@ -84,11 +84,15 @@ pub fn settings(bytes: &[u8]) {
 
     // What was a URL, or was meant to be one, stands nowhere but in the settings themselves. The seeds mark it.
     let marked = |text: &str| text.contains("SECRET");
-    let public = engine.values.borrow().iter().any(|(name, value)| {
-        name != "gametimes_webhook_url" && (marked(name) || marked(value))
-    });
+    let public =
+        engine.values.borrow().iter().any(|(name, value)| {
+            name != "gametimes_webhook_url" && (marked(name) || marked(value))
+        });
     if !public {
-        let said = format!("{warnings:?} {:?} {settings:?} {kept:?}", settings.path_lines());
+        let said = format!(
+            "{warnings:?} {:?} {settings:?} {kept:?}",
+            settings.path_lines()
+        );
         assert!(!marked(&said), "{said}");
     }
     assert_eq!(engine.cvar(c"gametimes_webhook_url"), "");

@@ -22,6 +22,8 @@ pub enum Act {
     Garbage,
     /// No answer for this long, then 204.
     Slow(Duration),
+    /// No answer for this long, then the connection is closed.
+    Hang(Duration),
 }
 
 /// A good answer of Discord's.
@@ -36,7 +38,7 @@ pub struct Request {
     pub body: String,
     /// When.
     pub at: Instant,
-    /// Whether it was answered with 2xx.
+    /// Whether it was, or will be, answered with 2xx.
     pub taken: bool,
 }
 
@@ -133,7 +135,10 @@ fn serve(stream: TcpStream, script: &Mutex<VecDeque<Act>>, log: &Mutex<Vec<Reque
             return;
         };
         let act = script.lock().unwrap().pop_front().unwrap_or(TAKEN);
-        let taken = matches!(act, Act::Answer(200..=299, ..) | Act::CutBody);
+        let taken = matches!(
+            act,
+            Act::Answer(200..=299, ..) | Act::CutBody | Act::Slow(_)
+        );
         log.lock().unwrap().push(Request {
             path,
             body,
@@ -155,6 +160,10 @@ fn serve(stream: TcpStream, script: &Mutex<VecDeque<Act>>, log: &Mutex<Vec<Reque
             Act::Slow(pause) => {
                 std::thread::sleep(pause);
                 write!(stream, "HTTP/1.1 204 X\r\ncontent-length: 0\r\n\r\n")
+            }
+            Act::Hang(pause) => {
+                std::thread::sleep(pause);
+                return;
             }
             Act::Refuse => unreachable!("done before the request is read"),
         };

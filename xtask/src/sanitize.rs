@@ -62,11 +62,17 @@ fn races() -> Result<(), String> {
     run(cargo(&["test", "--test", "linked", "--target"])
         .arg("x86_64-unknown-linux-gnu")
         .env("RUSTC_BOOTSTRAP", "1")
-        // The standard library is not built with it, and need not be: what waits in it is seen from outside.
+        // The standard library is not built with it: nearly all of its waiting is seen from outside, see the suppressions.
         .env(
             "RUSTFLAGS",
             "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer",
         )
-        .env("TSAN_OPTIONS", "halt_on_error=1")
+        .env(
+            "TSAN_OPTIONS",
+            format!(
+                "halt_on_error=1 suppressions={}",
+                root().join("xtask/thread-sanitizer.supp").display()
+            ),
+        )
         .env("CARGO_TARGET_DIR", target().join("thread-sanitizer")))
 }

@@ -167,7 +167,7 @@ pub(super) fn round_row(known: &Known<'_>, rows: &RoundRows) -> Columns {
         ),
         (
             "recorder",
-            known.report.map(recorder).map(str::to_owned).into(),
+            known.report.map(|r| cut(recorder(r), 16)).into(),
         ),
         (
             "recorder_version",
