@@ -221,7 +221,10 @@ impl Run<'_> {
 
     fn console(&mut self, text: &[u8]) {
         self.server.set_command(text);
-        let first = text.split(u8::is_ascii_whitespace).find(|w| !w.is_empty());
+        let words = text.split(u8::is_ascii_whitespace);
+        let mut words = words.filter(|w| !w.is_empty());
+        // A string of the engine ends at its first zero.
+        let first = words.next().and_then(|w| w.split(|&b| b == 0).next());
         if first.is_some_and(|w| w.eq_ignore_ascii_case(b"gametimes")) {
             let held = (
                 std::mem::take(&mut self.steps),
