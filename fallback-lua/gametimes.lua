@@ -553,7 +553,7 @@ end
 local function begin(t)
   local gametype = leading_number(cvar("g_gametype"))
   round = {
-    map = decode(cvar("mapname")),
+    map = match.map,
     number = gametype == STOPWATCH and leading_number(cvar("g_currentRound")) ~= 0 and 2 or 1,
     gametype = gametype,
     start = t, start_unix = os.time(),
@@ -1151,7 +1151,7 @@ local function deliver(last)
     say_summary(done)
   end
   local map = done.map:gsub("[^%w_%-]", "_")
-  local name = string.format("gametime-%s-R%d-%d.json", map ~= "" and map or "unknown", done.number, done.stop_unix)
+  local name = string.format("gametime-%s-R%d-%d.json", map, done.number, done.stop_unix)
   local text = gametimes_file(done)
   local ok, err = write_file(settings.dir .. "/" .. name, text)
   if not ok then
@@ -1229,7 +1229,8 @@ et_InitGame = callback("et_InitGame", function(level_time, _, restart)
   log("v%s lua engine %s webhooks %d%s", VERSION, server_version(), #settings.urls,
     module ~= "" and " (gametimes_module is \"" .. decode(module) .. "\")" or "")
   prepare_folders(first_map())
-  load_match(decode(cvar("mapname")), restart == 1)
+  local map = decode(cvar("mapname"))
+  load_match(map ~= "" and map or "unknown", restart == 1)
   recording = true
   if gamestate == RESET then match.axis, match.allies = 0, 0 end
   if gamestate == PLAYING then

@@ -126,6 +126,24 @@ pub enum What {
     Closed,
 }
 
+impl What {
+    /// Whether it is one of many of its kind. What is none says when a round begins, stands still and ends.
+    pub fn is_detail(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. }
+                | Self::Guid { .. }
+                | Self::Player { .. }
+                | Self::Leave { .. }
+                | Self::Spawn { .. }
+                | Self::Limbo { .. }
+                | Self::Death { .. }
+                | Self::VoteCalled { .. }
+                | Self::VoteFailed
+        )
+    }
+}
+
 /// Why the game is shut down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -143,7 +161,7 @@ pub enum ShutdownCause {
 /// The server as it is when a map begins.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Level {
-    /// Cvar `mapname`.
+    /// Cvar `mapname`; `unknown` when it is empty.
     pub map: String,
     /// Whether the map begins again (`map_restart`).
     pub restart: bool,

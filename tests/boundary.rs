@@ -352,6 +352,20 @@ fn names_of_every_byte_end_in_valid_json() {
     }
 }
 
+#[test]
+fn a_map_without_a_name_makes_a_file_that_readers_take() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path());
+    server.set_cvar("mapname", "\u{1}");
+    start(&mut server);
+    join(&mut server, 0, 1);
+    server.call(FRAME, &[40_000], [Step::print("Exit: Wolf EndRound.\n")]);
+    stop(&mut server);
+    let files = common::files(home.path());
+    assert_eq!(files[0].meta.map, "unknown");
+    assert_eq!(gametimes_format::check::check(&files[0]), []);
+}
+
 /// Anything that a game or an engine may do.
 fn anything() -> impl Strategy<Value = (i32, Vec<isize>, Vec<Step>)> {
     let number = prop_oneof![

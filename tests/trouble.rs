@@ -5,8 +5,11 @@ mod common;
 #[path = "common/http.rs"]
 mod http;
 
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use common::Match;
 use gametimes_format::check::check;
@@ -15,6 +18,63 @@ use http::Webhook;
 
 /// The unix time at which [`Match`] begins.
 const BEGIN_UNIX_MS: i64 = 1_795_000_000_000;
+
+#[test]
+fn a_disk_that_stalls_for_minutes_costs_deaths_but_not_the_end_of_the_round() {
+    let home = tempfile::tempdir().unwrap();
+    let instance = home.path().join("legacy/gametimes/outbox/127.0.0.1_27960");
+    std::fs::create_dir_all(&instance).unwrap();
+    let journal = instance.join("round.journal");
+    let made = Command::new("mkfifo").arg(&journal).status().unwrap();
+    assert!(made.success());
+    // A pipe that nobody reads from is a disk that takes some kilobytes and then stalls.
+    let mut pipe = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(&journal)
+        .unwrap();
+    let mut game = Match::new(home.path(), &[]);
+    let deaths = |game: &mut Match, count: usize| {
+        for _ in 0..count {
+            game.frame(50, [Step::print("Kill: 1 2 9: p1 killed p2 by MOD_MP40\n")]);
+        }
+    };
+    game.start();
+    deaths(&mut game, 2000);
+    // What is left of these deaths is more than a pipe holds: from now on the worker is stuck.
+    let until = Instant::now() + Duration::from_secs(60);
+    let mut bytes = [0; 4096];
+    let mut taken = 0;
+    while taken < 60_000 {
+        assert!(Instant::now() < until, "only {taken} bytes of a journal");
+        match pipe.read(&mut bytes) {
+            Ok(n) if n > 0 => taken += n,
+            _ => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+    deaths(&mut game, 10_000);
+    game.finish();
+    game.console_with("events were lost");
+    // The disk is back; whoever wrote has closed the journal when nothing can come any more.
+    let disk = std::thread::spawn(move || {
+        while !matches!(pipe.read(&mut bytes), Ok(0)) {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    });
+    game.console_with("round end");
+    game.stop();
+    disk.join().unwrap();
+    let file = common::files(home.path()).pop().unwrap();
+    assert_eq!(check(&file), []);
+    assert_eq!(file.meta.duration_ms, 601_000);
+    assert_eq!(
+        (file.meta.winner, file.meta.end_reason.as_str()),
+        (2, "objective")
+    );
+    assert!(file.meta.stats_file.is_some());
+    let deaths: u32 = file.meta.spawn_stats.iter().map(|s| s.deaths).sum();
+    assert!((2000..12_000).contains(&deaths), "{deaths}");
+}
 
 #[test]
 fn sixty_four_players_who_join_and_leave_at_once_are_all_counted() {
@@ -51,7 +111,7 @@ fn sixty_four_players_who_join_and_leave_at_once_are_all_counted() {
             game.server.call(5, &[slot], []);
         }
         // Two seconds of play are over in no time here; on a server the background thread has them.
-        std::thread::sleep(std::time::Duration::from_millis(30));
+        std::thread::sleep(Duration::from_millis(30));
     }
     game.finish();
     let console = game.stop();
@@ -189,7 +249,7 @@ fn one_of_two_servers() {
             .sum::<usize>()
     };
     while queues() > 0 {
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
     }
     assert!(!console.contains("cannot be"), "{console}");
 }

@@ -20,6 +20,8 @@ use crate::settings::{Secret, Settings};
 
 /// Orders that wait at the most: a full server in heavy fight makes about 20 a second, so the disk may stall for minutes.
 const ORDERS_LIMIT: usize = 8192;
+/// Room that is kept for what a round cannot be told without, when too much of the rest waits: more than a map can have of it.
+const ORDERS_RESERVED: usize = 256;
 
 /// What the worker is to do.
 #[derive(Debug)]
@@ -147,11 +149,15 @@ impl Worker {
         })
     }
 
-    /// Hands over an order: no lock, no system call, no allocation. When there is no room it is lost, and counted.
+    /// Hands over an order: no lock, no system call, no allocation. When there is no room it is lost, and counted; details
+    /// are lost first, so that a round ends when it ends however long the disk stalls.
     pub fn give(&mut self, order: Order) {
-        match self.orders.try_send(order) {
-            Ok(()) => self.given += 1,
-            Err(_) => self.lost = self.lost.saturating_add(1),
+        let is_detail = matches!(&order, Order::Event(event) if event.what.is_detail());
+        let full = is_detail && self.orders.len() >= ORDERS_LIMIT - ORDERS_RESERVED;
+        if full || self.orders.try_send(order).is_err() {
+            self.lost = self.lost.saturating_add(1);
+        } else {
+            self.given += 1;
         }
     }
 
@@ -202,5 +208,38 @@ impl Sink for Worker {
             unix_ms: clock::unix_ms(),
         };
         self.give(Order::Event(Event { at, what }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Text;
+
+    #[test]
+    fn when_the_disk_stalls_deaths_are_lost_but_not_the_end_of_the_round() {
+        let (sender, orders) = bounded(ORDERS_LIMIT);
+        let mut worker = Worker {
+            orders: sender,
+            shared: Arc::default(),
+            thread: std::thread::spawn(|| {}),
+            lines: console().1,
+            given: 0,
+            lost: 0,
+        };
+        let death = What::Death {
+            slot: 1,
+            by: Some(2),
+            means: Text::new(b"MOD_MP40"),
+        };
+        for level_ms in 0..10_000 {
+            worker.send(level_ms, death.clone());
+        }
+        worker.send(10_000, What::Exit(Text::new(b"Wolf EndRound.")));
+        worker.send(10_000, death);
+        assert_eq!(orders.len() as u64, worker.given);
+        assert_eq!(u64::from(worker.take_lost()) + worker.given, 10_002);
+        let last = orders.try_iter().last().unwrap();
+        assert!(matches!(last, Order::Event(event) if matches!(event.what, What::Exit(_))));
     }
 }

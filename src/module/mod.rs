@@ -184,8 +184,14 @@ impl<E: Engine> Module<E> {
     fn level(&self, restart: bool) -> Level {
         let cvar = |name| self.engine.cvar(name);
         let max_clients = self.engine.cvar_integer(c"sv_maxclients");
+        let map = cvar(c"mapname");
         Level {
-            map: cvar(c"mapname"),
+            // No reader takes a file of a map without a name.
+            map: if map.is_empty() {
+                "unknown".to_owned()
+            } else {
+                map
+            },
             restart,
             gamestate: self.engine.cvar_integer(c"gamestate"),
             max_clients: max_clients.clamp(1, MAX_CLIENTS as i32) as u8,

@@ -565,6 +565,17 @@ fn the_folder_can_be_anywhere_and_have_any_name() {
 }
 
 #[test]
+fn a_map_without_a_name_makes_a_file_that_readers_take() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set("mapname", "");
+    play_round(&mut server, 0);
+    let (name, file) = rounds(&server.game_dir().join("gametimes")).remove(0);
+    assert!(name.starts_with("gametime-unknown-R1-"), "{name}");
+    assert_eq!(file.meta.map, "unknown");
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_said_and_hurts_nobody() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
