@@ -13,6 +13,8 @@ pub trait Engine {
     fn cvar(&self, name: &CStr) -> String;
     /// A cvar's value as a number, 0 when it is none.
     fn cvar_integer(&self, name: &CStr) -> i32;
+    /// A cvar's value as a number with a fraction, 0 when it is none. Needs no memory.
+    fn cvar_float(&self, name: &CStr) -> f64;
     /// Makes a cvar known to the engine as one of the game's, with an empty default. The engine keeps the first value that
     /// somebody gave a cvar as its default, and lists it, until the game registers it.
     fn register_cvar(&self, name: &CStr);
@@ -38,8 +40,7 @@ impl Traps {
         Self(syscall)
     }
 
-    fn string(&self, number: isize, what: isize) -> String {
-        let mut buffer = [0u8; 1024];
+    fn fill(&self, number: isize, what: isize, buffer: &mut [u8; 1024]) {
         // SAFETY: CVAR_STRING and ARGV write at most `size` bytes, zero included, to the buffer.
         unsafe {
             (self.0)(
@@ -50,6 +51,11 @@ impl Traps {
                 trap::ARGUMENTS_END,
             );
         }
+    }
+
+    fn text(&self, number: isize, what: isize) -> String {
+        let mut buffer = [0; 1024];
+        self.fill(number, what, &mut buffer);
         gametimes_format::text::decode(until_zero(&buffer))
     }
 }
@@ -65,12 +71,19 @@ impl Engine for Traps {
     }
 
     fn cvar(&self, name: &CStr) -> String {
-        self.string(trap::CVAR_STRING, name.as_ptr() as isize)
+        self.text(trap::CVAR_STRING, name.as_ptr() as isize)
     }
 
     fn cvar_integer(&self, name: &CStr) -> i32 {
         // SAFETY: CVAR_INTEGER reads a C string.
         unsafe { (self.0)(trap::CVAR_INTEGER, name.as_ptr(), trap::ARGUMENTS_END) as i32 }
+    }
+
+    fn cvar_float(&self, name: &CStr) -> f64 {
+        let mut buffer = [0; 1024];
+        self.fill(trap::CVAR_STRING, name.as_ptr() as isize, &mut buffer);
+        let text = std::str::from_utf8(until_zero(&buffer)).unwrap_or_default();
+        text.trim().parse().unwrap_or(0.0)
     }
 
     fn register_cvar(&self, name: &CStr) {
@@ -104,7 +117,7 @@ impl Engine for Traps {
     }
 
     fn argument(&self, n: usize) -> String {
-        self.string(trap::ARGV, n as isize)
+        self.text(trap::ARGV, n as isize)
     }
 
     fn userinfo(&self, slot: usize, buffer: &mut [u8; 1024]) {

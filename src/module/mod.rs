@@ -259,7 +259,7 @@ impl<E: Engine> Module<E> {
     }
 
     fn timelimit_minutes(&self) -> f64 {
-        let minutes: f64 = self.engine.cvar(c"timelimit").trim().parse().unwrap_or(0.0);
+        let minutes = self.engine.cvar_float(c"timelimit");
         // More than anybody plays stands for no limit at all, as 0 does, and no reader believes it.
         if (0.0..=TIMELIMIT_MINUTES_MAX).contains(&minutes) {
             minutes

@@ -165,7 +165,9 @@ impl Match {
         self.server.unload();
         self.level_ms += 10_000;
         self.unix_ms += 10_000;
-        self.server.take_console()
+        let console = self.server.take_console();
+        gametimes_standin::play::wait_for_disk(&self.server.home, &console).unwrap();
+        console
     }
 
     /// A whole round of some seconds.

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use gametimes_standin::{Options, Tape, play};
 
+use crate::packages;
 use crate::run::{cargo, output, root, run, target};
 
 /// The oldest glibc the module runs on: that of RHEL 7. The bot's is that of Debian 10 and RHEL 8.
@@ -80,6 +81,7 @@ struct Tools {
 
 impl Tools {
     fn get() -> Result<Self, String> {
+        packages::for_release()?;
         let folder = target().join("tools");
         let zigbuild = folder.join("bin/cargo-zigbuild");
         if !zigbuild.exists() {
@@ -95,18 +97,20 @@ impl Tools {
             .arg(&folder))?;
         }
         let python = folder.join("zig/bin/python3");
-        if !python.exists() {
+        let zig = format!("ziglang=={ZIGLANG_VERSION}");
+        let has_zig = || {
+            Command::new(&python)
+                .args(["-c", "import ziglang"])
+                .stderr(Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success())
+        };
+        // What an interrupted try has left is made anew.
+        if !has_zig() {
             run(Command::new("python3")
-                .args(["-m", "venv"])
-                .arg(folder.join("zig")))
-            .map_err(|e| format!("{e}\n  on Debian: apt-get install python3-venv"))?;
-            run(Command::new(&python).args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                &format!("ziglang=={ZIGLANG_VERSION}"),
-            ]))?;
+                .args(["-m", "venv", "--clear"])
+                .arg(folder.join("zig")))?;
+            run(Command::new(&python).args(["-m", "pip", "install", "--quiet", &zig]))?;
         }
         Ok(Self { folder })
     }

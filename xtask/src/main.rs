@@ -6,6 +6,7 @@ mod bench;
 mod demo;
 mod dist;
 mod fuzz;
+mod packages;
 mod pictures;
 mod play;
 mod run;

@@ -543,7 +543,7 @@ impl Server {
         self.call(4713, &[trap, count], []);
     }
 
-    /// Whether the engine answers every trap with 0 at once.
+    /// Whether the engine answers every trap with 0 at once, and has "20" for every cvar.
     pub fn set_quiet(&self, on: bool) {
         // SAFETY: sets a flag of this thread.
         unsafe { standin_set_quiet(on.into()) };

@@ -57,30 +57,47 @@ pub fn play(tape: &Tape, options: &Options) -> Result<String, String> {
     if options.drain_outbox {
         drain_outbox(&options.home)?;
     }
-    Ok(server.take_console())
+    let console = server.take_console();
+    wait_for_disk(&options.home, &console)?;
+    Ok(console)
 }
 
 /// Waits until nothing waits to be sent any more.
 fn drain_outbox(home: &Path) -> Result<(), String> {
+    let queued =
+        |instance: &Path| std::fs::read_dir(instance.join("queue")).map_or(0, Iterator::count);
+    wait_for_instances(home, "messages still wait to be sent", queued)
+}
+
+/// Where the module said that the disk is slow, and went on without the game: waits until everything is written.
+///
+/// # Errors
+/// When that takes longer than a minute.
+pub fn wait_for_disk(home: &Path, console: &str) -> Result<(), String> {
+    if !console.contains("the disk is slow") {
+        return Ok(());
+    }
+    let running = |instance: &Path| usize::from(instance.join("round.journal").exists());
+    wait_for_instances(home, "rounds are still to be written", running)
+}
+
+/// Waits until a count is 0 in the outbox folder of every instance.
+fn wait_for_instances(
+    home: &Path,
+    what: &str,
+    count: impl Fn(&Path) -> usize,
+) -> Result<(), String> {
     let outbox = home.join("legacy/gametimes/outbox");
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(60);
     loop {
         let instances =
             std::fs::read_dir(&outbox).map_err(|e| format!("{}: {e}", outbox.display()))?;
-        let waiting: usize = instances
-            .flatten()
-            .map(|instance| {
-                std::fs::read_dir(instance.path().join("queue")).map_or(0, Iterator::count)
-            })
-            .sum();
-        if waiting == 0 {
+        let left: usize = instances.flatten().map(|i| count(&i.path())).sum();
+        if left == 0 {
             return Ok(());
         }
         if Instant::now() > until {
-            return Err(format!(
-                "{waiting} messages still wait in {}",
-                outbox.display()
-            ));
+            return Err(format!("{left} {what}: {}", outbox.display()));
         }
         std::thread::sleep(Duration::from_millis(20));
     }
