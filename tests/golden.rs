@@ -65,6 +65,33 @@ fn messages_of_the_recorded_matches() {
     }
 }
 
+/// The files that the bot's tests and pictures take for the module's are what the module writes.
+#[test]
+fn native_samples_are_what_the_module_writes() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/native");
+    for name in ["public40", "stopwatch", "surrender"] {
+        let home = tempfile::tempdir().unwrap();
+        common::play_in(home.path(), name);
+        for sample in std::fs::read_dir(folder.join(name)).unwrap() {
+            let sample = sample.unwrap().path();
+            let event_id = |text: &str| {
+                let file: GametimesFile = serde_json::from_str(text).unwrap();
+                file.meta.event_id
+            };
+            let golden = std::fs::read_to_string(&sample).unwrap();
+            let written = home.path().join("legacy/gametimes");
+            let text = std::fs::read_to_string(written.join(sample.file_name().unwrap())).unwrap();
+            // The id alone differs from run to run.
+            let text = text.replace(&event_id(&text), &event_id(&golden));
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                std::fs::write(&sample, &text).unwrap();
+                continue;
+            }
+            assert!(golden == text, "{} differs:\n{text}", sample.display());
+        }
+    }
+}
+
 fn text<const N: usize>(text: &str) -> gametimes::event::Text<N> {
     gametimes::event::Text::new(text.as_bytes())
 }

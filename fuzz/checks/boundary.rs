@@ -183,8 +183,8 @@ impl Run<'_> {
         let value = &value[..value.len().min(most)];
         let known = match name.as_str() {
             "g_gametype" => (0..=9).contains(&number(value)),
-            "mapname" => value.iter().any(u8::is_ascii_graphic),
-            "gamestate" | "g_currentround" | "timelimit" | "sv_maxclients" | "sv_hostname" => true,
+            "mapname" | "gamestate" | "g_currentround" | "timelimit" | "sv_maxclients"
+            | "sv_hostname" => true,
             "gametimes_enabled" | "gametimes_debug" | "gametimes_min_seconds" => true,
             _ => false,
         };
