@@ -19,8 +19,8 @@ use support::{config_in, samples, settings_for};
 const PLAYS: usize = 3;
 /// The module's worker has caught up after this: on a tape minutes of play are over in a moment.
 const CATCH_UP: Duration = Duration::from_millis(200);
-/// A file that is closed is no stats file when nothing has come of it by then.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// A round that is not stored by then never will be.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() {
@@ -40,18 +40,18 @@ async fn main() {
             server.set_cvar("gametimes_min_seconds", "0");
             let mut player = Player::new(&tape, false);
             loop {
-                let closes = player.next_closes_file();
-                if closes {
-                    tokio::time::sleep(CATCH_UP).await;
-                }
-                let before = (discord.messages().len(), rounds(&bot).await);
-                if !player.step(&mut server, |_| {}).unwrap() {
+                if !player.next_closes_stats_file() {
+                    if player.step(&mut server, |_| {}).unwrap() {
+                        continue;
+                    }
                     break;
                 }
-                if closes && let Some((post, row)) = measure(&discord, &bot, before).await {
-                    posted.push(post);
-                    stored.push(row);
-                }
+                tokio::time::sleep(CATCH_UP).await;
+                let before = (discord.messages().len(), rounds(&bot).await);
+                player.step(&mut server, |_| {}).unwrap();
+                let (post, row) = measure(&discord, &bot, before).await;
+                posted.push(post);
+                stored.push(row);
             }
             bot.stop().await.unwrap();
         }
@@ -71,7 +71,7 @@ async fn main() {
 }
 
 /// Waits for the next message and the next row.
-async fn measure(discord: &Discord, bot: &Bot, before: (usize, i64)) -> Option<(f64, f64)> {
+async fn measure(discord: &Discord, bot: &Bot, before: (usize, i64)) -> (f64, f64) {
     let closed = Instant::now();
     let mut posted = None;
     while closed.elapsed() < PATIENCE {
@@ -81,14 +81,17 @@ async fn measure(discord: &Discord, bot: &Bot, before: (usize, i64)) -> Option<(
         if let Some(posted) = posted
             && rounds(bot).await > before.1
         {
-            return Some((
+            return (
                 posted.as_secs_f64() * 1000.0,
                 closed.elapsed().as_secs_f64() * 1000.0,
-            ));
+            );
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    None
+    panic!(
+        "a round was posted: {}, and is not stored",
+        posted.is_some()
+    );
 }
 
 async fn rounds(bot: &Bot) -> i64 {

@@ -127,13 +127,27 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Whether the game closes a file in the next call.
-    pub fn next_closes_file(&self) -> bool {
-        let mut lines = self.lines[self.at..].iter();
-        lines.any(|line| matches!(line, Line::Call { .. }))
-            && lines
-                .take_while(|line| !matches!(line, Line::Ret { .. }))
-                .any(|line| matches!(line, Line::FsClose { .. }))
+    /// Whether the game closes a stats file in the next call.
+    pub fn next_closes_stats_file(&self) -> bool {
+        let (before, next) = self.lines.split_at(self.at);
+        let is_call = |line: &Line| matches!(line, Line::Call { .. });
+        let begin = next.iter().position(is_call).unwrap_or(next.len());
+        let is_end = |line: &Line| matches!(line, Line::Ret { .. });
+        let end = next[begin..]
+            .iter()
+            .position(is_end)
+            .map_or(next.len(), |n| begin + n);
+        next[begin..end].iter().enumerate().any(|(n, line)| {
+            let Line::FsClose { handle: closed } = line else {
+                return false;
+            };
+            let earlier = before.iter().chain(&next[..begin + n]).rev();
+            let opened = earlier.into_iter().find_map(|line| match line {
+                Line::FsOpen { path, handle, .. } if handle == closed => Some(&path.0),
+                _ => None,
+            });
+            opened.is_some_and(|path| path.starts_with(b"gamestats/"))
+        })
     }
 
     /// How long the last call took, with everything that the game did in it.
