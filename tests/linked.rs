@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gametimes::entry;
 use gametimes_standin::play::Player;
-use gametimes_standin::{GAME, Server};
+use gametimes_standin::{GAME, Server, recorded};
 use http::{Act, Webhook};
 
 /// One test, because the module that is linked in is one server's.
@@ -46,10 +46,7 @@ fn all_matches_with_all_threads_at_work() {
                 server.console_command("gametimes status");
             }
         }
-        let path = common::tape_path(name).with_file_name(format!("{name}.expected.json"));
-        let expected: Vec<serde_json::Value> =
-            serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        rounds += expected.len();
+        rounds += recorded::expected(name).len();
     }
     let console = server.take_console();
     assert!(!console.contains("internal error"), "{console}");

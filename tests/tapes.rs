@@ -4,58 +4,23 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use gametimes_format::{EndReason, GametimesFile};
-use serde::Deserialize;
+use gametimes_standin::recorded::{Figures, Round, expected};
 
 /// What really happened in a round, said by the game itself.
-#[derive(Debug, Deserialize)]
-struct Expected {
-    map: String,
-    start_t: i64,
-    pauses: Vec<ExpectedPause>,
-    exit: Option<String>,
-    end_t: i64,
-    play_ms: i64,
-    round: u8,
-    gametype: i32,
-    #[serde(default)]
-    aborted: bool,
-    players: BTreeMap<String, Figures>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ExpectedPause {
-    start_ms: i64,
-    end_ms: i64,
-}
-
-#[derive(Debug, Default, PartialEq, Deserialize)]
-struct Figures {
-    spawns: u32,
-    revives: u32,
-    deaths: u32,
-    dead_ms: i64,
-    max_dead_ms: i64,
-    denied_ms: i64,
-    kills: u32,
-}
-
 fn check(name: &str) {
     let home = tempfile::tempdir().unwrap();
     let console = common::play_in(home.path(), name);
     let files = common::files(home.path());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(format!("tests/data/tapes/{name}.expected.json"));
-    let expected: Vec<Expected> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let expected = expected(name);
     assert_eq!(files.len(), expected.len(), "{name}: rounds\n{console}");
     for (n, (file, expected)) in files.iter().zip(&expected).enumerate() {
         compare(&format!("{name} round {n}"), file, expected);
     }
 }
 
-fn compare(which: &str, file: &GametimesFile, expected: &Expected) {
+fn compare(which: &str, file: &GametimesFile, expected: &Round) {
     let m = &file.meta;
     assert_eq!(m.map, expected.map, "{which}");
     assert_eq!(m.round, expected.round, "{which}");
@@ -101,13 +66,13 @@ fn compare(which: &str, file: &GametimesFile, expected: &Expected) {
     let mut seen = BTreeMap::new();
     for s in &m.spawn_stats {
         let figures = Figures {
-            spawns: s.spawns,
-            revives: s.revives,
-            deaths: s.deaths,
+            spawns: s.spawns.into(),
+            revives: s.revives.into(),
+            deaths: s.deaths.into(),
             dead_ms: s.dead_ms,
             max_dead_ms: s.max_dead_ms,
             denied_ms: s.denied_ms,
-            kills: s.kills,
+            kills: s.kills.into(),
         };
         assert_eq!(s.dead_seconds, s.dead_ms / 1000, "{which} {}", s.guid);
         assert!(

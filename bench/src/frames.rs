@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gametimes_lua_tests::SCRIPT;
-use gametimes_lua_tests::tape::{Player as LuaPlayer, data_dir};
+use gametimes_lua_tests::tape::Player as LuaPlayer;
 use gametimes_lua_tests::world::Server as LuaServer;
-use gametimes_standin::{GAME, Player, Server, Tape};
+use gametimes_standin::{GAME, Player, Server, Tape, recorded};
 
 use crate::server::{fight, timed_frames};
 use crate::times::Times;
@@ -93,7 +93,7 @@ fn script_frames(players: usize) -> Times {
 /// Every frame of a recorded match, with all that the game did in it. Each frame's time is the shortest of some plays: all
 /// plays do the same, and what else the machine does is left out.
 pub fn print_tape(module: &Path) {
-    let tape = Tape::read(&data_dir().join(format!("{TAPE}.tape.jsonl.gz"))).expect("a tape");
+    let tape = recorded::tape(TAPE).expect("a tape");
     let (mut base, mut with, mut script) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..PLAYS {
         shortest(&mut base, play(Path::new(GAME), &tape));

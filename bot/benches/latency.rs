@@ -3,8 +3,6 @@
 //!
 //! `cargo bench --package gametimes-bot --bench latency`
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -12,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use gametimes_bot::Bot;
 use gametimes_discord_standin::Discord;
-use gametimes_standin::{Player, Server, Tape};
-use support::{config_in, samples, settings_for};
+use gametimes_standin::{Player, Server, recorded};
+use support::{config_in, settings_for};
 
 /// Every match is played so many times, each time for a new bot, which has not seen its rounds.
 const PLAYS: usize = 3;
@@ -26,16 +24,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 async fn main() {
     let (mut posted, mut stored) = (Vec::new(), Vec::new());
     for _ in 0..PLAYS {
-        for name in common::TAPES {
+        for name in recorded::NAMES {
             let discord = Discord::start().unwrap();
             let folder = tempfile::tempdir().unwrap();
             let mut config = config_in(&folder);
             config.discord = Some(settings_for(&discord));
             let bot = gametimes_bot::start(config).await.unwrap();
-            let tape =
-                Tape::read(&samples().join(format!("../tapes/{name}.tape.jsonl.gz"))).unwrap();
+            let tape = recorded::tape(name).unwrap();
             let home = folder.path().join("home");
-            let mut server = Server::new(&common::module(), &home, &home.join("base")).unwrap();
+            let mut server =
+                Server::new(&recorded::built_module(), &home, &home.join("base")).unwrap();
             server.set_cvar("gametimes_webhook_url", discord.webhook_url());
             server.set_cvar("gametimes_min_seconds", "0");
             let mut player = Player::new(&tape, false);

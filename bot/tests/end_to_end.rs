@@ -4,68 +4,32 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gametimes_bot::config::Secret;
 use gametimes_bot::{Bot, Config};
 use gametimes_discord_standin::Discord;
-use gametimes_standin::{Options, Tape, play};
-use serde::Deserialize;
+use gametimes_standin::recorded::{Figures, Round};
+use gametimes_standin::{Options, play, recorded};
 use serde_json::Value;
 use support::postgres::Cluster;
 use support::sshd::Sshd;
-use support::{config_in, get, sample_files, samples, settings_for, wait_for};
+use support::{config_in, get, sample_files, settings_for, wait_for};
 
 const KEY: &str = "a key that server and bot share";
 
-/// What really happened in a round, said by the game itself.
-#[derive(Debug, Deserialize)]
-struct Expected {
-    play_ms: i64,
-    end_t: i64,
-    players: BTreeMap<String, Figures>,
-}
-
-#[derive(Debug, PartialEq, Deserialize)]
-struct Figures {
-    spawns: i64,
-    revives: i64,
-    deaths: i64,
-    dead_ms: i64,
-    max_dead_ms: i64,
-    denied_ms: i64,
-    kills: i64,
-}
-
-/// The module as cargo built it for this test.
-fn module() -> PathBuf {
-    let exe = std::env::current_exe().unwrap();
-    let deps = exe.parent().unwrap();
-    let built = [
-        deps.join("libgametimes.so"),
-        deps.with_file_name("libgametimes.so"),
-    ];
-    let newest = built
-        .iter()
-        .filter_map(|p| Some((p.metadata().ok()?.modified().ok()?, p)))
-        .max();
-    newest.expect("cargo has built libgametimes.so").1.clone()
-}
-
 /// Plays a tape as a server that posts to the stand-in.
-fn play_tape(name: &str, home: &Path, discord: &Discord) -> Vec<Expected> {
-    let tapes = samples().join("../tapes");
-    let tape = Tape::read(&tapes.join(format!("{name}.tape.jsonl.gz"))).unwrap();
-    let options = Options::new(&module(), home)
+fn play_tape(name: &str, home: &Path, discord: &Discord) -> Vec<Round> {
+    let tape = recorded::tape(name).unwrap();
+    let options = Options::new(&recorded::built_module(), home)
         .cvar("gametimes_webhook_url", &discord.webhook_url())
         .cvar("gametimes_hmac_key", KEY);
     let console = play(&tape, &options).unwrap();
     assert!(console.contains("[gametimes] message sent"), "{console}");
-    let expected = std::fs::read(tapes.join(format!("{name}.expected.json"))).unwrap();
-    serde_json::from_slice(&expected).unwrap()
+    recorded::expected(name)
 }
 
-async fn bot_shows(bot: &Bot, expected: &[Expected]) {
+async fn bot_shows(bot: &Bot, expected: &[Round]) {
     let rounds = wait_for("all rounds with their stats files", || async {
         let (_, rounds) = get(&bot.url("/api/rounds")).await;
         let rounds = rounds.as_array().cloned()?;

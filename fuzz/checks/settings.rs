@@ -26,6 +26,10 @@ impl Engine for Cvars {
         self.cvar(name).trim().parse().unwrap_or(0)
     }
 
+    fn cvar_float(&self, name: &CStr) -> f64 {
+        self.cvar(name).trim().parse().unwrap_or(0.0)
+    }
+
     fn register_cvar(&self, _name: &CStr) {}
 
     fn set_cvar(&self, name: &CStr, value: &str) {

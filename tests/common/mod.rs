@@ -1,45 +1,16 @@
 //! What the tests of the built module share.
-#![allow(dead_code)] // every test binary uses its part
+#![allow(dead_code, unused_imports)] // every test binary uses its part
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gametimes_format::GametimesFile;
+use gametimes_standin::recorded;
+pub use gametimes_standin::recorded::{NAMES as TAPES, built_module as module};
 use gametimes_standin::{Options, Tape, play};
-
-/// The tapes in this repository.
-pub const TAPES: [&str; 5] = [
-    "stopwatch",
-    "surrender",
-    "timelimit",
-    "interrupted",
-    "public40",
-];
-
-/// The built module. Cargo builds it before it runs these tests.
-pub fn module() -> PathBuf {
-    let exe = std::env::current_exe().expect("the test's own path");
-    let deps = exe.parent().expect("target/<profile>/deps");
-    let built = [
-        deps.join("libgametimes.so"),
-        deps.with_file_name("libgametimes.so"),
-    ];
-    let newest = built
-        .iter()
-        .filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path)))
-        .max();
-    newest.expect("cargo has built libgametimes.so").1.clone()
-}
-
-/// The path of a tape.
-pub fn tape_path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data/tapes")
-        .join(format!("{name}.tape.jsonl.gz"))
-}
 
 /// A tape.
 pub fn tape(name: &str) -> Tape {
-    Tape::read(&tape_path(name)).unwrap()
+    recorded::tape(name).unwrap()
 }
 
 /// Options of a server in this folder.

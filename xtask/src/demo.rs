@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gametimes_discord_standin::Discord;
-use gametimes_standin::{Options, Tape, play};
+use gametimes_standin::{Options, play, recorded};
 use serde_json::Value;
 
 use crate::run::{build_module, cargo, root, run, target};
@@ -82,8 +82,7 @@ impl Demo {
             "3. Playing {} through the module, as fast as it goes",
             self.tape
         );
-        let tape =
-            Tape::read(&root().join(format!("tests/data/tapes/{}.tape.jsonl.gz", self.tape)))?;
+        let tape = recorded::tape(&self.tape)?;
         let mut options =
             Options::new(&module, &folder).cvar("gametimes_webhook_url", &discord.webhook_url());
         options.drain_outbox = true;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use gametimes_standin::{Options, Tape, play};
+use gametimes_standin::{Options, play, recorded};
 
 use crate::packages;
 use crate::run::{cargo, output, root, run, target};
@@ -342,7 +342,7 @@ fn verify(archive: &Path) -> Result<(), String> {
         .args(["--check", "--quiet", "SHA256SUMS"])
         .current_dir(folder.path()))?;
 
-    let tape = Tape::read(&root().join("tests/data/tapes/surrender.tape.jsonl.gz"))?;
+    let tape = recorded::tape("surrender")?;
     let home = folder.path().join("home");
     play(
         &tape,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use gametimes_format::GametimesFile;
-use gametimes_standin::{Options, Tape, play};
+use gametimes_standin::{Options, play, recorded};
 use serde_json::Value;
 
 use crate::demo::{Bot, get, wait_for};
@@ -61,7 +61,7 @@ impl Pictures {
             .arg(root().join("tests/data/samples/gamestats"));
         for name in TAPES {
             let home = work.path().join(name);
-            let tape = Tape::read(&root().join(format!("tests/data/tapes/{name}.tape.jsonl.gz")))?;
+            let tape = recorded::tape(name)?;
             play(&tape, &Options::new(&module, &home))?;
             let files = home.join("legacy/gametimes");
             ends.push((name, latest_whole_round(&files)?));

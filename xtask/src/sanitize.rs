@@ -3,16 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::run::{cargo, root, run, target};
+use gametimes_standin::recorded;
 
-/// All recorded matches.
-pub const TAPES: [&str; 5] = [
-    "stopwatch",
-    "surrender",
-    "timelimit",
-    "interrupted",
-    "public40",
-];
+use crate::run::{cargo, root, run, target};
 
 /// Plays all recorded matches under valgrind (wrong and lost memory) and under ThreadSanitizer (races between the game's
 /// thread and the module's own).
@@ -25,7 +18,7 @@ impl Sanitize {
     pub fn run(self) -> Result<(), String> {
         // As in the tests, with the names of functions.
         run(&mut cargo(&["build", "--package", "gametimes", "--lib"]))?;
-        memory(&target().join("debug/libgametimes.so"), &TAPES)?;
+        memory(&target().join("debug/libgametimes.so"), &recorded::NAMES)?;
         races()
     }
 }
@@ -47,7 +40,7 @@ pub fn memory(module: &Path, tapes: &[&str]) -> Result<(), String> {
             ])
             .arg(std::env::current_exe().map_err(|e| e.to_string())?)
             .arg("play")
-            .arg(root().join(format!("tests/data/tapes/{tape}.tape.jsonl.gz")))
+            .arg(recorded::tape_path(tape))
             .arg("--home")
             .arg(home.path())
             .arg("--module")

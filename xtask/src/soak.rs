@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 
 use gametimes_standin::play::Player;
 use gametimes_standin::tape::{Bytes, Line};
-use gametimes_standin::{Server, Tape};
+use gametimes_standin::{Server, recorded};
 use http::{Act, TAKEN, Webhook};
 
-use crate::run::{build_module, root};
-use crate::sanitize::TAPES;
+use crate::run::build_module;
 
 /// The pause between two recorded matches, as between two maps.
 const BETWEEN_MS: i64 = 20_000;
@@ -256,8 +255,7 @@ impl SoakServer {
     /// # Errors
     /// A line for people.
     pub fn run(self) -> Result<(), String> {
-        let tapes = TAPES
-            .map(|name| Tape::read(&root().join(format!("tests/data/tapes/{name}.tape.jsonl.gz"))));
+        let tapes = recorded::NAMES.map(recorded::tape);
         let mut tapes = tapes.into_iter().collect::<Result<Vec<_>, _>>()?;
         for line in tapes.iter_mut().flat_map(|tape| &mut tape.lines) {
             // They were recorded on several servers; here they are one's.

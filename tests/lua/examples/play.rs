@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use gametimes_lua_tests::SCRIPT;
-use gametimes_lua_tests::tape::{Player, TAPES};
+use gametimes_lua_tests::tape::Player;
 use gametimes_lua_tests::world::Server;
+use gametimes_standin::recorded::NAMES as TAPES;
 
 fn main() {
     let mut args = std::env::args().skip(1);

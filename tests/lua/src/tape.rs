@@ -7,11 +7,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
-use serde::Deserialize;
+use gametimes_standin::recorded;
 use serde_json::Value;
 
 use crate::world::{Client, Server};
@@ -19,80 +19,8 @@ use crate::world::{Client, Server};
 const LIMBO: i64 = 0x4000;
 const CS_PLAYERS: i64 = 689;
 
-/// The names of the recorded matches.
-pub const TAPES: [&str; 5] = [
-    "stopwatch",
-    "surrender",
-    "timelimit",
-    "interrupted",
-    "public40",
-];
-
-/// Where the recorded matches lie.
-pub fn data_dir() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/tapes")
-}
-
-/// One round as it really was.
-#[derive(Debug, Deserialize)]
-pub struct ExpectedRound {
-    /// Map.
-    pub map: String,
-    /// 1 or 2.
-    pub round: u8,
-    /// `g_gametype`.
-    pub gametype: i32,
-    /// Level time of the start.
-    pub start_t: i64,
-    /// Level time of the end.
-    pub end_t: i64,
-    /// Time played.
-    pub play_ms: i64,
-    /// Pauses, in level time.
-    pub pauses: Vec<ExpectedPause>,
-    /// What the game said at the end.
-    pub exit: Option<String>,
-    /// Cut off.
-    #[serde(default)]
-    pub aborted: bool,
-    /// By guid.
-    pub players: HashMap<String, ExpectedPlayer>,
-}
-
-/// One pause as it really was.
-#[derive(Debug, Deserialize)]
-pub struct ExpectedPause {
-    /// Level time.
-    pub start_ms: i64,
-    /// Level time.
-    pub end_ms: i64,
-}
-
-/// One player in one round.
-#[derive(Debug, Deserialize)]
-#[allow(missing_docs)] // named as in the file
-pub struct ExpectedPlayer {
-    pub spawns: u32,
-    pub revives: u32,
-    pub deaths: u32,
-    pub dead_ms: i64,
-    pub max_dead_ms: i64,
-    pub denied_ms: i64,
-    pub kills: u32,
-}
-
-/// What really happened in a recorded match.
-///
-/// # Panics
-/// When the file is missing or not what it should be.
-pub fn expected(name: &str) -> Vec<ExpectedRound> {
-    let path = data_dir().join(format!("{name}.expected.json"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
-
 fn lines(file: &str) -> Vec<Value> {
-    let path = data_dir().join(file);
+    let path = recorded::folder().join(file);
     let file = File::open(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     BufReader::new(GzDecoder::new(file))
         .lines()

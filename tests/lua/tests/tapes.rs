@@ -6,8 +6,9 @@ use common::rounds;
 use gametimes_format::check::{check, check_file_name};
 use gametimes_format::{EndReason, EventKind, GametimesFile};
 use gametimes_lua_tests::SCRIPT;
-use gametimes_lua_tests::tape::{ExpectedPause, ExpectedRound, Player, expected};
+use gametimes_lua_tests::tape::Player;
 use gametimes_lua_tests::world::Server;
+use gametimes_standin::recorded::{Pause as ExpectedPause, Round as ExpectedRound, expected};
 
 struct Match {
     files: Vec<(String, GametimesFile)>,

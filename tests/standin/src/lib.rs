@@ -3,6 +3,7 @@
 //! * [`engine`]: loads the module with `dlopen` as the engine does, unloads it at every map change, answers traps, and can
 //!   raise the game's error with a real longjmp. The stand-in game behind the module is a library of its own (`c/game.c`).
 //! * [`tape`]: matches that were recorded on real servers, at the boundary where the module stands.
+//! * [`recorded`]: those of this repository, and what really happened in them.
 //! * [`play`]: plays a tape, with its own wall clock.
 //!
 //! Everything is bound to the thread that uses it, and every server loads its own copy of the module: many servers can run
@@ -10,6 +11,7 @@
 
 pub mod engine;
 pub mod play;
+pub mod recorded;
 pub mod tape;
 
 pub use engine::{Arg, Server, Step};
