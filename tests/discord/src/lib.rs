@@ -18,7 +18,7 @@ mod state;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::serve::{Listener, ListenerExt};
 use serde_json::Value;
@@ -166,28 +166,6 @@ impl Discord {
     /// Everything that was posted, oldest first.
     pub fn messages(&self) -> Vec<Message> {
         self.state.lock().messages.clone()
-    }
-
-    /// Waits until there are at least `count` messages, and returns them.
-    ///
-    /// # Errors
-    /// What was there when the time was over.
-    pub fn wait_for_messages(
-        &self,
-        count: usize,
-        at_most: Duration,
-    ) -> Result<Vec<Message>, Vec<Message>> {
-        let until = Instant::now() + at_most;
-        loop {
-            let messages = self.messages();
-            if messages.len() >= count {
-                return Ok(messages);
-            }
-            if Instant::now() >= until {
-                return Err(messages);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
     }
 
     /// The bytes of a message's attachment.

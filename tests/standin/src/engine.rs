@@ -53,11 +53,6 @@ impl Step {
     pub fn configstring(n: isize, text: impl AsRef<[u8]>) -> Self {
         Self::Trap(20, vec![Arg::Int(n), Arg::Text(text.as_ref().to_vec())])
     }
-
-    /// The game sets a cvar.
-    pub fn cvar(name: &str, value: &str) -> Self {
-        Self::Trap(5, vec![Arg::Text(name.into()), Arg::Text(value.into())])
-    }
 }
 
 /// What C sees of a step.
