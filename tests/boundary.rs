@@ -5,7 +5,7 @@ mod common;
 
 use std::path::Path;
 
-use gametimes_standin::engine::GAME_FILE;
+use gametimes_standin::GAME_FILE;
 use gametimes_standin::{Arg, Server, Step};
 use proptest::prelude::*;
 

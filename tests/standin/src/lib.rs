@@ -1,6 +1,6 @@
 //! A stand-in for engine and game, to play matches through the built module without a real server.
 //!
-//! * [`engine`]: loads the module with `dlopen` as the engine does, unloads it at every map change, answers traps, and can
+//! * [`Server`]: loads the module with `dlopen` as the engine does, unloads it at every map change, answers traps, and can
 //!   raise the game's error with a real longjmp. The stand-in game behind the module is a library of its own (`c/game.c`).
 //! * [`tape`]: matches that were recorded on real servers, at the boundary where the module stands.
 //! * [`recorded`]: those of this repository, and what really happened in them.
@@ -9,13 +9,17 @@
 //! Everything is bound to the thread that uses it, and every server loads its own copy of the module: many servers can run
 //! in one process at the same time, each as alone as in a process of its own.
 
-pub mod engine;
+mod clock;
+mod engine;
 pub mod play;
 pub mod recorded;
+mod server;
+mod step;
 pub mod tape;
 
-pub use engine::{Arg, Server, Step};
 pub use play::{Options, Player, play};
+pub use server::{GAME_FILE, Server};
+pub use step::{Arg, Step, Trap};
 pub use tape::Tape;
 
 /// The stand-in game, built beside this crate.

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::engine::{Arg, Server, Step};
 use crate::tape::{self, Bytes, Line, Record, Tape};
+use crate::{Arg, Server, Step};
 
 /// How a tape is played.
 #[derive(Debug, Clone)]
