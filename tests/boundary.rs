@@ -209,6 +209,47 @@ fn a_client_dropped_from_inside_a_trap_is_seen() {
     assert_eq!(dead, [(3000, 4000), (0, 8000)]);
 }
 
+/// The engine does not call for the bots that the game adds in mid-round: they connect and join inside its frames.
+#[test]
+fn a_bot_that_the_game_adds_is_recorded_like_everybody() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path());
+    start(&mut server);
+    join(&mut server, 1, 1);
+    server.set_userinfo(3, r"\name\bot\cl_guid\OMNIBOT03");
+    let connects = [
+        Step::print("ClientConnect: 3\n"),
+        Step::configstring(689 + 3, r"n\bot\t\3"),
+    ];
+    server.call(FRAME, &[2000], connects);
+    let limbo = (12, 16384);
+    let joins = [
+        Step::configstring(689 + 3, r"n\bot\t\2"),
+        Step::Write(3, vec![(272 + 12, 2), (272 + 16, 1), limbo]),
+        Step::print("ClientBegin: 3\n"),
+    ];
+    server.call(FRAME, &[3000], joins);
+    server.call(
+        FRAME,
+        &[5000],
+        [Step::Write(3, vec![(12, 0), (272 + 16, 2)])],
+    );
+    let killed = Step::print("Kill: 1 3 9: p1 killed bot by MOD_MP40\n");
+    server.call(FRAME, &[9000], [killed]);
+    server.call(FRAME, &[9500], []);
+    let exit = Step::print("Exit: Wolf EndRound.\n");
+    server.call(FRAME, &[10_000], [exit]);
+    stop(&mut server);
+    let stats = &common::files(home.path())[0].meta.spawn_stats;
+    let bot = stats.iter().find(|s| s.guid == "OMNIBOT03").unwrap();
+    assert_eq!((bot.team, bot.spawns, bot.deaths), (2, 1, 1));
+    assert_eq!(
+        (bot.played_ms, bot.alive_ms, bot.dead_ms),
+        (7000, 4000, 1000)
+    );
+    assert_eq!((stats[0].kills, stats[0].denied_ms), (1, 1000));
+}
+
 #[test]
 fn switched_off_or_unsupported_it_records_nothing_and_hands_over() {
     type Case = (
@@ -377,7 +418,7 @@ fn anything() -> impl Strategy<Value = (i32, Vec<isize>, Vec<Step>)> {
         700..760isize
     ];
     let text = prop_oneof![
-        "(Kill|Medic_Revive|Exit|callvote|Vote Failed): [-0-9 :a-z]{0,30}",
+        "(Kill|Medic_Revive|Exit|callvote|Vote Failed|ClientConnect|ClientBegin): [-0-9 :a-z]{0,30}",
         r"\\?[ntwdc]\\-?[0-9]{0,3}\\[ntwd]\\[0-9]{1,9}",
         "[0-9-]{1,12}",
         "gamestats/2026-11-20-123344-[a-z0-9]{1,8}-round-[0-9].txt",

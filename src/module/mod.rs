@@ -291,6 +291,9 @@ impl<E: Engine> Module<E> {
         } else {
             None
         };
+        while let Some(slot) = self.watch().and_then(Observer::take_arrival) {
+            self.after_connect(slot, true);
+        }
         let Some(observer) = self.watch() else { return };
         if is_frame {
             observer.after_frame(records);

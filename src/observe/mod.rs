@@ -63,6 +63,8 @@ pub struct Observer<S> {
     waiting: u64,
     /// Looked at after this call.
     touched: u64,
+    /// The game said that they connected in the call that is running, and no call of the engine did.
+    arrived: u64,
     playing: bool,
     paused: bool,
     /// The game said `Exit:` in the call that is running.
@@ -82,6 +84,7 @@ impl<S: Sink> Observer<S> {
             slots: [Slot::default(); MAX_CLIENTS],
             waiting: 0,
             touched: 0,
+            arrived: 0,
             playing: false,
             paused: false,
             exited: false,
@@ -103,6 +106,7 @@ impl<S: Sink> Observer<S> {
         self.slots = [Slot::default(); MAX_CLIENTS];
         self.waiting = 0;
         self.touched = 0;
+        self.arrived = 0;
         self.playing = level.gamestate == GAMESTATE_PLAYING;
         self.paused = false;
         self.exited = false;
@@ -167,6 +171,8 @@ impl<S: Sink> Observer<S> {
                     self.touched |= 1 << n;
                 }
             }
+            Some(Ok(Print::Connect(slot))) => self.arrive(slot),
+            Some(Ok(Print::Begin(slot))) => self.begin(isize::from(slot)),
             Some(Ok(Print::VoteCalled { slot, surrender })) if self.playing => {
                 self.send(What::VoteCalled { slot, surrender });
             }
