@@ -412,9 +412,12 @@ local function name_of(slot) return plain(field(slot, "pers.netname")) end
 local function team_of(slot) return field(slot, "sess.sessionTeam") or 0 end
 local function plays(team) return team == AXIS or team == ALLIES end
 
+-- What clients without a guid send, all of them the same.
+local NO_GUIDS = { unknown = true, no_guid = true }
+
 local function guid_of(slot)
   local guid = info_value(et.trap_GetUserinfo(slot) or "", "cl_guid") or ""
-  return guid:find("^[!-~]+$") and guid:sub(1, 32) or ""
+  return guid:find("^[!-~]+$") and not NO_GUIDS[guid:lower()] and guid:sub(1, 32) or ""
 end
 
 --- A time the game has stamped in the call that runs now. Calls between frames have the last frame's time, those inside

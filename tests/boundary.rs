@@ -250,6 +250,38 @@ fn a_bot_that_the_game_adds_is_recorded_like_everybody() {
     assert_eq!((stats[0].kills, stats[0].denied_ms), (1, 1000));
 }
 
+/// Clients of 2.60b that have no guid send one of two words for it; what one of them does is not put down to another.
+#[test]
+fn players_who_all_send_unknown_for_a_guid_are_told_apart_by_name() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path());
+    start(&mut server);
+    for (slot, guid) in [(1, "unknown"), (2, "unknown"), (3, "NO_GUID")] {
+        server.set_userinfo(slot, format!("\\cl_guid\\{guid}"));
+        let slot = slot as isize;
+        let info = Step::configstring(689 + slot, format!("n\\p{slot}\\t\\1"));
+        server.call(CONNECT, &[slot, 1, 0], [info]);
+        let alive = Step::Write(slot, vec![(272 + 12, 1), (272 + 16, 1)]);
+        server.call(BEGIN, &[slot], [alive]);
+    }
+    // One of them loads his guid later.
+    server.set_userinfo(2, r"\cl_guid\LATE");
+    server.call(4, &[2], []);
+    server.call(FRAME, &[9000], [Step::print("Exit: Wolf EndRound.\n")]);
+    stop(&mut server);
+    let stats = &common::files(home.path())[0].meta.spawn_stats;
+    let seen: Vec<_> = stats
+        .iter()
+        .map(|s| (&s.guid[..], &s.name[..], s.spawns, s.played_ms))
+        .collect();
+    let all = [
+        ("", "p1", 1, 8000),
+        ("LATE", "p2", 1, 8000),
+        ("", "p3", 1, 8000),
+    ];
+    assert_eq!(seen, all);
+}
+
 #[test]
 fn switched_off_or_unsupported_it_records_nothing_and_hands_over() {
     type Case = (

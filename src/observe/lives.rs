@@ -228,12 +228,33 @@ fn on_team(team: u8) -> bool {
     team == 1 || team == 2
 }
 
-/// `cl_guid`, as far as it can be one: printable characters.
+/// `cl_guid`, as far as it can be one: printable characters, and not what clients without a guid send, all of them the same.
 fn guid(userinfo: &[u8]) -> Text<32> {
+    const NONE: [&[u8]; 2] = [b"unknown", b"NO_GUID"];
     let guid = parse::info_value(userinfo, b"cl_guid").unwrap_or(b"");
-    if guid.iter().all(u8::is_ascii_graphic) {
+    if guid.iter().all(u8::is_ascii_graphic) && !NONE.iter().any(|n| n.eq_ignore_ascii_case(guid)) {
         Text::new(guid)
     } else {
         Text::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_clients_without_a_guid_send_is_no_guid() {
+        for userinfo in [
+            &b"\\name\\x"[..],
+            b"\\cl_guid\\",
+            b"\\cl_guid\\unknown\\name\\x",
+            b"\\cl_guid\\NO_GUID",
+            b"\\cl_guid\\no_guid",
+            b"\\cl_guid\\A B",
+        ] {
+            assert_eq!(guid(userinfo), Text::default(), "{userinfo:?}");
+        }
+        assert_eq!(guid(b"\\cl_guid\\UNKNOWN1"), Text::new(b"UNKNOWN1"));
     }
 }

@@ -375,6 +375,34 @@ fn two_without_a_guid_are_told_apart_by_name() {
     );
 }
 
+/// Clients of 2.60b that have no guid send one of two words for it.
+#[test]
+fn players_who_all_send_unknown_for_a_guid_are_told_apart_by_name() {
+    let (meta, _) = record(|mut round| {
+        round.join(5, 1, "unknown", "first");
+        round.join(6, 1, "Unknown", "second");
+        round.join(7, 2, "NO_GUID", "third");
+        round.frames(10);
+        round.server.world.borrow_mut().clients[6].userinfo = br"\cl_guid\LATE".to_vec();
+        round.server.call("et_ClientUserinfoChanged", 6);
+        round.kill(6, 7);
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    let seen: Vec<_> = meta
+        .spawn_stats
+        .iter()
+        .filter(|s| s.guid.len() < 32)
+        .map(|s| (&s.guid[..], &s.name[..], s.spawns, s.deaths, s.kills))
+        .collect();
+    let all = [
+        ("", "first", 1, 0, 0),
+        ("LATE", "second", 1, 1, 0),
+        ("", "third", 1, 0, 1),
+    ];
+    assert_eq!(seen, all);
+}
+
 #[test]
 fn who_comes_back_in_another_slot_is_the_same_player() {
     let (meta, _) = record(|mut round| {
