@@ -21,7 +21,7 @@ Written for Lua 5.4; 5.3 runs it too. See docs/ for settings, files and log line
 local VERSION = "0.1.0"
 local SCHEMA = 2
 
-local PLAYING, RESET = 0, 5                    -- cvar gamestate
+local PLAYING = 0                              -- cvar gamestate
 local AXIS, ALLIES = 1, 2
 local STOPWATCH = 3                            -- g_gametype
 local LIMBO = 0x4000                           -- ps.pm_flags
@@ -385,21 +385,30 @@ end
 -- ---------------------------------------------------------------------------------------------------------------------
 -- What outlives a map_restart: a cvar of this process. The game forgets everything else when a warmup ends.
 
-local match = {}                               -- map, warm_ms and warm_unix (since when it is warmup), axis, allies
+-- map, warm_ms and warm_unix (since when it is warmup), axis, allies, next_round (of a stopwatch match, as announced)
+local match = {}
+
+--- Only stopwatch has a round 2.
+local function round_number()
+  return leading_number(cvar("g_gametype")) == STOPWATCH and leading_number(cvar("g_currentRound")) ~= 0 and 2 or 1
+end
 
 local function save_match()
-  et.trap_Cvar_Set("gametimes_lua_state", string.format("1 %s %d %d %d %d", match.map:gsub("%s", "_"),
-    match.warm_ms or -1, match.warm_unix or -1, match.axis, match.allies))
+  et.trap_Cvar_Set("gametimes_lua_state", string.format("1 %s %d %d %d %d %d", match.map:gsub("%s", "_"),
+    match.warm_ms or -1, match.warm_unix or -1, match.axis, match.allies, match.next_round))
 end
 
 local function load_match(map, restart)
   local state = cvar("gametimes_lua_state")
-  local m, ms, unix, axis, allies = state:match("^1 (%S+) (-?%d+) (-?%d+) (%d+) (%d+)$")
+  local m, ms, unix, axis, allies, next_round = state:match("^1 (%S+) (-?%d+) (-?%d+) (%d+) (%d+) (%d)$")
   match = { map = map, axis = 0, allies = 0 }
   if m == map:gsub("%s", "_") and restart then
     match.axis, match.allies = math.tointeger(axis), math.tointeger(allies)
     if ms ~= "-1" then match.warm_ms, match.warm_unix = math.tointeger(ms), math.tointeger(unix) end
+    -- Round 1 instead of round 2: somebody has reset the match, or a team was empty.
+    if next_round == "2" and round_number() == 1 then match.axis, match.allies = 0, 0 end
   end
+  match.next_round = round_number()
 end
 
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -554,11 +563,10 @@ local function settle_queue(slot)
 end
 
 local function begin(t)
-  local gametype = leading_number(cvar("g_gametype"))
   round = {
     map = match.map,
-    number = gametype == STOPWATCH and leading_number(cvar("g_currentRound")) ~= 0 and 2 or 1,
-    gametype = gametype,
+    number = round_number(),
+    gametype = leading_number(cvar("g_gametype")),
     start = t, start_unix = os.time(),
     warmup_ms = match.warm_ms and math.max(0, now_ms() - match.warm_ms) or 0,
     warmup_unix = match.warm_unix,
@@ -673,6 +681,7 @@ local function finish(t, unix, reason)
   if done.winner == AXIS then match.axis = match.axis + 1 end
   if done.winner == ALLIES then match.allies = match.allies + 1 end
   done.score_axis, done.score_allies = match.axis, match.allies
+  if done.gametype == STOPWATCH and finished then match.next_round = 3 - done.number end
   save_match()
   local team = done.exit == "Axis Surrender" and AXIS or done.exit == "Allies Surrender" and ALLIES or 0
   local caller = team ~= 0 and done.caller or { guid = "", name = "" }
@@ -1235,7 +1244,6 @@ et_InitGame = callback("et_InitGame", function(level_time, _, restart)
   local map = decode(cvar("mapname"))
   load_match(map ~= "" and map or "unknown", restart == 1)
   recording = true
-  if gamestate == RESET then match.axis, match.allies = 0, 0 end
   if gamestate == PLAYING then
     begin(level_time)
   elseif not match.warm_ms then

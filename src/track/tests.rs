@@ -30,7 +30,12 @@ impl Play {
         self
     }
 
+    /// A map begins, or begins again, in round 1.
     fn level(&mut self, restart: bool, gamestate: i32) {
+        self.level_of_round(restart, gamestate, 1);
+    }
+
+    fn level_of_round(&mut self, restart: bool, gamestate: i32, round: u8) {
         let level = Level {
             map: "supply".to_owned(),
             restart,
@@ -41,7 +46,7 @@ impl Play {
         self.what(What::Level(Box::new(level)));
         self.what(What::Rules {
             gametype: 3,
-            round: 1,
+            round,
             timelimit_minutes: 20.0,
         });
     }
@@ -316,20 +321,43 @@ fn the_score_lives_over_restarts_and_ends_with_the_map() {
         (round.score.axis, round.score.allies)
     };
     assert_eq!(win(&mut play, 1), (1, 0));
-    play.level(true, 2);
-    play.level(true, 0);
+    play.level_of_round(true, 2, 2);
+    play.level_of_round(true, 0, 2);
     assert_eq!(win(&mut play, 2), (1, 1));
     play.level(true, 0);
     assert_eq!(win(&mut play, 0), (1, 1), "a draw is nobody's");
     // sv_maxclients was changed: the engine starts the map as a new one, but play goes on at once.
-    play.level(false, 0);
+    play.level_of_round(false, 0, 2);
     assert_eq!(win(&mut play, 2), (1, 2));
-    play.level(true, 5);
-    play.level(true, 0);
-    assert_eq!(win(&mut play, 1), (1, 0), "the match was reset");
     play.level(false, -1);
     play.level(true, 0);
     assert_eq!(win(&mut play, 1), (1, 0), "another map");
+}
+
+#[test]
+fn a_match_that_is_reset_counts_from_nothing() {
+    let won = |play: &mut Play| {
+        play.what(What::Winner(1));
+        play.exit("Wolf EndRound.").score.axis
+    };
+    let mut play = Play::start();
+    assert_eq!(won(&mut play), 1);
+    play.level_of_round(true, 0, 2);
+    play.what(What::Shutdown(ShutdownCause::MapRestart));
+    play.level(true, 2);
+    play.level(true, 0);
+    assert_eq!(won(&mut play), 1, "reset in round 2");
+    play.level(true, 2);
+    play.level(true, 0);
+    assert_eq!(won(&mut play), 1, "reset between the rounds");
+    play.level_of_round(true, 0, 2);
+    play.what(What::Shutdown(ShutdownCause::MapRestart));
+    play.level_of_round(true, 0, 2);
+    assert_eq!(won(&mut play), 2, "round 2 was restarted");
+    play.level(true, 0);
+    play.what(What::Shutdown(ShutdownCause::MapRestart));
+    play.level(true, 0);
+    assert_eq!(won(&mut play), 3, "the next match on the map");
 }
 
 #[test]

@@ -464,12 +464,38 @@ fn the_score_is_kept_over_map_restart_and_not_over_a_map_change() {
             .collect()
     };
     play_round(&mut server, 0);
+    server.set("g_currentRound", "1");
     play_round(&mut server, 1);
     assert_eq!(scores(&server), [(0, 1), (0, 2)]);
+    server.set("g_currentRound", "0");
     play_round(&mut server, 0);
     server.set("mapname", "radar");
     play_round(&mut server, 1);
     assert_eq!(scores(&server)[2..], [(0, 1), (0, 1)]);
+}
+
+#[test]
+fn a_match_that_is_reset_counts_from_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let mut score = |round: &str, won: bool| {
+        server.set("g_currentRound", round);
+        if won {
+            play_round(&mut server, 1);
+        } else {
+            Round::start(&mut server, 1).shutdown(1);
+        }
+        let (_, file) = rounds(&server.game_dir().join("gametimes")).pop().unwrap();
+        file.meta.score.allies
+    };
+    assert_eq!(score("0", true), 1);
+    assert_eq!(score("1", false), 1, "round 2 is reset");
+    assert_eq!(score("0", true), 1);
+    assert_eq!(score("0", true), 1, "reset between the rounds");
+    assert_eq!(score("1", false), 1, "round 2 is restarted");
+    assert_eq!(score("1", true), 2);
+    assert_eq!(score("0", false), 2, "the next match on the map");
+    assert_eq!(score("0", true), 3);
 }
 
 #[test]
