@@ -21,7 +21,7 @@ Written for Lua 5.4; 5.3 runs it too. See docs/ for settings, files and log line
 local VERSION = "0.1.0"
 local SCHEMA = 2
 
-local PLAYING = 0                              -- cvar gamestate
+local INITIALIZE, PLAYING = -1, 0              -- cvar gamestate: set by the command `map`; while a round is played
 local AXIS, ALLIES = 1, 2
 local STOPWATCH = 3                            -- g_gametype
 local LIMBO = 0x4000                           -- ps.pm_flags
@@ -398,11 +398,11 @@ local function save_match()
     match.warm_ms or -1, match.warm_unix or -1, match.axis, match.allies, match.next_round))
 end
 
-local function load_match(map, restart)
+local function load_match(map)
   local state = cvar("gametimes_lua_state")
   local m, ms, unix, axis, allies, next_round = state:match("^1 (%S+) (-?%d+) (-?%d+) (%d+) (%d+) (%d)$")
   match = { map = map, axis = 0, allies = 0 }
-  if m == map:gsub("%s", "_") and restart then
+  if m == map:gsub("%s", "_") then
     match.axis, match.allies = math.tointeger(axis), math.tointeger(allies)
     if ms ~= "-1" then match.warm_ms, match.warm_unix = math.tointeger(ms), math.tointeger(unix) end
     -- Round 1 instead of round 2: somebody has reset the match, or a team was empty.
@@ -1225,7 +1225,7 @@ for url in *.url; do
 done]==])
 end
 
-et_InitGame = callback("et_InitGame", function(level_time, _, restart)
+et_InitGame = callback("et_InitGame", function(level_time)
   et.RegisterModname("gametimes " .. VERSION .. " lua")
   round, waiting, recording, looked = nil, nil, false, level_time
   clock.last, clock.prev = level_time, level_time
@@ -1242,7 +1242,7 @@ et_InitGame = callback("et_InitGame", function(level_time, _, restart)
     module ~= "" and " (gametimes_module is \"" .. decode(module) .. "\")" or "")
   prepare_folders(first_map())
   local map = decode(cvar("mapname"))
-  load_match(map ~= "" and map or "unknown", restart == 1)
+  load_match(map ~= "" and map or "unknown")
   recording = true
   if gamestate == PLAYING then
     begin(level_time)
@@ -1298,19 +1298,22 @@ end)
 
 et_ShutdownGame = callback("et_ShutdownGame", function(restart)
   et.trap_Cvar_Set("gametimes_module", "")     -- a module that is there says so again before the next map
+  local state = leading_number(cvar("gamestate"))
   if recording then
     if round then
       if round.exit then
         waiting = finish(round.exit_after, round.exit_unix, end_reason(round.exit))
       else
-        local reason = restart == 1 and "map_restart"
-          or leading_number(cvar("gamestate")) == -1 and "map_change" or "server_quit"
+        -- A map_restart that changes sv_maxclients comes without `restart`: what it has set tells it from quit, if not play.
+        local reason = restart == 1 and "map_restart" or state == INITIALIZE and "map_change"
+          or state == PLAYING and "server_quit" or "map_restart"
         waiting = finish(clock.last, os.time(), reason)
       end
     end
     if waiting then deliver(true) end
     save_match()
   end
+  if state == INITIALIZE and not first_map() then et.trap_Cvar_Set("gametimes_lua_state", "another map") end
   recording = false
   give_back_secrets()
 end)

@@ -282,6 +282,39 @@ fn players_who_all_send_unknown_for_a_guid_are_told_apart_by_name() {
     assert_eq!(seen, all);
 }
 
+/// When sv_maxclients was changed, `map_restart` loads the map as a new one. The server and the match live on.
+#[test]
+fn a_restart_that_changes_sv_maxclients_is_no_new_map_and_no_quit() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path());
+    start(&mut server);
+    let exit = [
+        Step::configstring(14, r"w\1"),
+        Step::print("Exit: Wolf EndRound.\n"),
+    ];
+    server.call(FRAME, &[9000], exit);
+    let restart = |server: &mut Server, gamestate: &str, unix_ms: i64| {
+        server.set_cvar("gamestate", gamestate);
+        server.set_cvar("g_currentRound", "1");
+        stop(server);
+        server.set_unix_ms(1_795_000_000_000 + unix_ms);
+        server.load().unwrap();
+        server.call(INIT, &[20_000, 7, 0, 1, VERSION], []);
+    };
+    restart(&mut server, "2", 20_000);
+    restart(&mut server, "2", 30_000);
+    restart(&mut server, "0", 40_000);
+    server.call(FRAME, &[25_000], []);
+    server.set_unix_ms(1_795_000_045_000);
+    restart(&mut server, "2", 50_000);
+    stop(&mut server);
+    let files = common::files(home.path());
+    let m = &files[1].meta;
+    assert_eq!((files.len(), m.end_reason.as_str()), (2, "map_restart"));
+    assert_eq!((m.score.axis, m.score.allies), (0, 1));
+    assert_eq!((m.warmup_ms, m.duration_ms), (20_000, 5000));
+}
+
 #[test]
 fn switched_off_or_unsupported_it_records_nothing_and_hands_over() {
     type Case = (

@@ -17,7 +17,7 @@ pub use round::{Pause, Person, Round};
 
 use gametimes_format::file::{EndReason, Score, Surrender};
 
-use crate::engine::numbers::{GAMESTATE_PLAYING, GAMETYPE_STOPWATCH};
+use crate::engine::numbers::{GAMESTATE_INITIALIZE, GAMESTATE_PLAYING, GAMETYPE_STOPWATCH};
 use crate::event::{Event, Level, ShutdownCause, Stamp, What};
 use game::Game;
 use players::Slots;
@@ -154,15 +154,14 @@ impl Tracker {
     fn level(&mut self, at: Stamp, level: &Level) {
         // A round of a map that was never shut down (a journal cut short) does not go on here.
         self.game = None;
-        // A map_restart that changes sv_maxclients comes as a new map whose play begins at once; a real one begins with a
-        // warmup.
-        let new_map = !level.restart && level.gamestate != GAMESTATE_PLAYING;
-        if new_map {
+        // Only the engine's `map` command sets this gamestate: a map_restart that changes sv_maxclients loads the map anew,
+        // too, but is none of a new map.
+        if level.gamestate == GAMESTATE_INITIALIZE {
             self.score = Score::default();
+            self.warmup_start_unix_ms = None;
         }
-        if level.gamestate != GAMESTATE_PLAYING && (new_map || self.warmup_start_unix_ms.is_none())
-        {
-            self.warmup_start_unix_ms = Some(at.unix_ms);
+        if level.gamestate != GAMESTATE_PLAYING {
+            self.warmup_start_unix_ms.get_or_insert(at.unix_ms);
         }
         self.level = level.clone();
         self.slots = Slots::default();

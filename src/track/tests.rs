@@ -31,14 +31,13 @@ impl Play {
     }
 
     /// A map begins, or begins again, in round 1.
-    fn level(&mut self, restart: bool, gamestate: i32) {
-        self.level_of_round(restart, gamestate, 1);
+    fn level(&mut self, gamestate: i32) {
+        self.level_of_round(gamestate, 1);
     }
 
-    fn level_of_round(&mut self, restart: bool, gamestate: i32, round: u8) {
+    fn level_of_round(&mut self, gamestate: i32, round: u8) {
         let level = Level {
             map: "supply".to_owned(),
-            restart,
             gamestate,
             max_clients: 64,
             ..Level::default()
@@ -54,7 +53,7 @@ impl Play {
     /// A round begins at once.
     fn start() -> Self {
         let mut play = Self::default();
-        play.level(true, 0);
+        play.level(0);
         play
     }
 
@@ -321,16 +320,15 @@ fn the_score_lives_over_restarts_and_ends_with_the_map() {
         (round.score.axis, round.score.allies)
     };
     assert_eq!(win(&mut play, 1), (1, 0));
-    play.level_of_round(true, 2, 2);
-    play.level_of_round(true, 0, 2);
+    play.level_of_round(2, 2);
+    play.level_of_round(0, 2);
     assert_eq!(win(&mut play, 2), (1, 1));
-    play.level(true, 0);
+    play.level(0);
     assert_eq!(win(&mut play, 0), (1, 1), "a draw is nobody's");
-    // sv_maxclients was changed: the engine starts the map as a new one, but play goes on at once.
-    play.level_of_round(false, 0, 2);
+    play.level_of_round(0, 2);
     assert_eq!(win(&mut play, 2), (1, 2));
-    play.level(false, -1);
-    play.level(true, 0);
+    play.level(-1);
+    play.level(0);
     assert_eq!(win(&mut play, 1), (1, 0), "another map");
 }
 
@@ -342,21 +340,21 @@ fn a_match_that_is_reset_counts_from_nothing() {
     };
     let mut play = Play::start();
     assert_eq!(won(&mut play), 1);
-    play.level_of_round(true, 0, 2);
+    play.level_of_round(0, 2);
     play.what(What::Shutdown(ShutdownCause::MapRestart));
-    play.level(true, 2);
-    play.level(true, 0);
+    play.level(2);
+    play.level(0);
     assert_eq!(won(&mut play), 1, "reset in round 2");
-    play.level(true, 2);
-    play.level(true, 0);
+    play.level(2);
+    play.level(0);
     assert_eq!(won(&mut play), 1, "reset between the rounds");
-    play.level_of_round(true, 0, 2);
+    play.level_of_round(0, 2);
     play.what(What::Shutdown(ShutdownCause::MapRestart));
-    play.level_of_round(true, 0, 2);
+    play.level_of_round(0, 2);
     assert_eq!(won(&mut play), 2, "round 2 was restarted");
-    play.level(true, 0);
+    play.level(0);
     play.what(What::Shutdown(ShutdownCause::MapRestart));
-    play.level(true, 0);
+    play.level(0);
     assert_eq!(won(&mut play), 3, "the next match on the map");
 }
 
@@ -384,16 +382,16 @@ fn nobody_wins_a_round_that_was_cut_off_or_voted_away() {
 #[test]
 fn warmup_is_the_wall_time_from_the_first_warmup_to_play() {
     let mut play = Play::default();
-    play.level(false, -1);
-    play.wait(40_000).level(true, 2); // the warmup is restarted
-    play.wait(20_000).level(true, 0);
+    play.level(-1);
+    play.wait(40_000).level(2); // the warmup is restarted
+    play.wait(20_000).level(0);
     play.wait(1000);
     assert_eq!(play.exit("Timelimit hit.").warmup_ms(), 60_000);
-    play.wait(5000).level(true, 0); // restarted without one
+    play.wait(5000).level(0); // restarted without one
     assert_eq!(play.exit("Timelimit hit.").warmup_ms(), 0);
-    play.wait(5000).level(true, 2);
-    play.wait(30_000).level(false, -1); // another map: its own warmup
-    play.wait(7000).level(true, 0);
+    play.wait(5000).level(2);
+    play.wait(30_000).level(-1); // another map: its own warmup
+    play.wait(7000).level(0);
     assert_eq!(play.exit("Timelimit hit.").warmup_ms(), 7000);
 }
 

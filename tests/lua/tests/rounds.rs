@@ -465,13 +465,40 @@ fn the_score_is_kept_over_map_restart_and_not_over_a_map_change() {
     };
     play_round(&mut server, 0);
     server.set("g_currentRound", "1");
-    play_round(&mut server, 1);
-    assert_eq!(scores(&server), [(0, 1), (0, 2)]);
+    let mut round = Round::start(&mut server, 1);
+    round.play_to_the_end();
+    assert_eq!(scores(round.server), [(0, 1), (0, 2)]);
+    round.server.set("gamestate", "-1"); // as `map supply` does
+    round.shutdown(0);
     server.set("g_currentRound", "0");
     play_round(&mut server, 0);
     server.set("mapname", "radar");
     play_round(&mut server, 1);
     assert_eq!(scores(&server)[2..], [(0, 1), (0, 1)]);
+}
+
+/// When sv_maxclients was changed, `map_restart` loads the map as a new one. The server and the match live on.
+#[test]
+fn a_restart_that_changes_sv_maxclients_is_no_new_map_and_no_quit() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set("g_gametype", "2");
+    play_round(&mut server, 0);
+    for _ in 0..2 {
+        server.set("gamestate", "2");
+        server.load();
+        server.call("et_InitGame", (0, 1, 0));
+        server.world.borrow_mut().unix_ms += 10_000;
+        server.call("et_ShutdownGame", 0);
+    }
+    let mut round = Round::start(&mut server, 0);
+    round.frames(200);
+    round.server.set("gamestate", "2");
+    round.shutdown(0);
+    let (_, file) = rounds(&server.game_dir().join("gametimes")).pop().unwrap();
+    assert_eq!(file.meta.end_reason, EndReason::MapRestart);
+    assert_eq!((file.meta.score.axis, file.meta.score.allies), (0, 1));
+    assert_eq!(file.meta.warmup_ms, 20_000);
 }
 
 #[test]
