@@ -209,6 +209,31 @@ fn a_client_dropped_from_inside_a_trap_is_seen() {
     assert_eq!(dead, [(3000, 4000), (0, 8000)]);
 }
 
+#[test]
+fn a_wave_in_the_very_frame_of_the_end_counts_and_one_after_it_does_not() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path());
+    start(&mut server);
+    for slot in [1, 2, 3] {
+        join(&mut server, slot, 1 + slot % 2);
+    }
+    server.call(FRAME, &[2000], []);
+    for victim in [1, 2] {
+        let killed = format!("Kill: 3 {victim} 9: p3 killed p{victim} by MOD_MP40\n");
+        server.call(THINK, &[3], [Step::print(killed)]);
+    }
+    let last = [
+        Step::Write(1, vec![(272 + 16, 2)]),
+        Step::print("Exit: Timelimit hit.\n"),
+        Step::Write(2, vec![(272 + 16, 2)]),
+    ];
+    server.call(FRAME, &[5000], last);
+    stop(&mut server);
+    let stats = &common::files(home.path())[0].meta.spawn_stats;
+    let seen: Vec<_> = stats.iter().map(|s| (s.spawns, s.dead_ms)).collect();
+    assert_eq!(seen, [(2, 3000), (1, 3000), (1, 0)]);
+}
+
 /// The engine does not call for the bots that the game adds in mid-round: they connect and join inside its frames.
 #[test]
 fn a_bot_that_the_game_adds_is_recorded_like_everybody() {

@@ -159,7 +159,11 @@ impl<S: Sink> Observer<S> {
         match parse::print(text) {
             None => {}
             Some(Err(())) => self.complain(Complaint::Print),
-            Some(Ok(Print::Exit(text))) => self.exit(text),
+            Some(Ok(Print::Exit(text))) => {
+                // A wave may have come alive in this very frame.
+                self.look_at(self.waiting | self.touched, records);
+                self.exit(text);
+            }
             Some(Ok(Print::Kill {
                 victim,
                 killer,
