@@ -537,7 +537,9 @@ local function death(d)
   local killer = d.killer and round.seats[d.killer]
   if seat.life ~= "dead" then
     close_life(seat, d.t)
-    local enemy = d.killer and d.killer ~= d.slot and d.killer_team ~= d.team
+    -- Who went to the spectators with a shell in the air counts for the team they were last on.
+    local killer_team = not plays(d.killer_team) and killer and killer.person.team or d.killer_team
+    local enemy = d.killer and d.killer ~= d.slot and plays(killer_team) and killer_team ~= d.team
     killer = killer or (enemy and sit(d.killer)) or nil
     seat.life, seat.since, seat.by = "dead", d.t, enemy and killer and killer.person or nil
     if seat.by then seat.by.kills = seat.by.kills + 1 end

@@ -365,9 +365,12 @@ impl Game {
         self.round.people[victim].deaths += 1;
         if !matches!(self.seats[usize::from(slot)].life, Life::Dead { .. }) {
             self.close_life(now, slot);
+            // Who went to the spectators with a shell in the air counts for the team they were last on.
+            let team = slots.get(slot).team;
             let killer = by
-                .filter(|&k| k != slot && slots.get(k).team != slots.get(slot).team)
-                .and_then(|k| self.seat(now, k, slots));
+                .filter(|&k| k != slot)
+                .and_then(|k| self.seats.get(usize::from(k))?.person)
+                .filter(|&k| self.round.people[k].team != team);
             if let Some(killer) = killer {
                 self.round.people[killer].kills += 1;
             }

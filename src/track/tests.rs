@@ -267,6 +267,29 @@ fn team_mates_oneself_the_world_and_the_dead_are_no_kills() {
 }
 
 #[test]
+fn a_shell_of_somebody_who_went_to_the_spectators_is_still_their_teams() {
+    let mut play = Play::start();
+    play.join(1, "A", "a", 1);
+    play.join(2, "B", "b", 1);
+    play.join(3, "C", "c", 2);
+    play.join(4, "S", "s", 3);
+    play.team(1, 3, "a");
+    play.kill(1, 2);
+    play.kill(1, 3);
+    play.wait(100).spawn(3);
+    play.kill(4, 3); // who never played kills nobody
+    play.wait(100);
+    let round = play.exit("Wolf EndRound.");
+    let a = person(&round, "A");
+    assert_eq!((a.kills, a.denied_ms), (1, 100));
+    assert_eq!(
+        (person(&round, "B").deaths, person(&round, "C").deaths),
+        (1, 2)
+    );
+    assert_eq!(round.people.len(), 3);
+}
+
+#[test]
 fn a_vote_that_fails_is_no_surrender_and_a_referee_needs_none() {
     let surrender = |vote: &[What]| {
         let mut play = Play::start();
@@ -495,6 +518,8 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     /// Slot to guid and team.
     slots: HashMap<u8, (u8, u8)>,
+    /// Guid to the team they play on, or last played on.
+    last_team: HashMap<u8, u8>,
     /// Slots that are alive, and those that are dead with the guid of their killer.
     alive: HashMap<u8, bool>,
     dead: HashMap<u8, Option<u8>>,
@@ -564,6 +589,7 @@ proptest! {
                     play.connect(slot, &format!("G{guid}"));
                     play.team(slot, team, "x");
                     model.slots.insert(slot, (guid, team));
+                    model.last_team.insert(guid, team);
                 }
                 Step::Leave(slot) => {
                     play.what(What::Leave { slot });
@@ -578,7 +604,8 @@ proptest! {
                     play.kill(by, slot);
                     model.add(guid, DEATHS, 1);
                     if !model.dead.contains_key(&slot) {
-                        let killer = model.slots.get(&by).filter(|k| by != slot && k.1 != team).map(|k| k.0);
+                        let killer = model.slots.get(&by).map(|k| k.0);
+                        let killer = killer.filter(|k| by != slot && model.last_team[k] != team);
                         if let Some(killer) = killer {
                             model.add(killer, KILLS, 1);
                         }
@@ -602,7 +629,10 @@ proptest! {
                     play.team(slot, team, "x");
                     if team == 3 {
                         model.off(slot);
-                    } else if before != team {
+                        continue;
+                    }
+                    model.last_team.insert(entry.0, team);
+                    if before != team {
                         model.alive.remove(&slot); // alive on the other team only after a spawn
                     }
                 }

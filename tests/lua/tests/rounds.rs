@@ -191,6 +191,30 @@ fn who_changes_team_stays_dead_until_the_new_teams_wave() {
 }
 
 #[test]
+fn a_shell_of_somebody_who_went_to_the_spectators_is_still_their_teams() {
+    let (meta, _) = record(|mut round| {
+        round.join(2, 1, &guid(2), "mate");
+        round.join(3, 3, &guid(3), "spectator");
+        round.frames(20);
+        round.server.world.borrow_mut().clients[0].team = 3;
+        round.spawn(0, false);
+        round.frames(1);
+        round.kill(2, 0);
+        round.kill(1, 0);
+        round.frames(20);
+        round.spawn(1, false);
+        round.frames(1);
+        round.kill(1, 3); // who never played kills nobody
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    let a = of(&meta, 0);
+    assert_eq!((a.kills, a.denied_ms), (1, 1000));
+    assert_eq!((of(&meta, 2).deaths, of(&meta, 1).deaths), (1, 2));
+    assert_eq!(meta.spawn_stats.len(), 3);
+}
+
+#[test]
 fn pauses_are_no_dead_time() {
     let (meta, log) = record(|mut round| {
         round.frames(20);
