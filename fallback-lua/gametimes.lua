@@ -449,33 +449,6 @@ local function note(t, kind, seat, extra)
   round.events[#round.events + 1] = event
 end
 
---- The seat of a slot with its person: who sits there, who was here before under that guid or name, or somebody new.
-local function sit(slot)
-  local seat = round.seats[slot]
-  if seat then return seat end
-  local guid, name = guid_of(slot), name_of(slot)
-  local person
-  for _, p in ipairs(round.people) do
-    if guid ~= "" then
-      if p.guid == guid then person = p; break end
-    elseif p.guid == "" and p.name == name then
-      local taken = false
-      for _, s in pairs(round.seats) do taken = taken or s.person == p end
-      if not taken then person = p; break end
-    end
-  end
-  if not person then
-    if #round.people >= PEOPLE_LIMIT then return nil end
-    person = { guid = guid, name = name, team = 0, spawns = 0, revives = 0, deaths = 0, kills = 0,
-      alive = {}, dead = {}, played = {} }
-    round.people[#round.people + 1] = person
-  end
-  person.name = name
-  seat = { person = person, life = "none", team = 0 }
-  round.seats[slot] = seat
-  return seat
-end
-
 --- Ends the life, or death, of a seat.
 local function close_life(seat, t)
   if seat.life == "alive" or seat.life == "dead" then
@@ -495,6 +468,42 @@ local function stand_up(seat, t)
   end
 end
 
+--- The seat of a slot with its person: who sits there, who was here before under that guid or name, or somebody new. Nobody
+--- sits in two slots at a time: whoever is back before the old connection has timed out leaves a ghost there, and what
+--- happens to it happens to nobody.
+local function sit(slot, t)
+  local seat = round.seats[slot]
+  if seat or round.ghosts[slot] then return seat end
+  local guid, name = guid_of(slot), name_of(slot)
+  local person
+  for _, p in ipairs(round.people) do
+    if guid ~= "" then
+      if p.guid == guid then person = p; break end
+    elseif p.guid == "" and p.name == name then
+      local taken = false
+      for _, s in pairs(round.seats) do taken = taken or s.person == p end
+      if not taken then person = p; break end
+    end
+  end
+  if not person then
+    if #round.people >= PEOPLE_LIMIT then return nil end
+    person = { guid = guid, name = name, team = 0, spawns = 0, revives = 0, deaths = 0, kills = 0,
+      alive = {}, dead = {}, played = {} }
+    round.people[#round.people + 1] = person
+  end
+  for before, s in pairs(round.seats) do
+    if s.person == person then
+      stand_up(s, t)
+      round.seats[before], round.ghosts[before] = nil, true
+      break
+    end
+  end
+  person.name = name
+  seat = { person = person, life = "none", team = 0 }
+  round.seats[slot] = seat
+  return seat
+end
+
 --- What team a player is on from now on.
 local function set_team(slot, t, team)
   local seat = round.seats[slot]
@@ -507,7 +516,7 @@ local function set_team(slot, t, team)
     return
   end
   local new_here = not seat
-  seat = sit(slot)
+  seat = sit(slot, t)
   if not seat or seat.team == team then return end
   if plays(seat.team) then
     if seat.life == "alive" then close_life(seat, t); seat.life = "waiting" end -- who is dead stays dead till the wave
@@ -530,7 +539,7 @@ local function spawn(slot, t, revived, by)
 end
 
 local function death(d)
-  local seat = sit(d.slot)
+  local seat = sit(d.slot, d.t)
   if not seat then return end
   local person = seat.person
   person.deaths = person.deaths + 1
@@ -540,7 +549,7 @@ local function death(d)
     -- Who went to the spectators with a shell in the air counts for the team they were last on.
     local killer_team = not plays(d.killer_team) and killer and killer.person.team or d.killer_team
     local enemy = d.killer and d.killer ~= d.slot and plays(killer_team) and killer_team ~= d.team
-    killer = killer or (enemy and sit(d.killer)) or nil
+    killer = killer or (enemy and sit(d.killer, d.t)) or nil
     seat.life, seat.since, seat.by = "dead", d.t, enemy and killer and killer.person or nil
     if seat.by then seat.by.kills = seat.by.kills + 1 end
   end
@@ -573,7 +582,7 @@ local function begin(t)
     warmup_ms = match.warm_ms and math.max(0, now_ms() - match.warm_ms) or 0,
     warmup_unix = match.warm_unix,
     pauses = {}, shift = configstring(CS.start),
-    people = {}, seats = {}, queue = {}, medics = {}, events = {}, events_dropped = 0,
+    people = {}, seats = {}, ghosts = {}, queue = {}, medics = {}, events = {}, events_dropped = 0,
   }
   match.warm_ms, match.warm_unix = nil, nil
   save_match()
@@ -1341,6 +1350,7 @@ end)
 et_ClientDisconnect = callback("et_ClientDisconnect", function(slot)
   if not round or round.exit then return end
   settle_queue(slot)
+  round.ghosts[slot] = nil
   local seat = round.seats[slot]
   if not seat then return end
   stand_up(seat, clock.last)

@@ -456,6 +456,37 @@ fn who_comes_back_in_another_slot_is_the_same_player() {
 }
 
 #[test]
+fn a_ghost_and_the_player_who_came_back_are_one() {
+    let (meta, _) = record(|mut round| {
+        round.frames(19);
+        round.join(
+            9,
+            2,
+            &guid(1),
+            "back before the old connection has timed out",
+        );
+        round.frames(20);
+        round.kill(1, 0); // nobody is hurt by what happens to the ghost
+        round.spawn(1, false);
+        round.frames(1);
+        round.server.call("et_ClientDisconnect", 1);
+        round.frames(19);
+        round.join(1, 1, &guid(2), "anybody");
+        round.kill(9, 1);
+        round.frames(19);
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    let s = of(&meta, 1);
+    assert_eq!((s.spawns, s.deaths, s.dead_ms), (2, 1, 1000));
+    assert_eq!((s.played_ms, s.alive_ms), (4000, 3000));
+    assert_eq!((of(&meta, 0).kills, of(&meta, 2).kills), (0, 1));
+    assert_eq!((meta.teams.axis.len(), meta.teams.allies.len()), (2, 1));
+    let left = |e: &&gametimes_format::file::TimelineEvent| e.kind == EventKind::Leave;
+    assert_eq!(meta.events.iter().filter(left).count(), 0);
+}
+
+#[test]
 fn a_death_of_the_dead_counts_as_death_and_as_nobodys_kill() {
     let (meta, _) = record(|mut round| {
         round.frames(20);
