@@ -276,7 +276,7 @@ impl<E: Engine> Module<E> {
             .is_multiple_of(TIMED_FRAMES)
             .then(Instant::now);
         if let Some(observer) = self.watch() {
-            observer.frame(level_ms);
+            let level_ms = observer.frame(level_ms);
             observer.sink().set_level_ms(level_ms);
         }
         self.cost.last = timed.map_or(self.cost.last, |t| t.elapsed());

@@ -123,14 +123,15 @@ impl<S: Sink> Observer<S> {
         });
     }
 
-    /// `RUN_FRAME`, before the game sees it.
-    pub fn frame(&mut self, engine_level_ms: i64) {
+    /// `RUN_FRAME`, before the game sees it. Gives the level time of the events to come.
+    pub fn frame(&mut self, engine_level_ms: i64) -> i64 {
         // The engine's clock can start over within a map; ours never goes back.
         let now = engine_level_ms + self.level_offset_ms;
         if now < self.level_ms {
             self.level_offset_ms += self.level_ms - now;
         }
         self.level_ms = engine_level_ms + self.level_offset_ms;
+        self.level_ms
     }
 
     /// `RUN_FRAME`, after the game has seen it.
