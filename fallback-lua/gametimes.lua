@@ -31,7 +31,7 @@ local MAX_CLIENTS = 64
 
 local EVENTS_LIMIT = 20000                     -- two hours of a full server in heavy fight
 local PEOPLE_LIMIT = 4 * MAX_CLIENTS
-local PAUSES_LIMIT = 200
+local PAUSES_LIMIT = 200                       -- that are told; the clock stands still in all others, too
 local STATS_FILE_WAIT_MS = 5000                -- the message waits that long for the name of the stats file
 local OUTBOX_LIMIT = 500
 local SENDER_SECONDS = 600                     -- how long a sender in the background tries again before it gives up
@@ -615,7 +615,6 @@ local function watch_pause(t)
   local pause = round.pauses[#round.pauses]
   local open = pause and not pause.stop
   if paused and not open then
-    if #round.pauses >= PAUSES_LIMIT then return end
     pause = { start = math.max(clock.prev, round.start), start_unix = os.time() }
     round.pauses[#round.pauses + 1] = pause
     log("pause %d at %s", #round.pauses, minutes(play_clock(t)))
@@ -717,6 +716,7 @@ local function finish(t, unix, reason)
     return a.n < b.n
   end)
   for _, e in ipairs(done.events) do e.t_ms = play_clock(e.t) end
+  for n = #done.pauses, PAUSES_LIMIT + 1, -1 do done.pauses[n] = nil end
   round = nil
   return done
 end

@@ -290,6 +290,26 @@ fn a_shell_of_somebody_who_went_to_the_spectators_is_still_their_teams() {
 }
 
 #[test]
+fn pauses_beyond_those_that_are_told_stop_the_clock_all_the_same() {
+    let mut play = Play::start();
+    for _ in 0..250 {
+        play.wait(100).what(What::Pause(true));
+        play.wait(1000).what(What::Pause(false));
+    }
+    play.wait(100).what(What::Pause(true));
+    play.wait(500);
+    let round = play.exit("Axis Surrender");
+    assert_eq!((round.pauses.len(), round.pause_ms()), (200, 200_000));
+    assert_eq!(round.played_ms, 25_100);
+    assert!(
+        round
+            .pauses
+            .iter()
+            .all(|p| p.end.level_ms - p.start.level_ms == 1000)
+    );
+}
+
+#[test]
 fn a_vote_that_fails_is_no_surrender_and_a_referee_needs_none() {
     let surrender = |vote: &[What]| {
         let mut play = Play::start();

@@ -245,6 +245,29 @@ fn pauses_are_no_dead_time() {
     assert!(log.contains("resume after pause 1 of 0:10.050"), "{log}");
 }
 
+#[test]
+fn pauses_beyond_those_that_are_told_stop_the_clock_all_the_same() {
+    let (meta, _) = record(|mut round| {
+        round.frames(20);
+        let mut paused_ms = 0;
+        for _ in 0..210 {
+            round.server.configstring(32, "16");
+            round.frames(10);
+            round.server.configstring(32, "0");
+            paused_ms += 550;
+            round
+                .server
+                .configstring(11, &(1000 + paused_ms).to_string());
+            round.frames(2);
+        }
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    assert_eq!((meta.pauses.len(), meta.pause_seconds), (200, 110));
+    assert_eq!(meta.duration_ms, 12_100);
+    assert!(meta.pauses.iter().all(|p| p.end_ms - p.start_ms == 550));
+}
+
 /// A pause by vote is set inside a frame, after the clock has moved: the flag is seen one frame earlier than a player's.
 #[test]
 fn a_pause_by_vote_is_exact_too() {
