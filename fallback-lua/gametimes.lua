@@ -21,7 +21,7 @@ Written for Lua 5.4; 5.3 runs it too. See docs/ for settings, files and log line
 local VERSION = "0.1.0"
 local SCHEMA = 2
 
-local PLAYING, RESET = 0, 5                    -- cvar gamestate
+local INITIALIZE, PLAYING = -1, 0              -- cvar gamestate: set by the command `map`; while a round is played
 local AXIS, ALLIES = 1, 2
 local STOPWATCH = 3                            -- g_gametype
 local LIMBO = 0x4000                           -- ps.pm_flags
@@ -31,7 +31,7 @@ local MAX_CLIENTS = 64
 
 local EVENTS_LIMIT = 20000                     -- two hours of a full server in heavy fight
 local PEOPLE_LIMIT = 4 * MAX_CLIENTS
-local PAUSES_LIMIT = 200
+local PAUSES_LIMIT = 200                       -- that are told; the clock stands still in all others, too
 local STATS_FILE_WAIT_MS = 5000                -- the message waits that long for the name of the stats file
 local OUTBOX_LIMIT = 500
 local SENDER_SECONDS = 600                     -- how long a sender in the background tries again before it gives up
@@ -385,21 +385,30 @@ end
 -- ---------------------------------------------------------------------------------------------------------------------
 -- What outlives a map_restart: a cvar of this process. The game forgets everything else when a warmup ends.
 
-local match = {}                               -- map, warm_ms and warm_unix (since when it is warmup), axis, allies
+-- map, warm_ms and warm_unix (since when it is warmup), axis, allies, next_round (of a stopwatch match, as announced)
+local match = {}
 
-local function save_match()
-  et.trap_Cvar_Set("gametimes_lua_state", string.format("1 %s %d %d %d %d", match.map:gsub("%s", "_"),
-    match.warm_ms or -1, match.warm_unix or -1, match.axis, match.allies))
+--- Only stopwatch has a round 2.
+local function round_number()
+  return leading_number(cvar("g_gametype")) == STOPWATCH and leading_number(cvar("g_currentRound")) ~= 0 and 2 or 1
 end
 
-local function load_match(map, restart)
+local function save_match()
+  et.trap_Cvar_Set("gametimes_lua_state", string.format("1 %s %d %d %d %d %d", match.map:gsub("%s", "_"),
+    match.warm_ms or -1, match.warm_unix or -1, match.axis, match.allies, match.next_round))
+end
+
+local function load_match(map)
   local state = cvar("gametimes_lua_state")
-  local m, ms, unix, axis, allies = state:match("^1 (%S+) (-?%d+) (-?%d+) (%d+) (%d+)$")
+  local m, ms, unix, axis, allies, next_round = state:match("^1 (%S+) (-?%d+) (-?%d+) (%d+) (%d+) (%d)$")
   match = { map = map, axis = 0, allies = 0 }
-  if m == map:gsub("%s", "_") and restart then
+  if m == map:gsub("%s", "_") then
     match.axis, match.allies = math.tointeger(axis), math.tointeger(allies)
     if ms ~= "-1" then match.warm_ms, match.warm_unix = math.tointeger(ms), math.tointeger(unix) end
+    -- Round 1 instead of round 2: somebody has reset the match, or a team was empty.
+    if next_round == "2" and round_number() == 1 then match.axis, match.allies = 0, 0 end
   end
+  match.next_round = round_number()
 end
 
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -412,9 +421,12 @@ local function name_of(slot) return plain(field(slot, "pers.netname")) end
 local function team_of(slot) return field(slot, "sess.sessionTeam") or 0 end
 local function plays(team) return team == AXIS or team == ALLIES end
 
+-- What clients without a guid send, all of them the same.
+local NO_GUIDS = { unknown = true, no_guid = true }
+
 local function guid_of(slot)
   local guid = info_value(et.trap_GetUserinfo(slot) or "", "cl_guid") or ""
-  return guid:find("^[!-~]+$") and guid:sub(1, 32) or ""
+  return guid:find("^[!-~]+$") and not NO_GUIDS[guid:lower()] and guid:sub(1, 32) or ""
 end
 
 --- A time the game has stamped in the call that runs now. Calls between frames have the last frame's time, those inside
@@ -437,33 +449,6 @@ local function note(t, kind, seat, extra)
   round.events[#round.events + 1] = event
 end
 
---- The seat of a slot with its person: who sits there, who was here before under that guid or name, or somebody new.
-local function sit(slot)
-  local seat = round.seats[slot]
-  if seat then return seat end
-  local guid, name = guid_of(slot), name_of(slot)
-  local person
-  for _, p in ipairs(round.people) do
-    if guid ~= "" then
-      if p.guid == guid then person = p; break end
-    elseif p.guid == "" and p.name == name then
-      local taken = false
-      for _, s in pairs(round.seats) do taken = taken or s.person == p end
-      if not taken then person = p; break end
-    end
-  end
-  if not person then
-    if #round.people >= PEOPLE_LIMIT then return nil end
-    person = { guid = guid, name = name, team = 0, spawns = 0, revives = 0, deaths = 0, kills = 0,
-      alive = {}, dead = {}, played = {} }
-    round.people[#round.people + 1] = person
-  end
-  person.name = name
-  seat = { person = person, life = "none", team = 0 }
-  round.seats[slot] = seat
-  return seat
-end
-
 --- Ends the life, or death, of a seat.
 local function close_life(seat, t)
   if seat.life == "alive" or seat.life == "dead" then
@@ -483,6 +468,42 @@ local function stand_up(seat, t)
   end
 end
 
+--- The seat of a slot with its person: who sits there, who was here before under that guid or name, or somebody new. Nobody
+--- sits in two slots at a time: whoever is back before the old connection has timed out leaves a ghost there, and what
+--- happens to it happens to nobody.
+local function sit(slot, t)
+  local seat = round.seats[slot]
+  if seat or round.ghosts[slot] then return seat end
+  local guid, name = guid_of(slot), name_of(slot)
+  local person
+  for _, p in ipairs(round.people) do
+    if guid ~= "" then
+      if p.guid == guid then person = p; break end
+    elseif p.guid == "" and p.name == name then
+      local taken = false
+      for _, s in pairs(round.seats) do taken = taken or s.person == p end
+      if not taken then person = p; break end
+    end
+  end
+  if not person then
+    if #round.people >= PEOPLE_LIMIT then return nil end
+    person = { guid = guid, name = name, team = 0, spawns = 0, revives = 0, deaths = 0, kills = 0,
+      alive = {}, dead = {}, played = {} }
+    round.people[#round.people + 1] = person
+  end
+  for before, s in pairs(round.seats) do
+    if s.person == person then
+      stand_up(s, t)
+      round.seats[before], round.ghosts[before] = nil, true
+      break
+    end
+  end
+  person.name = name
+  seat = { person = person, life = "none", team = 0 }
+  round.seats[slot] = seat
+  return seat
+end
+
 --- What team a player is on from now on.
 local function set_team(slot, t, team)
   local seat = round.seats[slot]
@@ -495,7 +516,7 @@ local function set_team(slot, t, team)
     return
   end
   local new_here = not seat
-  seat = sit(slot)
+  seat = sit(slot, t)
   if not seat or seat.team == team then return end
   if plays(seat.team) then
     if seat.life == "alive" then close_life(seat, t); seat.life = "waiting" end -- who is dead stays dead till the wave
@@ -518,15 +539,17 @@ local function spawn(slot, t, revived, by)
 end
 
 local function death(d)
-  local seat = sit(d.slot)
+  local seat = sit(d.slot, d.t)
   if not seat then return end
   local person = seat.person
   person.deaths = person.deaths + 1
   local killer = d.killer and round.seats[d.killer]
   if seat.life ~= "dead" then
     close_life(seat, d.t)
-    local enemy = d.killer and d.killer ~= d.slot and d.killer_team ~= d.team
-    killer = killer or (enemy and sit(d.killer)) or nil
+    -- Who went to the spectators with a shell in the air counts for the team they were last on.
+    local killer_team = not plays(d.killer_team) and killer and killer.person.team or d.killer_team
+    local enemy = d.killer and d.killer ~= d.slot and plays(killer_team) and killer_team ~= d.team
+    killer = killer or (enemy and sit(d.killer, d.t)) or nil
     seat.life, seat.since, seat.by = "dead", d.t, enemy and killer and killer.person or nil
     if seat.by then seat.by.kills = seat.by.kills + 1 end
   end
@@ -551,16 +574,15 @@ local function settle_queue(slot)
 end
 
 local function begin(t)
-  local gametype = leading_number(cvar("g_gametype"))
   round = {
     map = match.map,
-    number = gametype == STOPWATCH and leading_number(cvar("g_currentRound")) ~= 0 and 2 or 1,
-    gametype = gametype,
+    number = round_number(),
+    gametype = leading_number(cvar("g_gametype")),
     start = t, start_unix = os.time(),
     warmup_ms = match.warm_ms and math.max(0, now_ms() - match.warm_ms) or 0,
     warmup_unix = match.warm_unix,
     pauses = {}, shift = configstring(CS.start),
-    people = {}, seats = {}, queue = {}, medics = {}, events = {}, events_dropped = 0,
+    people = {}, seats = {}, ghosts = {}, queue = {}, medics = {}, events = {}, events_dropped = 0,
   }
   match.warm_ms, match.warm_unix = nil, nil
   save_match()
@@ -593,7 +615,6 @@ local function watch_pause(t)
   local pause = round.pauses[#round.pauses]
   local open = pause and not pause.stop
   if paused and not open then
-    if #round.pauses >= PAUSES_LIMIT then return end
     pause = { start = math.max(clock.prev, round.start), start_unix = os.time() }
     round.pauses[#round.pauses + 1] = pause
     log("pause %d at %s", #round.pauses, minutes(play_clock(t)))
@@ -670,6 +691,7 @@ local function finish(t, unix, reason)
   if done.winner == AXIS then match.axis = match.axis + 1 end
   if done.winner == ALLIES then match.allies = match.allies + 1 end
   done.score_axis, done.score_allies = match.axis, match.allies
+  if done.gametype == STOPWATCH and finished then match.next_round = 3 - done.number end
   save_match()
   local team = done.exit == "Axis Surrender" and AXIS or done.exit == "Allies Surrender" and ALLIES or 0
   local caller = team ~= 0 and done.caller or { guid = "", name = "" }
@@ -694,6 +716,7 @@ local function finish(t, unix, reason)
     return a.n < b.n
   end)
   for _, e in ipairs(done.events) do e.t_ms = play_clock(e.t) end
+  for n = #done.pauses, PAUSES_LIMIT + 1, -1 do done.pauses[n] = nil end
   round = nil
   return done
 end
@@ -1213,7 +1236,7 @@ for url in *.url; do
 done]==])
 end
 
-et_InitGame = callback("et_InitGame", function(level_time, _, restart)
+et_InitGame = callback("et_InitGame", function(level_time)
   et.RegisterModname("gametimes " .. VERSION .. " lua")
   round, waiting, recording, looked = nil, nil, false, level_time
   clock.last, clock.prev = level_time, level_time
@@ -1230,9 +1253,8 @@ et_InitGame = callback("et_InitGame", function(level_time, _, restart)
     module ~= "" and " (gametimes_module is \"" .. decode(module) .. "\")" or "")
   prepare_folders(first_map())
   local map = decode(cvar("mapname"))
-  load_match(map ~= "" and map or "unknown", restart == 1)
+  load_match(map ~= "" and map or "unknown")
   recording = true
-  if gamestate == RESET then match.axis, match.allies = 0, 0 end
   if gamestate == PLAYING then
     begin(level_time)
   elseif not match.warm_ms then
@@ -1287,19 +1309,22 @@ end)
 
 et_ShutdownGame = callback("et_ShutdownGame", function(restart)
   et.trap_Cvar_Set("gametimes_module", "")     -- a module that is there says so again before the next map
+  local state = leading_number(cvar("gamestate"))
   if recording then
     if round then
       if round.exit then
         waiting = finish(round.exit_after, round.exit_unix, end_reason(round.exit))
       else
-        local reason = restart == 1 and "map_restart"
-          or leading_number(cvar("gamestate")) == -1 and "map_change" or "server_quit"
+        -- A map_restart that changes sv_maxclients comes without `restart`: what it has set tells it from quit, if not play.
+        local reason = restart == 1 and "map_restart" or state == INITIALIZE and "map_change"
+          or state == PLAYING and "server_quit" or "map_restart"
         waiting = finish(clock.last, os.time(), reason)
       end
     end
     if waiting then deliver(true) end
     save_match()
   end
+  if state == INITIALIZE and not first_map() then et.trap_Cvar_Set("gametimes_lua_state", "another map") end
   recording = false
   give_back_secrets()
 end)
@@ -1325,6 +1350,7 @@ end)
 et_ClientDisconnect = callback("et_ClientDisconnect", function(slot)
   if not round or round.exit then return end
   settle_queue(slot)
+  round.ghosts[slot] = nil
   local seat = round.seats[slot]
   if not seat then return end
   stand_up(seat, clock.last)

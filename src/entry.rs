@@ -192,7 +192,7 @@ fn before_call(state: &mut State, command: i32, a: &[isize]) -> bool {
         call::INIT => {
             state
                 .module
-                .before_init(level_ms(a[0]), a[2] as i32 != 0, a[3] as i32, a[4] as i32);
+                .before_init(level_ms(a[0]), a[3] as i32, a[4] as i32);
             false
         }
         call::SHUTDOWN => {

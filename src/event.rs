@@ -163,9 +163,7 @@ pub enum ShutdownCause {
 pub struct Level {
     /// Cvar `mapname`; `unknown` when it is empty.
     pub map: String,
-    /// Whether the map begins again (`map_restart`).
-    pub restart: bool,
-    /// Cvar `gamestate` before the game has touched it; 0: play begins at once.
+    /// Cvar `gamestate` before the game has touched it; -1: another map, 0: play begins at once.
     pub gamestate: i32,
     /// How many slots there are, 1 to 64.
     pub max_clients: u8,

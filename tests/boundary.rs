@@ -210,6 +210,137 @@ fn a_client_dropped_from_inside_a_trap_is_seen() {
 }
 
 #[test]
+fn a_wave_in_the_very_frame_of_the_end_counts_and_one_after_it_does_not() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path());
+    start(&mut server);
+    for slot in [1, 2, 3] {
+        join(&mut server, slot, 1 + slot % 2);
+    }
+    server.call(FRAME, &[2000], []);
+    for victim in [1, 2] {
+        let killed = format!("Kill: 3 {victim} 9: p3 killed p{victim} by MOD_MP40\n");
+        server.call(THINK, &[3], [Step::print(killed)]);
+    }
+    let last = [
+        Step::Write(1, vec![(272 + 16, 2)]),
+        Step::print("Exit: Timelimit hit.\n"),
+        Step::Write(2, vec![(272 + 16, 2)]),
+    ];
+    server.call(FRAME, &[5000], last);
+    stop(&mut server);
+    let stats = &common::files(home.path())[0].meta.spawn_stats;
+    let seen: Vec<_> = stats.iter().map(|s| (s.spawns, s.dead_ms)).collect();
+    assert_eq!(seen, [(2, 3000), (1, 3000), (1, 0)]);
+}
+
+/// The engine does not call for the bots that the game adds in mid-round: they connect and join inside its frames.
+#[test]
+fn a_bot_that_the_game_adds_is_recorded_like_everybody() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path());
+    start(&mut server);
+    join(&mut server, 1, 1);
+    server.set_userinfo(3, r"\name\bot\cl_guid\OMNIBOT03");
+    let connects = [
+        Step::print("ClientConnect: 3\n"),
+        Step::configstring(689 + 3, r"n\bot\t\3"),
+    ];
+    server.call(FRAME, &[2000], connects);
+    let limbo = (12, 16384);
+    let joins = [
+        Step::configstring(689 + 3, r"n\bot\t\2"),
+        Step::Write(3, vec![(272 + 12, 2), (272 + 16, 1), limbo]),
+        Step::print("ClientBegin: 3\n"),
+    ];
+    server.call(FRAME, &[3000], joins);
+    server.call(
+        FRAME,
+        &[5000],
+        [Step::Write(3, vec![(12, 0), (272 + 16, 2)])],
+    );
+    let killed = Step::print("Kill: 1 3 9: p1 killed bot by MOD_MP40\n");
+    server.call(FRAME, &[9000], [killed]);
+    server.call(FRAME, &[9500], []);
+    let exit = Step::print("Exit: Wolf EndRound.\n");
+    server.call(FRAME, &[10_000], [exit]);
+    stop(&mut server);
+    let stats = &common::files(home.path())[0].meta.spawn_stats;
+    let bot = stats.iter().find(|s| s.guid == "OMNIBOT03").unwrap();
+    assert_eq!((bot.team, bot.spawns, bot.deaths), (2, 1, 1));
+    assert_eq!(
+        (bot.played_ms, bot.alive_ms, bot.dead_ms),
+        (7000, 4000, 1000)
+    );
+    assert_eq!((stats[0].kills, stats[0].denied_ms), (1, 1000));
+}
+
+/// Clients of 2.60b that have no guid send one of two words for it; what one of them does is not put down to another.
+#[test]
+fn players_who_all_send_unknown_for_a_guid_are_told_apart_by_name() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path());
+    start(&mut server);
+    for (slot, guid) in [(1, "unknown"), (2, "unknown"), (3, "NO_GUID")] {
+        server.set_userinfo(slot, format!("\\cl_guid\\{guid}"));
+        let slot = slot as isize;
+        let info = Step::configstring(689 + slot, format!("n\\p{slot}\\t\\1"));
+        server.call(CONNECT, &[slot, 1, 0], [info]);
+        let alive = Step::Write(slot, vec![(272 + 12, 1), (272 + 16, 1)]);
+        server.call(BEGIN, &[slot], [alive]);
+    }
+    // One of them loads his guid later.
+    server.set_userinfo(2, r"\cl_guid\LATE");
+    server.call(4, &[2], []);
+    server.call(FRAME, &[9000], [Step::print("Exit: Wolf EndRound.\n")]);
+    stop(&mut server);
+    let stats = &common::files(home.path())[0].meta.spawn_stats;
+    let seen: Vec<_> = stats
+        .iter()
+        .map(|s| (&s.guid[..], &s.name[..], s.spawns, s.played_ms))
+        .collect();
+    let all = [
+        ("", "p1", 1, 8000),
+        ("LATE", "p2", 1, 8000),
+        ("", "p3", 1, 8000),
+    ];
+    assert_eq!(seen, all);
+}
+
+/// When sv_maxclients was changed, `map_restart` loads the map as a new one. The server and the match live on.
+#[test]
+fn a_restart_that_changes_sv_maxclients_is_no_new_map_and_no_quit() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path());
+    start(&mut server);
+    let exit = [
+        Step::configstring(14, r"w\1"),
+        Step::print("Exit: Wolf EndRound.\n"),
+    ];
+    server.call(FRAME, &[9000], exit);
+    let restart = |server: &mut Server, gamestate: &str, unix_ms: i64| {
+        server.set_cvar("gamestate", gamestate);
+        server.set_cvar("g_currentRound", "1");
+        stop(server);
+        server.set_unix_ms(1_795_000_000_000 + unix_ms);
+        server.load().unwrap();
+        server.call(INIT, &[20_000, 7, 0, 1, VERSION], []);
+    };
+    restart(&mut server, "2", 20_000);
+    restart(&mut server, "2", 30_000);
+    restart(&mut server, "0", 40_000);
+    server.call(FRAME, &[25_000], []);
+    server.set_unix_ms(1_795_000_045_000);
+    restart(&mut server, "2", 50_000);
+    stop(&mut server);
+    let files = common::files(home.path());
+    let m = &files[1].meta;
+    assert_eq!((files.len(), m.end_reason.as_str()), (2, "map_restart"));
+    assert_eq!((m.score.axis, m.score.allies), (0, 1));
+    assert_eq!((m.warmup_ms, m.duration_ms), (20_000, 5000));
+}
+
+#[test]
 fn switched_off_or_unsupported_it_records_nothing_and_hands_over() {
     type Case = (
         &'static str,
@@ -377,7 +508,7 @@ fn anything() -> impl Strategy<Value = (i32, Vec<isize>, Vec<Step>)> {
         700..760isize
     ];
     let text = prop_oneof![
-        "(Kill|Medic_Revive|Exit|callvote|Vote Failed): [-0-9 :a-z]{0,30}",
+        "(Kill|Medic_Revive|Exit|callvote|Vote Failed|ClientConnect|ClientBegin): [-0-9 :a-z]{0,30}",
         r"\\?[ntwdc]\\-?[0-9]{0,3}\\[ntwd]\\[0-9]{1,9}",
         "[0-9-]{1,12}",
         "gamestats/2026-11-20-123344-[a-z0-9]{1,8}-round-[0-9].txt",

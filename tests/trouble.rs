@@ -171,6 +171,21 @@ fn a_clock_set_forward_and_back_again_in_a_pause_leaves_sound_times() {
 }
 
 #[test]
+fn the_status_goes_on_after_the_games_clock_has_jumped_back() {
+    let home = tempfile::tempdir().unwrap();
+    let mut game = Match::new(home.path(), &[]);
+    game.start();
+    game.frame(30_000, []);
+    game.frame(-29_000, []);
+    game.skip(29_000);
+    game.frame(10_000, []);
+    game.server.console_command("gametimes status");
+    let console = game.console_with("round: ");
+    assert!(console.contains("played 0:40.000"), "{console}");
+    game.stop();
+}
+
+#[test]
 fn a_clock_set_in_the_warmup_makes_no_warmup_of_years() {
     let home = tempfile::tempdir().unwrap();
     let mut game = Match::new(home.path(), &[]);

@@ -34,6 +34,14 @@ fn print(bytes: &[u8]) {
             assert!(medic < 64 && patient < 64);
             format!("Medic_Revive: {medic} {patient}\n").into_bytes()
         }
+        Print::Connect(slot) => {
+            assert!(slot < 64);
+            format!("ClientConnect: {slot}\n").into_bytes()
+        }
+        Print::Begin(slot) => {
+            assert!(slot < 64);
+            format!("ClientBegin: {slot}\n").into_bytes()
+        }
         Print::Exit(text) => [b"Exit: ", text, b"\n"].concat(),
         Print::VoteCalled { slot, surrender } => {
             assert!(slot < 64);

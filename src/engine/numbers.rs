@@ -52,8 +52,6 @@ pub mod configstring {
 pub const GAMESTATE_PLAYING: i32 = 0;
 /// `gamestate` before the first frame of a map; the engine's `map` command sets it before it ends the running map.
 pub const GAMESTATE_INITIALIZE: i32 = -1;
-/// `gamestate` after a reset of the match.
-pub const GAMESTATE_RESET: i32 = 5;
 /// `g_gametype` of stopwatch, the only one with a round 2.
 pub const GAMETYPE_STOPWATCH: i32 = 3;
 /// The most slots any server can have (the engine's MAX_CLIENTS).

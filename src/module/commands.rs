@@ -59,7 +59,7 @@ impl<E: Engine> Module<E> {
         for line in warnings {
             self.say(&line);
         }
-        let config = self.config(&settings, &self.level(true));
+        let config = self.config(&settings, &self.level());
         self.order(Order::Configure(config));
         self.say(&format!(
             "settings read: webhooks {}, folder {}; gametimes_enabled counts from the next map",

@@ -12,7 +12,7 @@ use crate::VERSION;
 use crate::deliver::worker::{Config, Order, Worker};
 use crate::engine::game::Places;
 use crate::engine::numbers::{
-    GAMESTATE_INITIALIZE, GAMETYPE_STOPWATCH, MAX_CLIENTS, OLDEST_VERSION,
+    GAMESTATE_INITIALIZE, GAMESTATE_PLAYING, GAMETYPE_STOPWATCH, MAX_CLIENTS, OLDEST_VERSION,
 };
 use crate::engine::traps::{Engine, until_zero};
 use crate::event::{Level, ShutdownCause};
@@ -116,7 +116,7 @@ impl<E: Engine> Module<E> {
     }
 
     /// `GAME_INIT`, before the game sees it.
-    pub fn before_init(&mut self, level_ms: i64, restart: bool, legacy_server: i32, version: i32) {
+    pub fn before_init(&mut self, level_ms: i64, legacy_server: i32, version: i32) {
         self.game_failed = false;
         self.starting = true;
         let version = whole_version(version);
@@ -141,7 +141,7 @@ impl<E: Engine> Module<E> {
             self.game_path,
             settings.webhooks.len()
         ));
-        let level = Box::new(self.level(restart));
+        let level = Box::new(self.level());
         let config = self.config(&settings, &level);
         if let Some(observer) = &mut self.observer {
             observer.sink().give(Order::Configure(config));
@@ -181,7 +181,7 @@ impl<E: Engine> Module<E> {
         Ok(())
     }
 
-    fn level(&self, restart: bool) -> Level {
+    fn level(&self) -> Level {
         let cvar = |name| self.engine.cvar(name);
         let max_clients = self.engine.cvar_integer(c"sv_maxclients");
         let map = cvar(c"mapname");
@@ -192,7 +192,6 @@ impl<E: Engine> Module<E> {
             } else {
                 map
             },
-            restart,
             gamestate: self.engine.cvar_integer(c"gamestate"),
             max_clients: max_clients.clamp(1, MAX_CLIENTS as i32) as u8,
             server_ip: cvar(c"net_ip"),
@@ -277,7 +276,7 @@ impl<E: Engine> Module<E> {
             .is_multiple_of(TIMED_FRAMES)
             .then(Instant::now);
         if let Some(observer) = self.watch() {
-            observer.frame(level_ms);
+            let level_ms = observer.frame(level_ms);
             observer.sink().set_level_ms(level_ms);
         }
         self.cost.last = timed.map_or(self.cost.last, |t| t.elapsed());
@@ -291,6 +290,9 @@ impl<E: Engine> Module<E> {
         } else {
             None
         };
+        while let Some(slot) = self.watch().and_then(Observer::take_arrival) {
+            self.after_connect(slot, true);
+        }
         let Some(observer) = self.watch() else { return };
         if is_frame {
             observer.after_frame(records);
@@ -417,13 +419,16 @@ impl<E: Engine> Module<E> {
 
     /// `GAME_SHUTDOWN`, before the game sees it.
     pub fn before_shutdown(&mut self, restart: bool) {
-        // The engine's `map` command sets gamestate to "initialize" before it ends the running map; `quit` does not.
+        // The engine sets gamestate before it ends the running map: `map` to "initialize", `map_restart` to what comes next,
+        // and that is all to tell one that changes sv_maxclients by. When play comes next it looks like `quit`, which sets
+        // nothing.
         let gamestate = self.engine.cvar_integer(c"gamestate");
         let cause = match gamestate {
             _ if self.game_failed => ShutdownCause::Crash,
             _ if restart => ShutdownCause::MapRestart,
             GAMESTATE_INITIALIZE => ShutdownCause::MapChange,
-            _ => ShutdownCause::Quit,
+            GAMESTATE_PLAYING => ShutdownCause::Quit,
+            _ => ShutdownCause::MapRestart,
         };
         if let Some(observer) = self.watch() {
             observer.shutdown(cause);

@@ -29,6 +29,21 @@ pub(super) struct Slot {
 }
 
 impl<S: Sink> Observer<S> {
+    /// The game said that it has connected a client.
+    pub(super) fn arrive(&mut self, slot: u8) {
+        if let Some(n) = self.slot(isize::from(slot)) {
+            self.arrived |= 1 << n;
+        }
+    }
+
+    /// A client that is to be connected now, because no call of the engine did: the game adds its bots by itself. Asked
+    /// after each call until there is none.
+    pub fn take_arrival(&mut self) -> Option<isize> {
+        let n = self.arrived.trailing_zeros();
+        self.arrived &= self.arrived.wrapping_sub(1);
+        (n < u64::BITS).then_some(n as isize)
+    }
+
     /// `CLIENT_CONNECT` was granted. `userinfo` is the engine's.
     pub fn connect(&mut self, slot: isize, userinfo: &[u8]) {
         let Some(n) = self.slot(slot) else { return };
@@ -38,6 +53,7 @@ impl<S: Sink> Observer<S> {
         s.connected = true;
         s.hidden = true;
         s.guid_known = !guid.as_bytes().is_empty();
+        self.touched |= 1 << n;
         self.send(What::Connect {
             slot: n as u8,
             guid,
@@ -64,7 +80,7 @@ impl<S: Sink> Observer<S> {
         }
     }
 
-    /// `CLIENT_BEGIN` is done.
+    /// `CLIENT_BEGIN` is done, or the game says that it has put a client into the world.
     pub fn begin(&mut self, slot: isize) {
         if let Some(n) = self.slot(slot) {
             self.slots[n].begun = true;
@@ -83,6 +99,7 @@ impl<S: Sink> Observer<S> {
     fn leave(&mut self, n: usize) {
         self.waiting &= !(1 << n);
         self.touched &= !(1 << n);
+        self.arrived &= !(1 << n);
         if self.slots[n].connected {
             self.slots[n].connected = false;
             self.slots[n].begun = false;
@@ -211,12 +228,33 @@ fn on_team(team: u8) -> bool {
     team == 1 || team == 2
 }
 
-/// `cl_guid`, as far as it can be one: printable characters.
+/// `cl_guid`, as far as it can be one: printable characters, and not what clients without a guid send, all of them the same.
 fn guid(userinfo: &[u8]) -> Text<32> {
+    const NONE: [&[u8]; 2] = [b"unknown", b"NO_GUID"];
     let guid = parse::info_value(userinfo, b"cl_guid").unwrap_or(b"");
-    if guid.iter().all(u8::is_ascii_graphic) {
+    if guid.iter().all(u8::is_ascii_graphic) && !NONE.iter().any(|n| n.eq_ignore_ascii_case(guid)) {
         Text::new(guid)
     } else {
         Text::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_clients_without_a_guid_send_is_no_guid() {
+        for userinfo in [
+            &b"\\name\\x"[..],
+            b"\\cl_guid\\",
+            b"\\cl_guid\\unknown\\name\\x",
+            b"\\cl_guid\\NO_GUID",
+            b"\\cl_guid\\no_guid",
+            b"\\cl_guid\\A B",
+        ] {
+            assert_eq!(guid(userinfo), Text::default(), "{userinfo:?}");
+        }
+        assert_eq!(guid(b"\\cl_guid\\UNKNOWN1"), Text::new(b"UNKNOWN1"));
     }
 }

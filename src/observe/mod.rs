@@ -63,6 +63,8 @@ pub struct Observer<S> {
     waiting: u64,
     /// Looked at after this call.
     touched: u64,
+    /// The game said that they connected in the call that is running, and no call of the engine did.
+    arrived: u64,
     playing: bool,
     paused: bool,
     /// The game said `Exit:` in the call that is running.
@@ -82,6 +84,7 @@ impl<S: Sink> Observer<S> {
             slots: [Slot::default(); MAX_CLIENTS],
             waiting: 0,
             touched: 0,
+            arrived: 0,
             playing: false,
             paused: false,
             exited: false,
@@ -103,6 +106,7 @@ impl<S: Sink> Observer<S> {
         self.slots = [Slot::default(); MAX_CLIENTS];
         self.waiting = 0;
         self.touched = 0;
+        self.arrived = 0;
         self.playing = level.gamestate == GAMESTATE_PLAYING;
         self.paused = false;
         self.exited = false;
@@ -119,14 +123,15 @@ impl<S: Sink> Observer<S> {
         });
     }
 
-    /// `RUN_FRAME`, before the game sees it.
-    pub fn frame(&mut self, engine_level_ms: i64) {
+    /// `RUN_FRAME`, before the game sees it. Gives the level time of the events to come.
+    pub fn frame(&mut self, engine_level_ms: i64) -> i64 {
         // The engine's clock can start over within a map; ours never goes back.
         let now = engine_level_ms + self.level_offset_ms;
         if now < self.level_ms {
             self.level_offset_ms += self.level_ms - now;
         }
         self.level_ms = engine_level_ms + self.level_offset_ms;
+        self.level_ms
     }
 
     /// `RUN_FRAME`, after the game has seen it.
@@ -155,7 +160,11 @@ impl<S: Sink> Observer<S> {
         match parse::print(text) {
             None => {}
             Some(Err(())) => self.complain(Complaint::Print),
-            Some(Ok(Print::Exit(text))) => self.exit(text),
+            Some(Ok(Print::Exit(text))) => {
+                // A wave may have come alive in this very frame.
+                self.look_at(self.waiting | self.touched, records);
+                self.exit(text);
+            }
             Some(Ok(Print::Kill {
                 victim,
                 killer,
@@ -167,6 +176,8 @@ impl<S: Sink> Observer<S> {
                     self.touched |= 1 << n;
                 }
             }
+            Some(Ok(Print::Connect(slot))) => self.arrive(slot),
+            Some(Ok(Print::Begin(slot))) => self.begin(isize::from(slot)),
             Some(Ok(Print::VoteCalled { slot, surrender })) if self.playing => {
                 self.send(What::VoteCalled { slot, surrender });
             }

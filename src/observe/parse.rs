@@ -23,6 +23,10 @@ pub enum Print<'a> {
         /// Slot that comes back to life.
         patient: u8,
     },
+    /// `ClientConnect: slot`
+    Connect(u8),
+    /// `ClientBegin: slot`
+    Begin(u8),
     /// `Exit: ...`, the text after it.
     Exit(&'a [u8]),
     /// `callvote: slot ...`
@@ -43,6 +47,7 @@ pub fn print(text: &[u8]) -> Option<Result<Print<'_>, ()>> {
     match text.first()? {
         b'K' => Some(kill(text.strip_prefix(b"Kill: ")?).ok_or(())),
         b'M' => Some(revive(text.strip_prefix(b"Medic_Revive: ")?).ok_or(())),
+        b'C' => client(text.strip_prefix(b"Client")?),
         b'E' => Some(Ok(Print::Exit(text.strip_prefix(b"Exit: ")?.trim_ascii()))),
         b'c' => Some(vote_called(text.strip_prefix(b"callvote: ")?).ok_or(())),
         b'V' => {
@@ -74,6 +79,17 @@ fn revive(rest: &[u8]) -> Option<Print<'_>> {
         medic: slot(medic)?,
         patient: slot(patient)?,
     })
+}
+
+fn client(rest: &[u8]) -> Option<Result<Print<'_>, ()>> {
+    let (print, rest): (fn(u8) -> Print<'static>, _) =
+        if let Some(rest) = rest.strip_prefix(b"Connect: ") {
+            (Print::Connect, rest)
+        } else {
+            (Print::Begin, rest.strip_prefix(b"Begin: ")?)
+        };
+    let slot = number(rest).and_then(|(n, _)| slot(n));
+    Some(slot.map(print).ok_or(()))
 }
 
 fn vote_called(rest: &[u8]) -> Option<Print<'_>> {
@@ -167,6 +183,8 @@ mod tests {
             b"Medic_Revive: 3 64\n",
             b"Medic_Revive: 3\n",
             b"callvote: x Surrender\n",
+            b"ClientConnect: 64\n",
+            b"ClientBegin: \n",
         ] {
             assert_eq!(print(text), Some(Err(())), "{text:?}");
         }
@@ -175,10 +193,17 @@ mod tests {
             b"K",
             b"say: Kill: 1 2 3: x by y",
             b"Vote Passed: x",
+            b"ClientUserinfoChanged: 3 x",
             b"\xff",
         ] {
             assert_eq!(print(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn clients_of_the_game() {
+        assert_eq!(print(b"ClientConnect: 63\n"), Some(Ok(Print::Connect(63))));
+        assert_eq!(print(b"ClientBegin: 0\n"), Some(Ok(Print::Begin(0))));
     }
 
     #[test]

@@ -27,11 +27,11 @@ impl PlayClock {
         self.paused_since_ms.get_or_insert(level_ms);
     }
 
-    /// Goes on from this level time.
-    pub fn resume(&mut self, level_ms: i64) {
-        if let Some(since) = self.paused_since_ms.take() {
-            self.paused_ms += level_ms - since;
-        }
+    /// Goes on from this level time; gives how long it stood still, if it did.
+    pub fn resume(&mut self, level_ms: i64) -> Option<i64> {
+        let paused_ms = level_ms - self.paused_since_ms.take()?;
+        self.paused_ms += paused_ms;
+        Some(paused_ms)
     }
 
     /// Whether it stands still.

@@ -14,7 +14,7 @@ use crate::event::Stamp;
 const PEOPLE_LIMIT: usize = 4 * MAX_CLIENTS;
 /// Entries in a timeline at the most: two hours of a full server in heavy fight.
 const TIMELINE_LIMIT: usize = 20_000;
-/// Pauses in one round at the most.
+/// Pauses of a round that are told at the most. The clock stands still in all others, too.
 const PAUSES_LIMIT: usize = 200;
 
 /// The life of the player in a slot.
@@ -120,6 +120,8 @@ impl Live<'_> {
 pub(super) struct Game {
     round: Round,
     clock: PlayClock,
+    /// Pauses so far, also those that are not told.
+    pauses: usize,
     seats: [Seat; MAX_CLIENTS],
     /// Guid and name of who called the vote to surrender that has not failed.
     surrender_caller: Option<(String, String)>,
@@ -136,6 +138,7 @@ impl Game {
                 ..Round::default()
             },
             clock: PlayClock::start(at.level_ms),
+            pauses: 0,
             seats: [Seat::default(); MAX_CLIENTS],
             surrender_caller: None,
             over: false,
@@ -176,6 +179,7 @@ impl Game {
             return None;
         }
         self.clock.pause(at.level_ms);
+        self.pauses += 1;
         if self.round.pauses.len() < PAUSES_LIMIT {
             self.round.pauses.push(Pause {
                 start: at,
@@ -184,23 +188,30 @@ impl Game {
             });
         }
         Some(Outcome::Paused {
-            number: self.round.pauses.len(),
+            number: self.pauses,
             played_ms: self.clock.played_ms(at.level_ms),
         })
     }
 
     pub(super) fn resume(&mut self, at: Stamp) -> Option<Outcome> {
-        if self.over || !self.clock.is_paused() {
+        if self.over {
             return None;
         }
-        self.clock.resume(at.level_ms);
-        let number = self.round.pauses.len();
-        let pause = self.round.pauses.last_mut()?;
-        pause.end = at;
+        let paused_ms = self.clock.resume(at.level_ms)?;
+        self.close_pause(at);
         Some(Outcome::Resumed {
-            number,
-            paused_ms: pause.end.level_ms - pause.start.level_ms,
+            number: self.pauses,
+            paused_ms,
         })
+    }
+
+    /// The pause that is over now, if it is one of those that are told.
+    fn close_pause(&mut self, at: Stamp) {
+        if self.pauses <= PAUSES_LIMIT
+            && let Some(pause) = self.round.pauses.last_mut()
+        {
+            pause.end = at;
+        }
     }
 
     pub(super) fn exit(&mut self, at: Stamp, text: &str, slots: &mut Slots) {
@@ -218,10 +229,8 @@ impl Game {
 
     fn end(&mut self, at: Stamp, reason: EndReason, slots: &Slots) {
         let now = self.clock.played_ms(at.level_ms);
-        if self.clock.is_paused()
-            && let Some(pause) = self.round.pauses.last_mut()
-        {
-            pause.end = at;
+        if self.clock.is_paused() {
+            self.close_pause(at);
         }
         self.round.end = at;
         self.round.end_reason = reason;
@@ -365,9 +374,12 @@ impl Game {
         self.round.people[victim].deaths += 1;
         if !matches!(self.seats[usize::from(slot)].life, Life::Dead { .. }) {
             self.close_life(now, slot);
+            // Who went to the spectators with a shell in the air counts for the team they were last on.
+            let team = slots.get(slot).team;
             let killer = by
-                .filter(|&k| k != slot && slots.get(k).team != slots.get(slot).team)
-                .and_then(|k| self.seat(now, k, slots));
+                .filter(|&k| k != slot)
+                .and_then(|k| self.seats.get(usize::from(k))?.person)
+                .filter(|&k| self.round.people[k].team != team);
             if let Some(killer) = killer {
                 self.round.people[killer].kills += 1;
             }

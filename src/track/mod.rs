@@ -17,7 +17,7 @@ pub use round::{Pause, Person, Round};
 
 use gametimes_format::file::{EndReason, Score, Surrender};
 
-use crate::engine::numbers::{GAMESTATE_PLAYING, GAMESTATE_RESET};
+use crate::engine::numbers::{GAMESTATE_INITIALIZE, GAMESTATE_PLAYING, GAMETYPE_STOPWATCH};
 use crate::event::{Event, Level, ShutdownCause, Stamp, What};
 use game::Game;
 use players::Slots;
@@ -62,6 +62,8 @@ pub struct Tracker {
     level: Level,
     slots: Slots,
     score: Score,
+    /// The round of a stopwatch match that the game has announced: 2 when round 1 has come to its end.
+    next_round: u8,
     warmup_start_unix_ms: Option<i64>,
     winner: u8,
     defender: u8,
@@ -108,6 +110,11 @@ impl Tracker {
                     number: *round,
                     timelimit_minutes: *timelimit_minutes,
                 };
+                // Round 1 instead of round 2: somebody has reset the match, or a team was empty.
+                if *round < self.next_round {
+                    self.score = Score::default();
+                }
+                self.next_round = *round;
                 return self.started();
             }
             What::PlayBegins => {
@@ -147,15 +154,14 @@ impl Tracker {
     fn level(&mut self, at: Stamp, level: &Level) {
         // A round of a map that was never shut down (a journal cut short) does not go on here.
         self.game = None;
-        // A map_restart that changes sv_maxclients comes as a new map whose play begins at once; a real one begins with a
-        // warmup.
-        let new_map = !level.restart && level.gamestate != GAMESTATE_PLAYING;
-        if new_map || level.gamestate == GAMESTATE_RESET {
+        // Only the engine's `map` command sets this gamestate: a map_restart that changes sv_maxclients loads the map anew,
+        // too, but is none of a new map.
+        if level.gamestate == GAMESTATE_INITIALIZE {
             self.score = Score::default();
+            self.warmup_start_unix_ms = None;
         }
-        if level.gamestate != GAMESTATE_PLAYING && (new_map || self.warmup_start_unix_ms.is_none())
-        {
-            self.warmup_start_unix_ms = Some(at.unix_ms);
+        if level.gamestate != GAMESTATE_PLAYING {
+            self.warmup_start_unix_ms.get_or_insert(at.unix_ms);
         }
         self.level = level.clone();
         self.slots = Slots::default();
@@ -210,6 +216,9 @@ impl Tracker {
 
     fn finish(&mut self, timelimit_minutes: Option<f64>) -> Option<Outcome> {
         let mut round = self.game.take()?.into_round();
+        if round.gametype == GAMETYPE_STOPWATCH && round.end_reason.is_finished() {
+            self.next_round = 3 - round.number;
+        }
         // A round that was cut off or voted away was won by nobody, whatever the map's default winner is.
         if round.end_reason.is_finished() && round.end_reason != EndReason::Vote {
             round.winner = self.winner;

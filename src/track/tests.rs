@@ -30,10 +30,14 @@ impl Play {
         self
     }
 
-    fn level(&mut self, restart: bool, gamestate: i32) {
+    /// A map begins, or begins again, in round 1.
+    fn level(&mut self, gamestate: i32) {
+        self.level_of_round(gamestate, 1);
+    }
+
+    fn level_of_round(&mut self, gamestate: i32, round: u8) {
         let level = Level {
             map: "supply".to_owned(),
-            restart,
             gamestate,
             max_clients: 64,
             ..Level::default()
@@ -41,7 +45,7 @@ impl Play {
         self.what(What::Level(Box::new(level)));
         self.what(What::Rules {
             gametype: 3,
-            round: 1,
+            round,
             timelimit_minutes: 20.0,
         });
     }
@@ -49,7 +53,7 @@ impl Play {
     /// A round begins at once.
     fn start() -> Self {
         let mut play = Self::default();
-        play.level(true, 0);
+        play.level(0);
         play
     }
 
@@ -263,6 +267,49 @@ fn team_mates_oneself_the_world_and_the_dead_are_no_kills() {
 }
 
 #[test]
+fn a_shell_of_somebody_who_went_to_the_spectators_is_still_their_teams() {
+    let mut play = Play::start();
+    play.join(1, "A", "a", 1);
+    play.join(2, "B", "b", 1);
+    play.join(3, "C", "c", 2);
+    play.join(4, "S", "s", 3);
+    play.team(1, 3, "a");
+    play.kill(1, 2);
+    play.kill(1, 3);
+    play.wait(100).spawn(3);
+    play.kill(4, 3); // who never played kills nobody
+    play.wait(100);
+    let round = play.exit("Wolf EndRound.");
+    let a = person(&round, "A");
+    assert_eq!((a.kills, a.denied_ms), (1, 100));
+    assert_eq!(
+        (person(&round, "B").deaths, person(&round, "C").deaths),
+        (1, 2)
+    );
+    assert_eq!(round.people.len(), 3);
+}
+
+#[test]
+fn pauses_beyond_those_that_are_told_stop_the_clock_all_the_same() {
+    let mut play = Play::start();
+    for _ in 0..250 {
+        play.wait(100).what(What::Pause(true));
+        play.wait(1000).what(What::Pause(false));
+    }
+    play.wait(100).what(What::Pause(true));
+    play.wait(500);
+    let round = play.exit("Axis Surrender");
+    assert_eq!((round.pauses.len(), round.pause_ms()), (200, 200_000));
+    assert_eq!(round.played_ms, 25_100);
+    assert!(
+        round
+            .pauses
+            .iter()
+            .all(|p| p.end.level_ms - p.start.level_ms == 1000)
+    );
+}
+
+#[test]
 fn a_vote_that_fails_is_no_surrender_and_a_referee_needs_none() {
     let surrender = |vote: &[What]| {
         let mut play = Play::start();
@@ -316,20 +363,42 @@ fn the_score_lives_over_restarts_and_ends_with_the_map() {
         (round.score.axis, round.score.allies)
     };
     assert_eq!(win(&mut play, 1), (1, 0));
-    play.level(true, 2);
-    play.level(true, 0);
+    play.level_of_round(2, 2);
+    play.level_of_round(0, 2);
     assert_eq!(win(&mut play, 2), (1, 1));
-    play.level(true, 0);
+    play.level(0);
     assert_eq!(win(&mut play, 0), (1, 1), "a draw is nobody's");
-    // sv_maxclients was changed: the engine starts the map as a new one, but play goes on at once.
-    play.level(false, 0);
+    play.level_of_round(0, 2);
     assert_eq!(win(&mut play, 2), (1, 2));
-    play.level(true, 5);
-    play.level(true, 0);
-    assert_eq!(win(&mut play, 1), (1, 0), "the match was reset");
-    play.level(false, -1);
-    play.level(true, 0);
+    play.level(-1);
+    play.level(0);
     assert_eq!(win(&mut play, 1), (1, 0), "another map");
+}
+
+#[test]
+fn a_match_that_is_reset_counts_from_nothing() {
+    let won = |play: &mut Play| {
+        play.what(What::Winner(1));
+        play.exit("Wolf EndRound.").score.axis
+    };
+    let mut play = Play::start();
+    assert_eq!(won(&mut play), 1);
+    play.level_of_round(0, 2);
+    play.what(What::Shutdown(ShutdownCause::MapRestart));
+    play.level(2);
+    play.level(0);
+    assert_eq!(won(&mut play), 1, "reset in round 2");
+    play.level(2);
+    play.level(0);
+    assert_eq!(won(&mut play), 1, "reset between the rounds");
+    play.level_of_round(0, 2);
+    play.what(What::Shutdown(ShutdownCause::MapRestart));
+    play.level_of_round(0, 2);
+    assert_eq!(won(&mut play), 2, "round 2 was restarted");
+    play.level(0);
+    play.what(What::Shutdown(ShutdownCause::MapRestart));
+    play.level(0);
+    assert_eq!(won(&mut play), 3, "the next match on the map");
 }
 
 #[test]
@@ -356,16 +425,16 @@ fn nobody_wins_a_round_that_was_cut_off_or_voted_away() {
 #[test]
 fn warmup_is_the_wall_time_from_the_first_warmup_to_play() {
     let mut play = Play::default();
-    play.level(false, -1);
-    play.wait(40_000).level(true, 2); // the warmup is restarted
-    play.wait(20_000).level(true, 0);
+    play.level(-1);
+    play.wait(40_000).level(2); // the warmup is restarted
+    play.wait(20_000).level(0);
     play.wait(1000);
     assert_eq!(play.exit("Timelimit hit.").warmup_ms(), 60_000);
-    play.wait(5000).level(true, 0); // restarted without one
+    play.wait(5000).level(0); // restarted without one
     assert_eq!(play.exit("Timelimit hit.").warmup_ms(), 0);
-    play.wait(5000).level(true, 2);
-    play.wait(30_000).level(false, -1); // another map: its own warmup
-    play.wait(7000).level(true, 0);
+    play.wait(5000).level(2);
+    play.wait(30_000).level(-1); // another map: its own warmup
+    play.wait(7000).level(0);
     assert_eq!(play.exit("Timelimit hit.").warmup_ms(), 7000);
 }
 
@@ -469,6 +538,8 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     /// Slot to guid and team.
     slots: HashMap<u8, (u8, u8)>,
+    /// Guid to the team they play on, or last played on.
+    last_team: HashMap<u8, u8>,
     /// Slots that are alive, and those that are dead with the guid of their killer.
     alive: HashMap<u8, bool>,
     dead: HashMap<u8, Option<u8>>,
@@ -538,6 +609,7 @@ proptest! {
                     play.connect(slot, &format!("G{guid}"));
                     play.team(slot, team, "x");
                     model.slots.insert(slot, (guid, team));
+                    model.last_team.insert(guid, team);
                 }
                 Step::Leave(slot) => {
                     play.what(What::Leave { slot });
@@ -552,7 +624,8 @@ proptest! {
                     play.kill(by, slot);
                     model.add(guid, DEATHS, 1);
                     if !model.dead.contains_key(&slot) {
-                        let killer = model.slots.get(&by).filter(|k| by != slot && k.1 != team).map(|k| k.0);
+                        let killer = model.slots.get(&by).map(|k| k.0);
+                        let killer = killer.filter(|k| by != slot && model.last_team[k] != team);
                         if let Some(killer) = killer {
                             model.add(killer, KILLS, 1);
                         }
@@ -576,7 +649,10 @@ proptest! {
                     play.team(slot, team, "x");
                     if team == 3 {
                         model.off(slot);
-                    } else if before != team {
+                        continue;
+                    }
+                    model.last_team.insert(entry.0, team);
+                    if before != team {
                         model.alive.remove(&slot); // alive on the other team only after a spawn
                     }
                 }

@@ -191,6 +191,30 @@ fn who_changes_team_stays_dead_until_the_new_teams_wave() {
 }
 
 #[test]
+fn a_shell_of_somebody_who_went_to_the_spectators_is_still_their_teams() {
+    let (meta, _) = record(|mut round| {
+        round.join(2, 1, &guid(2), "mate");
+        round.join(3, 3, &guid(3), "spectator");
+        round.frames(20);
+        round.server.world.borrow_mut().clients[0].team = 3;
+        round.spawn(0, false);
+        round.frames(1);
+        round.kill(2, 0);
+        round.kill(1, 0);
+        round.frames(20);
+        round.spawn(1, false);
+        round.frames(1);
+        round.kill(1, 3); // who never played kills nobody
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    let a = of(&meta, 0);
+    assert_eq!((a.kills, a.denied_ms), (1, 1000));
+    assert_eq!((of(&meta, 2).deaths, of(&meta, 1).deaths), (1, 2));
+    assert_eq!(meta.spawn_stats.len(), 3);
+}
+
+#[test]
 fn pauses_are_no_dead_time() {
     let (meta, log) = record(|mut round| {
         round.frames(20);
@@ -219,6 +243,29 @@ fn pauses_are_no_dead_time() {
         (1, 10_050)
     );
     assert!(log.contains("resume after pause 1 of 0:10.050"), "{log}");
+}
+
+#[test]
+fn pauses_beyond_those_that_are_told_stop_the_clock_all_the_same() {
+    let (meta, _) = record(|mut round| {
+        round.frames(20);
+        let mut paused_ms = 0;
+        for _ in 0..210 {
+            round.server.configstring(32, "16");
+            round.frames(10);
+            round.server.configstring(32, "0");
+            paused_ms += 550;
+            round
+                .server
+                .configstring(11, &(1000 + paused_ms).to_string());
+            round.frames(2);
+        }
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    assert_eq!((meta.pauses.len(), meta.pause_seconds), (200, 110));
+    assert_eq!(meta.duration_ms, 12_100);
+    assert!(meta.pauses.iter().all(|p| p.end_ms - p.start_ms == 550));
 }
 
 /// A pause by vote is set inside a frame, after the clock has moved: the flag is seen one frame earlier than a player's.
@@ -375,6 +422,34 @@ fn two_without_a_guid_are_told_apart_by_name() {
     );
 }
 
+/// Clients of 2.60b that have no guid send one of two words for it.
+#[test]
+fn players_who_all_send_unknown_for_a_guid_are_told_apart_by_name() {
+    let (meta, _) = record(|mut round| {
+        round.join(5, 1, "unknown", "first");
+        round.join(6, 1, "Unknown", "second");
+        round.join(7, 2, "NO_GUID", "third");
+        round.frames(10);
+        round.server.world.borrow_mut().clients[6].userinfo = br"\cl_guid\LATE".to_vec();
+        round.server.call("et_ClientUserinfoChanged", 6);
+        round.kill(6, 7);
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    let seen: Vec<_> = meta
+        .spawn_stats
+        .iter()
+        .filter(|s| s.guid.len() < 32)
+        .map(|s| (&s.guid[..], &s.name[..], s.spawns, s.deaths, s.kills))
+        .collect();
+    let all = [
+        ("", "first", 1, 0, 0),
+        ("LATE", "second", 1, 1, 0),
+        ("", "third", 1, 0, 1),
+    ];
+    assert_eq!(seen, all);
+}
+
 #[test]
 fn who_comes_back_in_another_slot_is_the_same_player() {
     let (meta, _) = record(|mut round| {
@@ -401,6 +476,37 @@ fn who_comes_back_in_another_slot_is_the_same_player() {
         (s.spawns, s.deaths, s.dead_ms, s.name.as_str()),
         (2, 1, 500, "new name")
     );
+}
+
+#[test]
+fn a_ghost_and_the_player_who_came_back_are_one() {
+    let (meta, _) = record(|mut round| {
+        round.frames(19);
+        round.join(
+            9,
+            2,
+            &guid(1),
+            "back before the old connection has timed out",
+        );
+        round.frames(20);
+        round.kill(1, 0); // nobody is hurt by what happens to the ghost
+        round.spawn(1, false);
+        round.frames(1);
+        round.server.call("et_ClientDisconnect", 1);
+        round.frames(19);
+        round.join(1, 1, &guid(2), "anybody");
+        round.kill(9, 1);
+        round.frames(19);
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    let s = of(&meta, 1);
+    assert_eq!((s.spawns, s.deaths, s.dead_ms), (2, 1, 1000));
+    assert_eq!((s.played_ms, s.alive_ms), (4000, 3000));
+    assert_eq!((of(&meta, 0).kills, of(&meta, 2).kills), (0, 1));
+    assert_eq!((meta.teams.axis.len(), meta.teams.allies.len()), (2, 1));
+    let left = |e: &&gametimes_format::file::TimelineEvent| e.kind == EventKind::Leave;
+    assert_eq!(meta.events.iter().filter(left).count(), 0);
 }
 
 #[test]
@@ -436,12 +542,65 @@ fn the_score_is_kept_over_map_restart_and_not_over_a_map_change() {
             .collect()
     };
     play_round(&mut server, 0);
-    play_round(&mut server, 1);
-    assert_eq!(scores(&server), [(0, 1), (0, 2)]);
+    server.set("g_currentRound", "1");
+    let mut round = Round::start(&mut server, 1);
+    round.play_to_the_end();
+    assert_eq!(scores(round.server), [(0, 1), (0, 2)]);
+    round.server.set("gamestate", "-1"); // as `map supply` does
+    round.shutdown(0);
+    server.set("g_currentRound", "0");
     play_round(&mut server, 0);
     server.set("mapname", "radar");
     play_round(&mut server, 1);
     assert_eq!(scores(&server)[2..], [(0, 1), (0, 1)]);
+}
+
+/// When sv_maxclients was changed, `map_restart` loads the map as a new one. The server and the match live on.
+#[test]
+fn a_restart_that_changes_sv_maxclients_is_no_new_map_and_no_quit() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set("g_gametype", "2");
+    play_round(&mut server, 0);
+    for _ in 0..2 {
+        server.set("gamestate", "2");
+        server.load();
+        server.call("et_InitGame", (0, 1, 0));
+        server.world.borrow_mut().unix_ms += 10_000;
+        server.call("et_ShutdownGame", 0);
+    }
+    let mut round = Round::start(&mut server, 0);
+    round.frames(200);
+    round.server.set("gamestate", "2");
+    round.shutdown(0);
+    let (_, file) = rounds(&server.game_dir().join("gametimes")).pop().unwrap();
+    assert_eq!(file.meta.end_reason, EndReason::MapRestart);
+    assert_eq!((file.meta.score.axis, file.meta.score.allies), (0, 1));
+    assert_eq!(file.meta.warmup_ms, 20_000);
+}
+
+#[test]
+fn a_match_that_is_reset_counts_from_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let mut score = |round: &str, won: bool| {
+        server.set("g_currentRound", round);
+        if won {
+            play_round(&mut server, 1);
+        } else {
+            Round::start(&mut server, 1).shutdown(1);
+        }
+        let (_, file) = rounds(&server.game_dir().join("gametimes")).pop().unwrap();
+        file.meta.score.allies
+    };
+    assert_eq!(score("0", true), 1);
+    assert_eq!(score("1", false), 1, "round 2 is reset");
+    assert_eq!(score("0", true), 1);
+    assert_eq!(score("0", true), 1, "reset between the rounds");
+    assert_eq!(score("1", false), 1, "round 2 is restarted");
+    assert_eq!(score("1", true), 2);
+    assert_eq!(score("0", false), 2, "the next match on the map");
+    assert_eq!(score("0", true), 3);
 }
 
 #[test]
