@@ -266,15 +266,46 @@ fn no_secret_is_left_where_somebody_could_read_it() {
     game.server.console_command("gametimes status");
     console += &game.console_with("webhook 1:");
     assert!(!console.contains("SECRET"), "{console}");
-    for path in walk(home.path()) {
-        let text = std::fs::read(&path).unwrap();
-        assert!(
-            !String::from_utf8_lossy(&text).contains("SECRET"),
-            "{}",
-            path.display()
-        );
-    }
+    no_file_holds_a_secret(home.path());
     game.stop();
+}
+
+#[test]
+fn an_answer_that_repeats_the_url_shows_no_secret() {
+    const PAGE: Act = Act::Answer(
+        404,
+        "",
+        "<pre>Cannot POST /api/webhooks/42/SECRET-TOKEN?wait=true</pre>",
+    );
+    const JSON: Act = Act::Answer(
+        400,
+        "",
+        r#"{"message":"no route for \/api\/webhooks\/42\/SECRET-TOKEN"}"#,
+    );
+    let home = tempfile::tempdir().unwrap();
+    let (lost, picky) = (Webhook::start([PAGE]), Webhook::start([JSON, JSON]));
+    let mut game = Match::new(
+        home.path(),
+        &[("gametimes_webhook_url", &webhook_cvar(&[&lost, &picky]))],
+    );
+    let console = game.round();
+    game.start();
+    let console = game.after(console, "Cannot POST /…");
+    let mut console = game.after(console, "refused for good: 400 no route for /…");
+    game.server.console_command("gametimes status");
+    console += &game.console_with("webhook 2: 400 no route for /…");
+    assert!(!console.contains("SECRET"), "{console}");
+    assert_eq!(outbox(home.path(), "rejected").len(), 2);
+    no_file_holds_a_secret(home.path());
+    game.stop();
+}
+
+fn no_file_holds_a_secret(folder: &std::path::Path) {
+    for path in walk(folder) {
+        let text = std::fs::read(&path).unwrap();
+        let text = String::from_utf8_lossy(&text);
+        assert!(!text.contains("SECRET"), "{}", path.display());
+    }
 }
 
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {

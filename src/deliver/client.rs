@@ -13,6 +13,8 @@ use crate::settings::Secret;
 const ANSWER_LIMIT: u64 = 64 << 10;
 /// The longest that a 429 is obeyed.
 const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(3600);
+/// What is shorter is no secret: Discord's tokens have 68 characters.
+const SECRET_LENGTH: usize = 10;
 
 /// What an answer means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,10 +80,10 @@ pub fn post(url: &Secret, message: &Message, attachment: Option<Attachment<'_>>)
             return refused(format!("the message cannot be written as JSON: {e}"));
         }
     };
-    let url = with_wait(url.reveal());
+    let asked = with_wait(url.reveal());
     let sent = match attachment {
         None => AGENT
-            .post(&url)
+            .post(&asked)
             .header("Content-Type", "application/json")
             .send(json),
         Some(file) => {
@@ -93,14 +95,14 @@ pub fn post(url: &Secret, message: &Message, attachment: Option<Attachment<'_>>)
                     let form = Form::new()
                         .text("payload_json", &json)
                         .part("files[0]", part);
-                    AGENT.post(&url).send(form)
+                    AGENT.post(&asked).send(form)
                 }
                 Err(e) => return refused(e.to_string()),
             }
         }
     };
     match sent {
-        Ok(response) => read(response),
+        Ok(response) => read(response, url.reveal()),
         Err(e) => Answer::Later(describe(&e)),
     }
 }
@@ -129,7 +131,7 @@ fn describe(error: &ureq::Error) -> String {
     }
 }
 
-fn read(response: ureq::http::Response<ureq::Body>) -> Answer {
+fn read(response: ureq::http::Response<ureq::Body>, url: &str) -> Answer {
     let (head, mut body) = response.into_parts();
     let header = |name: &str| head.headers.get(name)?.to_str().ok().map(str::trim);
     let seconds = |name: &str| header(name)?.parse().ok().and_then(pause);
@@ -147,7 +149,7 @@ fn read(response: ureq::http::Response<ureq::Body>) -> Answer {
         .read_to_string()
         .unwrap_or_default();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    let said = format!("{status} {}", short(&json, &text));
+    let said = format!("{status} {}", short(&json, &text, url));
     match status {
         429 => {
             let in_body = json["retry_after"].as_f64().and_then(pause);
@@ -181,13 +183,28 @@ fn pause(seconds: f64) -> Option<Duration> {
         .map(|pause| pause.min(RETRY_AFTER_LIMIT))
 }
 
-/// Discord's own words, short enough for a line of the log.
-fn short(json: &serde_json::Value, text: &str) -> String {
+/// Discord's own words, short enough for a line of the log, and without the URL.
+fn short(json: &serde_json::Value, text: &str, url: &str) -> String {
     let words = match (json["message"].as_str(), json["code"].as_i64()) {
         (Some(message), Some(code)) => format!("{message} (code {code})"),
         (Some(message), None) => message.to_owned(),
         _ => text.to_owned(),
     };
+    let words = without_url(words, url);
     let plain = words.chars().map(|c| if c.is_control() { ' ' } else { c });
     plain.take(300).collect()
+}
+
+/// Proxies like to repeat the path that was asked for: the URL, its path, and each part of it that is long enough for a secret
+/// are replaced by `…`.
+fn without_url(words: String, url: &str) -> String {
+    let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+    let mut secrets: Vec<&str> = path.split(['/', '?', '&', '=']).collect();
+    secrets.extend([url, path]);
+    secrets.retain(|secret| secret.len() >= SECRET_LENGTH);
+    // What is part of another goes after it.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets
+        .into_iter()
+        .fold(words, |words, secret| words.replace(secret, "…"))
 }
