@@ -869,7 +869,7 @@ end
 --   <event>.json             the message
 --   <event>.<target>.curl    what to send to that target: curl's form; sorted by name is sorted by time
 --   <target>.url             the target's URL (0600, in a folder that only the server's user can enter)
---   <target>.wait, .off      not before that time; switched off (401, 403, 404) until the server is started anew
+--   <target>.wait, .off      not before that time; switched off (401, unknown webhook) until the server is started anew
 --   <target>.lock/           a sender is at work for that target
 --   <target>.results         what the sender has to tell; read between rounds
 --   rejected/, dropped/      messages a target refused, or that the outbox had no room for
@@ -912,16 +912,18 @@ gone() { # the message has no business with this target any more; its text goes 
 }
 
 send() { # event
-  code=$(curl -q -K "$target.url" -K "$1.$target.curl" --silent --fail --globoff --proto =http,https \
-    --connect-timeout 10 --max-time 60 --dump-header "$target.head" --output /dev/null --write-out '%{http_code}' \
+  code=$(curl -q -K "$target.url" -K "$1.$target.curl" --silent --globoff --proto =http,https \
+    --connect-timeout 10 --max-time 60 --dump-header "$target.head" --output "$target.body" --write-out '%{http_code}' \
     2>/dev/null)
   status=$?
   retry=$(sed -n 's/^[Rr]etry-[Aa]fter: *\([0-9][0-9]*\).*/\1/p' "$target.head" 2>/dev/null | tail -n 1)
-  rm -f "$target.head"
+  # Discord's code for a webhook that was deleted; any other 404 comes from somebody in between, or is over soon.
+  if [ "$code" = 404 ] && grep -q '"code": *10015\>' "$target.body" 2>/dev/null; then code=404/10015; fi
+  rm -f "$target.head" "$target.body"
   case $status:$code in
-    0:2??)
+    *:2??) # the message stands, whatever came of the answer's body
       gone "$1"; tell sent "$1" "$code" 0 ;;
-    *:401 | *:403 | *:404)
+    *:401 | *:404/10015)
       : >"$target.off"; tell off "$1" "$code" 0 ;;
     *:400 | *:405 | *:406 | *:41?)
       cp "$1.json" "rejected/$1.$target.json" 2>/dev/null

@@ -22,7 +22,7 @@ fn a_message_is_taken_once_whatever_went_wrong_before() {
         r#"{"message":"limited","retry_after":0.3,"global":false}"#,
     );
     const RETRY_HEADER: Act = Act::Answer(429, "Retry-After: 1\r\n", "");
-    let cases: [(&str, Vec<Act>, usize); 12] = [
+    let cases: [(&str, Vec<Act>, usize); 14] = [
         ("204", vec![TAKEN], 1),
         (
             "200 with a body",
@@ -36,6 +36,16 @@ fn a_message_is_taken_once_whatever_went_wrong_before() {
         ),
         ("500", vec![Act::Answer(500, "", "")], 2),
         ("502 with a page", vec![Act::Answer(502, "", "<html>")], 2),
+        (
+            "403, as a firewall says it",
+            vec![Act::Answer(403, "", "<html>")],
+            2,
+        ),
+        (
+            "404 of somebody who is not Discord",
+            vec![Act::Answer(404, "", r#"{"message":"no route","code":0}"#)],
+            2,
+        ),
         ("cut in the headers", vec![Act::CutHeaders], 2),
         ("refused", vec![Act::Refuse], 2),
         ("garbage", vec![Act::Garbage], 2),
@@ -196,7 +206,6 @@ fn a_message_too_large_is_sent_without_its_file() {
 fn a_target_that_is_gone_is_switched_off_once_and_takes_up_its_queue_when_the_url_is_mended() {
     for (status, body) in [
         (401, r#"{"message":"401: Unauthorized","code":0}"#),
-        (403, ""),
         (404, r#"{"message":"Unknown Webhook","code":10015}"#),
     ] {
         let home = tempfile::tempdir().unwrap();
@@ -227,6 +236,20 @@ fn a_target_that_is_gone_is_switched_off_once_and_takes_up_its_queue_when_the_ur
 }
 
 #[test]
+fn a_reload_asks_a_webhook_again_that_was_switched_off() {
+    let home = tempfile::tempdir().unwrap();
+    let hook = Webhook::start([Act::Answer(401, "", "")]);
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+    let console = game.round();
+    game.start();
+    game.after(console, "switched off");
+    assert!(game.server.console_command("gametimes reload"));
+    game.console_with("message sent");
+    assert_eq!(hook.requests().len(), 2);
+    game.stop();
+}
+
+#[test]
 fn a_slow_target_delays_no_other() {
     let home = tempfile::tempdir().unwrap();
     let slow = Webhook::start([Act::Slow(Duration::from_secs(8))]);
@@ -246,7 +269,7 @@ fn a_slow_target_delays_no_other() {
 #[test]
 fn no_secret_is_left_where_somebody_could_read_it() {
     let home = tempfile::tempdir().unwrap();
-    let hook = Webhook::start([Act::Refuse, Act::Answer(404, "", "")]);
+    let hook = Webhook::start([Act::Refuse, Act::Answer(401, "", "")]);
     let mut game = Match::new(
         home.path(),
         &[

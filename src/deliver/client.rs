@@ -13,6 +13,8 @@ use crate::settings::Secret;
 const ANSWER_LIMIT: u64 = 64 << 10;
 /// The longest that a 429 is obeyed.
 const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(3600);
+/// Discord's code for a webhook that was deleted. Any other 404 comes from a proxy, or is over soon.
+const UNKNOWN_WEBHOOK: i64 = 10015;
 /// What is shorter is no secret: Discord's tokens have 68 characters.
 const SECRET_LENGTH: usize = 10;
 
@@ -28,7 +30,7 @@ pub enum Answer {
         /// For the whole application, not just this webhook.
         global: bool,
     },
-    /// 5xx, a timeout or the network: try again later. A line for the log.
+    /// 5xx, a timeout, the network, or somebody in between who refuses: try again later. A line for the log.
     Later(String),
     /// 400 and the like: this message will never be taken as it is.
     Refused {
@@ -37,7 +39,7 @@ pub enum Answer {
         /// 413: because of its size.
         too_large: bool,
     },
-    /// 401, 403, 404: this target is no target any more. The answer's text.
+    /// 401, or 404 as Discord says it: this target is no target any more. The answer's text.
     Gone(String),
 }
 
@@ -160,8 +162,9 @@ fn read(response: ureq::http::Response<ureq::Body>, url: &str) -> Answer {
                     || header("x-ratelimit-global").is_some_and(|v| v == "true"),
             }
         }
-        401 | 403 | 404 => Answer::Gone(said),
-        408 | 425 | 300..=399 | 500.. => Answer::Later(said),
+        401 => Answer::Gone(said),
+        404 if json["code"] == UNKNOWN_WEBHOOK => Answer::Gone(said),
+        403 | 404 | 408 | 425 | 300..=399 | 500.. => Answer::Later(said),
         413 => Answer::Refused {
             why: said,
             too_large: true,

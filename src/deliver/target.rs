@@ -30,7 +30,7 @@ const IDLE: Duration = Duration::from_secs(60);
 enum Order {
     /// There may be something new in the queue.
     Look,
-    /// The settings changed; none: the target is no more.
+    /// The settings were read anew; none: the target is no more.
     Settings(Option<Secret>),
     /// Post a test message now.
     Test(Box<gametimes_format::Message>),
@@ -70,7 +70,7 @@ impl GlobalPause {
 pub struct Status {
     /// What came of the last attempt; empty before the first.
     pub last: String,
-    /// Switched off until the settings change.
+    /// Switched off until the URL changes or somebody wants the settings read anew.
     pub off: bool,
 }
 
@@ -130,9 +130,9 @@ impl Target {
         let _ = self.orders.try_send(Order::Test(Box::new(message)));
     }
 
-    /// The settings were read anew.
-    pub fn set_url(&mut self, url: Option<&Secret>) {
-        if self.url.as_ref() != url {
+    /// The settings were read anew; `wanted`: because somebody wants it, who may know that a webhook is there again.
+    pub fn set_url(&mut self, url: Option<&Secret>, wanted: bool) {
+        if wanted || self.url.as_ref() != url {
             self.url = url.cloned();
             let _ = self
                 .orders
@@ -216,10 +216,12 @@ impl Courier {
         match order {
             Order::Look => {}
             Order::Settings(url) => {
-                self.url = url;
+                if self.url != url {
+                    self.url = url;
+                    self.failures = 0;
+                    self.not_before = Instant::now();
+                }
                 self.off = false;
-                self.failures = 0;
-                self.not_before = Instant::now();
                 self.status.lock().off = false;
             }
             Order::Test(message) => self.send_test(&message),

@@ -60,7 +60,7 @@ impl<E: Engine> Module<E> {
             self.say(&line);
         }
         let config = self.config(&settings, &self.level(true));
-        self.order(Order::Configure(config));
+        self.order(Order::Reload(config));
         self.say(&format!(
             "settings read: webhooks {}, folder {}; gametimes_enabled counts from the next map",
             settings.webhooks.len(),

@@ -113,7 +113,8 @@ impl Clerk {
     fn carry_out(&mut self, order: Order) {
         match order {
             Order::Event(event) => self.event(&event),
-            Order::Configure(config) => self.configure(*config),
+            Order::Configure(config) => self.configure(*config, false),
+            Order::Reload(config) => self.configure(*config, true),
         }
     }
 
@@ -185,7 +186,7 @@ impl Clerk {
         }
     }
 
-    fn configure(&mut self, config: Config) {
+    fn configure(&mut self, config: Config, reload: bool) {
         let moved = self
             .config
             .as_ref()
@@ -200,7 +201,7 @@ impl Clerk {
                 "the folder cannot be used: {why}; rounds are kept in memory and tried again"
             ));
         }
-        self.set_targets();
+        self.set_targets(reload);
     }
 
     /// Opens the folders if they are not, and takes up what an earlier process left.
@@ -216,7 +217,7 @@ impl Clerk {
             .map_err(|e| format!("{}: {e}", folder.display()))?;
         let recovered = desk.journal.recover();
         self.desk = Some(desk);
-        self.set_targets();
+        self.set_targets(false);
         if let Some(recovered) = recovered {
             self.finish_recovered(recovered);
         }
@@ -224,12 +225,12 @@ impl Clerk {
     }
 
     /// One target for each webhook; those that are no more are told so.
-    fn set_targets(&mut self) {
+    fn set_targets(&mut self, wanted: bool) {
         let (Some(desk), Some(config)) = (&self.desk, &self.config) else {
             return;
         };
         for (n, target) in self.targets.iter_mut().enumerate() {
-            target.set_url(config.webhooks.get(n));
+            target.set_url(config.webhooks.get(n), wanted);
         }
         for (n, url) in config.webhooks.iter().enumerate().skip(self.targets.len()) {
             let started = Target::start(
