@@ -250,6 +250,39 @@ fn a_reload_asks_a_webhook_again_that_was_switched_off() {
 }
 
 #[test]
+fn what_waits_for_one_webhook_never_goes_to_another() {
+    // The first line removed, and mistyped.
+    for instead in ["", "https//discord.com "] {
+        let home = tempfile::tempdir().unwrap();
+        let gone = Webhook::start([Act::Answer(401, "", "")]);
+        let good = Webhook::start([]);
+        let mut game = Match::new(
+            home.path(),
+            &[("gametimes_webhook_url", &webhook_cvar(&[&gone, &good]))],
+        );
+        let console = game.round() + &game.round();
+        game.start();
+        game.after(console, "webhook 1 is switched off");
+        good.wait(2);
+        let url = instead.to_owned() + &good.url();
+        game.server.set_cvar("gametimes_webhook_url", &url);
+        assert!(game.server.console_command("gametimes reload"));
+        game.console_with("2 messages waited for a webhook that is not set any more");
+        assert_eq!(outbox(home.path(), "dropped").len(), 2);
+        game.stop();
+        game.round();
+        good.wait(4);
+        let played: Vec<String> = common::files(home.path())
+            .into_iter()
+            .map(|f| f.meta.event_id)
+            .collect();
+        assert_eq!(good.taken(), played, "each once");
+        assert_eq!(gone.requests().len(), 1);
+        common::wait_for("an empty queue", || outbox(home.path(), "queue").is_empty());
+    }
+}
+
+#[test]
 fn a_slow_target_delays_no_other() {
     let home = tempfile::tempdir().unwrap();
     let slow = Webhook::start([Act::Slow(Duration::from_secs(8))]);

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::console::Console;
 use super::desk::Desk;
 use super::journal::Head;
+use super::outbox::target_key;
 use super::target::{GlobalPause, Target};
 use super::worker::{Config, Order, Shared, Wish};
 use crate::engine::clock;
@@ -201,7 +202,10 @@ impl Clerk {
                 "the folder cannot be used: {why}; rounds are kept in memory and tried again"
             ));
         }
-        self.set_targets(reload);
+        self.set_targets();
+        if reload {
+            self.targets.iter().for_each(Target::switch_on);
+        }
     }
 
     /// Opens the folders if they are not, and takes up what an earlier process left.
@@ -217,54 +221,51 @@ impl Clerk {
             .map_err(|e| format!("{}: {e}", folder.display()))?;
         let recovered = desk.journal.recover();
         self.desk = Some(desk);
-        self.set_targets(false);
+        self.set_targets();
         if let Some(recovered) = recovered {
             self.finish_recovered(recovered);
         }
         Ok(())
     }
 
-    /// One target for each webhook; those that are no more are told so.
-    fn set_targets(&mut self, wanted: bool) {
+    /// One target for each webhook; one that is no more ends.
+    fn set_targets(&mut self) {
         let (Some(desk), Some(config)) = (&self.desk, &self.config) else {
             return;
         };
-        for (n, target) in self.targets.iter_mut().enumerate() {
-            target.set_url(config.webhooks.get(n), wanted);
+        let keys: Vec<String> = config.webhooks.iter().map(target_key).collect();
+        match desk.outbox.set_targets(&keys) {
+            Ok(0) => {}
+            Ok(dropped) => self.console.line(&format!(
+                "{dropped} messages waited for a webhook that is not set any more: they went to dropped/"
+            )),
+            Err(e) => self.console.line(&format!(
+                "what waits for webhooks that are not set any more cannot be moved ({e}); it is tried again"
+            )),
         }
-        for (n, url) in config.webhooks.iter().enumerate().skip(self.targets.len()) {
-            let started = Target::start(
-                n + 1,
-                url.clone(),
-                desk.outbox.clone(),
-                self.console.clone(),
-                Arc::clone(&self.global_pause),
-            );
-            match started {
-                Ok(target) => self.targets.push(target),
+        let mut before = std::mem::take(&mut self.targets);
+        for (number, url) in (1..).zip(&config.webhooks) {
+            let target = match before.iter().position(|target| target.is_for(url)) {
+                Some(at) => Ok(before.swap_remove(at)),
+                None => Target::start(
+                    number,
+                    url.clone(),
+                    desk.outbox.clone(),
+                    self.console.clone(),
+                    Arc::clone(&self.global_pause),
+                ),
+            };
+            match target {
+                Ok(target) => {
+                    target.set_number(number);
+                    target.look();
+                    self.targets.push(target);
+                }
                 Err(e) => self
                     .console
-                    .line(&format!("no thread for webhook {}: {e}", n + 1)),
+                    .line(&format!("no thread for webhook {number}: {e}")),
             }
         }
-        let lost: Vec<String> = desk
-            .outbox
-            .all()
-            .into_iter()
-            .filter(|name| {
-                super::outbox::target_of(name).is_some_and(|t| t > config.webhooks.len())
-            })
-            .collect();
-        if !lost.is_empty() && !config.webhooks.is_empty() {
-            for name in &lost {
-                let _ = desk.outbox.discard(name);
-            }
-            self.console.line(&format!(
-                "{} messages waited for a webhook that is not set any more: they went to dropped/",
-                lost.len()
-            ));
-        }
-        self.targets.iter().for_each(Target::look);
     }
 
     fn tick(&mut self) {

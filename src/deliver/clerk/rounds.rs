@@ -4,7 +4,7 @@ use gametimes_format::GametimesFile;
 
 use super::{Clerk, Reporting};
 use crate::deliver::journal::Recovered;
-use crate::deliver::outbox::Entry;
+use crate::deliver::outbox::{Entry, target_key};
 use crate::deliver::target::Target;
 use crate::deliver::worker::Config;
 use crate::engine::clock;
@@ -87,16 +87,15 @@ impl Clerk {
                     if let Some(key) = &config.hmac_key {
                         message::sign(&mut message, key.reveal().as_bytes(), bytes.as_bytes());
                     }
-                    for target in 1..=config.webhooks.len() {
-                        let entry = Entry {
-                            event_id: file.meta.event_id.clone(),
-                            target,
-                            message: message.clone(),
-                            file_name: file.file_name(),
-                            file: bytes.clone(),
-                        };
+                    let entry = Entry {
+                        event_id: file.meta.event_id.clone(),
+                        message,
+                        file_name: file.file_name(),
+                        file: bytes.clone(),
+                    };
+                    for target in config.webhooks.iter().map(target_key) {
                         desk.outbox
-                            .put(&entry, file, file.meta.round_end_unix * 1000)
+                            .put(&target, &entry, file, file.meta.round_end_unix * 1000)
                             .map_err(|e| format!("outbox: {e}"))?;
                     }
                     // Only now may a target send: what is sent is never queued again after a crash.
