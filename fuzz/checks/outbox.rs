@@ -37,7 +37,7 @@ pub fn outbox(bytes: &[u8]) {
     let name = Outbox::open(&instance)
         .and_then(|outbox| outbox.put(TARGET, &entry, &file, 1_795_178_024_000))
         .expect("put beside them");
-    let desk = Desk::open(root, "x").expect("a folder that can be used");
+    let mut desk = Desk::open(root, "x").expect("a folder that can be used");
     desk.journal.recover();
     let outbox = &desk.outbox;
 
@@ -117,7 +117,7 @@ fn journal(instance: &Path, foreign: &BTreeMap<PathBuf, Vec<u8>>) {
         left.events.iter().for_each(|event| journal.add(event));
         journal.alive(left.last);
         if left.queued {
-            journal.queued().expect("written");
+            journal.queued(left.head.event_id);
         }
         journal.flush(true).expect("written");
         assert_eq!(journal.recover().as_ref(), Some(left));

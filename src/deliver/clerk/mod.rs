@@ -217,7 +217,7 @@ impl Clerk {
             return Ok(());
         }
         let folder = config.folder.clone();
-        let desk = Desk::open(&folder, &config.instance)
+        let mut desk = Desk::open(&folder, &config.instance)
             .map_err(|e| format!("{}: {e}", folder.display()))?;
         let recovered = desk.journal.recover();
         self.desk = Some(desk);
@@ -313,15 +313,19 @@ impl Clerk {
                 });
             }
         }
-        if let Err(e) = desk.journal.flush(sync) {
-            self.say(&format!(
-                "the journal cannot be written ({e}); a crash would lose the running round"
-            ));
-        }
+        flush_journal(desk, &self.console, sync);
     }
 
     fn say(&self, text: &str) {
         self.console.line(text);
+    }
+}
+
+fn flush_journal(desk: &mut Desk, console: &Console, sync: bool) {
+    if let Err(e) = desk.journal.flush(sync) {
+        console.line(&format!(
+            "the journal cannot be written ({e}); a crash would lose the running round"
+        ));
     }
 }
 
