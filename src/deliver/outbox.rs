@@ -158,13 +158,17 @@ impl Outbox {
     /// Reads what waits.
     ///
     /// # Errors
-    /// What the file system says, or that the file is no entry.
+    /// `InvalidData` when the file is no entry; else what the file system says, which may be over soon.
     pub fn read(&self, name: &str) -> io::Result<Entry> {
         let path = self.queue().join(name);
         if fs::metadata(&path)?.len() > ENTRY_LIMIT {
-            return Err(io::Error::other("longer than any message"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "longer than any message",
+            ));
         }
-        Ok(serde_json::from_slice(&fs::read(path)?)?)
+        serde_json::from_slice(&fs::read(path)?)
+            .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
     }
 
     /// The target took it.
@@ -306,6 +310,25 @@ mod tests {
         again.done(&name).unwrap();
         assert!(again.waiting(ONE).is_empty());
         assert_eq!(again.waiting(TWO).len(), 1);
+    }
+
+    #[test]
+    fn only_what_is_no_entry_is_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(folder.path()).unwrap();
+        let queue = outbox.queue();
+        fs::write(queue.join("garbage"), "no entry at all").unwrap();
+        fs::write(queue.join("cut"), "{\"event_id\":\"id\"").unwrap();
+        let long = fs::File::create(queue.join("long")).unwrap();
+        long.set_len(ENTRY_LIMIT + 1).unwrap();
+        for name in ["garbage", "cut", "long"] {
+            let error = outbox.read(name).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{name}");
+        }
+        // What stands for any trouble of the disk here: a folder cannot be read.
+        fs::create_dir(queue.join("trouble")).unwrap();
+        let error = outbox.read("trouble").unwrap_err();
+        assert_ne!(error.kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! target noticing.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -260,12 +261,21 @@ impl Courier {
         };
         let entry = match self.outbox.read(&name) {
             Ok(entry) => entry,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return,
-            Err(e) => {
+            Err(e) if e.kind() == ErrorKind::NotFound => return,
+            Err(e) if e.kind() == ErrorKind::InvalidData => {
                 self.say(&format!(
                     "{name} in the outbox cannot be read ({e}); it goes to dropped/"
                 ));
-                let _ = self.outbox.discard(&name);
+                if self.outbox.discard(&name).is_err() {
+                    self.fail();
+                }
+                return;
+            }
+            Err(e) => {
+                self.fail();
+                self.complain(&format!(
+                    "{name} in the outbox cannot be read ({e}); it is tried again"
+                ));
                 return;
             }
         };
@@ -302,12 +312,10 @@ impl Courier {
             Answer::Wait { .. } => {}
             Answer::Later(why) => {
                 self.fail();
-                if !std::mem::replace(&mut self.complained, true) {
-                    self.say(&format!(
-                        "webhook {} does not answer as it should: {why}; the message waits and is tried again",
-                        self.number()
-                    ));
-                }
+                self.complain(&format!(
+                    "webhook {} does not answer as it should: {why}; the message waits and is tried again",
+                    self.number()
+                ));
             }
             Answer::Refused { why, .. } => match self.outbox.reject(&name, &why) {
                 Ok(()) => self.say(&format!(
@@ -374,6 +382,13 @@ impl Courier {
         let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut random);
         let jitter = f64::from(u16::from_ne_bytes(random)) / f64::from(u16::MAX);
         self.not_before = Instant::now() + pause.mul_f64(0.5 + jitter / 2.0);
+    }
+
+    /// Says that something does not work: once, until it does.
+    fn complain(&mut self, text: &str) {
+        if !std::mem::replace(&mut self.complained, true) {
+            self.say(text);
+        }
     }
 
     fn number(&self) -> usize {
