@@ -589,6 +589,42 @@ fn a_folder_removed_in_mid_round_is_made_again() {
 }
 
 #[test]
+fn another_folder_set_in_mid_round_counts_from_the_next_map() {
+    let home = tempfile::tempdir().unwrap();
+    let hook = Webhook::start([Act::Answer(401, "", "")]);
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+    game.start();
+    game.frame(5000, []);
+    game.server.set_cvar("gametimes_dir", "elsewhere");
+    assert!(game.server.console_command("gametimes reload"));
+    let console = game.console_with("gametimes_dir count from the next map");
+    game.frame(5000, []);
+    game.finish();
+    let console = console + &game.stop();
+    let old = common::files(home.path());
+    assert_eq!(old.len(), 1, "{console}");
+    assert_eq!(old[0].meta.duration_ms, 11_000);
+    hook.wait(1);
+    let instance = home.path().join("legacy/gametimes/outbox/127.0.0.1_27960");
+    assert!(!instance.join("round.journal").exists());
+
+    let console = console + &game.round();
+    let console = console.replace(&home.path().display().to_string(), "");
+    // What waited is not forgotten without a word.
+    let left =
+        "/legacy/gametimes/outbox/127.0.0.1_27960 is used by no server; 1 messages wait there";
+    assert!(console.contains(left), "{console}");
+    assert!(!console.contains("recovered"), "{console}");
+    assert_eq!(common::files(home.path()).len(), 1);
+    let new = home.path().join("legacy/elsewhere");
+    let is_round = |name: &str| name.starts_with("gametime-");
+    let names = std::fs::read_dir(new).unwrap();
+    let names = names.map(|e| e.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| is_round(name)).count(), 1);
+    hook.wait(2);
+}
+
+#[test]
 fn a_clock_set_back_in_mid_round_is_said_and_the_rounds_times_stay_sound() {
     let home = tempfile::tempdir().unwrap();
     let mut game = Match::new(home.path(), &[]);

@@ -71,6 +71,14 @@ impl Outbox {
         Ok(outbox)
     }
 
+    /// How many messages wait in an instance's folder, whoever's it is.
+    pub fn count(folder: &Path) -> usize {
+        let outbox = Self {
+            folder: folder.to_owned(),
+        };
+        outbox.all().len()
+    }
+
     fn queue(&self) -> PathBuf {
         self.folder.join("queue")
     }
@@ -120,7 +128,7 @@ impl Outbox {
     /// What the file system says; called again it does what is left.
     pub fn set_targets(&self, targets: &[String]) -> io::Result<usize> {
         let known = self.known_targets();
-        if targets.is_empty() || known == targets {
+        if targets.is_empty() {
             return Ok(0);
         }
         let is_known = |target: &String| known.contains(target);
@@ -142,8 +150,10 @@ impl Outbox {
                 dropped += 1;
             }
         }
-        files::sync_folder(&self.queue())?;
-        files::write_whole(&self.folder, TARGETS, targets.join("\n").as_bytes())?;
+        if known != targets {
+            files::sync_folder(&self.queue())?;
+            files::write_whole(&self.folder, TARGETS, targets.join("\n").as_bytes())?;
+        }
         Ok(dropped)
     }
 

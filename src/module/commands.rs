@@ -62,9 +62,8 @@ impl<E: Engine> Module<E> {
         let config = self.config(&settings, &self.level(true));
         self.order(Order::Reload(config));
         self.say(&format!(
-            "settings read: webhooks {}, folder {}; gametimes_enabled counts from the next map",
-            settings.webhooks.len(),
-            settings.folder.display()
+            "settings read: webhooks {}; gametimes_enabled and gametimes_dir count from the next map",
+            settings.webhooks.len()
         ));
     }
 

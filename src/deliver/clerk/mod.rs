@@ -14,7 +14,7 @@ use rounds::Unwritten;
 use uuid::Uuid;
 
 use super::console::Console;
-use super::desk::Desk;
+use super::desk::{Desk, left_in};
 use super::journal::Head;
 use super::outbox::target_key;
 use super::target::{GlobalPause, Target};
@@ -187,16 +187,27 @@ impl Clerk {
         }
     }
 
-    fn configure(&mut self, config: Config, reload: bool) {
+    /// In mid-map the folder stays what it is, so that the round stays in one piece.
+    fn configure(&mut self, mut config: Config, reload: bool) {
+        if reload && let Some(old) = &self.config {
+            config.folder.clone_from(&old.folder);
+            config.instance.clone_from(&old.instance);
+        }
         let moved = self
             .config
             .as_ref()
-            .is_none_or(|old| old.folder != config.folder || old.instance != config.instance);
-        self.config = Some(config);
+            .is_some_and(|old| old.folder != config.folder || old.instance != config.instance);
         if moved {
-            self.desk = None;
+            self.report(); // a map that was never shut down
             self.targets.clear();
+            if let Some(mut desk) = self.desk.take() {
+                desk.journal.remove(); // a round that is still unwritten will be written to the new folder
+                let own = desk.own().to_owned();
+                drop(desk);
+                left_in(&own).into_iter().for_each(|line| self.say(&line));
+            }
         }
+        self.config = Some(config);
         if let Err(why) = self.open_desk() {
             self.say(&format!(
                 "the folder cannot be used: {why}; rounds are kept in memory and tried again"
@@ -220,8 +231,10 @@ impl Clerk {
         let mut desk = Desk::open(&folder, &config.instance)
             .map_err(|e| format!("{}: {e}", folder.display()))?;
         let recovered = desk.journal.recover();
+        let left_behind = desk.left_behind();
         self.desk = Some(desk);
         self.set_targets();
+        left_behind.iter().for_each(|line| self.say(line));
         if let Some(recovered) = recovered {
             self.finish_recovered(recovered);
         }
