@@ -286,7 +286,7 @@ local home                                     -- <fs_homepath>/<fs_game>
 local function integer_setting(name, default, least, most)
   local text = cvar(name)
   if text == "" then return default end
-  local value = math.tointeger(tonumber(text))
+  local value = math.tointeger(tonumber(text:match("^%s*([+-]?%d+)%s*$")))
   if not value or value < least or value > most then
     log('%s: "%s" is not allowed; a whole number from %d to %d is; %d is used', name, decode(text), least, most, default)
     return default
@@ -299,9 +299,10 @@ local function resolve(path)
   return home .. "/" .. path
 end
 
---- Whether a text can be a webhook's URL. It is a secret: it is never said in the log.
+--- Whether a text can be a webhook's URL: with a host, a path, and no character that no URL has. It is a secret: it is never
+--- said in the log.
 local function is_url(text)
-  return text:find("^https?://[%w%.%-_:%[%]]+/?") ~= nil and not text:find("[%s%c\"\\]")
+  return text:lower():find("^https?://[^/?#]+/[^?#]") ~= nil and not text:find("[^!#-;=?-Z%[%]_a-z~]")
 end
 
 -- What was taken out of the cvar table, so that nobody with rcon can list it. The engine remembers a cvar's first value as
@@ -318,6 +319,7 @@ local function take_secret(name)
     et.trap_Cvar_Set(name, "")
     if first_map() then et.trap_SendConsoleCommand(et.EXEC_INSERT or 1, "unset " .. name .. "\n") end
   end
+  value = value:match("^%s*(.-)%s*$")
   return value ~= "none" and value or ""
 end
 

@@ -397,7 +397,7 @@ fn a_signed_message_can_be_told_from_a_forged_one() {
         home.path(),
         &[
             ("gametimes_webhook_url", &hook.url()),
-            ("gametimes_hmac_key", "between us"),
+            ("gametimes_hmac_key", " between us\t"),
         ],
     );
     game.round();

@@ -54,7 +54,7 @@ fn a_round_is_posted_with_its_file_and_leaves_nothing_behind() {
     let http = Http::start(|_, _| Reply::status(204));
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path(), &http.url("secret-token"));
-    server.set("gametimes_hmac_key", "key");
+    server.set("gametimes_hmac_key", " key\t");
     play_round(&mut server, 0);
     let request = &http.wait(1)[0];
     assert_eq!(request.path, "/api/webhooks/1/secret-token");
