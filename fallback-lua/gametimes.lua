@@ -286,7 +286,7 @@ local home                                     -- <fs_homepath>/<fs_game>
 local function integer_setting(name, default, least, most)
   local text = cvar(name)
   if text == "" then return default end
-  local value = math.tointeger(tonumber(text))
+  local value = math.tointeger(tonumber(text:match("^%s*([+-]?%d+)%s*$")))
   if not value or value < least or value > most then
     log('%s: "%s" is not allowed; a whole number from %d to %d is; %d is used', name, decode(text), least, most, default)
     return default
@@ -299,9 +299,10 @@ local function resolve(path)
   return home .. "/" .. path
 end
 
---- Whether a text can be a webhook's URL. It is a secret: it is never said in the log.
+--- Whether a text can be a webhook's URL: with a host, a path, and no character that no URL has. It is a secret: it is never
+--- said in the log.
 local function is_url(text)
-  return text:find("^https?://[%w%.%-_:%[%]]+/?") ~= nil and not text:find("[%s%c\"\\]")
+  return text:lower():find("^https?://[^/?#]+/[^?#]") ~= nil and not text:find("[^!#-;=?-Z%[%]_a-z~]")
 end
 
 -- What was taken out of the cvar table, so that nobody with rcon can list it. The engine remembers a cvar's first value as
@@ -318,6 +319,7 @@ local function take_secret(name)
     et.trap_Cvar_Set(name, "")
     if first_map() then et.trap_SendConsoleCommand(et.EXEC_INSERT or 1, "unset " .. name .. "\n") end
   end
+  value = value:match("^%s*(.-)%s*$")
   return value ~= "none" and value or ""
 end
 
@@ -892,7 +894,7 @@ end
 --   <event>.json             the message
 --   <event>.<target>.curl    what to send to that target: curl's form; sorted by name is sorted by time
 --   <target>.url             the target's URL (0600, in a folder that only the server's user can enter)
---   <target>.wait, .off      not before that time; switched off (401, 403, 404) until the server is started anew
+--   <target>.wait, .off      not before that time; switched off (401, unknown webhook) until the server is started anew
 --   <target>.lock/           a sender is at work for that target
 --   <target>.results         what the sender has to tell; read between rounds
 --   rejected/, dropped/      messages a target refused, or that the outbox had no room for
@@ -935,16 +937,18 @@ gone() { # the message has no business with this target any more; its text goes 
 }
 
 send() { # event
-  code=$(curl -q -K "$target.url" -K "$1.$target.curl" --silent --fail --globoff --proto =http,https \
-    --connect-timeout 10 --max-time 60 --dump-header "$target.head" --output /dev/null --write-out '%{http_code}' \
+  code=$(curl -q -K "$target.url" -K "$1.$target.curl" --silent --globoff --proto =http,https \
+    --connect-timeout 10 --max-time 60 --dump-header "$target.head" --output "$target.body" --write-out '%{http_code}' \
     2>/dev/null)
   status=$?
   retry=$(sed -n 's/^[Rr]etry-[Aa]fter: *\([0-9][0-9]*\).*/\1/p' "$target.head" 2>/dev/null | tail -n 1)
-  rm -f "$target.head"
+  # Discord's code for a webhook that was deleted; any other 404 comes from somebody in between, or is over soon.
+  if [ "$code" = 404 ] && grep -q '"code": *10015\>' "$target.body" 2>/dev/null; then code=404/10015; fi
+  rm -f "$target.head" "$target.body"
   case $status:$code in
-    0:2??)
+    *:2??) # the message stands, whatever came of the answer's body
       gone "$1"; tell sent "$1" "$code" 0 ;;
-    *:401 | *:403 | *:404)
+    *:401 | *:404/10015)
       : >"$target.off"; tell off "$1" "$code" 0 ;;
     *:400 | *:405 | *:406 | *:41?)
       cp "$1.json" "rejected/$1.$target.json" 2>/dev/null

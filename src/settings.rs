@@ -260,7 +260,8 @@ fn read_webhook_file(path: &Path, warnings: &mut Warnings) -> Vec<String> {
 /// Whether a URL can be posted to. The error never repeats the URL: it is a secret.
 fn check_url(url: &str) -> Result<(), &'static str> {
     // The parser lets through what comes along when text is copied: blanks that do not break, quotes of a word processor.
-    if !url.bytes().all(|b| b.is_ascii_graphic()) {
+    let is_url_byte = |b: u8| b.is_ascii_graphic() && !br#""\<>^`{|}"#.contains(&b);
+    if !url.bytes().all(is_url_byte) {
         return Err("it holds characters that no URL has");
     }
     let parsed: ureq::http::Uri = url.parse().map_err(|_| "it cannot be parsed")?;
@@ -275,4 +276,34 @@ fn check_url(url: &str) -> Result<(), &'static str> {
         return Err("it has no path");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same ones as in the tests of the script, which has the same rules.
+    #[test]
+    fn a_url_has_a_host_and_a_path_and_no_character_that_no_url_has() {
+        for (url, is_one) in [
+            ("https://discord.com/api/webhooks/1/a-b_c", true),
+            ("https://discord.com/api/webhooks/1/a?thread_id=2", true),
+            ("http://127.0.0.1:8080/x", true),
+            ("https://[::1]:8080/x", true),
+            ("HTTPS://discord.com/x", true),
+            ("discord.com/api", false),
+            ("https://", false),
+            ("https:///x", false),
+            ("https://discord.com", false),
+            ("https://discord.com/", false),
+            ("https://discord.com?x", false),
+            ("https://a b/x", false),
+            ("https://x/\\\"", false),
+            ("https://x/<y>", false),
+            ("https://x/\u{a0}", false),
+            ("file:///etc/passwd", false),
+        ] {
+            assert_eq!(check_url(url).is_ok(), is_one, "{url}");
+        }
+    }
 }

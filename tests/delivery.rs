@@ -22,7 +22,7 @@ fn a_message_is_taken_once_whatever_went_wrong_before() {
         r#"{"message":"limited","retry_after":0.3,"global":false}"#,
     );
     const RETRY_HEADER: Act = Act::Answer(429, "Retry-After: 1\r\n", "");
-    let cases: [(&str, Vec<Act>, usize); 12] = [
+    let cases: [(&str, Vec<Act>, usize); 14] = [
         ("204", vec![TAKEN], 1),
         (
             "200 with a body",
@@ -36,6 +36,16 @@ fn a_message_is_taken_once_whatever_went_wrong_before() {
         ),
         ("500", vec![Act::Answer(500, "", "")], 2),
         ("502 with a page", vec![Act::Answer(502, "", "<html>")], 2),
+        (
+            "403, as a firewall says it",
+            vec![Act::Answer(403, "", "<html>")],
+            2,
+        ),
+        (
+            "404 of somebody who is not Discord",
+            vec![Act::Answer(404, "", r#"{"message":"no route","code":0}"#)],
+            2,
+        ),
         ("cut in the headers", vec![Act::CutHeaders], 2),
         ("refused", vec![Act::Refuse], 2),
         ("garbage", vec![Act::Garbage], 2),
@@ -196,7 +206,6 @@ fn a_message_too_large_is_sent_without_its_file() {
 fn a_target_that_is_gone_is_switched_off_once_and_takes_up_its_queue_when_the_url_is_mended() {
     for (status, body) in [
         (401, r#"{"message":"401: Unauthorized","code":0}"#),
-        (403, ""),
         (404, r#"{"message":"Unknown Webhook","code":10015}"#),
     ] {
         let home = tempfile::tempdir().unwrap();
@@ -227,6 +236,53 @@ fn a_target_that_is_gone_is_switched_off_once_and_takes_up_its_queue_when_the_ur
 }
 
 #[test]
+fn a_reload_asks_a_webhook_again_that_was_switched_off() {
+    let home = tempfile::tempdir().unwrap();
+    let hook = Webhook::start([Act::Answer(401, "", "")]);
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+    let console = game.round();
+    game.start();
+    game.after(console, "switched off");
+    assert!(game.server.console_command("gametimes reload"));
+    game.console_with("message sent");
+    assert_eq!(hook.requests().len(), 2);
+    game.stop();
+}
+
+#[test]
+fn what_waits_for_one_webhook_never_goes_to_another() {
+    // The first line removed, and mistyped.
+    for instead in ["", "https//discord.com "] {
+        let home = tempfile::tempdir().unwrap();
+        let gone = Webhook::start([Act::Answer(401, "", "")]);
+        let good = Webhook::start([]);
+        let mut game = Match::new(
+            home.path(),
+            &[("gametimes_webhook_url", &webhook_cvar(&[&gone, &good]))],
+        );
+        let console = game.round() + &game.round();
+        game.start();
+        game.after(console, "webhook 1 is switched off");
+        good.wait(2);
+        let url = instead.to_owned() + &good.url();
+        game.server.set_cvar("gametimes_webhook_url", &url);
+        assert!(game.server.console_command("gametimes reload"));
+        game.console_with("2 messages waited for a webhook that is not set any more");
+        assert_eq!(outbox(home.path(), "dropped").len(), 2);
+        game.stop();
+        game.round();
+        good.wait(4);
+        let played: Vec<String> = common::files(home.path())
+            .into_iter()
+            .map(|f| f.meta.event_id)
+            .collect();
+        assert_eq!(good.taken(), played, "each once");
+        assert_eq!(gone.requests().len(), 1);
+        common::wait_for("an empty queue", || outbox(home.path(), "queue").is_empty());
+    }
+}
+
+#[test]
 fn a_slow_target_delays_no_other() {
     let home = tempfile::tempdir().unwrap();
     let slow = Webhook::start([Act::Slow(Duration::from_secs(8))]);
@@ -246,7 +302,7 @@ fn a_slow_target_delays_no_other() {
 #[test]
 fn no_secret_is_left_where_somebody_could_read_it() {
     let home = tempfile::tempdir().unwrap();
-    let hook = Webhook::start([Act::Refuse, Act::Answer(404, "", "")]);
+    let hook = Webhook::start([Act::Refuse, Act::Answer(401, "", "")]);
     let mut game = Match::new(
         home.path(),
         &[
@@ -266,15 +322,46 @@ fn no_secret_is_left_where_somebody_could_read_it() {
     game.server.console_command("gametimes status");
     console += &game.console_with("webhook 1:");
     assert!(!console.contains("SECRET"), "{console}");
-    for path in walk(home.path()) {
-        let text = std::fs::read(&path).unwrap();
-        assert!(
-            !String::from_utf8_lossy(&text).contains("SECRET"),
-            "{}",
-            path.display()
-        );
-    }
+    no_file_holds_a_secret(home.path());
     game.stop();
+}
+
+#[test]
+fn an_answer_that_repeats_the_url_shows_no_secret() {
+    const PAGE: Act = Act::Answer(
+        404,
+        "",
+        "<pre>Cannot POST /api/webhooks/42/SECRET-TOKEN?wait=true</pre>",
+    );
+    const JSON: Act = Act::Answer(
+        400,
+        "",
+        r#"{"message":"no route for \/api\/webhooks\/42\/SECRET-TOKEN"}"#,
+    );
+    let home = tempfile::tempdir().unwrap();
+    let (lost, picky) = (Webhook::start([PAGE]), Webhook::start([JSON, JSON]));
+    let mut game = Match::new(
+        home.path(),
+        &[("gametimes_webhook_url", &webhook_cvar(&[&lost, &picky]))],
+    );
+    let console = game.round();
+    game.start();
+    let console = game.after(console, "Cannot POST /…");
+    let mut console = game.after(console, "refused for good: 400 no route for /…");
+    game.server.console_command("gametimes status");
+    console += &game.console_with("webhook 2: 400 no route for /…");
+    assert!(!console.contains("SECRET"), "{console}");
+    assert_eq!(outbox(home.path(), "rejected").len(), 2);
+    no_file_holds_a_secret(home.path());
+    game.stop();
+}
+
+fn no_file_holds_a_secret(folder: &std::path::Path) {
+    for path in walk(folder) {
+        let text = std::fs::read(&path).unwrap();
+        let text = String::from_utf8_lossy(&text);
+        assert!(!text.contains("SECRET"), "{}", path.display());
+    }
 }
 
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
@@ -310,7 +397,7 @@ fn a_signed_message_can_be_told_from_a_forged_one() {
         home.path(),
         &[
             ("gametimes_webhook_url", &hook.url()),
-            ("gametimes_hmac_key", "between us"),
+            ("gametimes_hmac_key", " between us\t"),
         ],
     );
     game.round();
@@ -499,6 +586,42 @@ fn a_folder_removed_in_mid_round_is_made_again() {
     game.stop();
     assert_eq!(common::files(home.path()).len(), 1);
     hook.wait(1);
+}
+
+#[test]
+fn another_folder_set_in_mid_round_counts_from_the_next_map() {
+    let home = tempfile::tempdir().unwrap();
+    let hook = Webhook::start([Act::Answer(401, "", "")]);
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+    game.start();
+    game.frame(5000, []);
+    game.server.set_cvar("gametimes_dir", "elsewhere");
+    assert!(game.server.console_command("gametimes reload"));
+    let console = game.console_with("gametimes_dir count from the next map");
+    game.frame(5000, []);
+    game.finish();
+    let console = console + &game.stop();
+    let old = common::files(home.path());
+    assert_eq!(old.len(), 1, "{console}");
+    assert_eq!(old[0].meta.duration_ms, 11_000);
+    hook.wait(1);
+    let instance = home.path().join("legacy/gametimes/outbox/127.0.0.1_27960");
+    assert!(!instance.join("round.journal").exists());
+
+    let console = console + &game.round();
+    let console = console.replace(&home.path().display().to_string(), "");
+    // What waited is not forgotten without a word.
+    let left =
+        "/legacy/gametimes/outbox/127.0.0.1_27960 is used by no server; 1 messages wait there";
+    assert!(console.contains(left), "{console}");
+    assert!(!console.contains("recovered"), "{console}");
+    assert_eq!(common::files(home.path()).len(), 1);
+    let new = home.path().join("legacy/elsewhere");
+    let is_round = |name: &str| name.starts_with("gametime-");
+    let names = std::fs::read_dir(new).unwrap();
+    let names = names.map(|e| e.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| is_round(name)).count(), 1);
+    hook.wait(2);
 }
 
 #[test]

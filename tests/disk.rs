@@ -51,5 +51,12 @@ fn a_full_disk_loses_nothing() {
     let files = common::files(home.path());
     assert_eq!(files.len(), 1);
     assert_eq!(hook.taken(), [files[0].meta.event_id.as_str()]);
+
+    // What was written late took nothing of the map that is played meanwhile: a crash would lose nothing of it.
+    let instance = home.path().join("legacy/gametimes/outbox/127.0.0.1_27960");
+    let journal = std::fs::read_to_string(instance.join("round.journal")).unwrap();
+    let head = journal.lines().next().unwrap();
+    assert!(!head.contains(&files[0].meta.event_id), "{head}");
+    assert!(!journal.contains("queued"), "{journal}");
     game.stop();
 }

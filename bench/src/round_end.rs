@@ -3,7 +3,8 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use gametimes::deliver::outbox::{Entry, Outbox};
+use gametimes::deliver::outbox::{Entry, Outbox, target_key};
+use gametimes::settings::Secret;
 use gametimes_format::{GametimesFile, Message, Meta};
 use gametimes_standin::GAME;
 
@@ -24,7 +25,7 @@ pub fn print(module: &Path) {
     let (mut base, mut with) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let home = tempfile::tempdir().expect("a temporary folder");
-        fill_outbox(home.path());
+        fill_outbox(home.path(), &Secret::new(&url));
         for (game, times) in [(Path::new(GAME), &mut base), (module, &mut with)] {
             let mut server = fight(
                 game,
@@ -49,7 +50,7 @@ pub fn print(module: &Path) {
     println!("| with the module | {} |", Times::new(with).row());
 }
 
-fn fill_outbox(home: &Path) {
+fn fill_outbox(home: &Path, url: &Secret) {
     let outbox =
         Outbox::open(&home.join("legacy/gametimes/outbox/127.0.0.1_27960")).expect("an outbox");
     let file = GametimesFile {
@@ -59,13 +60,12 @@ fn fill_outbox(home: &Path) {
     for n in 0..500 {
         let entry = Entry {
             event_id: format!("{n}"),
-            target: 1,
             message: Message::default(),
             file_name: file.file_name(),
             file: "x".repeat(1000),
         };
         outbox
-            .put(&entry, &file, 1000 + n)
+            .put(&target_key(url), &entry, &file, 1000 + n)
             .expect("room for a message");
     }
 }

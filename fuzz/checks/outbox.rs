@@ -20,7 +20,10 @@ const FOLDERS: [(&str, &str); 5] = [
     ("f", ""),
 ];
 
-/// A name and content a line: `q 1795178024000-supply-R1-id.t1.json {"event_id":...}`. The letter says in which folder.
+/// The target of our message.
+const TARGET: &str = "0badf00d";
+
+/// A name and content a line: `q 1795178024000-supply-R1-id.0badf00d.json {"event_id":...}`. The letter says in which folder.
 pub fn outbox(bytes: &[u8]) {
     let root = tempfile::tempdir().expect("a temporary folder");
     let root = root.path();
@@ -32,14 +35,14 @@ pub fn outbox(bytes: &[u8]) {
 
     let (entry, file) = ours();
     let name = Outbox::open(&instance)
-        .and_then(|outbox| outbox.put(&entry, &file, 1_795_178_024_000))
+        .and_then(|outbox| outbox.put(TARGET, &entry, &file, 1_795_178_024_000))
         .expect("put beside them");
-    let desk = Desk::open(root, "x").expect("a folder that can be used");
+    let mut desk = Desk::open(root, "x").expect("a folder that can be used");
     desk.journal.recover();
     let outbox = &desk.outbox;
 
     // Ours is found and read, whatever lies beside it.
-    assert!(outbox.waiting(1).contains(&name));
+    assert!(outbox.waiting(TARGET).contains(&name));
     assert_eq!(outbox.read(&name).expect("ours"), entry);
     let all = outbox.all();
     assert!(all.is_sorted() && all.iter().all(|name| target_of(name).is_some()));
@@ -56,7 +59,7 @@ pub fn outbox(bytes: &[u8]) {
     assert!(outbox.bound().is_empty() || all.len() > 500);
     desk.remove_old(1_795_178_024, 0);
     outbox.done(&name).expect("removed");
-    assert!(!outbox.waiting(1).contains(&name));
+    assert!(!outbox.waiting(TARGET).contains(&name));
 
     journal(&instance, &foreign);
 
@@ -114,7 +117,7 @@ fn journal(instance: &Path, foreign: &BTreeMap<PathBuf, Vec<u8>>) {
         left.events.iter().for_each(|event| journal.add(event));
         journal.alive(left.last);
         if left.queued {
-            journal.queued().expect("written");
+            journal.queued(left.head.event_id);
         }
         journal.flush(true).expect("written");
         assert_eq!(journal.recover().as_ref(), Some(left));
@@ -161,7 +164,6 @@ fn ours() -> (Entry, GametimesFile) {
     };
     let entry = Entry {
         event_id: "01936d0e".into(),
-        target: 1,
         message: Message::default(),
         file_name: file.file_name(),
         file: "{\"meta\":{}}".into(),

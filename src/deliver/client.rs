@@ -13,6 +13,10 @@ use crate::settings::Secret;
 const ANSWER_LIMIT: u64 = 64 << 10;
 /// The longest that a 429 is obeyed.
 const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(3600);
+/// Discord's code for a webhook that was deleted. Any other 404 comes from a proxy, or is over soon.
+const UNKNOWN_WEBHOOK: i64 = 10015;
+/// What is shorter is no secret: Discord's tokens have 68 characters.
+const SECRET_LENGTH: usize = 10;
 
 /// What an answer means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +30,7 @@ pub enum Answer {
         /// For the whole application, not just this webhook.
         global: bool,
     },
-    /// 5xx, a timeout or the network: try again later. A line for the log.
+    /// 5xx, a timeout, the network, or somebody in between who refuses: try again later. A line for the log.
     Later(String),
     /// 400 and the like: this message will never be taken as it is.
     Refused {
@@ -35,7 +39,7 @@ pub enum Answer {
         /// 413: because of its size.
         too_large: bool,
     },
-    /// 401, 403, 404: this target is no target any more. The answer's text.
+    /// 401, or 404 as Discord says it: this target is no target any more. The answer's text.
     Gone(String),
 }
 
@@ -78,10 +82,10 @@ pub fn post(url: &Secret, message: &Message, attachment: Option<Attachment<'_>>)
             return refused(format!("the message cannot be written as JSON: {e}"));
         }
     };
-    let url = with_wait(url.reveal());
+    let asked = with_wait(url.reveal());
     let sent = match attachment {
         None => AGENT
-            .post(&url)
+            .post(&asked)
             .header("Content-Type", "application/json")
             .send(json),
         Some(file) => {
@@ -93,14 +97,14 @@ pub fn post(url: &Secret, message: &Message, attachment: Option<Attachment<'_>>)
                     let form = Form::new()
                         .text("payload_json", &json)
                         .part("files[0]", part);
-                    AGENT.post(&url).send(form)
+                    AGENT.post(&asked).send(form)
                 }
                 Err(e) => return refused(e.to_string()),
             }
         }
     };
     match sent {
-        Ok(response) => read(response),
+        Ok(response) => read(response, url.reveal()),
         Err(e) => Answer::Later(describe(&e)),
     }
 }
@@ -129,7 +133,7 @@ fn describe(error: &ureq::Error) -> String {
     }
 }
 
-fn read(response: ureq::http::Response<ureq::Body>) -> Answer {
+fn read(response: ureq::http::Response<ureq::Body>, url: &str) -> Answer {
     let (head, mut body) = response.into_parts();
     let header = |name: &str| head.headers.get(name)?.to_str().ok().map(str::trim);
     let seconds = |name: &str| header(name)?.parse().ok().and_then(pause);
@@ -147,7 +151,7 @@ fn read(response: ureq::http::Response<ureq::Body>) -> Answer {
         .read_to_string()
         .unwrap_or_default();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    let said = format!("{status} {}", short(&json, &text));
+    let said = format!("{status} {}", short(&json, &text, url));
     match status {
         429 => {
             let in_body = json["retry_after"].as_f64().and_then(pause);
@@ -158,8 +162,9 @@ fn read(response: ureq::http::Response<ureq::Body>) -> Answer {
                     || header("x-ratelimit-global").is_some_and(|v| v == "true"),
             }
         }
-        401 | 403 | 404 => Answer::Gone(said),
-        408 | 425 | 300..=399 | 500.. => Answer::Later(said),
+        401 => Answer::Gone(said),
+        404 if json["code"] == UNKNOWN_WEBHOOK => Answer::Gone(said),
+        403 | 404 | 408 | 425 | 300..=399 | 500.. => Answer::Later(said),
         413 => Answer::Refused {
             why: said,
             too_large: true,
@@ -181,13 +186,28 @@ fn pause(seconds: f64) -> Option<Duration> {
         .map(|pause| pause.min(RETRY_AFTER_LIMIT))
 }
 
-/// Discord's own words, short enough for a line of the log.
-fn short(json: &serde_json::Value, text: &str) -> String {
+/// Discord's own words, short enough for a line of the log, and without the URL.
+fn short(json: &serde_json::Value, text: &str, url: &str) -> String {
     let words = match (json["message"].as_str(), json["code"].as_i64()) {
         (Some(message), Some(code)) => format!("{message} (code {code})"),
         (Some(message), None) => message.to_owned(),
         _ => text.to_owned(),
     };
+    let words = without_url(words, url);
     let plain = words.chars().map(|c| if c.is_control() { ' ' } else { c });
     plain.take(300).collect()
+}
+
+/// Proxies like to repeat the path that was asked for: the URL, its path, and each part of it that is long enough for a secret
+/// are replaced by `…`.
+fn without_url(words: String, url: &str) -> String {
+    let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+    let mut secrets: Vec<&str> = path.split(['/', '?', '&', '=']).collect();
+    secrets.extend([url, path]);
+    secrets.retain(|secret| secret.len() >= SECRET_LENGTH);
+    // What is part of another goes after it.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets
+        .into_iter()
+        .fold(words, |words, secret| words.replace(secret, "…"))
 }

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gametimes_format::GametimesFile;
 use gametimes_format::file::{file_name, is_file_name};
@@ -10,6 +11,11 @@ use gametimes_format::file::{file_name, is_file_name};
 use super::files;
 use super::journal::Journal;
 use super::outbox::Outbox;
+
+/// Who holds a lock on this file in an instance's folder has the instance.
+const LOCK: &str = "lock";
+/// How long another server looks whether anybody has an instance, at the most.
+const LOOK_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Everything on disk that the worker writes.
 #[derive(Debug)]
@@ -39,8 +45,12 @@ impl Desk {
             };
             let own = folder.join("outbox").join(name);
             fs::create_dir_all(&own)?;
-            let lock = File::create(own.join("lock"))?;
-            match lock.try_lock() {
+            let lock = File::create(own.join(LOCK))?;
+            match lock.try_lock().or_else(|_| {
+                // Asked twice: another server may be looking whether anybody has it.
+                std::thread::sleep(LOOK_PATIENCE);
+                lock.try_lock()
+            }) {
                 Ok(()) => {
                     files::remove_temporary(&own);
                     return Ok(Self {
@@ -58,9 +68,24 @@ impl Desk {
         Err(io::Error::other("a hundred servers use this folder"))
     }
 
-    /// The folder of gametimes files.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// What waits in the folders of other instances that no server uses, a line for each: of a server whose address has changed,
+    /// or that had to take another number.
+    pub fn left_behind(&self) -> Vec<String> {
+        let instances = fs::read_dir(self.folder.join("outbox"));
+        let mut folders: Vec<PathBuf> = instances
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|folder| *folder != self.own)
+            .collect();
+        folders.sort();
+        folders.iter().filter_map(|f| left_in(f)).collect()
+    }
+
+    /// The folder of this instance.
+    pub fn own(&self) -> &Path {
+        &self.own
     }
 
     /// Writes a gametimes file and gives its path. Where another server's round of the same map ended in the same second, a
@@ -113,6 +138,26 @@ impl Desk {
     }
 }
 
+/// What waits in an instance's folder that no server uses, as a line for the log; none when nothing does.
+pub fn left_in(own: &Path) -> Option<String> {
+    let messages = Outbox::count(own);
+    let journal = Journal::new(own).recover().is_some();
+    if messages == 0 && !journal {
+        return None;
+    }
+    let lock = File::open(own.join(LOCK)).ok()?; // the script's folder has none
+    lock.try_lock().ok()?;
+    let round = if journal {
+        " and a round that was cut off"
+    } else {
+        ""
+    };
+    Some(format!(
+        "{} is used by no server; {messages} messages{round} wait there: docs/setup.md tells how to take them over",
+        own.display()
+    ))
+}
+
 /// Whether this event's round lies there already.
 fn holds(path: &Path, event_id: &str) -> bool {
     let found = fs::read(path).ok();
@@ -159,6 +204,34 @@ mod tests {
             fs::read_dir(folder.path().join("outbox")).unwrap().count(),
             2
         );
+    }
+
+    #[test]
+    fn what_a_server_with_another_address_left_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = Desk::open(folder.path(), "0.0.0.0_27961").unwrap();
+        let queue = other.own().join("queue");
+        fs::write(queue.join("1795178024000-supply-R1-id.0badf00d.json"), "").unwrap();
+        fs::create_dir(folder.path().join("outbox/lua")).unwrap();
+        let desk = Desk::open(folder.path(), "0.0.0.0_27960").unwrap();
+        assert_eq!(desk.left_behind(), [""; 0], "its server runs");
+        let own = other.own().to_owned();
+        drop(other);
+        let said = format!(
+            "{} is used by no server; 1 messages wait there: docs/setup.md tells how to take them over",
+            own.display()
+        );
+        assert_eq!(desk.left_behind(), [said]);
+        // Moved as the documentation says, they are found, and nothing is said any more.
+        for name in files::names(&queue) {
+            fs::rename(queue.join(&name), desk.own().join("queue").join(&name)).unwrap();
+        }
+        assert_eq!(desk.outbox.waiting("0badf00d").len(), 1);
+        let head = r#"{"head":{"event_id":"00000000-0000-0000-0000-000000000007","score":{"axis":1,"allies":0},"warmup_start_unix_ms":null}}"#;
+        fs::write(own.join("round.journal"), head).unwrap();
+        assert!(desk.left_behind()[0].contains("0 messages and a round that was cut off"));
+        fs::remove_file(own.join("round.journal")).unwrap();
+        assert_eq!(desk.left_behind(), [""; 0]);
     }
 
     #[test]

@@ -61,6 +61,8 @@ pub struct Journal {
     file: Option<File>,
     buffer: Vec<u8>,
     unsynced: bool,
+    /// The round whose journal this is: a round that is written late has nothing to do with that of the next map.
+    event_id: Option<Uuid>,
     /// Between the begin of a map and its end.
     open: bool,
     /// The last error, said once until it is mended.
@@ -75,13 +77,14 @@ impl Journal {
             file: None,
             buffer: Vec::new(),
             unsynced: false,
+            event_id: None,
             open: false,
             failed: false,
         }
     }
 
     /// What a crash left, if anything.
-    pub fn recover(&self) -> Option<Recovered> {
+    pub fn recover(&mut self) -> Option<Recovered> {
         // Asked before it is opened: a pipe would keep us waiting for somebody who writes.
         let found = fs::metadata(&self.path).ok()?;
         if !found.is_file() || found.len() > SIZE_LIMIT {
@@ -94,6 +97,7 @@ impl Journal {
         let Some(Line::Head(head)) = lines.next() else {
             return None;
         };
+        self.event_id = Some(head.event_id);
         let mut recovered = Recovered {
             head,
             events: Vec::new(),
@@ -118,6 +122,7 @@ impl Journal {
     pub fn begin(&mut self, head: Head) {
         self.buffer.clear();
         self.file = None;
+        self.event_id = Some(head.event_id);
         self.open = true;
         self.put(&Line::Head(head));
     }
@@ -132,13 +137,12 @@ impl Journal {
         self.put(&Line::Alive(at));
     }
 
-    /// The round's message is in the outbox. Durable when this returns.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn queued(&mut self) -> io::Result<()> {
-        self.put(&Line::Queued);
-        self.flush(true)
+    /// This round's message is in the outbox; when the journal is another round's it stays as it is. Durable after
+    /// [`Journal::flush`].
+    pub fn queued(&mut self, event_id: Uuid) {
+        if self.event_id == Some(event_id) {
+            self.put(&Line::Queued);
+        }
     }
 
     fn put(&mut self, line: &Line) {
@@ -182,7 +186,14 @@ impl Journal {
         Ok(())
     }
 
-    /// The map's round is safe elsewhere; nothing is written any more until the next map begins.
+    /// This round is safe elsewhere; when the journal is another round's it stays as it is.
+    pub fn finished(&mut self, event_id: Uuid) {
+        if self.event_id == Some(event_id) {
+            self.remove();
+        }
+    }
+
+    /// Nothing of this map has to be known any more; nothing is written until the next one begins.
     pub fn remove(&mut self) {
         self.buffer.clear();
         self.file = None;
@@ -239,6 +250,31 @@ mod tests {
         assert_eq!(recovered.last.level_ms, 9);
         assert!(!recovered.queued);
         journal.remove();
+        assert_eq!(journal.recover(), None);
+    }
+
+    #[test]
+    fn a_round_that_is_written_late_leaves_the_next_maps_journal_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::new(folder.path());
+        let next = Head {
+            event_id: Uuid::from_u128(8),
+            ..head()
+        };
+        journal.begin(head());
+        journal.begin(next.clone());
+        journal.queued(head().event_id);
+        journal.finished(head().event_id);
+        journal.add(&event(1));
+        journal.flush(true).unwrap();
+        let recovered = Journal::new(folder.path()).recover().unwrap();
+        assert_eq!(recovered.head, next);
+        assert_eq!(recovered.events, [event(1)]);
+        assert!(!recovered.queued);
+        journal.queued(next.event_id);
+        journal.flush(true).unwrap();
+        assert!(journal.recover().unwrap().queued);
+        journal.finished(next.event_id);
         assert_eq!(journal.recover(), None);
     }
 

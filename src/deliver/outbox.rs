@@ -4,20 +4,23 @@
 //! * One file is one message to one target. It is in `queue/` until the target took it; then it is removed.
 //! * A file appears whole or not at all, and is durable when [`Outbox::put`] returns.
 //! * The state is the folder (`queue/`, `rejected/`, `dropped/`) and the name
-//!   (`<unix_ms>-<map>-R<round>-<event_id>.t<target>.json`); everything can be rebuilt by listing.
+//!   (`<unix_ms>-<map>-R<round>-<event_id>.<target>.json`); everything can be rebuilt by listing.
 //! * `queue/` never holds more than [`ENTRIES_LIMIT`] messages or [`BYTES_LIMIT`] bytes; the oldest go to `dropped/`.
 //!
-//! Targets are known by their place in the settings, not by their URL: a corrected URL takes up what waits for it, and no
-//! secret is written to disk.
+//! A target is known by the hash of its URL ([`target_key`]), as the script does it: no secret is written to disk, and what
+//! waits for one webhook never goes to another because a line of the settings was removed. The file `targets` holds the keys in
+//! the order of the settings, one a line, so that a corrected URL takes up what waits for it.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use gametimes_format::{GametimesFile, Message};
+use ring::digest;
 use serde::{Deserialize, Serialize};
 
 use super::files;
+use crate::settings::Secret;
 
 /// Messages that wait at the most.
 pub const ENTRIES_LIMIT: usize = 500;
@@ -27,14 +30,16 @@ pub const BYTES_LIMIT: u64 = 64 << 20;
 const KEPT_LIMIT: usize = 200;
 /// A file longer than this is no entry of ours.
 const ENTRY_LIMIT: u64 = 24 << 20;
+/// Where the keys of the targets stand.
+const TARGETS: &str = "targets";
+/// A file of keys longer than this is none of ours.
+const TARGETS_LIMIT: u64 = 4096;
 
-/// One message to one target.
+/// One message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// Tells a repeat from another round.
     pub event_id: String,
-    /// The target's place in the settings, from 1.
-    pub target: usize,
     /// The message as it is posted, signature included.
     pub message: Message,
     /// Name of the attached file.
@@ -66,15 +71,29 @@ impl Outbox {
         Ok(outbox)
     }
 
+    /// How many messages wait in an instance's folder, whoever's it is.
+    pub fn count(folder: &Path) -> usize {
+        let outbox = Self {
+            folder: folder.to_owned(),
+        };
+        outbox.all().len()
+    }
+
     fn queue(&self) -> PathBuf {
         self.folder.join("queue")
     }
 
-    /// Adds a message. Durable when this returns.
+    /// Adds a message to a target. Durable when this returns.
     ///
     /// # Errors
     /// What the file system says; nothing was added then.
-    pub fn put(&self, entry: &Entry, round: &GametimesFile, unix_ms: i64) -> io::Result<String> {
+    pub fn put(
+        &self,
+        target: &str,
+        entry: &Entry,
+        round: &GametimesFile,
+        unix_ms: i64,
+    ) -> io::Result<String> {
         let queue = self.queue();
         fs::create_dir_all(&queue)?; // somebody may have removed it while a round was played
         let stem = round.file_name();
@@ -82,19 +101,15 @@ impl Outbox {
             .strip_prefix("gametime-")
             .and_then(|s| s.rsplit_once('-'))
             .map_or("unknown", |(s, _)| s);
-        let name = format!(
-            "{unix_ms:013}-{stem}-{}.t{}.json",
-            entry.event_id, entry.target
-        );
+        let name = format!("{unix_ms:013}-{stem}-{}.{target}.json", entry.event_id);
         files::write_whole(&queue, &name, &serde_json::to_vec(entry)?)?;
         Ok(name)
     }
 
     /// Names of what waits for a target, the oldest first.
-    pub fn waiting(&self, target: usize) -> Vec<String> {
-        let end = format!(".t{target}.json");
+    pub fn waiting(&self, target: &str) -> Vec<String> {
         let mut names = self.all();
-        names.retain(|name| name.ends_with(&end));
+        names.retain(|name| target_of(name) == Some(target));
         names
     }
 
@@ -105,16 +120,65 @@ impl Outbox {
         names
     }
 
+    /// From now on these are the targets, in the order of the settings. What waits for one that is no more goes to the one that
+    /// has its place now, if that is new: its URL was corrected. Otherwise it goes to `dropped/`; gives how many went there.
+    /// Without any target everything waits: the file of URLs may be away for a moment.
+    ///
+    /// # Errors
+    /// What the file system says; called again it does what is left.
+    pub fn set_targets(&self, targets: &[String]) -> io::Result<usize> {
+        let known = self.known_targets();
+        if targets.is_empty() {
+            return Ok(0);
+        }
+        let is_known = |target: &String| known.contains(target);
+        let heir = |of: &str| {
+            let place = known.iter().position(|target| target == of)?;
+            targets.get(place).filter(|target| !is_known(target))
+        };
+        let mut dropped = 0;
+        for name in self.all() {
+            let Some(of) = target_of(&name).filter(|of| targets.iter().all(|t| t != of)) else {
+                continue;
+            };
+            if let Some(heir) = heir(of) {
+                let stem = name.trim_end_matches(&format!(".{of}.json"));
+                let name_now = format!("{stem}.{heir}.json");
+                fs::rename(self.queue().join(&name), self.queue().join(name_now))?;
+            } else {
+                self.discard(&name)?;
+                dropped += 1;
+            }
+        }
+        if known != targets {
+            files::sync_folder(&self.queue())?;
+            files::write_whole(&self.folder, TARGETS, targets.join("\n").as_bytes())?;
+        }
+        Ok(dropped)
+    }
+
+    fn known_targets(&self) -> Vec<String> {
+        let path = self.folder.join(TARGETS);
+        let is_ours = fs::metadata(&path).is_ok_and(|m| m.is_file() && m.len() <= TARGETS_LIMIT);
+        let text = is_ours.then(|| fs::read_to_string(&path).unwrap_or_default());
+        let text = text.unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
     /// Reads what waits.
     ///
     /// # Errors
-    /// What the file system says, or that the file is no entry.
+    /// `InvalidData` when the file is no entry; else what the file system says, which may be over soon.
     pub fn read(&self, name: &str) -> io::Result<Entry> {
         let path = self.queue().join(name);
         if fs::metadata(&path)?.len() > ENTRY_LIMIT {
-            return Err(io::Error::other("longer than any message"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "longer than any message",
+            ));
         }
-        Ok(serde_json::from_slice(&fs::read(path)?)?)
+        serde_json::from_slice(&fs::read(path)?)
+            .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
     }
 
     /// The target took it.
@@ -122,7 +186,11 @@ impl Outbox {
     /// # Errors
     /// What the file system says; the message will be sent again then.
     pub fn done(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.queue().join(name))?;
+        match fs::remove_file(self.queue().join(name)) {
+            // Somebody moved it while it was sent: the target is no more, or the outbox was full.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            removed => removed?,
+        }
         files::sync_folder(&self.queue())
     }
 
@@ -191,20 +259,35 @@ fn is_ours(name: &str) -> bool {
 }
 
 /// The target in a name of the queue; none when it is no name of ours.
-pub fn target_of(name: &str) -> Option<usize> {
+pub fn target_of(name: &str) -> Option<&str> {
     let stem = name.strip_suffix(".json")?;
-    let (rest, target) = stem.rsplit_once(".t")?;
+    let (rest, target) = stem.rsplit_once('.')?;
     let (time, _) = rest.split_once('-')?;
-    (time.len() >= 13 && time.bytes().all(|b| b.is_ascii_digit()))
-        .then(|| target.parse().ok())
-        .flatten()
+    let is_key = |key: &str| {
+        let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        key.len() == 8 && key.bytes().all(is_digit)
+    };
+    let is_time = |time: &str| time.len() >= 13 && time.bytes().all(|b| b.is_ascii_digit());
+    (is_key(target) && is_time(time)).then_some(target)
+}
+
+/// What a target is known by: the first 8 hex digits of the SHA-256 of its URL.
+pub fn target_key(url: &Secret) -> String {
+    let hash = digest::digest(&digest::SHA256, url.reveal().as_bytes());
+    hash.as_ref()[..4]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn entry(target: usize) -> (Entry, GametimesFile) {
+    const ONE: &str = "00000001";
+    const TWO: &str = "0badf00d";
+
+    fn entry() -> (Entry, GametimesFile) {
         let mut file = GametimesFile {
             meta: gametimes_format::Meta::default(),
             payload: Message::default(),
@@ -213,7 +296,6 @@ mod tests {
         file.meta.round = 1;
         let entry = Entry {
             event_id: "id".into(),
-            target,
             message: Message::default(),
             file_name: file.file_name(),
             file: "{}".into(),
@@ -225,32 +307,53 @@ mod tests {
     fn what_is_put_is_found_again_by_listing() {
         let folder = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(folder.path()).unwrap();
-        let (two, file) = entry(2);
-        outbox.put(&two, &file, 2000).unwrap();
-        let (one, file) = entry(1);
-        let name = outbox.put(&one, &file, 1000).unwrap();
-        assert_eq!(name, "0000000001000-supply-R1-id.t1.json");
+        let (message, file) = entry();
+        outbox.put(TWO, &message, &file, 2000).unwrap();
+        let name = outbox.put(ONE, &message, &file, 1000).unwrap();
+        assert_eq!(name, "0000000001000-supply-R1-id.00000001.json");
         fs::write(folder.path().join("queue/README"), "not ours").unwrap();
-        fs::write(folder.path().join("queue/x.t1.json"), "not ours").unwrap();
+        fs::write(folder.path().join("queue/x.00000001.json"), "not ours").unwrap();
 
         let again = Outbox::open(folder.path()).unwrap();
-        assert_eq!(again.waiting(1), std::slice::from_ref(&name));
-        assert_eq!(again.read(&name).unwrap(), one);
+        assert_eq!(again.waiting(ONE), std::slice::from_ref(&name));
+        assert_eq!(again.read(&name).unwrap(), message);
         again.done(&name).unwrap();
-        assert!(again.waiting(1).is_empty());
-        assert_eq!(again.waiting(2).len(), 1);
+        assert!(again.waiting(ONE).is_empty());
+        assert_eq!(again.waiting(TWO).len(), 1);
+    }
+
+    #[test]
+    fn only_what_is_no_entry_is_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(folder.path()).unwrap();
+        let queue = outbox.queue();
+        fs::write(queue.join("garbage"), "no entry at all").unwrap();
+        fs::write(queue.join("cut"), "{\"event_id\":\"id\"").unwrap();
+        let long = fs::File::create(queue.join("long")).unwrap();
+        long.set_len(ENTRY_LIMIT + 1).unwrap();
+        for name in ["garbage", "cut", "long"] {
+            let error = outbox.read(name).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{name}");
+        }
+        // What stands for any trouble of the disk here: a folder cannot be read.
+        fs::create_dir(queue.join("trouble")).unwrap();
+        let error = outbox.read("trouble").unwrap_err();
+        assert_ne!(error.kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]
     fn a_refused_message_keeps_its_answer_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(folder.path()).unwrap();
-        let (one, file) = entry(1);
-        let name = outbox.put(&one, &file, 1000).unwrap();
+        let (message, file) = entry();
+        let name = outbox.put(ONE, &message, &file, 1000).unwrap();
         outbox.reject(&name, "400: embed too long").unwrap();
         assert!(outbox.all().is_empty());
         let kept = files::names(&folder.path().join("rejected"));
-        assert_eq!(kept, ["0000000001000-supply-R1-id.t1.answer.txt", &name]);
+        assert_eq!(
+            kept,
+            ["0000000001000-supply-R1-id.00000001.answer.txt", &name]
+        );
     }
 
     #[test]
@@ -260,14 +363,14 @@ mod tests {
         let rejected = folder.path().join("rejected");
         fs::write(rejected.join("0-notes.txt"), "why they were refused").unwrap();
         for n in 0..150 {
-            let (one, file) = entry(1);
-            let name = outbox.put(&one, &file, 1000 + n).unwrap();
+            let (message, file) = entry();
+            let name = outbox.put(ONE, &message, &file, 1000 + n).unwrap();
             outbox.reject(&name, "400").unwrap();
         }
         let left = files::names(&rejected);
         assert_eq!(left.len(), KEPT_LIMIT + 1);
         assert_eq!(left[0], "0-notes.txt");
-        let last = "0000000001149-supply-R1-id.t1";
+        let last = "0000000001149-supply-R1-id.00000001";
         assert_eq!(
             left[KEPT_LIMIT - 1..],
             [format!("{last}.answer.txt"), format!("{last}.json")]
@@ -279,8 +382,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(folder.path()).unwrap();
         for n in 0..10 {
-            let (one, file) = entry(1);
-            outbox.put(&one, &file, 1000 + n).unwrap();
+            let (message, file) = entry();
+            outbox.put(ONE, &message, &file, 1000 + n).unwrap();
         }
         let gone = outbox.bound_to(7, u64::MAX);
         assert_eq!(gone.len(), 3);
@@ -291,5 +394,34 @@ mod tests {
             .unwrap()
             .len();
         assert_eq!(outbox.bound_to(100, size * 2).len(), 5);
+    }
+
+    #[test]
+    fn only_a_corrected_url_takes_up_what_waits_for_another() {
+        let (a, b, new) = ("aaaaaaaa", "bbbbbbbb", "cccccccc");
+        // The targets after A and B; what waits for whom then, of two messages to A and one to B.
+        for (after, dropped, waiting) in [
+            (&[new, b][..], 0, &[(new, 2), (b, 1)][..]), // A corrected
+            (&[b], 2, &[(b, 1)]), // A removed, or mistyped so that it is no URL
+            (&[a], 1, &[(a, 2)]),
+            (&[b, a], 0, &[(a, 2), (b, 1)]),
+            (&[b, new], 2, &[(b, 1), (new, 0)]),
+            (&[], 0, &[(a, 2), (b, 1)]),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let outbox = Outbox::open(folder.path()).unwrap();
+            let owned = |keys: &[&str]| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
+            assert_eq!(outbox.set_targets(&owned(&[a, b])).unwrap(), 0);
+            let (message, file) = entry();
+            for (target, unix_ms) in [(a, 1000), (a, 2000), (b, 3000)] {
+                outbox.put(target, &message, &file, unix_ms).unwrap();
+            }
+            let outbox = Outbox::open(folder.path()).unwrap();
+            assert_eq!(outbox.set_targets(&owned(after)).unwrap(), dropped);
+            for (target, count) in waiting {
+                assert_eq!(outbox.waiting(target).len(), *count, "{after:?} {target}");
+            }
+            assert_eq!(outbox.all().len() + dropped, 3, "{after:?}");
+        }
     }
 }

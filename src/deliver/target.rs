@@ -2,6 +2,7 @@
 //! target noticing.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::client::{self, Answer, Attachment};
 use super::console::Console;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, target_key};
 use crate::fault;
 use crate::report::message;
 use crate::settings::Secret;
@@ -30,8 +31,8 @@ const IDLE: Duration = Duration::from_secs(60);
 enum Order {
     /// There may be something new in the queue.
     Look,
-    /// The settings changed; none: the target is no more.
-    Settings(Option<Secret>),
+    /// It may be there again.
+    SwitchOn,
     /// Post a test message now.
     Test(Box<gametimes_format::Message>),
 }
@@ -68,22 +69,24 @@ impl GlobalPause {
 /// The state of a target, for the console's `status`.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
+    /// Its place in the settings, from 1: what the log calls it.
+    pub number: usize,
     /// What came of the last attempt; empty before the first.
     pub last: String,
-    /// Switched off until the settings change.
+    /// Switched off until somebody wants the settings read anew.
     pub off: bool,
 }
 
-/// A target and its thread.
+/// A target and its thread. The thread ends with it, after the post that is under way.
 #[derive(Debug)]
 pub struct Target {
     orders: Sender<Order>,
     status: Arc<Mutex<Status>>,
-    url: Option<Secret>,
+    url: Secret,
 }
 
 impl Target {
-    /// Starts the thread of target `number` (its place in the settings, from 1).
+    /// Starts the thread of the target with this URL; `number`: its place in the settings, from 1.
     ///
     /// # Errors
     /// When the system has no thread left.
@@ -95,10 +98,13 @@ impl Target {
         global: Arc<GlobalPause>,
     ) -> std::io::Result<Self> {
         let (sender, orders) = bounded(64);
-        let status = Arc::new(Mutex::new(Status::default()));
-        let mut courier = Courier {
+        let status = Arc::new(Mutex::new(Status {
             number,
-            url: Some(url.clone()),
+            ..Status::default()
+        }));
+        let mut courier = Courier {
+            key: target_key(&url),
+            url: url.clone(),
             outbox,
             console,
             orders,
@@ -111,12 +117,12 @@ impl Target {
             complained: false,
         };
         std::thread::Builder::new()
-            .name(format!("gametimes-{number}"))
+            .name(format!("gametimes-{}", courier.key))
             .spawn(move || courier.run())?;
         Ok(Self {
             orders: sender,
             status,
-            url: Some(url),
+            url,
         })
     }
 
@@ -130,19 +136,21 @@ impl Target {
         let _ = self.orders.try_send(Order::Test(Box::new(message)));
     }
 
-    /// The settings were read anew.
-    pub fn set_url(&mut self, url: Option<&Secret>) {
-        if self.url.as_ref() != url {
-            self.url = url.cloned();
-            let _ = self
-                .orders
-                .send_timeout(Order::Settings(url.cloned()), Duration::from_secs(1));
-        }
+    /// Whether it posts to this URL.
+    pub fn is_for(&self, url: &Secret) -> bool {
+        self.url == *url
     }
 
-    /// Whether it has a URL.
-    pub fn is_configured(&self) -> bool {
-        self.url.is_some()
+    /// Its place in the settings has changed.
+    pub fn set_number(&self, number: usize) {
+        self.status.lock().number = number;
+    }
+
+    /// Asks it again if it was switched off.
+    pub fn switch_on(&self) {
+        let _ = self
+            .orders
+            .send_timeout(Order::SwitchOn, Duration::from_secs(1));
     }
 
     /// For the console.
@@ -152,8 +160,8 @@ impl Target {
 }
 
 struct Courier {
-    number: usize,
-    url: Option<Secret>,
+    key: String,
+    url: Secret,
     outbox: Outbox,
     console: Console,
     orders: Receiver<Order>,
@@ -186,14 +194,14 @@ impl Courier {
             self.fail();
             self.say(&format!(
                 "internal error while sending to webhook {}; the message waits and is tried again, please report this",
-                self.number
+                self.number()
             ));
         }
     }
 
     /// How long to wait for orders before the next message may go out.
     fn next_pause(&self) -> Duration {
-        if self.off || self.url.is_none() || self.outbox.waiting(self.number).is_empty() {
+        if self.off || self.outbox.waiting(&self.key).is_empty() {
             return IDLE;
         }
         self.pause_before_post()
@@ -215,11 +223,8 @@ impl Courier {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Look => {}
-            Order::Settings(url) => {
-                self.url = url;
+            Order::SwitchOn => {
                 self.off = false;
-                self.failures = 0;
-                self.not_before = Instant::now();
                 self.status.lock().off = false;
             }
             Order::Test(message) => self.send_test(&message),
@@ -227,9 +232,8 @@ impl Courier {
     }
 
     fn send_test(&mut self, test: &gametimes_format::Message) {
-        let Some(url) = self.url.clone() else { return };
         std::thread::sleep(self.pause_before_post().min(Duration::from_secs(10)));
-        let answer = self.post(&url, test, None);
+        let answer = self.post(test, None);
         let outcome = match &answer {
             Answer::Taken(_) => "the test message was taken".to_owned(),
             Answer::Wait { pause, .. } => {
@@ -243,27 +247,35 @@ impl Courier {
             Answer::Gone(why) => format!("this webhook does not work: {why}"),
         };
         self.console
-            .line(&format!("test: webhook {}: {outcome}", self.number));
+            .line(&format!("test: webhook {}: {outcome}", self.number()));
         self.obey_limits(&answer);
     }
 
     fn send_next(&mut self) {
         fault::point("send");
-        let Some(url) = self.url.clone() else { return };
         if self.off {
             return;
         }
-        let Some(name) = self.outbox.waiting(self.number).into_iter().next() else {
+        let Some(name) = self.outbox.waiting(&self.key).into_iter().next() else {
             return;
         };
         let entry = match self.outbox.read(&name) {
             Ok(entry) => entry,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return,
-            Err(e) => {
+            Err(e) if e.kind() == ErrorKind::NotFound => return,
+            Err(e) if e.kind() == ErrorKind::InvalidData => {
                 self.say(&format!(
                     "{name} in the outbox cannot be read ({e}); it goes to dropped/"
                 ));
-                let _ = self.outbox.discard(&name);
+                if self.outbox.discard(&name).is_err() {
+                    self.fail();
+                }
+                return;
+            }
+            Err(e) => {
+                self.fail();
+                self.complain(&format!(
+                    "{name} in the outbox cannot be read ({e}); it is tried again"
+                ));
                 return;
             }
         };
@@ -271,15 +283,15 @@ impl Courier {
             name: &entry.file_name,
             text: &entry.file,
         };
-        let mut answer = self.post(&url, &entry.message, Some(attachment));
+        let mut answer = self.post(&entry.message, Some(attachment));
         if let Answer::Refused { why, too_large } = &answer {
             self.say(&format!(
                 "webhook {} refused {name}: {why}; trying once more with less",
-                self.number
+                self.number()
             ));
             std::thread::sleep(self.pause_before_post());
             let attachment = (!too_large).then_some(attachment);
-            answer = self.post(&url, &message::trimmed(&entry.message), attachment);
+            answer = self.post(&message::trimmed(&entry.message), attachment);
         }
         self.obey_limits(&answer);
         match answer {
@@ -300,12 +312,10 @@ impl Courier {
             Answer::Wait { .. } => {}
             Answer::Later(why) => {
                 self.fail();
-                if !std::mem::replace(&mut self.complained, true) {
-                    self.say(&format!(
-                        "webhook {} does not answer as it should: {why}; the message waits and is tried again",
-                        self.number
-                    ));
-                }
+                self.complain(&format!(
+                    "webhook {} does not answer as it should: {why}; the message waits and is tried again",
+                    self.number()
+                ));
             }
             Answer::Refused { why, .. } => match self.outbox.reject(&name, &why) {
                 Ok(()) => self.say(&format!(
@@ -321,10 +331,10 @@ impl Courier {
             Answer::Gone(why) => {
                 self.off = true;
                 self.status.lock().off = true;
-                let waiting = self.outbox.waiting(self.number).len();
+                let waiting = self.outbox.waiting(&self.key).len();
                 self.say(&format!(
                     "webhook {} is switched off until the settings change: {why}; messages that wait: {waiting}",
-                    self.number
+                    self.number()
                 ));
             }
         }
@@ -332,7 +342,6 @@ impl Courier {
 
     fn post(
         &mut self,
-        url: &Secret,
         message: &gametimes_format::Message,
         attachment: Option<Attachment<'_>>,
     ) -> Answer {
@@ -340,7 +349,7 @@ impl Courier {
             self.sent.pop_front();
         }
         self.sent.push_back(Instant::now());
-        let answer = client::post(url, message, attachment);
+        let answer = client::post(&self.url, message, attachment);
         self.status.lock().last = match &answer {
             Answer::Taken(_) => "sent".to_owned(),
             Answer::Wait { pause, .. } => format!("429, waits {} sec", pause.as_secs()),
@@ -373,6 +382,17 @@ impl Courier {
         let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut random);
         let jitter = f64::from(u16::from_ne_bytes(random)) / f64::from(u16::MAX);
         self.not_before = Instant::now() + pause.mul_f64(0.5 + jitter / 2.0);
+    }
+
+    /// Says that something does not work: once, until it does.
+    fn complain(&mut self, text: &str) {
+        if !std::mem::replace(&mut self.complained, true) {
+            self.say(text);
+        }
+    }
+
+    fn number(&self) -> usize {
+        self.status.lock().number
     }
 
     fn say(&self, text: &str) {

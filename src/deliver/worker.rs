@@ -28,8 +28,10 @@ const ORDERS_RESERVED: usize = 256;
 pub enum Order {
     /// Something happened in the game.
     Event(Event),
-    /// The settings as they are now.
+    /// The settings as they are when a map begins.
     Configure(Box<Config>),
+    /// The settings as somebody wants them read in mid-map.
+    Reload(Box<Config>),
 }
 
 /// What somebody wants on the console. Asked for again before it was given, it is given once: no rcon can fill the queue

@@ -60,11 +60,10 @@ impl<E: Engine> Module<E> {
             self.say(&line);
         }
         let config = self.config(&settings, &self.level());
-        self.order(Order::Configure(config));
+        self.order(Order::Reload(config));
         self.say(&format!(
-            "settings read: webhooks {}, folder {}; gametimes_enabled counts from the next map",
-            settings.webhooks.len(),
-            settings.folder.display()
+            "settings read: webhooks {}; gametimes_enabled and gametimes_dir count from the next map",
+            settings.webhooks.len()
         ));
     }
 

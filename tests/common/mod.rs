@@ -174,6 +174,15 @@ impl Match {
     }
 }
 
+/// Waits until something is so.
+pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !is_so() {
+        assert!(std::time::Instant::now() < until, "{what} never came");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
 /// Names of the messages in one state of a server's outbox.
 pub fn outbox(home: &Path, state: &str) -> Vec<String> {
     let instance = home.join("legacy/gametimes/outbox/127.0.0.1_27960");

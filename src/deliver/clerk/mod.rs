@@ -14,8 +14,9 @@ use rounds::Unwritten;
 use uuid::Uuid;
 
 use super::console::Console;
-use super::desk::Desk;
+use super::desk::{Desk, left_in};
 use super::journal::Head;
+use super::outbox::target_key;
 use super::target::{GlobalPause, Target};
 use super::worker::{Config, Order, Shared, Wish};
 use crate::engine::clock;
@@ -113,7 +114,8 @@ impl Clerk {
     fn carry_out(&mut self, order: Order) {
         match order {
             Order::Event(event) => self.event(&event),
-            Order::Configure(config) => self.configure(*config),
+            Order::Configure(config) => self.configure(*config, false),
+            Order::Reload(config) => self.configure(*config, true),
         }
     }
 
@@ -185,22 +187,36 @@ impl Clerk {
         }
     }
 
-    fn configure(&mut self, config: Config) {
+    /// In mid-map the folder stays what it is, so that the round stays in one piece.
+    fn configure(&mut self, mut config: Config, reload: bool) {
+        if reload && let Some(old) = &self.config {
+            config.folder.clone_from(&old.folder);
+            config.instance.clone_from(&old.instance);
+        }
         let moved = self
             .config
             .as_ref()
-            .is_none_or(|old| old.folder != config.folder || old.instance != config.instance);
-        self.config = Some(config);
+            .is_some_and(|old| old.folder != config.folder || old.instance != config.instance);
         if moved {
-            self.desk = None;
+            self.report(); // a map that was never shut down
             self.targets.clear();
+            if let Some(mut desk) = self.desk.take() {
+                desk.journal.remove(); // a round that is still unwritten will be written to the new folder
+                let own = desk.own().to_owned();
+                drop(desk);
+                left_in(&own).into_iter().for_each(|line| self.say(&line));
+            }
         }
+        self.config = Some(config);
         if let Err(why) = self.open_desk() {
             self.say(&format!(
                 "the folder cannot be used: {why}; rounds are kept in memory and tried again"
             ));
         }
         self.set_targets();
+        if reload {
+            self.targets.iter().for_each(Target::switch_on);
+        }
     }
 
     /// Opens the folders if they are not, and takes up what an earlier process left.
@@ -212,58 +228,57 @@ impl Clerk {
             return Ok(());
         }
         let folder = config.folder.clone();
-        let desk = Desk::open(&folder, &config.instance)
+        let mut desk = Desk::open(&folder, &config.instance)
             .map_err(|e| format!("{}: {e}", folder.display()))?;
         let recovered = desk.journal.recover();
+        let left_behind = desk.left_behind();
         self.desk = Some(desk);
         self.set_targets();
+        left_behind.iter().for_each(|line| self.say(line));
         if let Some(recovered) = recovered {
             self.finish_recovered(recovered);
         }
         Ok(())
     }
 
-    /// One target for each webhook; those that are no more are told so.
+    /// One target for each webhook; one that is no more ends.
     fn set_targets(&mut self) {
         let (Some(desk), Some(config)) = (&self.desk, &self.config) else {
             return;
         };
-        for (n, target) in self.targets.iter_mut().enumerate() {
-            target.set_url(config.webhooks.get(n));
+        let keys: Vec<String> = config.webhooks.iter().map(target_key).collect();
+        match desk.outbox.set_targets(&keys) {
+            Ok(0) => {}
+            Ok(dropped) => self.console.line(&format!(
+                "{dropped} messages waited for a webhook that is not set any more: they went to dropped/"
+            )),
+            Err(e) => self.console.line(&format!(
+                "what waits for webhooks that are not set any more cannot be moved ({e}); it is tried again"
+            )),
         }
-        for (n, url) in config.webhooks.iter().enumerate().skip(self.targets.len()) {
-            let started = Target::start(
-                n + 1,
-                url.clone(),
-                desk.outbox.clone(),
-                self.console.clone(),
-                Arc::clone(&self.global_pause),
-            );
-            match started {
-                Ok(target) => self.targets.push(target),
+        let mut before = std::mem::take(&mut self.targets);
+        for (number, url) in (1..).zip(&config.webhooks) {
+            let target = match before.iter().position(|target| target.is_for(url)) {
+                Some(at) => Ok(before.swap_remove(at)),
+                None => Target::start(
+                    number,
+                    url.clone(),
+                    desk.outbox.clone(),
+                    self.console.clone(),
+                    Arc::clone(&self.global_pause),
+                ),
+            };
+            match target {
+                Ok(target) => {
+                    target.set_number(number);
+                    target.look();
+                    self.targets.push(target);
+                }
                 Err(e) => self
                     .console
-                    .line(&format!("no thread for webhook {}: {e}", n + 1)),
+                    .line(&format!("no thread for webhook {number}: {e}")),
             }
         }
-        let lost: Vec<String> = desk
-            .outbox
-            .all()
-            .into_iter()
-            .filter(|name| {
-                super::outbox::target_of(name).is_some_and(|t| t > config.webhooks.len())
-            })
-            .collect();
-        if !lost.is_empty() && !config.webhooks.is_empty() {
-            for name in &lost {
-                let _ = desk.outbox.discard(name);
-            }
-            self.console.line(&format!(
-                "{} messages waited for a webhook that is not set any more: they went to dropped/",
-                lost.len()
-            ));
-        }
-        self.targets.iter().for_each(Target::look);
     }
 
     fn tick(&mut self) {
@@ -311,15 +326,19 @@ impl Clerk {
                 });
             }
         }
-        if let Err(e) = desk.journal.flush(sync) {
-            self.say(&format!(
-                "the journal cannot be written ({e}); a crash would lose the running round"
-            ));
-        }
+        flush_journal(desk, &self.console, sync);
     }
 
     fn say(&self, text: &str) {
         self.console.line(text);
+    }
+}
+
+fn flush_journal(desk: &mut Desk, console: &Console, sync: bool) {
+    if let Err(e) = desk.journal.flush(sync) {
+        console.line(&format!(
+            "the journal cannot be written ({e}); a crash would lose the running round"
+        ));
     }
 }
 

@@ -38,21 +38,19 @@ impl Clerk {
                 self.unwritten.len()
             ));
         }
-        for (n, target) in (1..).zip(&self.targets).filter(|(_, t)| t.is_configured()) {
-            let status = target.status();
+        for status in self.targets.iter().map(Target::status) {
             let off = if status.off { ", switched off" } else { "" };
             let last = if status.last.is_empty() {
                 "nothing sent yet"
             } else {
                 &status.last
             };
-            self.say(&format!("webhook {n}: {last}{off}"));
+            self.say(&format!("webhook {}: {last}{off}", status.number));
         }
     }
 
     pub(super) fn test(&self) {
-        let configured: Vec<&Target> = self.targets.iter().filter(|t| t.is_configured()).collect();
-        if configured.is_empty() {
+        if self.targets.is_empty() {
             self.say(
                 "test: no webhook is set; see gametimes_webhook_url and gametimes_webhook_file",
             );
@@ -62,7 +60,7 @@ impl Clerk {
             .config
             .as_ref()
             .map_or("", |c| c.server_hostname.as_str());
-        for target in configured {
+        for target in &self.targets {
             target.test(message::test_message(hostname));
         }
     }

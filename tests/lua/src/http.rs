@@ -50,6 +50,8 @@ pub struct Reply {
     pub status: u16,
     /// More headers, each ending in CRLF.
     pub headers: &'static str,
+    /// The body.
+    pub body: &'static str,
     /// How long to wait before.
     pub delay: Duration,
 }
@@ -60,6 +62,7 @@ impl Reply {
         Self {
             status,
             headers: "",
+            body: "",
             delay: Duration::ZERO,
         }
     }
@@ -141,9 +144,15 @@ fn serve(mut stream: TcpStream, all: &Mutex<Vec<Request>>, script: &Script) {
     let reply = script(n, &request);
     thread::sleep(reply.delay);
     if reply.status != 0 {
-        let (status, headers) = (reply.status, reply.headers);
+        let Reply {
+            status,
+            headers,
+            body,
+            ..
+        } = reply;
+        let length = body.len();
         let answer = format!(
-            "HTTP/1.1 {status} X\r\n{headers}Content-Length: 0\r\nConnection: close\r\n\r\n"
+            "HTTP/1.1 {status} X\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         );
         let _ = stream.write_all(answer.as_bytes());
     }

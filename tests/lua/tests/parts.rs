@@ -217,17 +217,26 @@ fn info_strings_and_numbers_are_read_as_the_game_reads_them() {
     }
 }
 
+/// The same ones as in the tests of the module, which has the same rules.
 #[test]
 fn urls() {
     let (server, _home) = parts();
     for (url, is_one) in [
         ("https://discord.com/api/webhooks/1/a-b_c", true),
+        ("https://discord.com/api/webhooks/1/a?thread_id=2", true),
         ("http://127.0.0.1:8080/x", true),
         ("https://[::1]:8080/x", true),
+        ("HTTPS://discord.com/x", true),
         ("discord.com/api", false),
         ("https://", false),
-        ("https://a b", false),
+        ("https:///x", false),
+        ("https://discord.com", false),
+        ("https://discord.com/", false),
+        ("https://discord.com?x", false),
+        ("https://a b/x", false),
         ("https://x/\\\"", false),
+        ("https://x/<y>", false),
+        ("https://x/\u{a0}", false),
         ("file:///etc/passwd", false),
     ] {
         assert_eq!(

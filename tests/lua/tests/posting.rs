@@ -54,7 +54,7 @@ fn a_round_is_posted_with_its_file_and_leaves_nothing_behind() {
     let http = Http::start(|_, _| Reply::status(204));
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path(), &http.url("secret-token"));
-    server.set("gametimes_hmac_key", "key");
+    server.set("gametimes_hmac_key", " key\t");
     play_round(&mut server, 0);
     let request = &http.wait(1)[0];
     assert_eq!(request.path, "/api/webhooks/1/secret-token");
@@ -163,16 +163,21 @@ fn a_message_waits_until_it_is_taken_and_then_goes_once() {
     let http = Http::start(|n, _| match n {
         0 => Reply::status(500),
         1 => Reply::status(0),
-        2 => Reply {
+        2 => Reply::status(403),
+        3 => Reply {
+            body: r#"{"message":"no route to /api/webhooks/1/secret-token","code":100150}"#,
+            ..Reply::status(404)
+        },
+        4 => Reply {
             headers: "Retry-After: 1\r\n",
             ..Reply::status(429)
         },
         _ => Reply::status(200),
     });
     let home = tempfile::tempdir().unwrap();
-    let mut server = server(home.path(), &http.url("t"));
+    let mut server = server(home.path(), &http.url("secret-token"));
     play_round(&mut server, 0);
-    for n in 1..=2 {
+    for n in 1..=4 {
         http.wait(n);
         wait_for("the next try", || {
             forget_waits(&server);
@@ -180,8 +185,17 @@ fn a_message_waits_until_it_is_taken_and_then_goes_once() {
         });
     }
     // 429: what the server says, and no forgetting needed.
-    http.wait(4);
+    http.wait(6);
     wait_for("an idle outbox", || is_idle(&server));
+    // What somebody in between says of the URL is in no file and no line.
+    for entry in fs::read_dir(outbox(&server)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() && path.extension().is_none_or(|e| e != "url") {
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(!text.contains("secret-token"), "{}", path.display());
+        }
+    }
+    assert!(!server.log().contains("secret-token"));
     let events: Vec<_> = http
         .requests()
         .iter()
@@ -192,13 +206,16 @@ fn a_message_waits_until_it_is_taken_and_then_goes_once() {
         })
         .collect();
     assert!(events.iter().all(|e| *e == events[0]), "{events:?}");
-    assert_eq!(events.len(), 4);
+    assert_eq!(events.len(), 6);
 }
 
 #[test]
 fn each_target_has_its_own_fate() {
     let http = Http::start(|_, request| match request.path.rsplit('/').next() {
-        Some("gone") => Reply::status(404),
+        Some("gone") => Reply {
+            body: r#"{"message": "Unknown Webhook", "code": 10015}"#,
+            ..Reply::status(404)
+        },
         Some("picky") => Reply::status(400),
         Some("slow") => Reply {
             delay: Duration::from_secs(3),
@@ -236,7 +253,7 @@ fn each_target_has_its_own_fate() {
     });
     let log = server.log();
     for words in [
-        "is switched off until the server is started anew: HTTP 404",
+        "is switched off until the server is started anew: HTTP 404/10015",
         "message refused for good",
         "(HTTP 204)",
         "others can read",

@@ -711,6 +711,28 @@ fn wrong_settings_are_named_once_and_the_default_is_used() {
 }
 
 #[test]
+fn settings_are_read_as_the_module_reads_them() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set("gametimes_min_seconds", "30.0");
+    server.set("gametimes_keep_days", "0x1e");
+    server.set("gametimes_debug", " 1 ");
+    server.set("gametimes_webhook_url", " none ");
+    play_round(&mut server, 0);
+    let log = server.log();
+    for refused in [
+        "gametimes_min_seconds: \"30.0\"",
+        "gametimes_keep_days: \"0x1e\"",
+    ] {
+        assert!(log.contains(refused), "{refused}\n{log}");
+    }
+    for words in ["gametimes_debug: ", "gametimes_webhook_url: "] {
+        assert!(!log.contains(words), "{words}\n{log}");
+    }
+    assert!(log.contains("webhooks 0"), "{log}");
+}
+
+#[test]
 fn the_folder_can_be_anywhere_and_have_any_name() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
