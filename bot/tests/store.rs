@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use gametimes_bot::files::ingest::ingest;
 use gametimes_bot::store::read::RoundFilter;
+use gametimes_bot::store::value::Row;
 use gametimes_bot::store::{Arrival, Content, Mark, Store};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
@@ -227,6 +228,133 @@ async fn two_servers_in_the_same_second(url: &str) {
     assert_eq!(found[1].0, "2026-11-20-125043.2");
 }
 
+/// A stats file of a server, in which each player has given this much damage so far.
+fn stats_of(host: &str, time: &str, round: u8, guids: &[&str], damage: i64) -> Arrival {
+    let mut text = format!("{host}\\supply\\config\\{round}\\1\\2\\20:00\\10:00\\600000\n");
+    for guid in guids {
+        let fields = "\t0".repeat(37);
+        text.push_str(&format!("{guid}\\player\\0\\1\\0 \t{damage}{fields}\n"));
+    }
+    let name = format!("2026-11-20-{time}-supply-round-{round}.txt");
+    Arrival::from_file("ssh", &name, "", text.into_bytes())
+}
+
+/// By the time in the name of the stats file: the first player's damage and flags, and the round's flags.
+async fn damage_in(store: &Store) -> Vec<(String, i64, String, String)> {
+    let sql = "SELECT r.match_id, MIN(p.damage_given), MIN(p.gametimes_flags), r.gametimes_flags FROM rounds r \
+               JOIN player_comprehensive_stats p ON p.round_id = r.id GROUP BY r.id, r.match_id, r.gametimes_flags \
+               ORDER BY r.match_id";
+    let rows = store.database.rows(sql, &[]).await.unwrap();
+    let time = |row: &Row| row.string(0)[11..].to_owned();
+    rows.iter()
+        .map(|row| (time(row), row.int(1).unwrap(), row.string(2), row.string(3)))
+        .collect()
+}
+
+const ORPHAN: &str = "orphan: round 1 of this round 2 is missing";
+
+fn expected(rows: &[(&str, i64, &str, &str)]) -> Vec<(String, i64, String, String)> {
+    rows.iter()
+        .map(|(time, damage, of_player, of_round)| {
+            (
+                (*time).into(),
+                *damage,
+                (*of_player).into(),
+                (*of_round).into(),
+            )
+        })
+        .collect()
+}
+
+/// Two servers play the same map at the same time, with players who change between them. No setting tells the servers.
+async fn a_round_2_counts_on_from_its_own_servers_round_1(url: &str) {
+    let store = &open(url).await;
+    let arrivals = [
+        stats_of("Alpha", "194000", 1, &["A0000001", "A0000002"], 100),
+        stats_of("Beta", "195000", 1, &["A0000002", "B0000001"], 70),
+        stats_of("Alpha", "195500", 2, &["A0000001", "A0000002"], 150),
+    ];
+    store.apply(&arrivals).await.unwrap();
+    let found = damage_in(store).await;
+    let right = [
+        ("194000", 100, "", ""),
+        ("195000", 70, "", ""),
+        ("195500", 50, "", ""),
+    ];
+    assert_eq!(found, expected(&right));
+}
+
+/// The servers have even the same name: who played tells them apart, and without a player in common nothing is subtracted.
+async fn a_round_2_of_other_players_is_an_orphan(url: &str) {
+    let store = &open(url).await;
+    let arrivals = [
+        stats_of("ETLHost", "195000", 1, &["B0000001"], 70),
+        stats_of("ETLHost", "195500", 2, &["A0000001"], 150),
+    ];
+    store.apply(&arrivals).await.unwrap();
+    let right = [
+        ("195000", 70, "", ""),
+        ("195500", 150, "cumulative", ORPHAN),
+    ];
+    assert_eq!(damage_in(store).await, expected(&right));
+    store
+        .apply(&[stats_of("ETLHost", "194000", 1, &["A0000001"], 100)])
+        .await
+        .unwrap();
+    let right = [
+        ("194000", 100, "", ""),
+        ("195000", 70, "", ""),
+        ("195500", 50, "", ""),
+    ];
+    assert_eq!(damage_in(store).await, expected(&right));
+}
+
+/// A map is played twice, and the stats file of the second round 1 is missing: the first one is not it.
+async fn a_map_played_twice_does_not_count_on_from_the_first_time(url: &str) {
+    let store = &open(url).await;
+    let arrivals = [
+        stats_of("Alpha", "200000", 1, &["A0000001"], 100),
+        stats_of("Alpha", "201000", 2, &["A0000001"], 150),
+        stats_of("Alpha", "203000", 2, &["A0000001"], 300),
+    ];
+    store.apply(&arrivals).await.unwrap();
+    let right = [
+        ("200000", 100, "", ""),
+        ("201000", 50, "", ""),
+        ("203000", 300, "cumulative", ORPHAN),
+    ];
+    assert_eq!(damage_in(store).await, expected(&right));
+}
+
+/// Two servers write files of one name: they are two rounds, not two versions of one.
+async fn files_of_one_name_from_two_servers_are_two_rounds(url: &str) {
+    let store = &open(url).await;
+    let arrivals = [
+        stats_of("Alpha", "194000", 1, &["A0000001"], 100),
+        stats_of("Beta", "194000", 1, &["B0000001", "B0000002"], 70),
+    ];
+    store.apply(&arrivals).await.unwrap();
+    let mut damage: Vec<i64> = damage_in(store).await.into_iter().map(|d| d.1).collect();
+    damage.sort_unstable();
+    assert_eq!(damage, [70, 100]);
+}
+
+/// Hosts with ET:Legacy's default net_ip have one address: their rounds that end in the same second stay two.
+async fn two_servers_of_one_address_in_the_same_second(url: &str) {
+    let store = &open(url).await;
+    let (name, bytes) = native_files("surrender").remove(0);
+    let mut other: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    other["meta"]["server_hostname"] = "Beta".into();
+    other["meta"]["event_id"] = "01890a5d-ac96-774b-bcce-b302099a8057".into();
+    other["meta"]["stats_file"] = serde_json::Value::Null;
+    let arrivals = [
+        Arrival::from_file("folder", &name, "", bytes),
+        Arrival::from_file("folder", &name, "", serde_json::to_vec(&other).unwrap()),
+    ];
+    store.apply(&arrivals).await.unwrap();
+    assert_eq!(rounds(store).await.len(), 2);
+}
+
 /// A stats file between two reports of unknown servers stays unlinked, shows why, and links when one of them turns out to
 /// belong to another file.
 async fn a_tie_stays_unlinked(url: &str) {
@@ -353,6 +481,11 @@ on_both_databases!(
     marks_only_grow,
     refused_things_are_kept_and_counted,
     two_servers_in_the_same_second,
+    two_servers_of_one_address_in_the_same_second,
+    a_round_2_counts_on_from_its_own_servers_round_1,
+    a_round_2_of_other_players_is_an_orphan,
+    a_map_played_twice_does_not_count_on_from_the_first_time,
+    files_of_one_name_from_two_servers_are_two_rounds,
     a_tie_stays_unlinked,
     an_unreadable_fact_stops_nobody,
     what_the_database_refuses_stops_nobody,
