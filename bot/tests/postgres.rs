@@ -4,10 +4,10 @@ mod support;
 
 use gametimes_bot::store::migrate::{migrate, pending};
 use gametimes_bot::store::read::RoundFilter;
-use gametimes_bot::store::{Arrival, Store};
+use gametimes_bot::store::{Arrival, Content, Store};
 use jiff::tz::TimeZone;
 use support::postgres::Cluster;
-use support::{dump, native_files, sample_files, sqlite};
+use support::{dump, native_files, sample, sample_files, sqlite};
 
 /// The tables as another bot made them, with a round of its own: a stats file it imported, and a message it linked.
 const OLD: &str = "
@@ -40,6 +40,11 @@ INSERT INTO lua_spawn_stats (match_id, round_number, round_id, player_guid, dead
 SELECT setval('rounds_id_seq', 100), setval('lua_round_teams_id_seq', 100);
 ";
 
+fn database_of(url: &str) -> String {
+    let (_, name) = url.rsplit_once('/').unwrap();
+    name.split('?').next().unwrap().to_owned()
+}
+
 fn surrender() -> Vec<Arrival> {
     let (name, bytes) = native_files("surrender").remove(0);
     vec![Arrival::from_file("discord", &name, "", bytes)]
@@ -49,20 +54,14 @@ fn surrender() -> Vec<Arrival> {
 async fn an_old_database_is_taken_over_with_its_rows() {
     let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
     old_rows_are_adopted(&cluster).await;
+    what_another_bot_has_more_stays(&cluster).await;
     tables_of_another_role_are_used_as_they_are(&cluster).await;
     two_bots_store_each_round_once(&cluster).await;
 }
 
 async fn old_rows_are_adopted(cluster: &Cluster) {
     let url = cluster.database();
-    let name = url
-        .rsplit('/')
-        .next()
-        .unwrap()
-        .split('?')
-        .next()
-        .unwrap()
-        .to_owned();
+    let name = database_of(&url);
     cluster.psql("postgres", "CREATE ROLE website_readonly");
     cluster.psql(&name, OLD);
     let store = Store::open(&url, TimeZone::UTC).await.unwrap();
@@ -121,16 +120,50 @@ async fn old_rows_are_adopted(cluster: &Cluster) {
     );
 }
 
+/// Only a message comes, which tells nothing of the players; then a copy of the stats file that lacks one of them.
+async fn what_another_bot_has_more_stays(cluster: &Cluster) {
+    let url = cluster.database();
+    let name = database_of(&url);
+    cluster.psql(&name, OLD);
+    cluster.psql(
+        &name,
+        "INSERT INTO player_comprehensive_stats (round_id, round_date, map_name, round_number, player_guid, player_name)
+         VALUES (7, '2026-11-20', 'room1', 1, 'F0000009', 'left early'), (7, '2026-11-20', 'room1', 1, 'a0000002', 'Player02');
+         INSERT INTO lua_round_teams (id, match_id, round_number) VALUES (5, '2026-11-20-125046', 1)",
+    );
+    let store = Store::open(&url, TimeZone::UTC).await.unwrap();
+    let message = serde_json::from_slice(&sample("messages/room1-R1-1795179043.json")).unwrap();
+    let report = gametimes_bot::report::Report::from_message(&message).unwrap();
+    let message = Arrival {
+        source: "discord",
+        origin: "message".into(),
+        server: String::new(),
+        content: Content::Report(Box::new(report)),
+        marks: Vec::new(),
+    };
+    store.apply(&[message]).await.unwrap();
+    let row = |sql: &str| cluster.psql(&name, sql).trim().to_owned();
+    let spawns = "SELECT count(*), sum(dead_seconds) FROM lua_spawn_stats WHERE round_id = 7";
+    assert_eq!(row(spawns), "1|34");
+    // Two rows of the other bot tell of the round: one is completed, the other one left.
+    let teams = "SELECT string_agg(id || ' ' || coalesce(round_id, 0), ', ' ORDER BY id) FROM lua_round_teams";
+    assert_eq!(row(teams), "3 0, 4 0, 5 7");
+    let file = "2026-11-20-125046-room1-round-1.txt";
+    let bytes = sample(&format!("gamestats/{file}"));
+    store
+        .apply(&[Arrival::from_file("ssh", file, "", bytes)])
+        .await
+        .unwrap();
+    assert_eq!(row(spawns), "1|34");
+    assert_eq!(
+        row("SELECT count(*), count(DISTINCT upper(player_guid)) FROM player_comprehensive_stats"),
+        "13|13"
+    );
+}
+
 async fn tables_of_another_role_are_used_as_they_are(cluster: &Cluster) {
     let url = cluster.database();
-    let name = url
-        .rsplit('/')
-        .next()
-        .unwrap()
-        .split('?')
-        .next()
-        .unwrap()
-        .to_owned();
+    let name = database_of(&url);
     cluster.psql(&name, OLD);
     cluster.psql(
         &name,

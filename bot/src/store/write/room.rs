@@ -45,7 +45,7 @@ impl Writer<'_, '_> {
                 let values = args![moving.as_str(), group.match_id.as_str(), group.round_number];
                 self.transaction.execute(sql, values).await?;
             }
-            if self.has("lua_spawn_stats") {
+            if self.has("lua_spawn_stats") && !work.rows.spawns.is_empty() {
                 let sql = "DELETE FROM lua_spawn_stats WHERE match_id = $1 AND round_number = $2";
                 self.transaction
                     .execute(sql, args![group.match_id.as_str(), group.round_number])
