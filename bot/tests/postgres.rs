@@ -50,11 +50,25 @@ fn surrender() -> Vec<Arrival> {
     vec![Arrival::from_file("discord", &name, "", bytes)]
 }
 
+/// The old scripts' message of the same round.
+fn message() -> Arrival {
+    let message = serde_json::from_slice(&sample("messages/room1-R1-1795179043.json")).unwrap();
+    let report = gametimes_bot::report::Report::from_message(&message).unwrap();
+    Arrival {
+        source: "discord",
+        origin: "message".into(),
+        server: String::new(),
+        content: Content::Report(Box::new(report)),
+        marks: Vec::new(),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_database_is_taken_over_with_its_rows() {
     let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
     old_rows_are_adopted(&cluster).await;
     what_another_bot_has_more_stays(&cluster).await;
+    what_was_posted_of_a_round_goes_with_it_to_another_id(&cluster).await;
     tables_of_another_role_are_used_as_they_are(&cluster).await;
     two_bots_store_each_round_once(&cluster).await;
 }
@@ -132,16 +146,7 @@ async fn what_another_bot_has_more_stays(cluster: &Cluster) {
          INSERT INTO lua_round_teams (id, match_id, round_number) VALUES (5, '2026-11-20-125046', 1)",
     );
     let store = Store::open(&url, TimeZone::UTC).await.unwrap();
-    let message = serde_json::from_slice(&sample("messages/room1-R1-1795179043.json")).unwrap();
-    let report = gametimes_bot::report::Report::from_message(&message).unwrap();
-    let message = Arrival {
-        source: "discord",
-        origin: "message".into(),
-        server: String::new(),
-        content: Content::Report(Box::new(report)),
-        marks: Vec::new(),
-    };
-    store.apply(&[message]).await.unwrap();
+    store.apply(&[message()]).await.unwrap();
     let row = |sql: &str| cluster.psql(&name, sql).trim().to_owned();
     let spawns = "SELECT count(*), sum(dead_seconds) FROM lua_spawn_stats WHERE round_id = 7";
     assert_eq!(row(spawns), "1|34");
@@ -159,6 +164,29 @@ async fn what_another_bot_has_more_stays(cluster: &Cluster) {
         row("SELECT count(*), count(DISTINCT upper(player_guid)) FROM player_comprehensive_stats"),
         "13|13"
     );
+}
+
+/// The round is posted; then the other bot imports the stats file, under an id of its own.
+async fn what_was_posted_of_a_round_goes_with_it_to_another_id(cluster: &Cluster) {
+    let url = cluster.database();
+    let name = database_of(&url);
+    let store = Store::open(&url, TimeZone::UTC).await.unwrap();
+    let applied = store.apply(&surrender()).await.unwrap();
+    let posted = applied.rounds[0];
+    cluster.psql(
+        &name,
+        &format!(
+            "INSERT INTO gametimes_summaries VALUES ({posted}, 'posted', 1, 2, '', '', 0, 0);
+             INSERT INTO rounds (id, match_id, round_number, map_name) VALUES (700, '2026-11-20-125046', 1, 'room1')"
+        ),
+    );
+    store.apply(&[message()]).await.unwrap();
+    let rows = cluster.psql(
+        &name,
+        "SELECT round_id, message_id FROM gametimes_summaries",
+    );
+    assert_eq!(rows.trim(), "700|2");
+    assert_eq!(cluster.psql(&name, "SELECT id FROM rounds").trim(), "700");
 }
 
 async fn tables_of_another_role_are_used_as_they_are(cluster: &Cluster) {
