@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use gametimes_bot::files::ingest::ingest;
 use gametimes_bot::store::read::RoundFilter;
-use gametimes_bot::store::value::Row;
+use gametimes_bot::store::value::{Row, Value};
 use gametimes_bot::store::{Arrival, Content, Mark, Store};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
@@ -392,7 +392,7 @@ async fn an_unreadable_fact_stops_nobody(url: &str) {
     store.apply(&everything()[..1]).await.unwrap();
     let mut transaction = store.database.begin().await.unwrap();
     let sql = "UPDATE gametimes_facts SET body = $1 WHERE kind = 'stats'";
-    let garbage = gametimes_bot::store::value::Value::from(b"no stats file".to_vec());
+    let garbage = Value::from(b"no stats file".to_vec());
     assert_eq!(transaction.execute(sql, &[garbage]).await.unwrap(), 1);
     transaction.commit().await.unwrap();
     let applied = store.apply(&everything()[1..]).await.unwrap();
@@ -434,10 +434,35 @@ async fn a_player_is_found_by_an_index(url: &str) {
         (5, 5)
     );
     assert_eq!((found("A000000").await, found("name:0").await), (0, 0));
+    let plan = plan_of(store, &sql, "A0000003".into()).await;
+    assert!(plan.contains("idx_lua_spawn_stats_guid8"), "{plan}");
+    assert!(
+        !plan.contains("TEMP B-TREE") && !plan.contains("Sort"),
+        "{plan}"
+    );
+}
+
+/// The statement behind the audit finds each row's player by an index.
+async fn the_audit_finds_players_by_an_index(url: &str) {
+    let store = &open(url).await;
+    store.apply(&everything()).await.unwrap();
+    store.analyze().await.unwrap();
+    let sql = gametimes_bot::api::audit::players_of_spawns(store);
+    let plan = plan_of(store, &sql, 1000.into()).await;
+    assert!(plan.contains("idx_player_stats_round_guid8"), "{plan}");
+}
+
+/// How the database carries out a statement with one value.
+async fn plan_of(store: &Store, sql: &str, value: Value) -> String {
     let mut transaction = store.database.begin().await.unwrap();
     let explain = if store.database.is_postgres() {
         // Of a few rows a scan is cheaper; what counts is that the index can be used.
-        for way in ["enable_seqscan", "enable_bitmapscan"] {
+        for way in [
+            "enable_seqscan",
+            "enable_bitmapscan",
+            "enable_hashjoin",
+            "enable_mergejoin",
+        ] {
             let sql = format!("SET LOCAL {way} = off");
             transaction.execute(&sql, &[]).await.unwrap();
         }
@@ -446,15 +471,10 @@ async fn a_player_is_found_by_an_index(url: &str) {
         "EXPLAIN QUERY PLAN"
     };
     let plan = transaction
-        .rows(&format!("{explain} {sql}"), &["A0000003".into()])
+        .rows(&format!("{explain} {sql}"), &[value])
         .await
         .unwrap();
-    let plan = format!("{plan:?}");
-    assert!(plan.contains("idx_lua_spawn_stats_guid8"), "{plan}");
-    assert!(
-        !plan.contains("TEMP B-TREE") && !plan.contains("Sort"),
-        "{plan}"
-    );
+    format!("{plan:?}")
 }
 
 /// The stats file of a round that a shutdown cut off after 3 s sets a time of 98 minutes, where the limit is 2.
@@ -490,6 +510,7 @@ on_both_databases!(
     an_unreadable_fact_stops_nobody,
     what_the_database_refuses_stops_nobody,
     a_player_is_found_by_an_index,
+    the_audit_finds_players_by_an_index,
     ninety_eight_minutes_are_no_duration,
     the_bot_may_restart_in_any_order,
 );
