@@ -4,10 +4,10 @@ mod support;
 
 use gametimes_bot::store::migrate::{migrate, pending};
 use gametimes_bot::store::read::RoundFilter;
-use gametimes_bot::store::{Arrival, Content, Store};
+use gametimes_bot::store::{Arrival, Content, Database, Store};
 use jiff::tz::TimeZone;
 use support::postgres::Cluster;
-use support::{dump, native_files, sample, sample_files, sqlite};
+use support::{dump, native_files, sample, sample_files, sqlite, wait_for};
 
 /// The tables as another bot made them, with a round of its own: a stats file it imported, and a message it linked.
 const OLD: &str = "
@@ -68,6 +68,7 @@ async fn an_old_database_is_taken_over_with_its_rows() {
     let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
     old_rows_are_adopted(&cluster).await;
     what_another_bot_has_more_stays(&cluster).await;
+    a_round_that_another_bot_stores_at_the_same_moment_is_not_refused(&cluster).await;
     what_was_posted_of_a_round_goes_with_it_to_another_id(&cluster).await;
     tables_of_another_role_are_used_as_they_are(&cluster).await;
     two_bots_store_each_round_once(&cluster).await;
@@ -164,6 +165,35 @@ async fn what_another_bot_has_more_stays(cluster: &Cluster) {
         row("SELECT count(*), count(DISTINCT upper(player_guid)) FROM player_comprehensive_stats"),
         "13|13"
     );
+}
+
+/// Both read the stats file at once: ours waits for the other bot's transaction, and then finds its row in the way.
+async fn a_round_that_another_bot_stores_at_the_same_moment_is_not_refused(cluster: &Cluster) {
+    let url = cluster.database();
+    let name = database_of(&url);
+    let store = Store::open(&url, TimeZone::UTC).await.unwrap();
+    let Database::Postgres(pool) = &store.database else {
+        unreachable!("the URL is PostgreSQL's");
+    };
+    let mut other = pool.begin().await.unwrap();
+    let insert = "INSERT INTO rounds (id, match_id, round_number, map_name) VALUES (700, '2026-11-20-125046', 1, 'room1')";
+    sqlx::query(insert).execute(&mut *other).await.unwrap();
+    let file = "2026-11-20-125046-room1-round-1.txt";
+    let arrival = Arrival::from_file("ssh", file, "", sample(&format!("gamestats/{file}")));
+    let ours = tokio::spawn({
+        let store = store.clone();
+        async move { store.apply_each(&[arrival]).await }
+    });
+    wait_for("our statement to wait", || async {
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO rounds%'";
+        (cluster.psql(&name, waits).trim() == "1").then_some(())
+    })
+    .await;
+    other.commit().await.unwrap();
+    let applied = ours.await.unwrap().unwrap();
+    assert_eq!((applied.new_facts, applied.rejected), (1, 0));
+    let rows = "SELECT r.id, count(*) FROM rounds r JOIN player_comprehensive_stats p ON p.round_id = r.id GROUP BY r.id";
+    assert_eq!(cluster.psql(&name, rows).trim(), "700|12");
 }
 
 /// The round is posted; then the other bot imports the stats file, under an id of its own.
