@@ -208,6 +208,32 @@ async fn refused_things_are_kept_and_counted(url: &str) {
     );
 }
 
+/// A reason quotes what came: a thousand characters of three bytes each, which no compression makes shorter.
+async fn a_long_reason_is_cut(url: &str) {
+    let store = &open(url).await;
+    let mut seed: u32 = 1;
+    let reason: String = (0..1000)
+        .map(|_| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from_u32(0x4e00 + (seed >> 16) % 0x5000).unwrap()
+        })
+        .collect();
+    let rejected = Arrival {
+        source: "ssh",
+        origin: reason.clone(),
+        server: String::new(),
+        content: Content::Rejected {
+            reason: reason.clone(),
+            excerpt: reason.clone(),
+        },
+        marks: Vec::new(),
+    };
+    store.apply_each(&[rejected]).await.unwrap();
+    let kept = store.rejected(10).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    assert!(reason.starts_with(&kept[0].reason) && kept[0].reason.chars().count() == 300);
+}
+
 /// Two servers that play the same map and end rounds in the same second: neither is lost, and neither gets the other's
 /// numbers.
 async fn two_servers_in_the_same_second(url: &str) {
@@ -500,6 +526,7 @@ on_both_databases!(
     ids_stay_when_a_stats_file_comes_late,
     marks_only_grow,
     refused_things_are_kept_and_counted,
+    a_long_reason_is_cut,
     two_servers_in_the_same_second,
     two_servers_of_one_address_in_the_same_second,
     a_round_2_counts_on_from_its_own_servers_round_1,

@@ -36,6 +36,8 @@ pub(super) struct Stored {
     pub received_unix: i64,
 }
 
+/// Of the reason why something was rejected. It is part of an index, whose rows PostgreSQL limits to 2700 bytes.
+const REASON_CHARS_MAX: usize = 300;
 /// Most rejected things that are kept.
 const REJECTED_MAX: i64 = 10_000;
 
@@ -398,7 +400,7 @@ async fn reject(
     let values = args![
         arrival.source,
         cut(&arrival.origin, 256),
-        cut(reason, 1024),
+        cut(reason, REASON_CHARS_MAX),
         cut(excerpt, 500),
         now
     ];

@@ -56,14 +56,18 @@ impl Store {
     }
 }
 
-/// Whether the same data would fail again: a value out of range, a broken constraint, a column of another type.
+/// Whether the same data would fail again: a value out of range, a broken constraint, a column of another type, more than an
+/// index or a statement can hold.
 fn is_about_data(error: &StoreError) -> bool {
     match error {
         StoreError::Content(_) => true,
         StoreError::Database(sqlx::Error::Database(e)) => {
             let kind = e.kind();
             let class = e.code().is_some_and(|code| {
-                code.len() == 5 && (code.starts_with("22") || code.starts_with("23"))
+                code.len() == 5
+                    && ["22", "23", "54"]
+                        .iter()
+                        .any(|class| code.starts_with(class))
             });
             class || !matches!(kind, sqlx::error::ErrorKind::Other)
         }
