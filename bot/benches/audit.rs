@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use gametimes_bot::api::audit::spawn_audit;
 use gametimes_bot::store::Store;
+use gametimes_bot::store::value::Value;
 use jiff::tz::TimeZone;
 use support::postgres::Cluster;
 
@@ -28,6 +29,11 @@ async fn run(name: &str, url: &str) {
     let store = Store::open(url, TimeZone::UTC).await.unwrap();
     let mut transaction = store.database.begin().await.unwrap();
     let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)";
+    let no = if store.database.is_postgres() {
+        "FALSE"
+    } else {
+        "0"
+    };
     let players = "(VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11), (12)) AS p";
     for sql in [
         format!(
@@ -38,17 +44,67 @@ async fn run(name: &str, url: &str) {
             "{numbers} INSERT INTO lua_spawn_stats (match_id, round_number, round_id, map_name, player_guid, \
              player_name, spawn_count, death_count, dead_seconds, avg_respawn_seconds, max_respawn_seconds) \
              SELECT 'm' || i, 1, i, 'supply', 'A00000' || (10 + p.column1) || 'D3F5A1B2C3D4E5F607182930', 'player', \
-             5, 4, 20 + (i + p.column1) % 60, 5, 9 FROM n, {players}"
+             5, 4, 20 + (i + p.column1) % 60, 5, 9 FROM n, {players} ORDER BY i, p.column1"
         ),
         format!(
             "{numbers} INSERT INTO player_comprehensive_stats (round_id, round_date, map_name, round_number, \
              player_guid, player_name, time_played_seconds, time_dead_minutes) \
-             SELECT i, '2026-01-01', 'supply', 1, 'A00000' || (10 + p.column1), 'player', 600, 0.5 FROM n, {players}"
+             SELECT i, '2026-01-01', 'supply', 1, 'A00000' || (10 + p.column1), 'player', 600, 0.5 FROM n, {players} \
+             ORDER BY i, p.column1"
+        ),
+        // What the reasons are told from.
+        format!(
+            "{numbers} INSERT INTO lua_round_teams (match_id, round_number, round_id, lua_pause_events) \
+             SELECT 'm' || i, 1, i, '[]' FROM n"
+        ),
+        format!(
+            "{numbers} INSERT INTO gametimes_groups (id, round_id, match_id, round_number, content, tie, adopted) \
+             SELECT i, i, 'm' || i, 1, '', {no}, {no} FROM n"
         ),
     ] {
-        let rounds = gametimes_bot::store::value::Value::from(ROUNDS);
+        let rounds = Value::from(ROUNDS);
         transaction.execute(&sql, &[rounds]).await.unwrap();
     }
+    // The latest rounds have timelines, as the module writes them.
+    let (_, file) = support::native_files("surrender").remove(0);
+    let file: serde_json::Value = serde_json::from_slice(&file).unwrap();
+    let timeline = serde_json::to_vec(&file["meta"]["events"]).unwrap();
+    let facts: Vec<Vec<Value>> = (ROUNDS - 1000..=ROUNDS)
+        .map(|i| {
+            vec![
+                "report".into(),
+                format!("fact {i}").into(),
+                "".into(),
+                i.into(),
+                "".into(),
+                "".into(),
+                "folder".into(),
+                "".into(),
+                b"{}".to_vec().into(),
+                timeline.clone().into(),
+                0.into(),
+                i.into(),
+            ]
+        })
+        .collect();
+    let columns = [
+        "kind",
+        "identity",
+        "server",
+        "at_unix",
+        "stats_name",
+        "event_id",
+        "source",
+        "origin",
+        "body",
+        "timeline",
+        "received_unix",
+        "group_id",
+    ];
+    transaction
+        .insert("gametimes_facts", &columns, &facts, "")
+        .await
+        .unwrap();
     transaction.commit().await.unwrap();
     // As after every backfill.
     store.analyze().await.unwrap();

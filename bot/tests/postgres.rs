@@ -4,10 +4,10 @@ mod support;
 
 use gametimes_bot::store::migrate::{migrate, pending};
 use gametimes_bot::store::read::RoundFilter;
-use gametimes_bot::store::{Arrival, Store};
+use gametimes_bot::store::{Arrival, Content, Database, Store};
 use jiff::tz::TimeZone;
 use support::postgres::Cluster;
-use support::{dump, native_files, sample_files, sqlite};
+use support::{dump, native_files, sample, sample_files, sqlite, wait_for};
 
 /// The tables as another bot made them, with a round of its own: a stats file it imported, and a message it linked.
 const OLD: &str = "
@@ -40,29 +40,43 @@ INSERT INTO lua_spawn_stats (match_id, round_number, round_id, player_guid, dead
 SELECT setval('rounds_id_seq', 100), setval('lua_round_teams_id_seq', 100);
 ";
 
+fn database_of(url: &str) -> String {
+    let (_, name) = url.rsplit_once('/').unwrap();
+    name.split('?').next().unwrap().to_owned()
+}
+
 fn surrender() -> Vec<Arrival> {
     let (name, bytes) = native_files("surrender").remove(0);
     vec![Arrival::from_file("discord", &name, "", bytes)]
+}
+
+/// The old scripts' message of the same round.
+fn message() -> Arrival {
+    let message = serde_json::from_slice(&sample("messages/room1-R1-1795179043.json")).unwrap();
+    let report = gametimes_bot::report::Report::from_message(&message).unwrap();
+    Arrival {
+        source: "discord",
+        origin: "message".into(),
+        server: String::new(),
+        content: Content::Report(Box::new(report)),
+        marks: Vec::new(),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_database_is_taken_over_with_its_rows() {
     let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
     old_rows_are_adopted(&cluster).await;
+    what_another_bot_has_more_stays(&cluster).await;
+    a_round_that_another_bot_stores_at_the_same_moment_is_not_refused(&cluster).await;
+    what_was_posted_of_a_round_goes_with_it_to_another_id(&cluster).await;
     tables_of_another_role_are_used_as_they_are(&cluster).await;
     two_bots_store_each_round_once(&cluster).await;
 }
 
 async fn old_rows_are_adopted(cluster: &Cluster) {
     let url = cluster.database();
-    let name = url
-        .rsplit('/')
-        .next()
-        .unwrap()
-        .split('?')
-        .next()
-        .unwrap()
-        .to_owned();
+    let name = database_of(&url);
     cluster.psql("postgres", "CREATE ROLE website_readonly");
     cluster.psql(&name, OLD);
     let store = Store::open(&url, TimeZone::UTC).await.unwrap();
@@ -73,7 +87,7 @@ async fn old_rows_are_adopted(cluster: &Cluster) {
     assert_eq!(pending(&store.database).await.unwrap(), Vec::<&str>::new());
     // Also with nothing remembered.
     cluster.psql(&name, "DELETE FROM gametimes_migrations");
-    assert_eq!(migrate(&store.database).await.unwrap().applied.len(), 8);
+    assert_eq!(migrate(&store.database).await.unwrap().applied.len(), 9);
     let can_read = "SELECT bool_and(has_table_privilege('website_readonly', oid, 'SELECT')) FROM pg_class \
                     WHERE relname IN ('rounds', 'lua_spawn_stats', 'gametimes_groups', 'gametimes_rejected', 'gametimes_summaries')";
     assert_eq!(cluster.psql(&name, can_read).trim(), "t");
@@ -121,16 +135,93 @@ async fn old_rows_are_adopted(cluster: &Cluster) {
     );
 }
 
+/// Only a message comes, which tells nothing of the players; then a copy of the stats file that lacks one of them.
+async fn what_another_bot_has_more_stays(cluster: &Cluster) {
+    let url = cluster.database();
+    let name = database_of(&url);
+    cluster.psql(&name, OLD);
+    cluster.psql(
+        &name,
+        "INSERT INTO player_comprehensive_stats (round_id, round_date, map_name, round_number, player_guid, player_name)
+         VALUES (7, '2026-11-20', 'room1', 1, 'F0000009', 'left early'), (7, '2026-11-20', 'room1', 1, 'a0000002', 'Player02');
+         INSERT INTO lua_round_teams (id, match_id, round_number) VALUES (5, '2026-11-20-125046', 1)",
+    );
+    let store = Store::open(&url, TimeZone::UTC).await.unwrap();
+    store.apply(&[message()]).await.unwrap();
+    let row = |sql: &str| cluster.psql(&name, sql).trim().to_owned();
+    let spawns = "SELECT count(*), sum(dead_seconds) FROM lua_spawn_stats WHERE round_id = 7";
+    assert_eq!(row(spawns), "1|34");
+    // Two rows of the other bot tell of the round: one is completed, the other one left.
+    let teams = "SELECT string_agg(id || ' ' || coalesce(round_id, 0), ', ' ORDER BY id) FROM lua_round_teams";
+    assert_eq!(row(teams), "3 0, 4 0, 5 7");
+    let file = "2026-11-20-125046-room1-round-1.txt";
+    let bytes = sample(&format!("gamestats/{file}"));
+    store
+        .apply(&[Arrival::from_file("ssh", file, "", bytes)])
+        .await
+        .unwrap();
+    assert_eq!(row(spawns), "1|34");
+    assert_eq!(
+        row("SELECT count(*), count(DISTINCT upper(player_guid)) FROM player_comprehensive_stats"),
+        "13|13"
+    );
+}
+
+/// Both read the stats file at once: ours waits for the other bot's transaction, and then finds its row in the way.
+async fn a_round_that_another_bot_stores_at_the_same_moment_is_not_refused(cluster: &Cluster) {
+    let url = cluster.database();
+    let name = database_of(&url);
+    let store = Store::open(&url, TimeZone::UTC).await.unwrap();
+    let Database::Postgres(pool) = &store.database else {
+        unreachable!("the URL is PostgreSQL's");
+    };
+    let mut other = pool.begin().await.unwrap();
+    let insert = "INSERT INTO rounds (id, match_id, round_number, map_name) VALUES (700, '2026-11-20-125046', 1, 'room1')";
+    sqlx::query(insert).execute(&mut *other).await.unwrap();
+    let file = "2026-11-20-125046-room1-round-1.txt";
+    let arrival = Arrival::from_file("ssh", file, "", sample(&format!("gamestats/{file}")));
+    let ours = tokio::spawn({
+        let store = store.clone();
+        async move { store.apply_each(&[arrival]).await }
+    });
+    wait_for("our statement to wait", || async {
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO rounds%'";
+        (cluster.psql(&name, waits).trim() == "1").then_some(())
+    })
+    .await;
+    other.commit().await.unwrap();
+    let applied = ours.await.unwrap().unwrap();
+    assert_eq!((applied.new_facts, applied.rejected), (1, 0));
+    let rows = "SELECT r.id, count(*) FROM rounds r JOIN player_comprehensive_stats p ON p.round_id = r.id GROUP BY r.id";
+    assert_eq!(cluster.psql(&name, rows).trim(), "700|12");
+}
+
+/// The round is posted; then the other bot imports the stats file, under an id of its own.
+async fn what_was_posted_of_a_round_goes_with_it_to_another_id(cluster: &Cluster) {
+    let url = cluster.database();
+    let name = database_of(&url);
+    let store = Store::open(&url, TimeZone::UTC).await.unwrap();
+    let applied = store.apply(&surrender()).await.unwrap();
+    let posted = applied.rounds[0];
+    cluster.psql(
+        &name,
+        &format!(
+            "INSERT INTO gametimes_summaries VALUES ({posted}, 'posted', 1, 2, '', '', 0, 0);
+             INSERT INTO rounds (id, match_id, round_number, map_name) VALUES (700, '2026-11-20-125046', 1, 'room1')"
+        ),
+    );
+    store.apply(&[message()]).await.unwrap();
+    let rows = cluster.psql(
+        &name,
+        "SELECT round_id, message_id FROM gametimes_summaries",
+    );
+    assert_eq!(rows.trim(), "700|2");
+    assert_eq!(cluster.psql(&name, "SELECT id FROM rounds").trim(), "700");
+}
+
 async fn tables_of_another_role_are_used_as_they_are(cluster: &Cluster) {
     let url = cluster.database();
-    let name = url
-        .rsplit('/')
-        .next()
-        .unwrap()
-        .split('?')
-        .next()
-        .unwrap()
-        .to_owned();
+    let name = database_of(&url);
     cluster.psql(&name, OLD);
     cluster.psql(
         &name,
@@ -147,7 +238,8 @@ async fn tables_of_another_role_are_used_as_they_are(cluster: &Cluster) {
             "002_lua_round_teams",
             "008_lua_spawn_stats",
             "100_gametimes",
-            "102_player_guid"
+            "102_player_guid",
+            "104_player_of_round"
         ]
     );
     store.apply(&surrender()).await.unwrap();

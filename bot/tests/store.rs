@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use gametimes_bot::files::ingest::ingest;
 use gametimes_bot::store::read::RoundFilter;
+use gametimes_bot::store::value::{Row, Value};
 use gametimes_bot::store::{Arrival, Content, Mark, Store};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
@@ -207,6 +208,32 @@ async fn refused_things_are_kept_and_counted(url: &str) {
     );
 }
 
+/// A reason quotes what came: a thousand characters of three bytes each, which no compression makes shorter.
+async fn a_long_reason_is_cut(url: &str) {
+    let store = &open(url).await;
+    let mut seed: u32 = 1;
+    let reason: String = (0..1000)
+        .map(|_| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from_u32(0x4e00 + (seed >> 16) % 0x5000).unwrap()
+        })
+        .collect();
+    let rejected = Arrival {
+        source: "ssh",
+        origin: reason.clone(),
+        server: String::new(),
+        content: Content::Rejected {
+            reason: reason.clone(),
+            excerpt: reason.clone(),
+        },
+        marks: Vec::new(),
+    };
+    store.apply_each(&[rejected]).await.unwrap();
+    let kept = store.rejected(10).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    assert!(reason.starts_with(&kept[0].reason) && kept[0].reason.chars().count() == 300);
+}
+
 /// Two servers that play the same map and end rounds in the same second: neither is lost, and neither gets the other's
 /// numbers.
 async fn two_servers_in_the_same_second(url: &str) {
@@ -225,6 +252,133 @@ async fn two_servers_in_the_same_second(url: &str) {
     assert_eq!(found.len(), 2, "{found:?}");
     assert_eq!(found[0].0, "2026-11-20-125043");
     assert_eq!(found[1].0, "2026-11-20-125043.2");
+}
+
+/// A stats file of a server, in which each player has given this much damage so far.
+fn stats_of(host: &str, time: &str, round: u8, guids: &[&str], damage: i64) -> Arrival {
+    let mut text = format!("{host}\\supply\\config\\{round}\\1\\2\\20:00\\10:00\\600000\n");
+    for guid in guids {
+        let fields = "\t0".repeat(37);
+        text.push_str(&format!("{guid}\\player\\0\\1\\0 \t{damage}{fields}\n"));
+    }
+    let name = format!("2026-11-20-{time}-supply-round-{round}.txt");
+    Arrival::from_file("ssh", &name, "", text.into_bytes())
+}
+
+/// By the time in the name of the stats file: the first player's damage and flags, and the round's flags.
+async fn damage_in(store: &Store) -> Vec<(String, i64, String, String)> {
+    let sql = "SELECT r.match_id, MIN(p.damage_given), MIN(p.gametimes_flags), r.gametimes_flags FROM rounds r \
+               JOIN player_comprehensive_stats p ON p.round_id = r.id GROUP BY r.id, r.match_id, r.gametimes_flags \
+               ORDER BY r.match_id";
+    let rows = store.database.rows(sql, &[]).await.unwrap();
+    let time = |row: &Row| row.string(0)[11..].to_owned();
+    rows.iter()
+        .map(|row| (time(row), row.int(1).unwrap(), row.string(2), row.string(3)))
+        .collect()
+}
+
+const ORPHAN: &str = "orphan: round 1 of this round 2 is missing";
+
+fn expected(rows: &[(&str, i64, &str, &str)]) -> Vec<(String, i64, String, String)> {
+    rows.iter()
+        .map(|(time, damage, of_player, of_round)| {
+            (
+                (*time).into(),
+                *damage,
+                (*of_player).into(),
+                (*of_round).into(),
+            )
+        })
+        .collect()
+}
+
+/// Two servers play the same map at the same time, with players who change between them. No setting tells the servers.
+async fn a_round_2_counts_on_from_its_own_servers_round_1(url: &str) {
+    let store = &open(url).await;
+    let arrivals = [
+        stats_of("Alpha", "194000", 1, &["A0000001", "A0000002"], 100),
+        stats_of("Beta", "195000", 1, &["A0000002", "B0000001"], 70),
+        stats_of("Alpha", "195500", 2, &["A0000001", "A0000002"], 150),
+    ];
+    store.apply(&arrivals).await.unwrap();
+    let found = damage_in(store).await;
+    let right = [
+        ("194000", 100, "", ""),
+        ("195000", 70, "", ""),
+        ("195500", 50, "", ""),
+    ];
+    assert_eq!(found, expected(&right));
+}
+
+/// The servers have even the same name: who played tells them apart, and without a player in common nothing is subtracted.
+async fn a_round_2_of_other_players_is_an_orphan(url: &str) {
+    let store = &open(url).await;
+    let arrivals = [
+        stats_of("ETLHost", "195000", 1, &["B0000001"], 70),
+        stats_of("ETLHost", "195500", 2, &["A0000001"], 150),
+    ];
+    store.apply(&arrivals).await.unwrap();
+    let right = [
+        ("195000", 70, "", ""),
+        ("195500", 150, "cumulative", ORPHAN),
+    ];
+    assert_eq!(damage_in(store).await, expected(&right));
+    store
+        .apply(&[stats_of("ETLHost", "194000", 1, &["A0000001"], 100)])
+        .await
+        .unwrap();
+    let right = [
+        ("194000", 100, "", ""),
+        ("195000", 70, "", ""),
+        ("195500", 50, "", ""),
+    ];
+    assert_eq!(damage_in(store).await, expected(&right));
+}
+
+/// A map is played twice, and the stats file of the second round 1 is missing: the first one is not it.
+async fn a_map_played_twice_does_not_count_on_from_the_first_time(url: &str) {
+    let store = &open(url).await;
+    let arrivals = [
+        stats_of("Alpha", "200000", 1, &["A0000001"], 100),
+        stats_of("Alpha", "201000", 2, &["A0000001"], 150),
+        stats_of("Alpha", "203000", 2, &["A0000001"], 300),
+    ];
+    store.apply(&arrivals).await.unwrap();
+    let right = [
+        ("200000", 100, "", ""),
+        ("201000", 50, "", ""),
+        ("203000", 300, "cumulative", ORPHAN),
+    ];
+    assert_eq!(damage_in(store).await, expected(&right));
+}
+
+/// Two servers write files of one name: they are two rounds, not two versions of one.
+async fn files_of_one_name_from_two_servers_are_two_rounds(url: &str) {
+    let store = &open(url).await;
+    let arrivals = [
+        stats_of("Alpha", "194000", 1, &["A0000001"], 100),
+        stats_of("Beta", "194000", 1, &["B0000001", "B0000002"], 70),
+    ];
+    store.apply(&arrivals).await.unwrap();
+    let mut damage: Vec<i64> = damage_in(store).await.into_iter().map(|d| d.1).collect();
+    damage.sort_unstable();
+    assert_eq!(damage, [70, 100]);
+}
+
+/// Hosts with ET:Legacy's default net_ip have one address: their rounds that end in the same second stay two.
+async fn two_servers_of_one_address_in_the_same_second(url: &str) {
+    let store = &open(url).await;
+    let (name, bytes) = native_files("surrender").remove(0);
+    let mut other: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    other["meta"]["server_hostname"] = "Beta".into();
+    other["meta"]["event_id"] = "01890a5d-ac96-774b-bcce-b302099a8057".into();
+    other["meta"]["stats_file"] = serde_json::Value::Null;
+    let arrivals = [
+        Arrival::from_file("folder", &name, "", bytes),
+        Arrival::from_file("folder", &name, "", serde_json::to_vec(&other).unwrap()),
+    ];
+    store.apply(&arrivals).await.unwrap();
+    assert_eq!(rounds(store).await.len(), 2);
 }
 
 /// A stats file between two reports of unknown servers stays unlinked, shows why, and links when one of them turns out to
@@ -264,7 +418,7 @@ async fn an_unreadable_fact_stops_nobody(url: &str) {
     store.apply(&everything()[..1]).await.unwrap();
     let mut transaction = store.database.begin().await.unwrap();
     let sql = "UPDATE gametimes_facts SET body = $1 WHERE kind = 'stats'";
-    let garbage = gametimes_bot::store::value::Value::from(b"no stats file".to_vec());
+    let garbage = Value::from(b"no stats file".to_vec());
     assert_eq!(transaction.execute(sql, &[garbage]).await.unwrap(), 1);
     transaction.commit().await.unwrap();
     let applied = store.apply(&everything()[1..]).await.unwrap();
@@ -306,10 +460,35 @@ async fn a_player_is_found_by_an_index(url: &str) {
         (5, 5)
     );
     assert_eq!((found("A000000").await, found("name:0").await), (0, 0));
+    let plan = plan_of(store, &sql, "A0000003".into()).await;
+    assert!(plan.contains("idx_lua_spawn_stats_guid8"), "{plan}");
+    assert!(
+        !plan.contains("TEMP B-TREE") && !plan.contains("Sort"),
+        "{plan}"
+    );
+}
+
+/// The statement behind the audit finds each row's player by an index.
+async fn the_audit_finds_players_by_an_index(url: &str) {
+    let store = &open(url).await;
+    store.apply(&everything()).await.unwrap();
+    store.analyze().await.unwrap();
+    let sql = gametimes_bot::api::audit::players_of_spawns(store);
+    let plan = plan_of(store, &sql, 1000.into()).await;
+    assert!(plan.contains("idx_player_stats_round_guid8"), "{plan}");
+}
+
+/// How the database carries out a statement with one value.
+async fn plan_of(store: &Store, sql: &str, value: Value) -> String {
     let mut transaction = store.database.begin().await.unwrap();
     let explain = if store.database.is_postgres() {
         // Of a few rows a scan is cheaper; what counts is that the index can be used.
-        for way in ["enable_seqscan", "enable_bitmapscan"] {
+        for way in [
+            "enable_seqscan",
+            "enable_bitmapscan",
+            "enable_hashjoin",
+            "enable_mergejoin",
+        ] {
             let sql = format!("SET LOCAL {way} = off");
             transaction.execute(&sql, &[]).await.unwrap();
         }
@@ -318,15 +497,10 @@ async fn a_player_is_found_by_an_index(url: &str) {
         "EXPLAIN QUERY PLAN"
     };
     let plan = transaction
-        .rows(&format!("{explain} {sql}"), &["A0000003".into()])
+        .rows(&format!("{explain} {sql}"), &[value])
         .await
         .unwrap();
-    let plan = format!("{plan:?}");
-    assert!(plan.contains("idx_lua_spawn_stats_guid8"), "{plan}");
-    assert!(
-        !plan.contains("TEMP B-TREE") && !plan.contains("Sort"),
-        "{plan}"
-    );
+    format!("{plan:?}")
 }
 
 /// The stats file of a round that a shutdown cut off after 3 s sets a time of 98 minutes, where the limit is 2.
@@ -352,11 +526,18 @@ on_both_databases!(
     ids_stay_when_a_stats_file_comes_late,
     marks_only_grow,
     refused_things_are_kept_and_counted,
+    a_long_reason_is_cut,
     two_servers_in_the_same_second,
+    two_servers_of_one_address_in_the_same_second,
+    a_round_2_counts_on_from_its_own_servers_round_1,
+    a_round_2_of_other_players_is_an_orphan,
+    a_map_played_twice_does_not_count_on_from_the_first_time,
+    files_of_one_name_from_two_servers_are_two_rounds,
     a_tie_stays_unlinked,
     an_unreadable_fact_stops_nobody,
     what_the_database_refuses_stops_nobody,
     a_player_is_found_by_an_index,
+    the_audit_finds_players_by_an_index,
     ninety_eight_minutes_are_no_duration,
     the_bot_may_restart_in_any_order,
 );

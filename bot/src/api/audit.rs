@@ -99,47 +99,10 @@ pub async fn spawn_audit(
     limit: i64,
     diff_seconds: i64,
 ) -> Result<SpawnAudit, StoreError> {
-    let spawns = [
-        "id",
-        "round_id",
-        "match_id",
-        "round_number",
-        "map_name",
-        "player_guid",
-        "player_name",
-        "spawn_count",
-        "death_count",
-        "dead_seconds",
-        "avg_respawn_seconds",
-        "max_respawn_seconds",
-    ];
-    let players = [
-        "id",
-        "time_dead_minutes",
-        "time_played_seconds",
-        "gametimes_flags",
-    ];
-    let rounds = [
-        "end_reason",
-        "stats_duration_seconds",
-        "actual_duration_seconds",
-        "duration_ms",
-        "stats_file",
-        "round_start_unix",
-        "recorder",
-    ];
-    let sql = format!(
-        "SELECT {}, {}, {} FROM (SELECT * FROM lua_spawn_stats ORDER BY id DESC LIMIT $1) s \
-         LEFT JOIN player_comprehensive_stats p ON p.round_id = s.round_id \
-         AND UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR(s.player_guid, 1, 8)) \
-         LEFT JOIN rounds r ON r.id = s.round_id ORDER BY s.id DESC, p.id",
-        store.select("lua_spawn_stats", "s", &spawns),
-        store.select("player_comprehensive_stats", "p", &players),
-        store.select("rounds", "r", &rounds),
-    );
     let mut summary = Summary::default();
     let mut samples: Vec<(Sample, Row)> = Vec::new();
     let mut last = None;
+    let sql = players_of_spawns(store);
     for row in store.database.rows(&sql, args![limit]).await? {
         // Two players of a stats file can share the first 8 digits: the first of them counts.
         if std::mem::replace(&mut last, row.int(0)) == row.int(0) {
@@ -151,6 +114,7 @@ pub async fn spawn_audit(
             samples.push((sample, row));
         }
     }
+    add_rounds(store, &mut samples).await?;
     let mut samples = most_telling(samples);
     let ids: BTreeSet<i64> = samples.iter().filter_map(|(s, _)| s.round_id).collect();
     let rounds = evidence(store, ids).await?;
@@ -192,6 +156,68 @@ pub async fn spawn_audit(
             diff_seconds,
         },
     })
+}
+
+/// SQL for the latest rows of `lua_spawn_stats`, `$1` at most, each with its player of the stats file.
+pub fn players_of_spawns(store: &Store) -> String {
+    let spawns = [
+        "id",
+        "round_id",
+        "match_id",
+        "round_number",
+        "map_name",
+        "player_guid",
+        "player_name",
+        "spawn_count",
+        "death_count",
+        "dead_seconds",
+        "avg_respawn_seconds",
+        "max_respawn_seconds",
+    ];
+    let players = [
+        "id",
+        "time_dead_minutes",
+        "time_played_seconds",
+        "gametimes_flags",
+    ];
+    format!(
+        "SELECT {}, {} FROM (SELECT * FROM lua_spawn_stats ORDER BY id DESC LIMIT $1) s \
+         LEFT JOIN player_comprehensive_stats p ON p.round_id = s.round_id \
+         AND UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR(s.player_guid, 1, 8)) ORDER BY s.id DESC, p.id",
+        store.select("lua_spawn_stats", "s", &spawns),
+        store.select("player_comprehensive_stats", "p", &players),
+    )
+}
+
+/// Adds to each row what its round tells. Joined to a thousand rows, PostgreSQL reads all rounds there are for it.
+async fn add_rounds(store: &Store, samples: &mut [(Sample, Row)]) -> Result<(), StoreError> {
+    let columns = [
+        "end_reason",
+        "stats_duration_seconds",
+        "actual_duration_seconds",
+        "duration_ms",
+        "stats_file",
+        "round_start_unix",
+        "recorder",
+    ];
+    let ids: BTreeSet<i64> = samples.iter().filter_map(|(s, _)| s.round_id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "SELECT r.id, {} FROM rounds r WHERE r.id IN ({})",
+        store.select("rounds", "r", &columns),
+        store.database.placeholders(ids.len())
+    );
+    let ids: Vec<Value> = ids.into_iter().map(Value::from).collect();
+    let rows = store.database.rows(&sql, &ids).await?;
+    let rounds: HashMap<Option<i64>, &Row> = rows.iter().map(|row| (row.int(0), row)).collect();
+    for (sample, row) in samples {
+        if let Some(round) = sample.round_id.and_then(|id| rounds.get(&Some(id))) {
+            row.0.extend_from_slice(&round.0[1..]);
+        }
+    }
+    Ok(())
 }
 
 fn compare(row: &Row, diff_seconds: i64, summary: &mut Summary) -> Sample {

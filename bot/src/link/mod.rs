@@ -3,18 +3,23 @@
 //! [`assemble`] is a pure function of the facts: whatever order they came in and however often, the same facts give the
 //! same rounds. The store calls it with all facts around the time of a new one.
 //!
-//! 1. Reports of one round are one: the same `event_id`, or the same server, map and round with ends at most
-//!    [`SAME_END_SECONDS`] apart. A report that does not name its server (a message without file) joins the only
+//! 1. Reports of one round are one: the same `event_id`, or the same server, map and round; in either case with ends at
+//!    most [`SAME_END_SECONDS`] apart. A report that does not name its server (a message without file) joins the only
 //!    candidate.
 //! 2. A stats file belongs to the report that names it; else to the one of its map and round whose end is next to the
 //!    time in its name, at most [`WINDOW_SECONDS`] away, if each is the other's only nearest one. A tie stays unlinked.
-//! 3. A round 2 counts on from the stats file of its round 1: same map, at most [`ROUND_1_SECONDS`] before.
+//! 3. A round 2 counts on from the stats file of its round 1: the latest file of its server and map that has a player in
+//!    common, at most [`ROUND_1_SECONDS`] before. If that is another round 2, its round 1 is missing.
+//!
+//! Servers are told apart by address and by name, as far as a fact tells them: many have the address 0.0.0.0:27960.
 
 mod reports;
 pub mod rows;
+mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::server::Server;
 use crate::files::stats::StatsFile;
 use crate::report::Report;
 
@@ -137,23 +142,32 @@ pub fn assemble(facts: &[Fact]) -> Vec<Assembled> {
             tie: links.tied_files.contains(&file),
         });
     }
+    // A stats file that does not tell its server is of the one whose report it belongs to.
+    let mut servers: BTreeMap<usize, Server<'_>> =
+        files.iter().map(|&f| (f, Server::of(&facts[f]))).collect();
+    for round in &rounds {
+        if let Some(server) = round.stats.and_then(|file| servers.get_mut(&file)) {
+            *server = server.or(server::of_group(facts, &round.reports));
+        }
+    }
     for round in &mut rounds {
         if let Some(file) = round.stats {
-            (round.base, round.orphan) = base(facts, &files, file);
+            (round.base, round.orphan) = base(facts, &servers, file);
         }
     }
     rounds
 }
 
-/// Of several versions of one stats file (same name, same place) the one with the most players counts.
+/// Of several versions of one stats file (same name, same server) the one with the most players counts.
 fn newest_versions(facts: &[Fact], order: &[usize]) -> (Vec<usize>, BTreeMap<usize, Vec<usize>>) {
-    let mut versions: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+    let mut versions: BTreeMap<(&str, &str, &str), Vec<usize>> = BTreeMap::new();
     let mut files = Vec::new();
     for &i in order {
         match &facts[i].document {
             Document::Stats(file) => {
+                let Server { address, name } = Server::of(&facts[i]);
                 versions
-                    .entry((&facts[i].server, &file.name.name))
+                    .entry((address, name, &file.name.name))
                     .or_default()
                     .push(i);
             }
@@ -198,7 +212,8 @@ fn link(facts: &[Fact], groups: &[Vec<usize>], files: &[usize]) -> Links {
             continue;
         };
         let of_name = files.iter().copied().filter(|&f| {
-            file_name(facts, f) == Some(name) && compatible(&facts[f].server, server(facts, group))
+            file_name(facts, f) == Some(name)
+                && Server::of(&facts[f]).may_be(server::of_group(facts, group))
         });
         for file in of_name {
             named.entry(file).or_default().push(g);
@@ -288,22 +303,8 @@ fn distance(facts: &[Fact], group: &[usize], file: usize) -> Option<i64> {
     (map.eq_ignore_ascii_case(&report.meta.map)
         && round == report.meta.round
         && distance <= WINDOW_SECONDS
-        && compatible(&facts[file].server, server(facts, group)))
+        && Server::of(&facts[file]).may_be(server::of_group(facts, group)))
     .then_some(distance)
-}
-
-/// The first server name in a group that is known.
-fn server<'a>(facts: &'a [Fact], group: &[usize]) -> &'a str {
-    group
-        .iter()
-        .map(|&i| facts[i].server.as_str())
-        .find(|s| !s.is_empty())
-        .unwrap_or_default()
-}
-
-/// Two servers that may be the same: equal, or one of them unknown.
-fn compatible(a: &str, b: &str) -> bool {
-    a.is_empty() || b.is_empty() || a == b
 }
 
 /// The stats file that any report of the group names.
@@ -322,27 +323,43 @@ fn file_name(facts: &[Fact], file: usize) -> Option<&str> {
     }
 }
 
-/// The stats file whose counters `file` counts on, and whether it lacks one that should be there.
-fn base(facts: &[Fact], files: &[usize], file: usize) -> (Option<usize>, bool) {
+/// The stats file whose counters `file` counts on, and whether it lacks one that should be there. `servers` has all stats
+/// files.
+fn base(
+    facts: &[Fact],
+    servers: &BTreeMap<usize, Server<'_>>,
+    file: usize,
+) -> (Option<usize>, bool) {
     let Document::Stats(this) = &facts[file].document else {
         return (None, false);
     };
-    let before = files.iter().copied().filter(|&f| {
+    let needs_base = this.header.round == 2;
+    if !needs_base && !this.is_cut_off() {
+        return (None, false);
+    }
+    let before = servers.iter().filter_map(|(&f, server)| {
         let age = facts[file].at_unix - facts[f].at_unix;
         let Document::Stats(other) = &facts[f].document else {
-            return false;
+            return None;
         };
-        (1..=ROUND_1_SECONDS).contains(&age)
+        ((1..=ROUND_1_SECONDS).contains(&age)
             && other.header.map.eq_ignore_ascii_case(&this.header.map)
-            && compatible(&facts[file].server, &facts[f].server)
+            && server.may_be(servers[&file])
             // A save at a shutdown counts on from whatever was written last.
-            && (this.is_cut_off() || (other.header.round == 1 && !other.is_cut_off()))
+            && (this.is_cut_off() || !other.is_cut_off())
+            && share_a_player(this, other))
+        .then_some((f, other))
     });
-    let base = before.max_by_key(|&f| (facts[f].at_unix, &facts[f].identity));
-    let needs_base = this.header.round == 2;
-    if needs_base || this.is_cut_off() {
-        (base, needs_base && base.is_none())
-    } else {
-        (None, false)
-    }
+    let base = before
+        .max_by_key(|(f, _)| (facts[*f].at_unix, &facts[*f].identity))
+        // Behind another round 2 this one belongs to a later match, whose round 1 is missing.
+        .filter(|(_, other)| this.is_cut_off() || other.header.round == 1)
+        .map(|(f, _)| f);
+    (base, needs_base && base.is_none())
+}
+
+/// Two files without a player in common are hardly of one match: two servers may have the same name and address.
+fn share_a_player(a: &StatsFile, b: &StatsFile) -> bool {
+    let is_in_b = |guid: &str| b.players.iter().any(|p| p.guid.eq_ignore_ascii_case(guid));
+    a.players.iter().any(|p| is_in_b(&p.guid))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Document, Fact, SAME_END_SECONDS};
+use super::{Document, Fact, SAME_END_SECONDS, Server};
 use crate::report::Report;
 
 /// Groups of reports, each with the most complete one first.
@@ -22,8 +22,9 @@ pub(super) fn group(facts: &[Fact], order: &[usize]) -> Vec<Vec<usize>> {
             if report_b.meta.round_end_unix - report_a.meta.round_end_unix > SAME_END_SECONDS {
                 break;
             }
-            let known =
-                !facts[*fact_a].server.is_empty() && facts[*fact_a].server == facts[*fact_b].server;
+            let known = !facts[*fact_a].server.is_empty()
+                && facts[*fact_a].server == facts[*fact_b].server
+                && Server::of(&facts[*fact_a]).may_be(Server::of(&facts[*fact_b]));
             if same_event(report_a, report_b) || (known && same_round(report_a, report_b)) {
                 sets.join(a, b);
             }
@@ -98,13 +99,12 @@ fn same_event(a: &Report, b: &Report) -> bool {
     !a.meta.event_id.is_empty() && a.meta.event_id == b.meta.event_id
 }
 
-/// Same map and round, and not told apart by one recorder that gave each its own event.
+/// Same map and round, and not two events of one kind of recorder: one gives each round one event.
 fn same_round(a: &Report, b: &Report) -> bool {
     let two_events = !a.meta.event_id.is_empty()
         && !b.meta.event_id.is_empty()
         && a.meta.event_id != b.meta.event_id
-        && a.meta.source == b.meta.source
-        && a.meta.round_end_unix != b.meta.round_end_unix;
+        && a.meta.source == b.meta.source;
     a.meta.map.eq_ignore_ascii_case(&b.meta.map) && a.meta.round == b.meta.round && !two_events
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Stored {
     pub received_unix: i64,
 }
 
+/// Of the reason why something was rejected. It is part of an index, whose rows PostgreSQL limits to 2700 bytes.
+const REASON_CHARS_MAX: usize = 300;
 /// Most rejected things that are kept.
 const REJECTED_MAX: i64 = 10_000;
 
@@ -88,7 +90,7 @@ impl Store {
         Ok(applied)
     }
 
-    /// Adds what is new; returns the times of the facts that are new or changed, with what may name their partners.
+    /// Adds what is new; returns the times of the facts that are new or changed, with the stats files they name.
     async fn add_facts(
         &self,
         transaction: &mut Transaction,
@@ -139,41 +141,26 @@ impl Store {
             .collect())
     }
 
-    /// The times around which rows may change: those of the new facts, and of the facts that name them or are named.
+    /// The times around which rows may change: those of the new facts, and of the facts that name the same stats file.
     async fn with_partners(
         &self,
         transaction: &mut Transaction,
         touched: Vec<Touched>,
     ) -> Result<BTreeSet<i64>, StoreError> {
         let mut times: BTreeSet<i64> = touched.iter().map(|t| t.at_unix).collect();
-        for (column, keys) in [
-            (
-                "stats_name",
-                touched
-                    .iter()
-                    .map(|t| &t.stats_name)
-                    .collect::<BTreeSet<_>>(),
-            ),
-            ("event_id", touched.iter().map(|t| &t.event_id).collect()),
-        ] {
-            let keys: Vec<Value> = keys
-                .into_iter()
-                .filter(|k| !k.is_empty())
-                .map(Value::from)
-                .collect();
-            for chunk in keys.chunks(500) {
-                let sql = format!(
-                    "SELECT DISTINCT at_unix FROM gametimes_facts WHERE {column} IN ({})",
-                    placeholders(chunk.len())
-                );
-                times.extend(
-                    transaction
-                        .rows(&sql, chunk)
-                        .await?
-                        .iter()
-                        .filter_map(|row| row.int(0)),
-                );
-            }
+        let names: BTreeSet<&String> = touched.iter().map(|t| &t.stats_name).collect();
+        let names: Vec<Value> = names
+            .into_iter()
+            .filter(|name| !name.is_empty())
+            .map(Value::from)
+            .collect();
+        for chunk in names.chunks(500) {
+            let sql = format!(
+                "SELECT DISTINCT at_unix FROM gametimes_facts WHERE stats_name IN ({})",
+                placeholders(chunk.len())
+            );
+            let rows = transaction.rows(&sql, chunk).await?;
+            times.extend(rows.iter().filter_map(|row| row.int(0)));
         }
         Ok(times)
     }
@@ -296,7 +283,6 @@ struct Touched {
     identity: String,
     at_unix: i64,
     stats_name: String,
-    event_id: String,
 }
 
 /// The row of a fact, or none for what is no fact.
@@ -306,7 +292,7 @@ fn fact_row(
     now: i64,
 ) -> Result<Option<(Vec<Value>, Touched)>, StoreError> {
     let json = |e: serde_json::Error| StoreError::Content(e.to_string());
-    let (kind, touched, body, timeline) = match &arrival.content {
+    let (kind, touched, body, timeline, event_id) = match &arrival.content {
         Content::Report(report) => {
             let body = serde_json::to_vec(report).map_err(json)?;
             let timeline = serde_json::to_vec(&report.events).map_err(json)?;
@@ -314,13 +300,13 @@ fn fact_row(
                 identity: identity(&[b"report", &body, &timeline]),
                 at_unix: report.meta.round_end_unix,
                 stats_name: report.meta.stats_file.clone().unwrap_or_default(),
-                event_id: report.meta.event_id.clone(),
             };
             (
                 "report",
                 touched,
                 body,
                 (!report.events.is_empty()).then_some(timeline),
+                report.meta.event_id.as_str(),
             )
         }
         Content::Stats(file, bytes) => {
@@ -328,9 +314,8 @@ fn fact_row(
                 identity: identity(&[b"stats", file.name.name.as_bytes(), bytes]),
                 at_unix: unix_of_civil(file.name.written, zone),
                 stats_name: file.name.name.clone(),
-                event_id: String::new(),
             };
-            ("stats", touched, bytes.clone(), None)
+            ("stats", touched, bytes.clone(), None, "")
         }
         Content::Rejected { .. } | Content::Nothing => return Ok(None),
     };
@@ -341,7 +326,7 @@ fn fact_row(
         server_of(arrival).into(),
         touched.at_unix.into(),
         cut(&touched.stats_name, 256).into(),
-        cut(&touched.event_id, 64).into(),
+        cut(event_id, 64).into(),
         arrival.source.into(),
         cut(&arrival.origin, 256).into(),
         body.into(),
@@ -415,7 +400,7 @@ async fn reject(
     let values = args![
         arrival.source,
         cut(&arrival.origin, 256),
-        cut(reason, 1024),
+        cut(reason, REASON_CHARS_MAX),
         cut(excerpt, 500),
         now
     ];

@@ -104,6 +104,15 @@ impl Database {
         }
     }
 
+    /// Placeholders for a list of values that a statement has nothing else of.
+    pub(crate) fn placeholders(&self, count: usize) -> String {
+        match self {
+            // SQLite looks named parameters up one by one, which thousands of them make slow.
+            Self::Sqlite(_) => vec!["?"; count].join(", "),
+            Self::Postgres(_) => super::apply::placeholders(count),
+        }
+    }
+
     /// Begins a transaction that writes. On SQLite it takes the write lock at once; on PostgreSQL a lock of all bots on
     /// this database, so that two of them never store the same round side by side.
     ///

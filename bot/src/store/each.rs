@@ -5,6 +5,9 @@ use tracing::error;
 use super::database::StoreError;
 use super::{Applied, Arrival, Content, Store};
 
+/// How often one arrival is tried that meets a row of somebody else.
+const TRIES: usize = 3;
+
 impl Store {
     /// Like [`Store::apply`]; but if the database refuses the data itself, the culprit is found and rejected, so that it does
     /// not stop the others.
@@ -12,9 +15,16 @@ impl Store {
     /// # Errors
     /// When the database fails. What was stored until then stays; all of it may be given again.
     pub async fn apply_each(&self, batch: &[Arrival]) -> Result<Applied, StoreError> {
-        let refusal = match self.apply(batch).await {
-            Err(error) if is_about_data(&error) => error,
-            other => return other,
+        let mut tries = 1;
+        let refusal = loop {
+            match self.apply(batch).await {
+                // Another bot has stored the same round meanwhile: now its rows are seen.
+                Err(error) if batch.len() == 1 && tries < TRIES && is_conflict(&error) => {
+                    tries += 1
+                }
+                Err(error) if is_about_data(&error) => break error,
+                other => return other,
+            }
         };
         match batch {
             [] => Ok(Applied::default()),
@@ -46,18 +56,28 @@ impl Store {
     }
 }
 
-/// Whether the same data would fail again: a value out of range, a broken constraint, a column of another type.
+/// Whether the same data would fail again: a value out of range, a broken constraint, a column of another type, more than an
+/// index or a statement can hold.
 fn is_about_data(error: &StoreError) -> bool {
     match error {
         StoreError::Content(_) => true,
         StoreError::Database(sqlx::Error::Database(e)) => {
             let kind = e.kind();
             let class = e.code().is_some_and(|code| {
-                code.len() == 5 && (code.starts_with("22") || code.starts_with("23"))
+                code.len() == 5
+                    && ["22", "23", "54"]
+                        .iter()
+                        .any(|class| code.starts_with(class))
             });
             class || !matches!(kind, sqlx::error::ErrorKind::Other)
         }
         StoreError::Database(sqlx::Error::Encode(_) | sqlx::Error::Decode(_)) => true,
         _ => false,
     }
+}
+
+/// Whether a row of somebody else, which was not there or was still there a moment ago, stands in the way.
+fn is_conflict(error: &StoreError) -> bool {
+    matches!(error, StoreError::Database(sqlx::Error::Database(e))
+        if e.is_unique_violation() || e.is_foreign_key_violation())
 }

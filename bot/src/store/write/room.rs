@@ -45,7 +45,7 @@ impl Writer<'_, '_> {
                 let values = args![moving.as_str(), group.match_id.as_str(), group.round_number];
                 self.transaction.execute(sql, values).await?;
             }
-            if self.has("lua_spawn_stats") {
+            if self.has("lua_spawn_stats") && !work.rows.spawns.is_empty() {
                 let sql = "DELETE FROM lua_spawn_stats WHERE match_id = $1 AND round_number = $2";
                 self.transaction
                     .execute(sql, args![group.match_id.as_str(), group.round_number])
@@ -82,6 +82,14 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
+    /// What was posted of a round stays posted of it, whatever its id.
+    async fn move_summary(&mut self, from: i64, to: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE gametimes_summaries SET round_id = $2 WHERE round_id = $1 \
+                   AND NOT EXISTS (SELECT 1 FROM gametimes_summaries WHERE round_id = $2)";
+        self.transaction.execute(sql, args![from, to]).await?;
+        Ok(())
+    }
+
     /// Rows of another bot that tell of the same round.
     pub(super) async fn find_adoptable(
         &mut self,
@@ -113,6 +121,9 @@ impl Writer<'_, '_> {
                 .foreign_id
                 .or_else(|| there.get(&work.key()).copied());
             if let Some(found) = found.filter(|id| Some(*id) != work.round_id) {
+                if let Some(before) = work.round_id {
+                    self.move_summary(before, found).await?;
+                }
                 if let Some(own) = work.round_id.filter(|_| !work.adopted) {
                     self.delete_round(own).await?;
                 }

@@ -81,7 +81,8 @@ impl Writer<'_, '_> {
         self.insert_all("lua_round_teams", &new).await
     }
 
-    /// The row that is there already: ours from before, or another bot's.
+    /// The row that is there already: ours from before, or another bot's. Of several, another bot's are kept, but belong to
+    /// the round no more.
     pub(super) async fn existing_teams(
         &mut self,
         work: &Work<'_>,
@@ -92,18 +93,19 @@ impl Writer<'_, '_> {
             .as_ref()
             .map(|g| format!("moving {}", g.id))
             .unwrap_or_default();
-        let sql = "SELECT id FROM lua_round_teams WHERE (match_id IN ($1, $2) AND round_number = $3) OR round_id = $4 \
-                   ORDER BY CASE WHEN match_id = $2 THEN 0 WHEN round_id = $4 THEN 1 ELSE 2 END, id";
-        let values = args![match_id, moving, round_number, work.round_id];
+        let sql = "SELECT id, match_id FROM lua_round_teams WHERE (match_id IN ($1, $2) AND round_number = $3) OR round_id = $4 \
+                   ORDER BY CASE WHEN match_id = $1 THEN 0 WHEN match_id = $2 THEN 2 ELSE 1 END, id";
+        let values = args![match_id, moving.as_str(), round_number, work.round_id];
         let found = self.transaction.rows(sql, values).await?;
-        let mut ids = found.iter().filter_map(|row| row.int(0));
-        let first = ids.next();
-        for other in ids {
-            self.transaction
-                .execute("DELETE FROM lua_round_teams WHERE id = $1", args![other])
-                .await?;
+        for other in found.iter().skip(1) {
+            let sql = if other.text(1) == Some(&moving) {
+                "DELETE FROM lua_round_teams WHERE id = $1"
+            } else {
+                "UPDATE lua_round_teams SET round_id = NULL WHERE id = $1"
+            };
+            self.transaction.execute(sql, args![other.int(0)]).await?;
         }
-        Ok(first)
+        Ok(found.first().and_then(|row| row.int(0)))
     }
 
     pub(super) async fn spawns(&mut self, works: &[Work<'_>]) -> Result<(), StoreError> {
@@ -111,7 +113,8 @@ impl Writer<'_, '_> {
             return Ok(());
         }
         let mut new: Vec<Columns> = Vec::new();
-        for work in works.iter().filter(|w| w.rows.teams.is_some()) {
+        // A message alone tells nothing of the players: what another bot knows of them stays.
+        for work in works.iter().filter(|w| !w.rows.spawns.is_empty()) {
             if work.group.is_some() || work.adopted {
                 let sql = "DELETE FROM lua_spawn_stats WHERE (match_id = $1 AND round_number = $2) OR round_id = $3";
                 let (match_id, round_number) = work.key();
@@ -149,7 +152,8 @@ impl Writer<'_, '_> {
                 let sql =
                     "SELECT player_guid, id FROM player_comprehensive_stats WHERE round_id = $1";
                 for row in self.transaction.rows(sql, args![round_id]).await? {
-                    there.insert(row.string(0), row.int(1).unwrap_or_default());
+                    let guid = row.string(0).to_ascii_uppercase();
+                    there.insert(guid, row.int(1).unwrap_or_default());
                 }
             }
             for player in players {
@@ -157,7 +161,9 @@ impl Writer<'_, '_> {
                 row.push(("round_id", round_id.into()));
                 let row = self.known("player_comprehensive_stats", &row);
                 let guid = row.iter().find_map(|(name, value)| match value {
-                    Value::Text(Some(guid)) if *name == "player_guid" => Some(guid.clone()),
+                    Value::Text(Some(guid)) if *name == "player_guid" => {
+                        Some(guid.to_ascii_uppercase())
+                    }
                     _ => None,
                 });
                 match there.remove(&guid.unwrap_or_default()) {
@@ -171,7 +177,8 @@ impl Writer<'_, '_> {
                     None => new.push(row),
                 }
             }
-            for id in there.into_values() {
+            // What another bot has more than our copy of the file stays.
+            for id in there.into_values().filter(|_| !work.adopted) {
                 let sql = "DELETE FROM player_comprehensive_stats WHERE id = $1";
                 self.transaction.execute(sql, args![id]).await?;
             }
