@@ -285,6 +285,41 @@ async fn every_page_is_the_same_on_both_databases() {
     }
 }
 
+/// Every player that a round's page links to has a page, also where only a stats file tells of the round.
+#[tokio::test(flavor = "multi_thread")]
+async fn players_of_stats_files_have_pages_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
+    let paths = [samples().join("gamestats")];
+    ingest(&bot.store, &paths, "", false).await.unwrap();
+    let (_, page) = support::get(&bot.url("/rounds/1")).await;
+    let page = page.as_str().unwrap();
+    let links: Vec<&str> = page
+        .split("href=\"")
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|link| link.starts_with("/players/"))
+        .collect();
+    assert_eq!(links.len(), 12, "{links:?}");
+    for link in links {
+        let (status, player) = support::get(&bot.url(link)).await;
+        let player = player.as_str().unwrap();
+        assert_eq!(status, 200, "{link}: {player}");
+        assert!(player.contains("href=\"/rounds/1\""), "{link}: {player}");
+        assert!(player.contains("those of the stats file"), "{player}");
+    }
+    // With the recorder's file, a round is there once, with its exact times.
+    let paths = [samples().join("../native/surrender")];
+    ingest(&bot.store, &paths, "", false).await.unwrap();
+    let (_, player) = support::get(&bot.url("/players/a0000001")).await;
+    let player = player.as_str().unwrap();
+    let (_, rounds) = support::get(&bot.url("/api/rounds")).await;
+    for round in rounds.as_array().unwrap() {
+        let link = format!("href=\"/rounds/{}\"", round["id"]);
+        assert_eq!(player.matches(&link).count(), 1, "{link}: {player}");
+    }
+    bot.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn empty_pages_say_what_to_do_next() {
     let folder = tempfile::tempdir().unwrap();
