@@ -9,7 +9,7 @@ use tokio::time;
 use tracing::{error, info, warn};
 
 use crate::status::Status;
-use crate::store::{Arrival, Content, Store};
+use crate::store::{Arrival, Content, Mark, Store};
 
 /// How many arrivals wait at most; then sources wait.
 const QUEUE: usize = 512;
@@ -38,11 +38,20 @@ impl Keeper {
 
     /// Hands over; waits while too much is waiting.
     pub async fn keep(&self, arrival: Arrival) {
-        self.status.queued(arrival.source, 1);
+        self.status.queued(way_of(&arrival), 1);
         if self.sender.send(arrival).await.is_err() {
             error!("the writer has ended; what arrives now is taken at the next start");
         }
     }
+}
+
+/// The way an arrival came, as [`Status`] names it: its folder, else its source.
+fn way_of(arrival: &Arrival) -> &str {
+    let folder = arrival.marks.iter().find_map(|mark| match mark {
+        Mark::File { place, .. } => Some(place.as_str()),
+        Mark::Reached { .. } => None,
+    });
+    folder.unwrap_or(arrival.source)
 }
 
 async fn write(
@@ -83,7 +92,7 @@ async fn write(
         status.rounds_changed(applied.rounds.len());
         for arrival in batch.drain(..) {
             status.stored(
-                arrival.source,
+                way_of(&arrival),
                 matches!(arrival.content, Content::Rejected { .. }),
             );
         }

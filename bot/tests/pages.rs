@@ -320,6 +320,63 @@ async fn players_of_stats_files_have_pages_too() {
     bot.stop().await.unwrap();
 }
 
+/// What is old, or well again, asks for nothing: not the years from before the recorder, not a rejection of last week, not a
+/// server that is reachable again.
+#[tokio::test(flavor = "multi_thread")]
+async fn delivery_is_well_when_nothing_of_the_last_day_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
+    let paths = [samples().join("../native/stopwatch")];
+    ingest(&bot.store, &paths, "", false).await.unwrap();
+    let mut transaction = bot.store.database.begin().await.unwrap();
+    for sql in [
+        "INSERT INTO rounds (match_id, round_number, map_name, round_date) VALUES ('2025-01-01-000000', 1, 'm', '2025-01-01')",
+        "INSERT INTO lua_round_teams (match_id, round_number, captured_at) VALUES ('2025-01-01-000000', 1, '2025-01-01 00:00:00')",
+        "INSERT INTO gametimes_rejected (source, origin, reason, excerpt, times, first_unix, last_unix) \
+         VALUES ('ssh', 'old', 'old', '', 1, 5, 5)",
+    ] {
+        transaction.execute(sql, &[]).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let page = || async {
+        let (status, body) = support::get(&bot.url("/delivery")).await;
+        let body = body.as_str().unwrap().to_owned();
+        assert_eq!(status, 200, "{body}");
+        body
+    };
+    let well = page().await;
+    assert!(
+        well.contains("All is well") && well.contains(">old<"),
+        "{well}"
+    );
+    bot.status.seen("ssh one");
+    bot.status.failed("ssh two", "no answer");
+    let failed = page().await;
+    assert!(!failed.contains("All is well"), "{failed}");
+    assert!(
+        failed.contains("ssh two failed, 20") && failed.contains("no answer"),
+        "{failed}"
+    );
+    bot.status.well("ssh two");
+    assert!(page().await.contains("All is well"));
+    let mut transaction = bot.store.database.begin().await.unwrap();
+    let today = jiff::Zoned::now()
+        .with_time_zone(bot.store.zone().clone())
+        .date();
+    let sql = "UPDATE rounds SET round_date = $1 WHERE map_name = 'm'";
+    transaction
+        .execute(sql, &[today.to_string().into()])
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
+    let page = page().await;
+    assert!(
+        page.contains("1 of ") && page.contains("have a stats file only"),
+        "{page}"
+    );
+    bot.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn empty_pages_say_what_to_do_next() {
     let folder = tempfile::tempdir().unwrap();

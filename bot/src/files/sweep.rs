@@ -111,13 +111,13 @@ impl<D: Directory> Sweeper<D> {
     /// Runs until dropped.
     pub async fn run(mut self) {
         self.load_seen().await;
-        let source = self.directory.source();
+        let place = self.directory.place();
         let mut failures = 0_u32;
         loop {
             let wait = match self.sweep().await {
                 Ok(()) => {
                     if failures > 0 {
-                        info!("{}: reachable again", self.directory.place());
+                        info!("{place}: reachable again");
                     }
                     failures = 0;
                     if self.unsettled.is_empty() {
@@ -128,13 +128,10 @@ impl<D: Directory> Sweeper<D> {
                 }
                 Err(error) => {
                     failures += 1;
-                    self.status.failed(source, &error);
+                    self.status.failed(&place, &error);
                     // Said once and then now and then, not every few seconds through a night.
                     if failures.is_power_of_two() {
-                        warn!(
-                            "{}: {error} (failed {failures} times)",
-                            self.directory.place()
-                        );
+                        warn!("{place}: {error} (failed {failures} times)");
                     }
                     let backoff = Duration::from_secs(1 << failures.min(8));
                     backoff.min(self.pace.poll)
@@ -183,7 +180,10 @@ impl<D: Directory> Sweeper<D> {
             Timestamp::now().as_second() - i64::try_from(lookback.as_secs()).unwrap_or(i64::MAX)
         });
         let entries = self.directory.list().await?;
-        self.status.seen(self.directory.source());
+        let place = self.directory.place();
+        self.status.seen(&place);
+        self.unreadable
+            .retain(|name| entries.iter().any(|e| e.name == *name));
         let mut fresh: Vec<Entry> = entries
             .into_iter()
             .filter(|e| is_wanted(&e.name) && e.modified_unix >= oldest && self.is_new(e))
@@ -201,6 +201,9 @@ impl<D: Directory> Sweeper<D> {
                 }
             }
         }
+        if self.unreadable.is_empty() {
+            self.status.well(&place);
+        }
         Ok(())
     }
 
@@ -214,7 +217,7 @@ impl<D: Directory> Sweeper<D> {
             );
         }
         self.status
-            .failed(self.directory.source(), &format!("{}: {error}", entry.name));
+            .failed(&self.directory.place(), &format!("{}: {error}", entry.name));
     }
 
     /// After a message: the file it names, without listing a folder of thousands. What does not turn up is left to the
@@ -344,15 +347,19 @@ mod tests {
         for _ in 0..4 {
             sweeper.sweep().await.unwrap();
         }
+        let told = status.delivery()["folder test"].last_error.clone().unwrap();
+        assert!(
+            told.contains("123341-m-round-1.txt: permission denied"),
+            "{told}"
+        );
+        // Somebody takes the file away: all is well again.
+        sweeper.directory.0.retain(|e| e.modified_unix != 1);
+        sweeper.sweep().await.unwrap();
+        assert_eq!(status.delivery()["folder test"].last_error, None);
         drop(sweeper);
         task.await;
         let sql = "SELECT COUNT(*) FROM rounds";
         let row = store.database.row(sql, &[]).await.unwrap().unwrap();
         assert_eq!(row.int(0), Some(2));
-        let told = status.delivery()["folder"].last_error.clone().unwrap();
-        assert!(
-            told.contains("123341-m-round-1.txt: permission denied"),
-            "{told}"
-        );
     }
 }

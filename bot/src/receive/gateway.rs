@@ -264,6 +264,7 @@ impl Worker {
                 }
             }
             if !full || first {
+                self.status.well("discord");
                 return true;
             }
         }
