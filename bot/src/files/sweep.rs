@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 use tokio::time;
 use tracing::{debug, info, warn};
 
@@ -74,6 +74,8 @@ pub struct Sweeper<D> {
     keeper: Keeper,
     status: Arc<Status>,
     awaited: broadcast::Receiver<String>,
+    /// Names of files that the system saw change in this folder; nothing where it does not tell.
+    changed: Option<mpsc::Receiver<String>>,
     /// What was read: size and time.
     seen: HashMap<String, (u64, i64)>,
     /// What was there at the last look.
@@ -102,10 +104,17 @@ impl<D: Directory> Sweeper<D> {
             keeper,
             status,
             awaited,
+            changed: None,
             seen: HashMap::new(),
             unsettled: HashMap::new(),
             unreadable: HashSet::new(),
         }
+    }
+
+    /// Looks at once for files that the system tells of.
+    pub fn watching(mut self, changed: mpsc::Receiver<String>) -> Self {
+        self.changed = Some(changed);
+        self
     }
 
     /// Runs until dropped.
@@ -140,6 +149,7 @@ impl<D: Directory> Sweeper<D> {
             tokio::select! {
                 () = time::sleep(wait) => {}
                 name = self.awaited.recv() => self.look_for(name.ok()).await,
+                name = next(&mut self.changed) => self.look_for(Some(name)).await,
             }
         }
     }
@@ -279,6 +289,18 @@ impl<D: Directory> Sweeper<D> {
         self.seen
             .insert(entry.name.clone(), (entry.size_bytes, entry.modified_unix));
         Ok(())
+    }
+}
+
+/// The next name; never, where none will come.
+async fn next(names: &mut Option<mpsc::Receiver<String>>) -> String {
+    let name = match names {
+        Some(names) => names.recv().await,
+        None => None,
+    };
+    match name {
+        Some(name) => name,
+        None => std::future::pending().await,
     }
 }
 
