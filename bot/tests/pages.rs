@@ -188,6 +188,8 @@ async fn every_page_is_whole_in_a_real_browser() {
             "{before} {after}: a lower threshold tells more"
         );
         assert!(text(&browser).contains("No stats file of the round has come"));
+        browser.open(&url("/audit?diff_seconds=0"));
+        assert!(text(&browser).contains("such a difference tells nothing"));
 
         browser.open(&url(&format!("/rounds/{surrender}")));
         let page = text(&browser);
