@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time;
 use tracing::{error, info, warn};
 
-use crate::status::Status;
-use crate::store::{Arrival, Content, Mark, Store};
+use crate::status::{Outcome, Status};
+use crate::store::{Applied, Arrival, Content, Mark, Store};
 
 /// How many arrivals wait at most; then sources wait.
 const QUEUE: usize = 512;
@@ -54,6 +54,19 @@ fn way_of(arrival: &Arrival) -> &str {
     folder.unwrap_or(arrival.source)
 }
 
+fn outcome(arrival: &Arrival, applied: &Applied) -> Outcome {
+    let by_database = |refused: &String| {
+        let reason = refused.strip_prefix(&arrival.origin);
+        reason.is_some_and(|reason| reason.starts_with(": "))
+    };
+    match arrival.content {
+        Content::Nothing => Outcome::Passed,
+        Content::Rejected { .. } => Outcome::Refused,
+        _ if applied.refused.iter().any(by_database) => Outcome::Refused,
+        _ => Outcome::Stored,
+    }
+}
+
 async fn write(
     store: Store,
     mut receiver: mpsc::Receiver<Arrival>,
@@ -91,10 +104,7 @@ async fn write(
         }
         status.rounds_changed(applied.rounds.len());
         for arrival in batch.drain(..) {
-            status.stored(
-                way_of(&arrival),
-                matches!(arrival.content, Content::Rejected { .. }),
-            );
+            status.done(way_of(&arrival), outcome(&arrival, &applied));
         }
     }
 }

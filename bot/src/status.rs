@@ -15,7 +15,7 @@ pub struct Delivery {
     pub last_seen_unix: Option<i64>,
     /// What waits to be stored.
     pub queued: i64,
-    /// What was stored since the start.
+    /// What was stored since the start, or was known already.
     pub stored: u64,
     /// What was refused, and attempts that failed, since the start.
     pub failed: u64,
@@ -23,6 +23,17 @@ pub struct Delivery {
     pub last_error: Option<String>,
     /// When that was found.
     pub last_error_unix: Option<i64>,
+}
+
+/// What became of something that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is stored; maybe it was already.
+    Stored,
+    /// It was refused, by the bot or by the database.
+    Refused,
+    /// There was nothing to store, as in people's talk.
+    Passed,
 }
 
 /// The state of all sources: `discord`, `stats channel`, and each folder here or on a server by its place.
@@ -59,19 +70,23 @@ impl Status {
         gauge!("gametimes_queued", "source" => source.to_owned()).set(queued as f64);
     }
 
-    /// Something was stored, or refused.
-    pub fn stored(&self, source: &str, refused: bool) {
+    /// Something that waited is done with.
+    pub fn done(&self, source: &str, outcome: Outcome) {
         let queued = self.with(source, |s| {
             s.queued -= 1;
-            if refused {
-                s.failed += 1;
-            } else {
-                s.stored += 1;
+            match outcome {
+                Outcome::Stored => s.stored += 1,
+                Outcome::Refused => s.failed += 1,
+                Outcome::Passed => {}
             }
             s.queued
         });
         gauge!("gametimes_queued", "source" => source.to_owned()).set(queued as f64);
-        let outcome = if refused { "refused" } else { "stored" };
+        let outcome = match outcome {
+            Outcome::Stored => "stored",
+            Outcome::Refused => "refused",
+            Outcome::Passed => "passed",
+        };
         counter!("gametimes_arrivals_total", "source" => source.to_owned(), "outcome" => outcome)
             .increment(1);
     }

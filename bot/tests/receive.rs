@@ -110,6 +110,12 @@ async fn foreign_messages_are_refused_and_told() {
         .map(|r| r["reason"].as_str().unwrap())
         .collect();
     assert_eq!(reasons.len(), 4, "{reasons:?}");
+    // People's talk is neither stored nor refused.
+    wait_for("an empty queue", || async {
+        let discord = bot.status.delivery()["discord"].clone();
+        (discord.queued == 0).then(|| assert_eq!((discord.stored, discord.failed), (1, 4)))
+    })
+    .await;
     for expected in [
         "is not in discord.webhook_ids",
         "the author is",
