@@ -50,9 +50,9 @@ async fn bot(folder: &tempfile::TempDir) -> Bot {
     bot
 }
 
-/// Looks at a page at three widths, light and dark.
+/// Looks at a page at three widths, in light and dark.
 fn look(browser: &Browser, name: &str, url: &str) {
-    for (width, dark) in [(1280, false), (1280, true), (360, false)] {
+    for (width, dark) in [(1280, false), (1280, true), (768, false), (360, false)] {
         browser.width(width);
         browser.dark(dark);
         browser.open(url);
@@ -199,6 +199,28 @@ async fn every_page_is_whole_in_a_real_browser() {
                 && page.contains("0:54"),
             "{page}"
         );
+        // The names stay in sight while a table is scrolled.
+        browser.width(360);
+        let moved = browser.run(
+            "const name = document.querySelector('td bdi'), table = name.closest('.wide'); \
+             const before = name.getBoundingClientRect().left; table.scrollLeft = 200; \
+             return [table.scrollLeft, name.getBoundingClientRect().left - before]",
+        );
+        assert_eq!(moved, serde_json::json!([200, 0]));
+        browser.width(1280);
+        // From a round to the other one of its match, and back.
+        browser.open(&url(&format!("/rounds/{paused}")));
+        for other in ["Round 1 of this match", "Round 2 of this match"] {
+            let link = format!(
+                "return [...document.querySelectorAll('main a')].find(a => a.textContent == '{other}').href"
+            );
+            let link = browser.run(&link);
+            browser.open(link.as_str().unwrap());
+        }
+        let path = browser.run("return location.pathname");
+        assert_eq!(path, format!("/rounds/{paused}"));
+        browser.open(&url("/?map=oom2"));
+        assert_eq!(rows(&browser), 4);
         browser.open(&url("/delivery"));
         assert!(text(&browser).contains("gametime-broken-R1-5.json"));
     });
@@ -226,14 +248,19 @@ async fn every_page_is_the_same_on_both_databases() {
         let mut transaction = bot.store.database.begin().await.unwrap();
         for i in 0..110 {
             let sql = "INSERT INTO rounds (id, match_id, round_number, map_name, end_reason, round_end_unix) \
-                       VALUES ($1, $2, 1, 'filler', 'objective', $3)";
+                       VALUES ($1, $2, 1, 'et_filler', 'objective', $3)";
+            // Another bot may leave a match without an id.
+            let match_id = (i > 0).then(|| format!("2025-01-01-{i:06}"));
             let values = [
                 (1000 + i).into(),
-                format!("2025-01-01-{i:06}").into(),
+                match_id.into(),
                 (1_735_700_000 + i).into(),
             ];
             transaction.execute(sql, &values).await.unwrap();
         }
+        let sql =
+            "UPDATE lua_spawn_stats SET player_name = 'Ändi' WHERE player_guid LIKE 'A0000001%'";
+        transaction.execute(sql, &[]).await.unwrap();
         transaction.commit().await.unwrap();
         let mut paths: Vec<String> = [
             "/",
@@ -241,6 +268,8 @@ async fn every_page_is_the_same_on_both_databases() {
             "/?page=3",
             "/?map=FILLER&page=2",
             "/?map=ROOM1",
+            "/?map=room_",
+            "/?player=%C3%84NDI",
             "/?player=layer01",
             "/?player=%25",
             "/?from=2026-11-20&to=2026-11-20",
@@ -269,10 +298,12 @@ async fn every_page_is_the_same_on_both_databases() {
         // 6 rounds of the tapes and 110 more, 50 on a page.
         let counts = ["/", "/?page=2", "/?page=3", "/?map=FILLER&page=2"].map(rounds);
         assert_eq!(counts, [50, 50, 16, 50]);
+        // Typed as it stands there, but for the case of ASCII letters.
+        assert_eq!(["/?player=%C3%84NDI", "/?map=room_"].map(rounds), [6, 0]);
         assert!(page("/").contains("rel=\"next\"") && !page("/?page=3").contains("rel=\"next\""));
         assert!(page("/?page=3").contains("rel=\"prev\""));
-        assert!(page("/players/A0000001").contains("Player01"));
-        assert!(page("/rounds/1").contains("Player01"));
+        assert!(page("/players/A0000001").contains("Ändi"));
+        assert!(page("/rounds/1").contains("Ändi"));
         shown.push(pages);
         bot.stop().await.unwrap();
     }
