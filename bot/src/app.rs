@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use notify::RecommendedWatcher;
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
@@ -212,10 +212,9 @@ fn spawn_files(
             Arc::clone(status),
             awaited,
         );
-        sources.spawn(sweeper.run());
-        if let Some(watcher) = folder::watch(&folder.path, awaited.clone()) {
-            watchers.push(watcher);
-        }
+        let (changed, names) = mpsc::channel(64);
+        watchers.extend(folder::watch(&folder.path, changed));
+        sources.spawn(sweeper.watching(names).run());
     }
     for ssh in &config.ssh {
         let server = Server::new(ssh.clone());

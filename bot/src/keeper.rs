@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time;
 use tracing::{error, info, warn};
 
-use crate::status::Status;
-use crate::store::{Arrival, Content, Store};
+use crate::status::{Outcome, Status};
+use crate::store::{Applied, Arrival, Content, Mark, Store};
 
 /// How many arrivals wait at most; then sources wait.
 const QUEUE: usize = 512;
@@ -38,10 +38,32 @@ impl Keeper {
 
     /// Hands over; waits while too much is waiting.
     pub async fn keep(&self, arrival: Arrival) {
-        self.status.queued(arrival.source, 1);
+        self.status.queued(way_of(&arrival), 1);
         if self.sender.send(arrival).await.is_err() {
             error!("the writer has ended; what arrives now is taken at the next start");
         }
+    }
+}
+
+/// The way an arrival came, as [`Status`] names it: its folder, else its source.
+fn way_of(arrival: &Arrival) -> &str {
+    let folder = arrival.marks.iter().find_map(|mark| match mark {
+        Mark::File { place, .. } => Some(place.as_str()),
+        Mark::Reached { .. } => None,
+    });
+    folder.unwrap_or(arrival.source)
+}
+
+fn outcome(arrival: &Arrival, applied: &Applied) -> Outcome {
+    let by_database = |refused: &String| {
+        let reason = refused.strip_prefix(&arrival.origin);
+        reason.is_some_and(|reason| reason.starts_with(": "))
+    };
+    match arrival.content {
+        Content::Nothing => Outcome::Passed,
+        Content::Rejected { .. } => Outcome::Refused,
+        _ if applied.refused.iter().any(by_database) => Outcome::Refused,
+        _ => Outcome::Stored,
     }
 }
 
@@ -82,10 +104,7 @@ async fn write(
         }
         status.rounds_changed(applied.rounds.len());
         for arrival in batch.drain(..) {
-            status.stored(
-                arrival.source,
-                matches!(arrival.content, Content::Rejected { .. }),
-            );
+            status.done(way_of(&arrival), outcome(&arrival, &applied));
         }
     }
 }

@@ -35,6 +35,14 @@ pub fn team(team: Option<i64>) -> &'static str {
     }
 }
 
+/// The defending team's name: there always is one, but not always is it known.
+pub fn defender(team: Option<i64>) -> &'static str {
+    match team {
+        Some(1 | 2) => self::team(team),
+        _ => "unknown",
+    }
+}
+
 /// Why a round ended.
 pub fn end_reason(reason: Option<&str>) -> &str {
     match reason {

@@ -9,7 +9,8 @@ use gametimes_bot::config::Folder;
 use gametimes_discord_standin::Discord;
 use support::sshd::Sshd;
 use support::{
-    config_in, get, native_files, sample, sample_files, settings_for, wait_for, wait_for_rounds,
+    config_in, delivery, get, native_files, sample, sample_files, settings_for, wait_for,
+    wait_for_rounds,
 };
 
 fn put(folder: &Path, files: &[(String, Vec<u8>)]) {
@@ -33,10 +34,7 @@ async fn stats_files_come_over_sftp_and_link_with_the_message() {
     config.poll = Duration::from_secs(3600);
     let bot = gametimes_bot::start(config.clone()).await.unwrap();
     wait_for("a first look at the folder", || async {
-        bot.status
-            .delivery()
-            .get("ssh")
-            .and_then(|d| d.last_seen_unix)
+        delivery(&bot, "ssh").and_then(|d| d.last_seen_unix)
     })
     .await;
     let mut files = sample_files("gamestats");
@@ -65,10 +63,7 @@ async fn stats_files_come_over_sftp_and_link_with_the_message() {
     config.poll = Duration::from_secs(1);
     let bot = gametimes_bot::start(config).await.unwrap();
     wait_for("a failure", || async {
-        bot.status
-            .delivery()
-            .get("ssh")
-            .and_then(|d| d.last_error.clone())
+        delivery(&bot, "ssh").and_then(|d| d.last_error.clone())
     })
     .await;
     put(&stats, &sample_files("gamestats"));
@@ -79,7 +74,7 @@ async fn stats_files_come_over_sftp_and_link_with_the_message() {
     .await
     .unwrap();
     wait_for_rounds(&bot, 5).await;
-    let stored = bot.status.delivery()["ssh"].stored;
+    let stored = delivery(&bot, "ssh").unwrap().stored;
     assert!(stored >= 4, "{stored}");
     // Cut in the middle of its life: it connects again.
     sshd.down();
@@ -155,10 +150,7 @@ async fn a_local_folder_is_watched_and_partial_files_are_left_alone() {
     config.poll = Duration::from_secs(3600);
     let bot = gametimes_bot::start(config).await.unwrap();
     wait_for("a first look", || async {
-        bot.status
-            .delivery()
-            .get("folder")
-            .and_then(|d| d.last_seen_unix)
+        delivery(&bot, "folder").and_then(|d| d.last_seen_unix)
     })
     .await;
     let name = "2026-11-20-125046-room1-round-1.txt";
@@ -196,12 +188,9 @@ async fn gametimes_files_fill_in_for_messages_that_never_came() {
     // Read once: at the next start nothing is read again.
     let bot = gametimes_bot::start(config).await.unwrap();
     wait_for("a look", || async {
-        bot.status
-            .delivery()
-            .get("folder")
-            .and_then(|d| d.last_seen_unix)
+        delivery(&bot, "folder").and_then(|d| d.last_seen_unix)
     })
     .await;
-    assert_eq!(bot.status.delivery()["folder"].stored, 0);
+    assert_eq!(delivery(&bot, "folder").unwrap().stored, 0);
     bot.stop().await.unwrap();
 }

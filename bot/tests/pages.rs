@@ -50,9 +50,9 @@ async fn bot(folder: &tempfile::TempDir) -> Bot {
     bot
 }
 
-/// Looks at a page at three widths, light and dark.
+/// Looks at a page at three widths, in light and dark.
 fn look(browser: &Browser, name: &str, url: &str) {
-    for (width, dark) in [(1280, false), (1280, true), (360, false)] {
+    for (width, dark) in [(1280, false), (1280, true), (768, false), (360, false)] {
         browser.width(width);
         browser.dark(dark);
         browser.open(url);
@@ -188,6 +188,8 @@ async fn every_page_is_whole_in_a_real_browser() {
             "{before} {after}: a lower threshold tells more"
         );
         assert!(text(&browser).contains("No stats file of the round has come"));
+        browser.open(&url("/audit?diff_seconds=0"));
+        assert!(text(&browser).contains("such a difference tells nothing"));
 
         browser.open(&url(&format!("/rounds/{surrender}")));
         let page = text(&browser);
@@ -197,6 +199,28 @@ async fn every_page_is_whole_in_a_real_browser() {
                 && page.contains("0:54"),
             "{page}"
         );
+        // The names stay in sight while a table is scrolled.
+        browser.width(360);
+        let moved = browser.run(
+            "const name = document.querySelector('td bdi'), table = name.closest('.wide'); \
+             const before = name.getBoundingClientRect().left; table.scrollLeft = 200; \
+             return [table.scrollLeft, name.getBoundingClientRect().left - before]",
+        );
+        assert_eq!(moved, serde_json::json!([200, 0]));
+        browser.width(1280);
+        // From a round to the other one of its match, and back.
+        browser.open(&url(&format!("/rounds/{paused}")));
+        for other in ["Round 1 of this match", "Round 2 of this match"] {
+            let link = format!(
+                "return [...document.querySelectorAll('main a')].find(a => a.textContent == '{other}').href"
+            );
+            let link = browser.run(&link);
+            browser.open(link.as_str().unwrap());
+        }
+        let path = browser.run("return location.pathname");
+        assert_eq!(path, format!("/rounds/{paused}"));
+        browser.open(&url("/?map=oom2"));
+        assert_eq!(rows(&browser), 4);
         browser.open(&url("/delivery"));
         assert!(text(&browser).contains("gametime-broken-R1-5.json"));
     });
@@ -224,14 +248,19 @@ async fn every_page_is_the_same_on_both_databases() {
         let mut transaction = bot.store.database.begin().await.unwrap();
         for i in 0..110 {
             let sql = "INSERT INTO rounds (id, match_id, round_number, map_name, end_reason, round_end_unix) \
-                       VALUES ($1, $2, 1, 'filler', 'objective', $3)";
+                       VALUES ($1, $2, 1, 'et_filler', 'objective', $3)";
+            // Another bot may leave a match without an id.
+            let match_id = (i > 0).then(|| format!("2025-01-01-{i:06}"));
             let values = [
                 (1000 + i).into(),
-                format!("2025-01-01-{i:06}").into(),
+                match_id.into(),
                 (1_735_700_000 + i).into(),
             ];
             transaction.execute(sql, &values).await.unwrap();
         }
+        let sql =
+            "UPDATE lua_spawn_stats SET player_name = 'Ändi' WHERE player_guid LIKE 'A0000001%'";
+        transaction.execute(sql, &[]).await.unwrap();
         transaction.commit().await.unwrap();
         let mut paths: Vec<String> = [
             "/",
@@ -239,6 +268,8 @@ async fn every_page_is_the_same_on_both_databases() {
             "/?page=3",
             "/?map=FILLER&page=2",
             "/?map=ROOM1",
+            "/?map=room_",
+            "/?player=%C3%84NDI",
             "/?player=layer01",
             "/?player=%25",
             "/?from=2026-11-20&to=2026-11-20",
@@ -267,10 +298,12 @@ async fn every_page_is_the_same_on_both_databases() {
         // 6 rounds of the tapes and 110 more, 50 on a page.
         let counts = ["/", "/?page=2", "/?page=3", "/?map=FILLER&page=2"].map(rounds);
         assert_eq!(counts, [50, 50, 16, 50]);
+        // Typed as it stands there, but for the case of ASCII letters.
+        assert_eq!(["/?player=%C3%84NDI", "/?map=room_"].map(rounds), [6, 0]);
         assert!(page("/").contains("rel=\"next\"") && !page("/?page=3").contains("rel=\"next\""));
         assert!(page("/?page=3").contains("rel=\"prev\""));
-        assert!(page("/players/A0000001").contains("Player01"));
-        assert!(page("/rounds/1").contains("Player01"));
+        assert!(page("/players/A0000001").contains("Ändi"));
+        assert!(page("/rounds/1").contains("Ändi"));
         shown.push(pages);
         bot.stop().await.unwrap();
     }
@@ -283,6 +316,98 @@ async fn every_page_is_the_same_on_both_databases() {
             postgres.1
         );
     }
+}
+
+/// Every player that a round's page links to has a page, also where only a stats file tells of the round.
+#[tokio::test(flavor = "multi_thread")]
+async fn players_of_stats_files_have_pages_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
+    let paths = [samples().join("gamestats")];
+    ingest(&bot.store, &paths, "", false).await.unwrap();
+    let (_, page) = support::get(&bot.url("/rounds/1")).await;
+    let page = page.as_str().unwrap();
+    let links: Vec<&str> = page
+        .split("href=\"")
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|link| link.starts_with("/players/"))
+        .collect();
+    assert_eq!(links.len(), 12, "{links:?}");
+    for link in links {
+        let (status, player) = support::get(&bot.url(link)).await;
+        let player = player.as_str().unwrap();
+        assert_eq!(status, 200, "{link}: {player}");
+        assert!(player.contains("href=\"/rounds/1\""), "{link}: {player}");
+        assert!(player.contains("those of the stats file"), "{player}");
+    }
+    // With the recorder's file, a round is there once, with its exact times.
+    let paths = [samples().join("../native/surrender")];
+    ingest(&bot.store, &paths, "", false).await.unwrap();
+    let (_, player) = support::get(&bot.url("/players/a0000001")).await;
+    let player = player.as_str().unwrap();
+    let (_, rounds) = support::get(&bot.url("/api/rounds")).await;
+    for round in rounds.as_array().unwrap() {
+        let link = format!("href=\"/rounds/{}\"", round["id"]);
+        assert_eq!(player.matches(&link).count(), 1, "{link}: {player}");
+    }
+    bot.stop().await.unwrap();
+}
+
+/// What is old, or well again, asks for nothing: not the years from before the recorder, not a rejection of last week, not a
+/// server that is reachable again.
+#[tokio::test(flavor = "multi_thread")]
+async fn delivery_is_well_when_nothing_of_the_last_day_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
+    let paths = [samples().join("../native/stopwatch")];
+    ingest(&bot.store, &paths, "", false).await.unwrap();
+    let mut transaction = bot.store.database.begin().await.unwrap();
+    for sql in [
+        "INSERT INTO rounds (match_id, round_number, map_name, round_date) VALUES ('2025-01-01-000000', 1, 'm', '2025-01-01')",
+        "INSERT INTO lua_round_teams (match_id, round_number, captured_at) VALUES ('2025-01-01-000000', 1, '2025-01-01 00:00:00')",
+        "INSERT INTO gametimes_rejected (source, origin, reason, excerpt, times, first_unix, last_unix) \
+         VALUES ('ssh', 'old', 'old', '', 1, 5, 5)",
+    ] {
+        transaction.execute(sql, &[]).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let page = || async {
+        let (status, body) = support::get(&bot.url("/delivery")).await;
+        let body = body.as_str().unwrap().to_owned();
+        assert_eq!(status, 200, "{body}");
+        body
+    };
+    let well = page().await;
+    assert!(
+        well.contains("All is well") && well.contains(">old<"),
+        "{well}"
+    );
+    bot.status.seen("ssh one");
+    bot.status.failed("ssh two", "no answer");
+    let failed = page().await;
+    assert!(!failed.contains("All is well"), "{failed}");
+    assert!(
+        failed.contains("ssh two failed, 20") && failed.contains("no answer"),
+        "{failed}"
+    );
+    bot.status.well("ssh two");
+    assert!(page().await.contains("All is well"));
+    let mut transaction = bot.store.database.begin().await.unwrap();
+    let today = jiff::Zoned::now()
+        .with_time_zone(bot.store.zone().clone())
+        .date();
+    let sql = "UPDATE rounds SET round_date = $1 WHERE map_name = 'm'";
+    transaction
+        .execute(sql, &[today.to_string().into()])
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
+    let page = page().await;
+    assert!(
+        page.contains("1 of ") && page.contains("have a stats file only"),
+        "{page}"
+    );
+    bot.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

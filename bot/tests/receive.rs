@@ -4,7 +4,7 @@ mod support;
 
 use gametimes_discord_standin::Discord;
 use serde_json::json;
-use support::{config_in, get, sample, settings_for, wait_for_rounds};
+use support::{config_in, get, sample, settings_for, wait_for, wait_for_rounds};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_with_a_file_becomes_a_round() {
@@ -110,6 +110,12 @@ async fn foreign_messages_are_refused_and_told() {
         .map(|r| r["reason"].as_str().unwrap())
         .collect();
     assert_eq!(reasons.len(), 4, "{reasons:?}");
+    // People's talk is neither stored nor refused.
+    wait_for("an empty queue", || async {
+        let discord = bot.status.delivery()["discord"].clone();
+        (discord.queued == 0).then(|| assert_eq!((discord.stored, discord.failed), (1, 4)))
+    })
+    .await;
     for expected in [
         "is not in discord.webhook_ids",
         "the author is",
@@ -121,5 +127,38 @@ async fn foreign_messages_are_refused_and_told() {
             "{expected}: {reasons:?}"
         );
     }
+    bot.stop().await.unwrap();
+}
+
+/// The history is read although the gateway refuses the bot, and gives blank messages: they are waited for, not passed.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_discord_hides_are_read_once_the_intent_is_on() {
+    let discord = Discord::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config_in(&folder);
+    config.discord = Some(settings_for(&discord));
+    let post = |name: &str| {
+        let body = serde_json::from_slice(&sample(&format!("messages/{name}.json"))).unwrap();
+        discord.post(discord.webhook().id, &body, &[]).unwrap();
+    };
+    post("room2-R1-1795178021");
+    discord.set_message_content(false);
+    let bot = gametimes_bot::start(config).await.unwrap();
+    let told = wait_for("what to do", || async {
+        let delivery = bot.status.delivery();
+        delivery.get("discord").and_then(|d| d.last_error.clone())
+    })
+    .await;
+    assert!(told.contains("enable the Message Content intent"), "{told}");
+    post("room2-R2-1795178128");
+    discord.set_message_content(true);
+    wait_for_rounds(&bot, 2).await;
+    // Connected again, messages come by themselves.
+    wait_for("a connection", || async {
+        bot.status.is_discord_connected().then_some(())
+    })
+    .await;
+    post("room1-R1-1795179043");
+    wait_for_rounds(&bot, 3).await;
     bot.stop().await.unwrap();
 }

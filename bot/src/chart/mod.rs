@@ -17,6 +17,9 @@ use crate::words;
 /// How many times its size a PNG is drawn, so that it is sharp on today's screens.
 pub const PNG_SCALE: f32 = 1.5;
 
+/// With so many lanes, a timeline adds none to those of the players: anybody may have made its guids up.
+const LANES_MAX: usize = 128;
+
 /// What a player is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -255,7 +258,8 @@ impl Builder {
         builder
     }
 
-    fn lane_of(&mut self, event: &TimelineEvent) -> usize {
+    /// The lane of an event's player; nothing when there are too many already.
+    fn lane_of(&mut self, event: &TimelineEvent) -> Option<usize> {
         let name = event.name.as_deref().unwrap_or_default();
         let key = if event.guid.is_empty() {
             name
@@ -263,7 +267,10 @@ impl Builder {
             &event.guid
         };
         if let Some(at) = self.known.get(key) {
-            return *at;
+            return Some(*at);
+        }
+        if self.lanes.len() >= LANES_MAX {
+            return None;
         }
         let shown: String = if name.is_empty() {
             event.guid.chars().take(8).collect()
@@ -273,7 +280,7 @@ impl Builder {
         self.known.insert(key.to_owned(), self.lanes.len());
         self.lanes
             .push(Open::new(&shown, event.team.unwrap_or_default().into()));
-        self.lanes.len() - 1
+        Some(self.lanes.len() - 1)
     }
 
     fn name_of(&self, key: &str) -> String {
@@ -294,7 +301,9 @@ impl Builder {
     }
 
     fn take(&mut self, event: &TimelineEvent) {
-        let at = self.lane_of(event);
+        let Some(at) = self.lane_of(event) else {
+            return;
+        };
         let at_ms = event.t_ms;
         let by = event.by.as_deref().filter(|by| !by.is_empty());
         let team = i64::from(event.team.unwrap_or_default());

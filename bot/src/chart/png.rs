@@ -21,6 +21,9 @@ static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
+/// Larger pictures are refused: each pixel takes four bytes. A round of 512 players, the most that are believed, has 26 million.
+const PIXELS_MAX: u64 = 32_000_000;
+
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]
 #[error("the picture cannot be drawn: {0}")]
@@ -57,9 +60,17 @@ pub fn render(svg: &str, scale: f32) -> Result<Vec<u8>, PngError> {
     };
     let tree = Tree::from_str(&readable(svg), &options).map_err(|e| PngError(e.to_string()))?;
     let size = tree.size().to_int_size().scale_by(scale);
-    let mut pixmap = size
-        .and_then(|size| Pixmap::new(size.width(), size.height()))
-        .ok_or_else(|| PngError("too large".into()))?;
+    let size = size.ok_or_else(|| PngError("too large".into()))?;
+    let pixels = u64::from(size.width()) * u64::from(size.height());
+    if pixels > PIXELS_MAX {
+        return Err(PngError(format!(
+            "{} x {} are more than {PIXELS_MAX} pixels",
+            size.width(),
+            size.height()
+        )));
+    }
+    let mut pixmap = Pixmap::new(size.width(), size.height())
+        .ok_or_else(|| PngError("no memory for it".into()))?;
     resvg::render(
         &tree,
         Transform::from_scale(scale, scale),
@@ -71,6 +82,16 @@ pub fn render(svg: &str, scale: f32) -> Result<Vec<u8>, PngError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_of_any_height_takes_no_memory_of_any_size() {
+        let svg = |height: u64| {
+            format!("<svg xmlns='http://www.w3.org/2000/svg' width='1000' height='{height}'/>")
+        };
+        assert!(render(&svg(100), 1.0).is_ok());
+        let error = render(&svg(900_000), 1.0).unwrap_err().to_string();
+        assert!(error.contains("1000 x 900000 are more than"), "{error}");
+    }
 
     #[test]
     fn what_no_font_has_becomes_the_replacement_character() {

@@ -160,3 +160,21 @@ fn a_round_without_anything_is_drawn_too() {
     chart.known = false;
     assert!(chart.svg(Theme::Auto).contains("No timeline"));
 }
+
+#[test]
+fn made_up_players_get_no_lanes_without_end() {
+    let mut file = recorded().remove(0);
+    let there = chart_of(&file).lanes.len();
+    let event = file.meta.events[0].clone();
+    for n in 0..50_000 {
+        file.meta.events.push(TimelineEvent {
+            guid: format!("{n:032X}"),
+            kind: EventKind::Spawn,
+            ..event.clone()
+        });
+    }
+    let chart = chart_of(&file);
+    assert_eq!(chart.lanes.len(), LANES_MAX);
+    assert!(there < LANES_MAX);
+    png::render(&chart.svg(Theme::Auto), PNG_SCALE).unwrap();
+}

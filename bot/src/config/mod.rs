@@ -194,7 +194,7 @@ impl Config {
     pub fn parse(text: &str, env: BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
         let table = text
             .parse::<toml::Table>()
-            .map_err(|e| ConfigErrors(vec![format!("settings file: {e}")]))?;
+            .map_err(|e| ConfigErrors(vec![unreadable(text, &e)]))?;
         let mut reader = Reader {
             values: BTreeMap::new(),
             env,
@@ -239,6 +239,13 @@ impl Config {
     }
 }
 
+/// Where a file is broken, and how. The error's own words would print the whole line, in which a secret may stand.
+fn unreadable(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+    format!("settings file, line {line}: {}", error.message())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,7 +283,7 @@ mod tests {
             "api_token: must be set",
             "typo: no such setting",
             "GAMETIMES_NOPE: no such setting",
-            "discord.channel_id: \"x\" is not",
+            "discord.channel_id: is not",
             "ssh.user: missing",
             "ssh.known_hosts: missing",
             "ssh.stats_dir, ssh.gametimes_dir",
@@ -314,6 +321,52 @@ mod tests {
         assert_eq!(discord.webhook_ids, [1, 2]);
         assert_eq!((config.ssh.len(), config.folders.len()), (1, 1));
         assert!(!format!("{config:?}").contains("very-secret"));
+    }
+
+    #[test]
+    fn a_broken_line_is_named_and_its_secret_not_printed() {
+        for broken in [
+            "[discord]\n\ntoken = \"very-secret",
+            "[discord]\n\ntoken = very-secret",
+            "[discord]\n\ntoken = 'very-secret\nchannel_id = 1",
+            "[discord]\ntoken = 'a'\ntoken = 'very-secret'",
+            "[discord]\n\nvery-secret",
+        ] {
+            let found = errors(broken, &[]).join("");
+            assert!(found.starts_with("settings file, line "), "{found}");
+            assert!(!found.contains("very-secret"), "{found}");
+        }
+        let found = errors("[discord]\n\ntoken = \"very-secret", &[]);
+        assert!(found[0].starts_with("settings file, line 3: "), "{found:?}");
+    }
+
+    #[test]
+    fn a_webhook_may_be_given_as_its_url_and_its_secret_is_not_printed() {
+        let text =
+            |id: &str| format!("[discord]\ntoken = 't'\nchannel_id = 5\nwebhook_ids = [{id}, 7]");
+        for url in [
+            "'https://discord.com/api/webhooks/42/very-secret'",
+            "'https://canary.discord.com/api/v10/webhooks/42/very-secret?wait=true'",
+            "'42'",
+            "42",
+        ] {
+            let config = Config::parse(&text(url), BTreeMap::new()).unwrap();
+            assert_eq!(config.discord.unwrap().webhook_ids, [42, 7], "{url}");
+        }
+        for bad in ["'very-secret'", "'https://x/webhooks/very-secret'", "true"] {
+            let found = errors(&text(bad), &[]);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(
+                found[0].starts_with("discord.webhook_ids: item 1 is no"),
+                "{found:?}"
+            );
+            assert!(!found[0].contains("very-secret"), "{found:?}");
+        }
+        let text =
+            "[discord]\ntoken = 't'\nchannel_id = 'very-secret'\nstats_channel_id = 'very-secret'";
+        let found = errors(text, &[]).join("");
+        assert!(found.contains("discord.channel_id: is not"), "{found}");
+        assert!(!found.contains("very-secret"), "{found}");
     }
 
     #[test]

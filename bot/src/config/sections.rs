@@ -82,22 +82,8 @@ impl Reader {
 
     fn discord(&mut self) -> Option<Discord> {
         let token = self.text("discord.token").map(Secret::new);
-        let channel = self.optional::<u64>(
-            "discord.channel_id",
-            "the number that \"Copy Channel ID\" gives",
-        );
-        let webhook_ids: Vec<u64> = self
-            .list("discord.webhook_ids")
-            .into_iter()
-            .filter_map(|id| {
-                let parsed = id.parse().ok();
-                if parsed.is_none() {
-                    self.errors
-                        .push(format!("discord.webhook_ids: {id:?} is no number"));
-                }
-                parsed
-            })
-            .collect();
+        let channel = self.channel("discord.channel_id");
+        let webhook_ids = self.webhook_ids();
         let username = self
             .text("discord.username")
             .unwrap_or_else(|| message::USERNAME.into());
@@ -152,11 +138,40 @@ impl Reader {
         }
     }
 
+    /// Ids, also out of the webhooks' URLs. What is none is not printed: it may hold a webhook's secret.
+    fn webhook_ids(&mut self) -> Vec<u64> {
+        let mut ids = Vec::new();
+        for (i, item) in self.list("discord.webhook_ids").iter().enumerate() {
+            let id = item
+                .split_once("/webhooks/")
+                .map_or(item.as_str(), |(_, rest)| {
+                    rest.split('/').next().unwrap_or_default()
+                });
+            match id.parse() {
+                Ok(id) => ids.push(id),
+                Err(_) => self.errors.push(format!(
+                    "discord.webhook_ids: item {} is no id; write the first number of the webhook's URL",
+                    i + 1
+                )),
+            }
+        }
+        ids
+    }
+
+    /// A channel's id. What is none is not printed: people paste webhooks' URLs and tokens there.
+    fn channel(&mut self, key: &str) -> Option<u64> {
+        let text = self.text(key)?;
+        let id = text.parse().ok();
+        if id.is_none() {
+            self.errors.push(format!(
+                "{key}: is not the number that \"Copy Channel ID\" gives"
+            ));
+        }
+        id
+    }
+
     fn stats_channel(&mut self) -> Option<StatsChannel> {
-        let channel_id = self.optional::<u64>(
-            "discord.stats_channel_id",
-            "the number that \"Copy Channel ID\" gives",
-        );
+        let channel_id = self.channel("discord.stats_channel_id");
         let settle = self.seconds("discord.stats_settle_seconds", 15, 0, 600);
         let hours = self.number("discord.stats_max_age_hours", 6, 1, 1_000_000);
         Some(StatsChannel {

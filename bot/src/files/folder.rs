@@ -5,9 +5,11 @@ use std::time::UNIX_EPOCH;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::fs;
+use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::sweep::{Awaited, Directory, Entry};
+use super::ingest::is_wanted;
+use super::sweep::{Directory, Entry};
 
 /// A local folder.
 #[derive(Debug)]
@@ -80,16 +82,18 @@ impl Directory for Local {
     }
 }
 
-/// Tells sweepers of new files in a folder as the system sees them. The watcher works until it is dropped; without one
-/// (the system allows no more) the folder is still looked through at every poll.
-pub fn watch(path: &Path, awaited: Awaited) -> Option<RecommendedWatcher> {
+/// Tells the folder's sweeper of new files as the system sees them; only of those that the bot reads, whatever else is written
+/// there. The watcher works until it is dropped; without one (the system allows no more) the folder is still looked through
+/// at every poll.
+pub fn watch(path: &Path, changed: mpsc::Sender<String>) -> Option<RecommendedWatcher> {
     let shown = path.display().to_string();
     let tell = move |event: Result<notify::Event, notify::Error>| {
         let Ok(event) = event else { return };
         if event.kind.is_create() || event.kind.is_modify() {
-            for name in event.paths.iter().filter_map(|p| p.file_name()?.to_str()) {
-                // Nobody listens while the bot ends.
-                drop(awaited.send(name.to_owned()));
+            let names = event.paths.iter().filter_map(|p| p.file_name()?.to_str());
+            for name in names.filter(|name| is_wanted(name)) {
+                // While many wait already, the sweep that follows sees this one too.
+                drop(changed.try_send(name.to_owned()));
             }
         }
     };
@@ -100,4 +104,23 @@ pub fn watch(path: &Path, awaited: Awaited) -> Option<RecommendedWatcher> {
     watcher
         .inspect_err(|e| warn!("{shown}: not watched, only polled: {e}"))
         .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_log_file_in_the_folder_wakes_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sender, mut changed) = mpsc::channel(64);
+        let watcher = watch(folder.path(), sender);
+        assert!(watcher.is_some());
+        let name = "2026-11-20-125046-room1-round-1.txt";
+        for name in ["server.log", "server.log", name] {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let told = tokio::time::timeout(std::time::Duration::from_secs(30), changed.recv()).await;
+        assert_eq!(told.unwrap().as_deref(), Some(name));
+    }
 }

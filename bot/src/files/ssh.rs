@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gametimes_format::check;
+use gametimes_format::{check, file};
 use russh::Disconnect;
 use russh::client::{self, Handle};
 use russh::keys::{self, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
@@ -256,7 +256,11 @@ impl Directory for Remote {
     }
 
     fn expects(&self, name: &str) -> bool {
-        self.stats == check::is_stats_file_name(name)
+        if self.stats {
+            check::is_stats_file_name(name)
+        } else {
+            file::is_file_name(name)
+        }
     }
 
     async fn list(&mut self) -> Result<Vec<Entry>, String> {
@@ -301,5 +305,47 @@ impl Directory for Remote {
             Ok(bytes)
         });
         read.await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_gametimes_files_waits_for_no_stats_file_and_for_none_without_a_name() {
+        let server = Server::new(Ssh {
+            host: "h".into(),
+            port: 22,
+            user: "u".into(),
+            key_file: "k".into(),
+            key_passphrase: None,
+            known_hosts: "n".into(),
+            stats_dir: None,
+            gametimes_dir: None,
+            server: String::new(),
+            timeout: Duration::from_secs(1),
+        });
+        let (stats, gametimes) = (
+            "2026-11-20-125046-room1-round-1.txt",
+            "gametime-room1-R1-1795179043.json",
+        );
+        for (name, by_stats, by_gametimes) in [
+            (stats, true, false),
+            (gametimes, false, true),
+            ("", false, false),
+            ("server.log", false, false),
+        ] {
+            assert_eq!(
+                server.directory("/d", true).expects(name),
+                by_stats,
+                "{name}"
+            );
+            assert_eq!(
+                server.directory("/d", false).expects(name),
+                by_gametimes,
+                "{name}"
+            );
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 use tokio::time;
 use tracing::{debug, info, warn};
 
@@ -74,6 +74,8 @@ pub struct Sweeper<D> {
     keeper: Keeper,
     status: Arc<Status>,
     awaited: broadcast::Receiver<String>,
+    /// Names of files that the system saw change in this folder; nothing where it does not tell.
+    changed: Option<mpsc::Receiver<String>>,
     /// What was read: size and time.
     seen: HashMap<String, (u64, i64)>,
     /// What was there at the last look.
@@ -102,22 +104,29 @@ impl<D: Directory> Sweeper<D> {
             keeper,
             status,
             awaited,
+            changed: None,
             seen: HashMap::new(),
             unsettled: HashMap::new(),
             unreadable: HashSet::new(),
         }
     }
 
+    /// Looks at once for files that the system tells of.
+    pub fn watching(mut self, changed: mpsc::Receiver<String>) -> Self {
+        self.changed = Some(changed);
+        self
+    }
+
     /// Runs until dropped.
     pub async fn run(mut self) {
         self.load_seen().await;
-        let source = self.directory.source();
+        let place = self.directory.place();
         let mut failures = 0_u32;
         loop {
             let wait = match self.sweep().await {
                 Ok(()) => {
                     if failures > 0 {
-                        info!("{}: reachable again", self.directory.place());
+                        info!("{place}: reachable again");
                     }
                     failures = 0;
                     if self.unsettled.is_empty() {
@@ -128,13 +137,10 @@ impl<D: Directory> Sweeper<D> {
                 }
                 Err(error) => {
                     failures += 1;
-                    self.status.failed(source, &error);
+                    self.status.failed(&place, &error);
                     // Said once and then now and then, not every few seconds through a night.
                     if failures.is_power_of_two() {
-                        warn!(
-                            "{}: {error} (failed {failures} times)",
-                            self.directory.place()
-                        );
+                        warn!("{place}: {error} (failed {failures} times)");
                     }
                     let backoff = Duration::from_secs(1 << failures.min(8));
                     backoff.min(self.pace.poll)
@@ -143,6 +149,7 @@ impl<D: Directory> Sweeper<D> {
             tokio::select! {
                 () = time::sleep(wait) => {}
                 name = self.awaited.recv() => self.look_for(name.ok()).await,
+                name = next(&mut self.changed) => self.look_for(Some(name)).await,
             }
         }
     }
@@ -183,7 +190,10 @@ impl<D: Directory> Sweeper<D> {
             Timestamp::now().as_second() - i64::try_from(lookback.as_secs()).unwrap_or(i64::MAX)
         });
         let entries = self.directory.list().await?;
-        self.status.seen(self.directory.source());
+        let place = self.directory.place();
+        self.status.seen(&place);
+        self.unreadable
+            .retain(|name| entries.iter().any(|e| e.name == *name));
         let mut fresh: Vec<Entry> = entries
             .into_iter()
             .filter(|e| is_wanted(&e.name) && e.modified_unix >= oldest && self.is_new(e))
@@ -201,6 +211,9 @@ impl<D: Directory> Sweeper<D> {
                 }
             }
         }
+        if self.unreadable.is_empty() {
+            self.status.well(&place);
+        }
         Ok(())
     }
 
@@ -214,7 +227,7 @@ impl<D: Directory> Sweeper<D> {
             );
         }
         self.status
-            .failed(self.directory.source(), &format!("{}: {error}", entry.name));
+            .failed(&self.directory.place(), &format!("{}: {error}", entry.name));
     }
 
     /// After a message: the file it names, without listing a folder of thousands. What does not turn up is left to the
@@ -276,6 +289,18 @@ impl<D: Directory> Sweeper<D> {
         self.seen
             .insert(entry.name.clone(), (entry.size_bytes, entry.modified_unix));
         Ok(())
+    }
+}
+
+/// The next name; never, where none will come.
+async fn next(names: &mut Option<mpsc::Receiver<String>>) -> String {
+    let name = match names {
+        Some(names) => names.recv().await,
+        None => None,
+    };
+    match name {
+        Some(name) => name,
+        None => std::future::pending().await,
     }
 }
 
@@ -344,15 +369,19 @@ mod tests {
         for _ in 0..4 {
             sweeper.sweep().await.unwrap();
         }
+        let told = status.delivery()["folder test"].last_error.clone().unwrap();
+        assert!(
+            told.contains("123341-m-round-1.txt: permission denied"),
+            "{told}"
+        );
+        // Somebody takes the file away: all is well again.
+        sweeper.directory.0.retain(|e| e.modified_unix != 1);
+        sweeper.sweep().await.unwrap();
+        assert_eq!(status.delivery()["folder test"].last_error, None);
         drop(sweeper);
         task.await;
         let sql = "SELECT COUNT(*) FROM rounds";
         let row = store.database.row(sql, &[]).await.unwrap().unwrap();
         assert_eq!(row.int(0), Some(2));
-        let told = status.delivery()["folder"].last_error.clone().unwrap();
-        assert!(
-            told.contains("123341-m-round-1.txt: permission denied"),
-            "{told}"
-        );
     }
 }

@@ -1,8 +1,8 @@
 //! The connection to Discord.
 //!
 //! Two tasks: one holds the gateway connection (twilight resumes, reconnects, backs off and notices zombies), the other
-//! works through what it hands over, in order. At every new or resumed session, and every few minutes, the channel's
-//! history since the last stored message is read, so nothing is missed whatever happened to the connection.
+//! works through what it hands over, in order. At the start, at every new or resumed session, and every few minutes, the
+//! channel's history since the last stored message is read, so nothing is missed whatever happened to the connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +34,9 @@ const HISTORY_EVERY: Duration = Duration::from_secs(300);
 const PAGE: u16 = 100;
 /// How long an attachment that cannot be fetched is waited for before the message's fields are used.
 const ATTACHMENT_PATIENCE: Duration = Duration::from_secs(600);
+/// What to do when messages come blank.
+const NO_CONTENT: &str = "messages come without their content: enable the Message Content intent (Developer Portal, Bot); \
+                          they are read once it is on";
 
 /// What the connection hands over.
 enum Handed {
@@ -182,26 +185,35 @@ impl Worker {
 
     async fn work(mut self, mut receiver: mpsc::Receiver<Handed>) {
         self.reached = self.reached_before().await;
-        let mut history = time::interval_at(Instant::now() + HISTORY_EVERY, HISTORY_EVERY);
+        let mut history = time::interval(HISTORY_EVERY);
         history.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 handed = receiver.recv() => match handed {
                     None => return,
-                    Some(Handed::CatchUp) => self.catch_up().await,
+                    Some(Handed::CatchUp) => drop(self.catch_up().await),
                     Some(Handed::Message(message)) => {
                         self.status.seen("discord");
-                        if self.missed.swap(false, Ordering::Acquire) {
-                            self.catch_up().await;
-                        }
-                        if message.id > self.reached {
-                            self.take(*message).await;
+                        // What comes before this message must be stored before it moves the mark.
+                        let missed = self.missed.swap(false, Ordering::Acquire);
+                        if (!missed || self.catch_up().await)
+                            && message.id > self.reached
+                            && !self.take(*message).await
+                        {
+                            self.stop_at_hidden();
                         }
                     }
                 },
-                _ = history.tick() => self.catch_up().await,
+                _ = history.tick() => drop(self.catch_up().await),
             }
         }
+    }
+
+    /// A message that Discord hides is not passed: the history is read from there again, until it shows.
+    fn stop_at_hidden(&self) {
+        self.status.failed("discord", NO_CONTENT);
+        error!("{NO_CONTENT}");
+        self.missed.store(true, Ordering::Release);
     }
 
     async fn reached_before(&self) -> u64 {
@@ -216,8 +228,9 @@ impl Worker {
         }
     }
 
-    /// Works through the history since the last message. Without one (the first start), the latest page counts.
-    async fn catch_up(&mut self) {
+    /// Works through the history since the last message. Without one (the first start), the latest page counts. Whether
+    /// all of it could be read.
+    async fn catch_up(&mut self) -> bool {
         let mut wait = Duration::from_millis(500);
         loop {
             let page = match self.page().await {
@@ -241,12 +254,18 @@ impl Worker {
             let first = self.reached == 0;
             for message in page {
                 match message {
-                    Posted::Readable(message) => self.take(*message).await,
+                    Posted::Readable(message) => {
+                        if !self.take(*message).await {
+                            self.stop_at_hidden();
+                            return false;
+                        }
+                    }
                     Posted::Unreadable { id, why } => self.refuse(id, why).await,
                 }
             }
             if !full || first {
-                return;
+                self.status.well("discord");
+                return true;
             }
         }
     }
@@ -292,7 +311,8 @@ impl Worker {
             .await;
     }
 
-    async fn take(&mut self, message: Incoming) {
+    /// Hands a message to the keeper; not if Discord hides it.
+    async fn take(&mut self, message: Incoming) -> bool {
         let started = Instant::now();
         let mut wait = Duration::from_millis(500);
         let mut message = message;
@@ -319,8 +339,8 @@ impl Worker {
                 }
             }
         };
-        self.reached = self.reached.max(message.id);
         let mut arrival = match verdict {
+            Verdict::Hidden => return false,
             Verdict::Taken(arrival) => *arrival,
             Verdict::Ignored => Arrival {
                 source: "discord",
@@ -330,6 +350,7 @@ impl Worker {
                 marks: Vec::new(),
             },
         };
+        self.reached = self.reached.max(message.id);
         if let Content::Rejected { reason, .. } = &arrival.content {
             warn!("message {} refused: {reason}", message.id);
         }
@@ -345,6 +366,7 @@ impl Worker {
             value: message.id,
         });
         self.keeper.keep(arrival).await;
+        true
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use gametimes_format::message::{self as format, Embed, Field, Footer};
 use gametimes_format::{digest, file};
 use twilight_model::channel::Message;
+use twilight_model::channel::message::MessageFlags;
 
 use super::download::{DownloadError, Downloader};
 use crate::config::Discord;
@@ -28,6 +29,8 @@ pub struct Incoming {
     pub embeds: Vec<Embed>,
     /// The attached files.
     pub attachments: Vec<Attachment>,
+    /// Whether Discord gives nothing of it, as it does without the Message Content intent: a message holds something.
+    pub is_blank: bool,
 }
 
 /// An attached file.
@@ -61,6 +64,7 @@ impl From<Message> for Incoming {
             },
         };
         Self {
+            is_blank: is_blank(&message),
             id: message.id.get(),
             channel_id: message.channel_id.get(),
             webhook_id: message.webhook_id.map(twilight_model::id::Id::get),
@@ -80,9 +84,24 @@ impl From<Message> for Incoming {
     }
 }
 
+/// Nothing that people could have posted is in it. An embed that somebody took away leaves a flag.
+fn is_blank(message: &Message) -> bool {
+    let removed = message
+        .flags
+        .is_some_and(|f| f.contains(MessageFlags::SUPPRESS_EMBEDS));
+    !removed
+        && message.content.is_empty()
+        && message.embeds.is_empty()
+        && message.attachments.is_empty()
+        && message.components.is_empty()
+        && message.poll.is_none()
+}
+
 /// What [`judge`] makes of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
+    /// Of a webhook of ours, but Discord hides what it says: it must be read again once the bot may see it.
+    Hidden,
     /// Not for us: another channel, a person's chat.
     Ignored,
     /// To be stored: a report, or a rejection with its reason.
@@ -127,6 +146,9 @@ pub async fn judge(
     let Some(webhook_id) = incoming.webhook_id else {
         return Ok(Verdict::Ignored);
     };
+    if incoming.is_blank && settings.webhook_ids.contains(&webhook_id) {
+        return Ok(Verdict::Hidden);
+    }
     if incoming.content.trim() != format::CONTENT {
         return Ok(Verdict::Ignored);
     }

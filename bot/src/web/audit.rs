@@ -81,11 +81,13 @@ fn explain(reason: &str) -> &'static str {
         r if r.starts_with("player missing") => {
             "One of the two has no such player: they came or left around the end, or have another guid there."
         }
+        r if r.starts_with("rounding") => {
+            "The stats file rounds to 6 seconds, so such a difference tells nothing."
+        }
         "no stats file" => {
             "No stats file of the round has come. Check the bot's folders, and the server's gamestats script."
         }
         "the round is not linked" => "The report found no round. The page Delivery tells why.",
-        "rounding" => "The stats file rounds to 6 seconds.",
         "unknown" => "Nothing that is recorded explains it. Look at the round's timeline.",
         _ => "",
     }

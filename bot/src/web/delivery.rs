@@ -3,20 +3,28 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 
-use super::{PageError, show};
+use super::{PageError, dash, show};
 use crate::api::App;
 use crate::api::diagnostics::{LuaWebhook, lua_webhook};
 use crate::status::Delivery;
 use crate::store::read::Rejected;
 use crate::words;
 
+/// A source's line.
+struct Source {
+    name: String,
+    seen: String,
+    failure: String,
+    delivery: Delivery,
+}
+
 #[derive(Template)]
 #[template(path = "delivery.html")]
 struct Page {
     todo: Vec<String>,
-    sources: Vec<(String, String, Delivery)>,
+    sources: Vec<Source>,
     rejected: Vec<(Rejected, String)>,
     latest_at: String,
     d: LuaWebhook,
@@ -29,11 +37,13 @@ pub async fn page(State(app): State<App>) -> Result<Response, PageError> {
     let sources = d
         .delivery
         .iter()
-        .map(|(name, source)| {
-            let seen = source
+        .map(|(name, source)| Source {
+            name: name.clone(),
+            seen: source
                 .last_seen_unix
-                .map_or_else(|| "never".to_owned(), words::utc);
-            (name.clone(), seen, source.clone())
+                .map_or_else(|| "never".to_owned(), words::utc),
+            failure: failure(source).unwrap_or_else(dash),
+            delivery: source.clone(),
         })
         .collect();
     let latest_at = d
@@ -43,7 +53,11 @@ pub async fn page(State(app): State<App>) -> Result<Response, PageError> {
     let latest_at = latest_at.and_then(|at| at.parse::<Timestamp>().ok());
     Ok(show(&Page {
         latest_at: latest_at.map_or_else(|| "time unknown".into(), |at| words::utc(at.as_second())),
-        todo: todo(&d, &rejected),
+        todo: todo(
+            &d,
+            &rejected,
+            Timestamp::now().to_zoned(app.store.zone().clone()),
+        ),
         sources,
         rejected: rejected
             .into_iter()
@@ -56,7 +70,15 @@ pub async fn page(State(app): State<App>) -> Result<Response, PageError> {
     }))
 }
 
-fn todo(d: &LuaWebhook, rejected: &[Rejected]) -> Vec<String> {
+/// What is wrong with a source, and since when it is known.
+fn failure(source: &Delivery) -> Option<String> {
+    let at = words::utc(source.last_error_unix.unwrap_or_default());
+    Some(format!("{at}: {}", source.last_error.as_ref()?))
+}
+
+/// What of today and yesterday asks for something; what is older is told further down, and nothing to be done any more.
+fn todo(d: &LuaWebhook, rejected: &[Rejected], now: Zoned) -> Vec<String> {
+    let day_ago = now.timestamp().as_second() - 24 * 3600;
     let mut todo = Vec::new();
     if d.counts.total == 0 {
         todo.push(
@@ -65,17 +87,24 @@ fn todo(d: &LuaWebhook, rejected: &[Rejected]) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if d.counts.unlinked_total > 0 {
+    if d.counts.unlinked_24h > 0 {
         todo.push(format!(
-            "{} report(s) found no round; the list below tells why. A stats file that comes late links them by itself.",
-            d.counts.unlinked_total
+            "{} report(s) of the last 24 hours found no round; the list below tells why. A stats file that comes late links them \
+             by itself.",
+            d.counts.unlinked_24h
         ));
     }
-    for c in d.r1_r2_coverage.iter().filter(|c| c.without_lua > 0) {
+    let yesterday = now.date().yesterday().unwrap_or(now.date()).to_string();
+    let days = d.trends.rounds_without_lua_by_day.iter();
+    let (rounds, without) = days
+        .filter(|day| day.day >= yesterday)
+        .fold((0, 0), |sum, day| {
+            (sum.0 + day.rounds_total, sum.1 + day.rounds_without_lua)
+        });
+    if without > 0 {
         todo.push(format!(
-            "{} of {} rounds {} have a stats file only. Check on the game server that the recorder runs (gametimes status) and \
-             that its webhook is on the bot's list.",
-            c.without_lua, c.total_rounds, c.round_number
+            "{without} of {rounds} rounds of today and yesterday have a stats file only. Check on the game server that the recorder \
+             runs (gametimes status) and that its webhook is on the bot's list."
         ));
     }
     for (name, source) in &d.delivery {
@@ -85,16 +114,16 @@ fn todo(d: &LuaWebhook, rejected: &[Rejected]) -> Vec<String> {
                 source.queued
             ));
         }
-        if let Some(error) = &source.last_error {
+        if let Some(failure) = failure(source) {
             todo.push(format!(
-                "{name} failed last with: {error}. gametimes-bot doctor checks it."
+                "{name} failed, {failure}. gametimes-bot doctor checks it."
             ));
         }
     }
-    if !rejected.is_empty() {
+    let rejected = rejected.iter().filter(|r| r.last_unix >= day_ago).count();
+    if rejected > 0 {
         todo.push(format!(
-            "Rejected: {}; the list at the end tells why.",
-            rejected.len()
+            "Rejected in the last 24 hours: {rejected}; the list at the end tells why."
         ));
     }
     todo.extend(d.errors.iter().cloned());

@@ -1,12 +1,13 @@
 //! One player's history.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
-use super::{PageError, dash, ms, number, seconds, share, show};
+use super::{PageError, ms, number, seconds, share, show};
 use crate::api::{ApiError, App};
 use crate::args;
 use crate::chart::text::escape;
@@ -14,8 +15,13 @@ use crate::store::value::Row;
 use crate::store::{Store, StoreError};
 use crate::words;
 
+/// Rounds on the page, which is what [`Store::spawns_of_player`] gives at most.
+const LATEST: usize = 100;
+
 struct Line {
     round_id: Option<i64>,
+    match_id: String,
+    number: i64,
     round: String,
     ended: String,
     name: String,
@@ -28,6 +34,7 @@ struct Line {
     dead_ms: Option<i64>,
     played_ms: Option<i64>,
     denied_ms: Option<i64>,
+    of_stats_file: bool,
 }
 
 #[derive(Template)]
@@ -41,6 +48,8 @@ struct Page {
     share: String,
     denied: String,
     chart: String,
+    /// Whether a row is a stats file's.
+    of_stats_files: bool,
     rows: Vec<Line>,
 }
 
@@ -69,42 +78,82 @@ pub async fn page(State(app): State<App>, Path(guid): Path<String>) -> Result<Re
         share: share(Some(dead), Some(played)),
         denied: ms(Some(sum(|r| r.denied_ms))),
         chart: chart(&rows),
+        of_stats_files: rows.iter().any(|r| r.of_stats_file),
         rows,
     }))
 }
 
+/// The latest rounds of a player, by the recorders; where none was, by the stats files.
 async fn history(store: &Store, guid: &str) -> Result<Vec<Line>, StoreError> {
-    if !store.has("lua_spawn_stats") {
-        return Ok(Vec::new());
+    let mut rows = Vec::new();
+    if store.has("lua_spawn_stats") {
+        let columns = [
+            "round_id",
+            "map_name",
+            "round_number",
+            "round_end_unix",
+            "match_id",
+            "player_name",
+            "dead_ms",
+            "dead_seconds",
+            "played_ms",
+            "denied_ms",
+            "kill_count",
+            "death_count",
+        ];
+        let sql = store.spawns_of_player(&columns);
+        rows = store.database.rows(&sql, args![guid]).await?;
     }
-    let columns = [
-        "round_id",
-        "map_name",
-        "round_number",
-        "round_end_unix",
-        "match_id",
-        "player_name",
-        "dead_ms",
-        "dead_seconds",
-        "played_ms",
-        "denied_ms",
-        "kill_count",
-        "death_count",
-    ];
-    Ok(store
-        .database
-        .rows(&store.spawns_of_player(&columns), args![guid])
-        .await?
-        .iter()
-        .map(line)
-        .collect())
+    let recorded: HashSet<i64> = rows.iter().filter_map(|row| row.int(0)).collect();
+    let mut lines: Vec<Line> = rows.iter().map(recorded_line).collect();
+    for row in stats_rows(store, guid).await? {
+        let line = stats_line(&row);
+        if line.round_id.is_none_or(|id| !recorded.contains(&id)) {
+            lines.push(line);
+        }
+    }
+    // A match id begins with the server's local time, the one time that both have.
+    lines.sort_by(|a, b| (&b.match_id, b.number).cmp(&(&a.match_id, a.number)));
+    lines.truncate(LATEST);
+    Ok(lines)
 }
 
-fn line(row: &Row) -> Line {
+/// The player's rows of stats files, latest first. A client without a guid has none there that could be told.
+async fn stats_rows(store: &Store, guid: &str) -> Result<Vec<Row>, StoreError> {
+    if guid.starts_with("name:") {
+        return Ok(Vec::new());
+    }
+    let of_round = store.select("rounds", "r", &["round_end_unix", "match_id"]);
+    let of_player = store.select(
+        "player_comprehensive_stats",
+        "p",
+        &[
+            "round_id",
+            "map_name",
+            "round_number",
+            "clean_name",
+            "player_name",
+            "time_dead_minutes",
+            "time_played_seconds",
+            "denied_playtime",
+            "kills",
+            "deaths",
+        ],
+    );
+    let sql = format!(
+        "SELECT {of_player}, {of_round} FROM player_comprehensive_stats p JOIN rounds r ON r.id = p.round_id \
+         WHERE UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8)) ORDER BY r.match_id DESC, p.id DESC LIMIT $2"
+    );
+    store.database.rows(&sql, args![guid, LATEST as i64]).await
+}
+
+fn recorded_line(row: &Row) -> Line {
     let dead_ms = row.int(6).or(row.int(7).map(|s| s * 1000));
     let played_ms = row.int(8).filter(|ms| *ms > 0);
     Line {
         round_id: row.int(0),
+        match_id: row.string(4),
+        number: row.int(2).unwrap_or_default(),
         round: format!("{} R{}", row.string(1), row.int(2).unwrap_or_default()),
         ended: row.int(3).map_or_else(|| row.string(4), words::utc),
         name: row.string(5),
@@ -114,12 +163,38 @@ fn line(row: &Row) -> Line {
             None => seconds(row.int(7)),
         },
         share_text: share(dead_ms, played_ms),
-        denied: row.int(9).map_or_else(dash, |d| ms(Some(d))),
+        denied: ms(row.int(9)),
         kills: number(row.int(10)),
         deaths: number(row.int(11)),
         dead_ms,
         played_ms,
         denied_ms: row.int(9),
+        of_stats_file: false,
+    }
+}
+
+/// The stats file knows the time dead to a tenth of a minute, the others to a second.
+fn stats_line(row: &Row) -> Line {
+    let dead = row.real(5).map(|minutes| (minutes * 60.0).round() as i64);
+    let played = row.int(6).filter(|s| *s > 0);
+    let in_ms = |s: Option<i64>| s.map(|s| s.saturating_mul(1000));
+    Line {
+        round_id: row.int(0),
+        match_id: row.string(11),
+        number: row.int(2).unwrap_or_default(),
+        round: format!("{} R{}", row.string(1), row.int(2).unwrap_or_default()),
+        ended: row.int(10).map_or_else(|| row.string(11), words::utc),
+        name: row.text(3).or(row.text(4)).unwrap_or_default().to_owned(),
+        played: seconds(played),
+        dead: seconds(dead),
+        share_text: share(dead, played),
+        denied: seconds(row.int(7)),
+        kills: number(row.int(8)),
+        deaths: number(row.int(9)),
+        dead_ms: in_ms(dead),
+        played_ms: in_ms(played),
+        denied_ms: in_ms(row.int(7)),
+        of_stats_file: true,
     }
 }
 

@@ -3,13 +3,21 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use jiff::ToSpan;
+use jiff::civil::DateTime;
 
 use super::{PageError, ms, number, player_link, seconds, share, show};
 use crate::api::{App, find_round};
+use crate::args;
 use crate::chart::{self, Chart, Theme};
 use crate::store::read::{Player, RoundDetail, RoundSummary};
 use crate::store::{Store, StoreError};
 use crate::words::{self, is_wrong};
+
+/// How a match id begins: the server's local time.
+const MATCH_ID: &str = "%Y-%m-%d-%H%M%S";
+/// A round 2 ends so long after its round 1 at most.
+const MATCH_REACH_MINUTES: i64 = 45;
 
 /// What the stats file said beside what happened.
 struct Comparison {
@@ -42,6 +50,8 @@ struct Line {
 struct Page {
     round: RoundSummary,
     facts: Vec<(&'static str, String)>,
+    /// The other round of the match: its id.
+    other: Option<i64>,
     svg: String,
     comparison: Vec<Comparison>,
     why: Option<String>,
@@ -56,12 +66,44 @@ pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Resp
     let (comparison, why) = compare(&app.store, &detail).await?;
     Ok(show(&Page {
         facts: facts(&detail),
+        other: other_round(&app.store, &detail.round).await?,
         svg,
         comparison,
         why,
         teams: teams(&detail.players),
         round: detail.round,
     }))
+}
+
+/// The other round of a match of two: the one next to it on its map and server, if that has the other number and is near.
+async fn other_round(store: &Store, round: &RoundSummary) -> Result<Option<i64>, StoreError> {
+    let at = round.match_id.get(..17);
+    let Some(at) = at.and_then(|at| DateTime::strptime(MATCH_ID, at).ok()) else {
+        return Ok(None);
+    };
+    let reach = MATCH_REACH_MINUTES.minutes();
+    let (wanted, order, far) = match round.round_number {
+        1 => (2, "ASC", at.checked_add(reach)),
+        2 => (1, "DESC", at.checked_sub(reach)),
+        _ => return Ok(None),
+    };
+    let far = far.unwrap_or(at).strftime(MATCH_ID).to_string();
+    let (from, to) = match wanted {
+        2 => (&round.match_id, &far),
+        _ => (&far, &round.match_id),
+    };
+    let sql = format!(
+        "SELECT {} FROM rounds r WHERE r.match_id >= $1 AND r.match_id <= $2 AND r.map_name = $3 AND r.id <> $4 \
+         ORDER BY r.match_id {order}, r.id {order}",
+        store.select("rounds", "r", &["id", "round_number", "server_name"])
+    );
+    let values = args![from, to, &round.map_name, round.id];
+    let rows = store.database.rows(&sql, values).await?;
+    let mut of_server = rows
+        .iter()
+        .filter(|row| row.text(2).filter(|name| !name.is_empty()) == round.server_name.as_deref());
+    let next = of_server.next().filter(|row| row.int(1) == Some(wanted));
+    Ok(next.and_then(|row| row.int(0)))
 }
 
 fn facts(detail: &RoundDetail) -> Vec<(&'static str, String)> {
@@ -85,7 +127,7 @@ fn facts(detail: &RoundDetail) -> Vec<(&'static str, String)> {
         }
         facts.push(("Warmup", seconds(recorded.warmup_seconds)));
     }
-    facts.push(("Defender", words::team(round.defender_team).to_owned()));
+    facts.push(("Defender", words::defender(round.defender_team).to_owned()));
     let ended = round
         .round_end_unix
         .map_or_else(|| round.match_id.clone(), words::utc);
@@ -117,10 +159,11 @@ async fn compare(
     let Some(said) = store.stats_file_says(round.id).await? else {
         return Ok((Vec::new(), None));
     };
-    let team = |what, happened: Option<i64>, said: Option<i64>| Comparison {
+    type Name = fn(Option<i64>) -> &'static str;
+    let team = |what, name: Name, happened: Option<i64>, said: Option<i64>| Comparison {
         what,
-        happened: words::team(happened).to_owned(),
-        said: words::team(said).to_owned(),
+        happened: name(happened).to_owned(),
+        said: name(said).to_owned(),
         differs: said.is_some() && happened != said,
     };
     let happened = round.actual_duration_seconds;
@@ -142,8 +185,13 @@ async fn compare(
             said: ms(said.playtime_ms),
             differs: is_wrong(happened, said.playtime_ms.map(|ms| ms / 1000)),
         },
-        team("Winner", round.winner_team, said.winner_team),
-        team("Defender", round.defender_team, said.defender_team),
+        team("Winner", words::team, round.winner_team, said.winner_team),
+        team(
+            "Defender",
+            words::defender,
+            round.defender_team,
+            said.defender_team,
+        ),
     ];
     let why = wrong.then(|| match round.end_reason.as_deref() {
         _ if impossible.is_some() => "No round is longer than its limit. The stats file was saved while the server shut down, on a clock that ran backwards.".to_owned(),

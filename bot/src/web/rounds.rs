@@ -61,6 +61,7 @@ struct Line {
     winner: &'static str,
     end: String,
     players: i64,
+    server: String,
 }
 
 #[derive(Template)]
@@ -69,6 +70,8 @@ struct Page {
     filter: Filter,
     rounds: Vec<Line>,
     more: bool,
+    /// The servers' time zone.
+    zone: String,
 }
 
 /// `/`
@@ -92,6 +95,12 @@ pub async fn page(State(app): State<App>, asked: Asked) -> Result<Response, Page
         filter,
         rounds,
         more,
+        zone: app
+            .store
+            .zone()
+            .iana_name()
+            .unwrap_or("local time")
+            .to_owned(),
     }))
 }
 
@@ -122,6 +131,8 @@ async fn list(store: &Store, filter: &Filter) -> Result<Vec<Line>, StoreError> {
         "total_pause_seconds",
         "winner_team",
         "end_reason",
+        "server_name",
+        "server_address",
     ];
     let mut of_player = Vec::new();
     let mut count = "0".to_owned();
@@ -131,7 +142,7 @@ async fn list(store: &Store, filter: &Filter) -> Result<Vec<Line>, StoreError> {
     ] {
         if store.has(table) {
             of_player.push(format!(
-                "EXISTS (SELECT 1 FROM {table} p WHERE p.round_id = r.id AND LOWER(p.{name}) LIKE $2 ESCAPE '!')"
+                "EXISTS (SELECT 1 FROM {table} p WHERE p.round_id = r.id AND LOWER(p.{name}) LIKE LOWER($2) ESCAPE '!')"
             ));
             count =
                 format!("MAX({count}, (SELECT COUNT(*) FROM {table} p WHERE p.round_id = r.id))");
@@ -142,9 +153,9 @@ async fn list(store: &Store, filter: &Filter) -> Result<Vec<Line>, StoreError> {
     }
     // match_id begins with the server's local date, which is the date that players remember.
     let sql = format!(
-        "SELECT {}, {count} FROM rounds r WHERE ($1 = '' OR LOWER(r.map_name) = LOWER($1)) AND ($2 = '' OR {}) \
+        "SELECT {}, {count} FROM rounds r WHERE ($1 = '' OR LOWER(r.map_name) LIKE LOWER($1) ESCAPE '!') AND ($2 = '' OR {}) \
          AND ($3 = '' OR SUBSTR(r.match_id, 1, 10) >= $3) AND ($4 = '' OR SUBSTR(r.match_id, 1, 10) <= $4) \
-         ORDER BY r.match_id DESC, r.id DESC LIMIT $5 OFFSET $6",
+         ORDER BY r.match_id DESC NULLS LAST, r.id DESC LIMIT $5 OFFSET $6",
         store.select("rounds", "r", &columns),
         if of_player.is_empty() {
             "FALSE".to_owned()
@@ -152,20 +163,9 @@ async fn list(store: &Store, filter: &Filter) -> Result<Vec<Line>, StoreError> {
             format!("({})", of_player.join(" OR "))
         },
     );
-    let pattern = match filter.player.as_str() {
-        "" => String::new(),
-        name => {
-            let escaped = name
-                .to_lowercase()
-                .replace('!', "!!")
-                .replace('%', "!%")
-                .replace('_', "!_");
-            format!("%{escaped}%")
-        }
-    };
     let values = args![
-        &filter.map,
-        pattern,
+        part(&filter.map),
+        part(&filter.player),
         &filter.from,
         &filter.to,
         PER_PAGE + 1,
@@ -178,6 +178,18 @@ async fn list(store: &Store, filter: &Filter) -> Result<Vec<Line>, StoreError> {
         .iter()
         .map(line)
         .collect())
+}
+
+/// The pattern of names with this part; empty for none. The database lowers it as it lowers the names, whatever letters it knows.
+fn part(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let escaped = text
+        .replace('!', "!!")
+        .replace('%', "!%")
+        .replace('_', "!_");
+    format!("%{escaped}%")
 }
 
 fn line(row: &Row) -> Line {
@@ -197,6 +209,11 @@ fn line(row: &Row) -> Line {
         },
         winner: words::team(row.int(9)),
         end: words::end_reason(row.text(10)).to_owned(),
-        players: row.int(11).unwrap_or_default(),
+        players: row.int(13).unwrap_or_default(),
+        server: [11, 12]
+            .into_iter()
+            .filter_map(|i| row.text(i))
+            .find(|name| !name.is_empty())
+            .map_or_else(dash, str::to_owned),
     }
 }

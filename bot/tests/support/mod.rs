@@ -166,6 +166,12 @@ pub async fn wait_for_rounds(bot: &gametimes_bot::Bot, count: usize) -> Vec<Valu
     .await
 }
 
+/// The state of the first source whose name begins so.
+pub fn delivery(bot: &gametimes_bot::Bot, begins: &str) -> Option<gametimes_bot::status::Delivery> {
+    let mut sources = bot.status.delivery().into_iter();
+    Some(sources.find(|(name, _)| name.starts_with(begins))?.1)
+}
+
 /// Everything that the tables hold, as text, without what depends on when and in which order things came: ids and times
 /// of capture.
 pub async fn dump(store: &Store) -> String {

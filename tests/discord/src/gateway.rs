@@ -11,7 +11,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::state::{Session, Shared, TOKEN};
+use crate::state::{INTENT_MESSAGE_CONTENT, Session, Shared, TOKEN};
 
 pub(crate) fn router(state: Arc<Shared>) -> Router {
     Router::new().route("/", get(upgrade)).with_state(state)
@@ -88,6 +88,9 @@ fn identify(state: &Shared, data: &Value) -> Result<UnboundedReceiver<Value>, (u
         .as_u64()
         .ok_or((4013, "Invalid intent(s)."))?;
     let mut state = state.lock();
+    if intents & INTENT_MESSAGE_CONTENT != 0 && !state.message_content {
+        return Err((4014, "Disallowed intent(s)."));
+    }
     state.identified += 1;
     let id = format!("session{:x}", state.snowflake());
     let (sender, receiver) = unbounded_channel();

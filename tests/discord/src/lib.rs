@@ -221,6 +221,17 @@ impl Discord {
         }
     }
 
+    /// Whether the bot has the Message Content intent in the Developer Portal, as it has at the start. Without it the gateway
+    /// refuses who asks for it, and the history gives messages of others blank.
+    pub fn set_message_content(&self, on: bool) {
+        let mut state = self.state.lock();
+        state.message_content = on;
+        if !on {
+            state.drop_connections();
+            state.sessions.clear();
+        }
+    }
+
     /// How often a gateway client must send heartbeats from its next connection on. Discord's own value: 41,250 ms.
     pub fn set_heartbeat_interval(&self, interval: Duration) {
         self.state.lock().heartbeat_ms = interval.as_millis() as u64;

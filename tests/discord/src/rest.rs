@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::state::{Shared, TOKEN};
+use crate::state::{BOT_ID, Shared, State as Content, TOKEN, hide_content};
 
 type App = State<Arc<Shared>>;
 
@@ -294,7 +294,16 @@ async fn history(
         list.reverse();
         list.truncate(limit);
     }
-    axum::Json(list.iter().map(|m| m.json.clone()).collect::<Vec<_>>()).into_response()
+    axum::Json(list.iter().map(|m| shown(&state, m)).collect::<Vec<_>>()).into_response()
+}
+
+/// A message as the bot may see it.
+fn shown(state: &Content, message: &crate::Message) -> Value {
+    let mut json = message.json.clone();
+    if !state.message_content && json["author"]["id"] != BOT_ID.to_string() {
+        hide_content(&mut json);
+    }
+    json
 }
 
 async fn message(
@@ -311,7 +320,7 @@ async fn message(
         .iter()
         .find(|m| m.id == id && m.channel_id == channel)
     {
-        Some(message) => axum::Json(message.json.clone()).into_response(),
+        Some(message) => axum::Json(shown(&state, message)).into_response(),
         None => error(StatusCode::NOT_FOUND, 10008, "Unknown Message"),
     }
 }

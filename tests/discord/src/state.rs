@@ -14,10 +14,10 @@ use crate::Webhook;
 pub const TOKEN: &str = "MTA.standin.token";
 /// The one guild.
 pub const GUILD_ID: u64 = 1_000;
-const BOT_ID: u64 = 1_001;
+pub(crate) const BOT_ID: u64 = 1_001;
 /// For how long Discord remembers nonces: "the past few minutes".
 const NONCE_KEPT: Duration = Duration::from_secs(180);
-const INTENT_MESSAGE_CONTENT: u64 = 1 << 15;
+pub(crate) const INTENT_MESSAGE_CONTENT: u64 = 1 << 15;
 const INTENT_GUILD_MESSAGES: u64 = 1 << 9;
 
 /// A message as it lies in a channel.
@@ -62,6 +62,7 @@ pub(crate) struct State {
     pub sessions: HashMap<String, Session>,
     pub zombie: bool,
     pub gone: bool,
+    pub message_content: bool,
     pub heartbeat_ms: u64,
     pub failures: VecDeque<u16>,
     pub bot_failures: VecDeque<u16>,
@@ -86,6 +87,7 @@ impl Shared {
             sessions: HashMap::new(),
             zombie: false,
             gone: false,
+            message_content: true,
             heartbeat_ms: 41_250,
             failures: VecDeque::new(),
             bot_failures: VecDeque::new(),
@@ -322,9 +324,7 @@ impl State {
             let mut data = message.json.clone();
             data["guild_id"] = GUILD_ID.to_string().into();
             if session.intents & INTENT_MESSAGE_CONTENT == 0 {
-                data["content"] = "".into();
-                data["embeds"] = json!([]);
-                data["attachments"] = json!([]);
+                hide_content(&mut data);
             }
             session.send(kind, data, self.zombie);
         }
@@ -360,6 +360,14 @@ impl Session {
         {
             self.connection = None;
         }
+    }
+}
+
+/// A message as bots without the Message Content intent see it, those by themselves aside.
+pub(crate) fn hide_content(message: &mut Value) {
+    message["content"] = "".into();
+    for list in ["embeds", "attachments", "components"] {
+        message[list] = json!([]);
     }
 }
 
