@@ -197,12 +197,8 @@ impl<S: Sink> Observer<S> {
 
     /// Trap CVAR_SET of `gamestate`.
     pub fn gamestate(&mut self, value: &[u8]) {
-        let playing = parse::leading_number(value) == GAMESTATE_PLAYING;
-        if playing && !self.playing && !self.exited {
-            self.playing = true;
-            self.send(What::PlayBegins);
-        } else if !playing && self.playing {
-            // Play is over and no Exit was printed: end the round here, for a reason unknown.
+        if parse::leading_number(value) != GAMESTATE_PLAYING {
+            // When no Exit was printed the round ends here, for a reason unknown.
             self.exit(b"");
         }
     }

@@ -5,7 +5,7 @@ use gametimes_format::file::{EndReason, EventKind, Teams, TimelineEvent};
 use super::clock::PlayClock;
 use super::players::Slots;
 use super::round::{Pause, Person, Round};
-use super::{Outcome, Rules, end_reason, surrender};
+use super::{Outcome, end_reason, surrender};
 use crate::engine::numbers::MAX_CLIENTS;
 use crate::event::Stamp;
 
@@ -129,8 +129,9 @@ pub(super) struct Game {
 }
 
 impl Game {
-    pub(super) fn begin(at: Stamp, warmup_start_unix_ms: Option<i64>, slots: &mut Slots) -> Self {
-        let mut game = Self {
+    /// Nobody is there yet: everybody connects anew.
+    pub(super) fn begin(at: Stamp, warmup_start_unix_ms: Option<i64>) -> Self {
+        Self {
             round: Round {
                 start: at,
                 number: 1,
@@ -142,20 +143,13 @@ impl Game {
             seats: [Seat::default(); MAX_CLIENTS],
             surrender_caller: None,
             over: false,
-        };
-        // As a rule everybody connects anew after the start; without a restart they are here already.
-        for slot in 0..MAX_CLIENTS as u8 {
-            if slots.get(slot).plays() {
-                game.join(0, slot, slots);
-            }
         }
-        game
     }
 
-    pub(super) fn set_rules(&mut self, rules: Rules) {
-        self.round.gametype = rules.gametype;
-        self.round.number = rules.number;
-        self.round.timelimit_minutes = rules.timelimit_minutes;
+    pub(super) fn set_rules(&mut self, gametype: i32, number: u8, timelimit_minutes: f64) {
+        self.round.gametype = gametype;
+        self.round.number = number;
+        self.round.timelimit_minutes = timelimit_minutes;
     }
 
     pub(super) fn live<'a>(&'a self, slots: &'a Slots, map: &'a str) -> Live<'a> {
