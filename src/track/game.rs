@@ -208,7 +208,7 @@ impl Game {
         }
     }
 
-    pub(super) fn exit(&mut self, at: Stamp, text: &str, slots: &mut Slots) {
+    pub(super) fn exit(&mut self, at: Stamp, text: &str, slots: &Slots) {
         if self.over {
             return;
         }
@@ -217,7 +217,7 @@ impl Game {
         self.end(at, end_reason(text), slots);
     }
 
-    pub(super) fn cut_off(&mut self, at: Stamp, reason: EndReason, slots: &mut Slots) {
+    pub(super) fn cut_off(&mut self, at: Stamp, reason: EndReason, slots: &Slots) {
         self.end(at, reason, slots);
     }
 
@@ -306,7 +306,7 @@ impl Game {
         self.note(now, EventKind::Team, slot, None, None, Some(team), slots);
     }
 
-    pub(super) fn leave(&mut self, at: Stamp, slot: u8, slots: &mut Slots) {
+    pub(super) fn leave(&mut self, at: Stamp, slot: u8, slots: &Slots) {
         let now = self.clock.played_ms(at.level_ms);
         let Some(seat) = self.seats.get(usize::from(slot)) else {
             return;
@@ -324,7 +324,7 @@ impl Game {
         slot: u8,
         revived: bool,
         by: Option<u8>,
-        slots: &mut Slots,
+        slots: &Slots,
     ) {
         let now = self.clock.played_ms(at.level_ms);
         let Some(person) = self.player_in(now, slot, slots) else {
@@ -343,7 +343,7 @@ impl Game {
         self.note(now, kind, slot, by, None, None, slots);
     }
 
-    pub(super) fn limbo(&mut self, at: Stamp, slot: u8, slots: &mut Slots) {
+    pub(super) fn limbo(&mut self, at: Stamp, slot: u8, slots: &Slots) {
         let now = self.clock.played_ms(at.level_ms);
         if let Some(Life::Alive { .. }) = self.seats.get(usize::from(slot)).map(|s| s.life) {
             // Out of play without a death.
@@ -359,7 +359,7 @@ impl Game {
         slot: u8,
         by: Option<u8>,
         means: &str,
-        slots: &mut Slots,
+        slots: &Slots,
     ) {
         let now = self.clock.played_ms(at.level_ms);
         let Some(victim) = self.player_in(now, slot, slots) else {

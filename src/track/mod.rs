@@ -100,7 +100,7 @@ impl Tracker {
             What::Pause(paused) => return self.pause(at, *paused),
             What::Exit(text) => {
                 if let Some(game) = &mut self.game {
-                    game.exit(at, &text.decode(), &mut self.slots);
+                    game.exit(at, &text.decode(), &self.slots);
                 }
             }
             What::RoundOver { timelimit_minutes } => {
@@ -177,7 +177,7 @@ impl Tracker {
                 ShutdownCause::Quit => EndReason::ServerQuit,
                 ShutdownCause::Crash => EndReason::ServerCrash,
             };
-            game.cut_off(at, reason, &mut self.slots);
+            game.cut_off(at, reason, &self.slots);
         }
         self.finish(None)
     }
@@ -227,7 +227,7 @@ impl Tracker {
             }
             What::Leave { slot } => {
                 if let Some(game) = game.as_mut() {
-                    game.leave(at, slot, &mut self.slots);
+                    game.leave(at, slot, &self.slots);
                 }
                 self.slots.leave(slot);
             }
@@ -235,11 +235,11 @@ impl Tracker {
                 let Some(game) = game else { return };
                 match *what {
                     What::Spawn { slot, revived, by } => {
-                        game.spawn(at, slot, revived, by, &mut self.slots);
+                        game.spawn(at, slot, revived, by, &self.slots);
                     }
-                    What::Limbo { slot } => game.limbo(at, slot, &mut self.slots),
+                    What::Limbo { slot } => game.limbo(at, slot, &self.slots),
                     What::Death { slot, by, means } => {
-                        game.death(at, slot, by, &means.decode(), &mut self.slots);
+                        game.death(at, slot, by, &means.decode(), &self.slots);
                     }
                     What::VoteCalled { slot, surrender } => {
                         game.vote_called(slot, surrender, &self.slots);
