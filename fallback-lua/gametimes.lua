@@ -588,9 +588,6 @@ local function begin(t)
   }
   match.warm_ms, match.warm_unix = nil, nil
   save_match()
-  for slot = 0, slots - 1 do                   -- after a restart everybody connects anew; else they are here already
-    if field(slot, "pers.connected") == 2 then set_team(slot, t, team_of(slot)) end
-  end
   log("round start: %s R%d, limit %.14g min", round.map, round.number, tonumber(cvar("timelimit")) or 0)
 end
 
@@ -1278,7 +1275,6 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
     return
   end
   clock.prev, clock.last = clock.last, level_time
-  local before = gamestate
   gamestate = leading_number(cvar("gamestate"))
   if round then
     watch_pause(level_time)
@@ -1298,8 +1294,6 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
         end
       end
     end
-  elseif gamestate == PLAYING and before ~= PLAYING then
-    begin(level_time)
   end
   if gamestate ~= PLAYING and level_time - looked >= 1000 then
     looked = level_time

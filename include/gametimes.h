@@ -27,8 +27,6 @@
  */
 #define GAMETIMES_TRAPS_AFTER 34816
 
-typedef struct Option_WallClock Option_WallClock;
-
 /**
  * The stock game as the door needs it. `vm_main` is null when it could not be opened; then `error` says why.
  */
@@ -100,11 +98,5 @@ void gametimes_before_trap(intptr_t number, const intptr_t *arguments);
  * As for [`gametimes_before_trap`].
  */
 void gametimes_after_trap(intptr_t number, const intptr_t *arguments);
-
-/**
- * Replaces the wall clock while a recorded match is played, so that unix times are the match's own. Null goes back to the
- * system's clock. Servers never call this.
- */
-void gametimes_set_wall_clock(Option_WallClock clock);
 
 #endif  /* GAMETIMES_H */

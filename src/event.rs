@@ -41,8 +41,6 @@ pub enum What {
         /// `timelimit`, minutes.
         timelimit_minutes: f64,
     },
-    /// Play begins although no `GAME_INIT` said so.
-    PlayBegins,
     /// Who has won if the round ends now: 1 Axis, 2 Allies, 0 nobody.
     Winner(u8),
     /// Who defends: 1 Axis, 2 Allies, 0 unknown.

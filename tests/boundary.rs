@@ -455,6 +455,27 @@ fn foreign_nonsense_is_said_at_most_once_in_five_seconds() {
     assert_eq!(files[0].meta.end_reason.as_str(), "time_expired");
 }
 
+/// A release that moves the fields of a record would not change its size by much.
+#[test]
+fn records_that_do_not_hold_what_the_game_says_are_named_once_a_map() {
+    for (moved, lines) in [(0, 0), (4, 1), (-4, 1)] {
+        let home = tempfile::tempdir().unwrap();
+        let mut server = server(home.path());
+        start(&mut server);
+        for slot in [1, 2] {
+            let info = Step::configstring(689 + slot, format!("n\\p{slot}\\t\\{slot}"));
+            server.call(CONNECT, &[slot, 1, 0], [info]);
+            let alive = Step::Write(slot, vec![(272 + 12 + moved, slot as i64)]);
+            server.call(BEGIN, &[slot], [alive]);
+        }
+        let killed = || Step::print("Kill: 2 1 9: p2 killed p1 by MOD_MP40\n");
+        server.call(FRAME, &[2000], [killed(), killed()]);
+        let console = stop(&mut server);
+        let line = "records do not hold what the game says; deaths are counted, lives are not seen (1 times)";
+        assert_eq!(console.matches(line).count(), lines, "{moved}: {console}");
+    }
+}
+
 #[test]
 fn names_of_every_byte_end_in_valid_json() {
     let home = tempfile::tempdir().unwrap();

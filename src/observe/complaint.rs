@@ -11,13 +11,22 @@ pub enum Complaint {
     Print,
     /// Sizes that are not those of ET:Legacy's records.
     Sizes,
+    /// The game says that somebody on a team died, and no record has shown anybody on their team in this map.
+    Records,
     /// The worker did not keep up: events were lost.
     Lost,
 }
 
 impl Complaint {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 5] = [Self::Slot, Self::Null, Self::Print, Self::Sizes, Self::Lost];
+    pub const ALL: [Self; 6] = [
+        Self::Slot,
+        Self::Null,
+        Self::Print,
+        Self::Sizes,
+        Self::Records,
+        Self::Lost,
+    ];
 
     /// What the log says.
     pub fn text(self) -> &'static str {
@@ -27,6 +36,9 @@ impl Complaint {
             Self::Print => "the game printed a line that could not be understood; ignored",
             Self::Sizes => {
                 "the game's records have sizes that do not fit; deaths are counted, lives are not seen"
+            }
+            Self::Records => {
+                "the game's records do not hold what the game says; deaths are counted, lives are not seen"
             }
             Self::Lost => {
                 "events were lost because the disk did not keep up; this round's numbers are too low"

@@ -7,7 +7,7 @@
 //! * A slot is looked at after every call that can have changed it: its own, one that printed its name, every frame
 //!   while it is not alive. Between frames the game's clock stands still, so the time of every life is exact.
 
-use super::{Observer, Records, Sink, parse};
+use super::{Complaint, Observer, Records, Sink, parse};
 use crate::engine::layout::flags;
 use crate::event::{Text, What};
 
@@ -121,6 +121,10 @@ impl<S: Sink> Observer<S> {
         if !self.slots[n].alive {
             self.look(n, records); // spawned and died in one call
         }
+        if !self.records_judged && self.plays(n) && records.get(n).is_some() {
+            self.records_judged = true;
+            self.complain(Complaint::Records);
+        }
         self.slots[n].alive = false;
         self.waiting |= 1 << n;
         self.touched |= 1 << n;
@@ -183,12 +187,16 @@ impl<S: Sink> Observer<S> {
         }
     }
 
+    fn plays(&self, n: usize) -> bool {
+        self.slots[n].begun && on_team(self.slots[n].team)
+    }
+
     /// Looks at one record, see the rules above.
     fn look(&mut self, n: usize, records: &impl Records) {
-        let s = &mut self.slots[n];
-        if !s.begun || !on_team(s.team) {
+        if !self.plays(n) {
             return;
         }
+        let s = &mut self.slots[n];
         let Some(record) = records.get(n) else { return };
         if record.pm_flags & (flags::LIMBO | flags::FOLLOW) != 0 {
             if !s.hidden {
@@ -205,6 +213,7 @@ impl<S: Sink> Observer<S> {
         if record.team != i32::from(s.team) {
             return;
         }
+        self.records_judged = true;
         if s.hidden || record.spawn_count != s.spawn_count {
             let revived = !s.hidden && record.revive_count != s.revive_count;
             let by = s.medic.take().filter(|_| revived);

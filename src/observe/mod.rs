@@ -65,6 +65,8 @@ pub struct Observer<S> {
     touched: u64,
     /// The game said that they connected in the call that is running, and no call of the engine did.
     arrived: u64,
+    /// A record has agreed with what the game says, or it was said that none does: once a map.
+    records_judged: bool,
     playing: bool,
     paused: bool,
     /// The game said `Exit:` in the call that is running.
@@ -85,6 +87,7 @@ impl<S: Sink> Observer<S> {
             waiting: 0,
             touched: 0,
             arrived: 0,
+            records_judged: false,
             playing: false,
             paused: false,
             exited: false,
@@ -107,6 +110,7 @@ impl<S: Sink> Observer<S> {
         self.waiting = 0;
         self.touched = 0;
         self.arrived = 0;
+        self.records_judged = false;
         self.playing = level.gamestate == GAMESTATE_PLAYING;
         self.paused = false;
         self.exited = false;
@@ -197,12 +201,8 @@ impl<S: Sink> Observer<S> {
 
     /// Trap CVAR_SET of `gamestate`.
     pub fn gamestate(&mut self, value: &[u8]) {
-        let playing = parse::leading_number(value) == GAMESTATE_PLAYING;
-        if playing && !self.playing && !self.exited {
-            self.playing = true;
-            self.send(What::PlayBegins);
-        } else if !playing && self.playing {
-            // Play is over and no Exit was printed: end the round here, for a reason unknown.
+        if parse::leading_number(value) != GAMESTATE_PLAYING {
+            // When no Exit was printed the round ends here, for a reason unknown.
             self.exit(b"");
         }
     }

@@ -5,7 +5,7 @@ use gametimes_format::file::{EndReason, EventKind, Teams, TimelineEvent};
 use super::clock::PlayClock;
 use super::players::Slots;
 use super::round::{Pause, Person, Round};
-use super::{Outcome, Rules, end_reason, surrender};
+use super::{Outcome, end_reason, surrender};
 use crate::engine::numbers::MAX_CLIENTS;
 use crate::event::Stamp;
 
@@ -129,8 +129,9 @@ pub(super) struct Game {
 }
 
 impl Game {
-    pub(super) fn begin(at: Stamp, warmup_start_unix_ms: Option<i64>, slots: &mut Slots) -> Self {
-        let mut game = Self {
+    /// Nobody is there yet: everybody connects anew.
+    pub(super) fn begin(at: Stamp, warmup_start_unix_ms: Option<i64>) -> Self {
+        Self {
             round: Round {
                 start: at,
                 number: 1,
@@ -142,20 +143,13 @@ impl Game {
             seats: [Seat::default(); MAX_CLIENTS],
             surrender_caller: None,
             over: false,
-        };
-        // As a rule everybody connects anew after the start; without a restart they are here already.
-        for slot in 0..MAX_CLIENTS as u8 {
-            if slots.get(slot).plays() {
-                game.join(0, slot, slots);
-            }
         }
-        game
     }
 
-    pub(super) fn set_rules(&mut self, rules: Rules) {
-        self.round.gametype = rules.gametype;
-        self.round.number = rules.number;
-        self.round.timelimit_minutes = rules.timelimit_minutes;
+    pub(super) fn set_rules(&mut self, gametype: i32, number: u8, timelimit_minutes: f64) {
+        self.round.gametype = gametype;
+        self.round.number = number;
+        self.round.timelimit_minutes = timelimit_minutes;
     }
 
     pub(super) fn live<'a>(&'a self, slots: &'a Slots, map: &'a str) -> Live<'a> {
@@ -214,7 +208,7 @@ impl Game {
         }
     }
 
-    pub(super) fn exit(&mut self, at: Stamp, text: &str, slots: &mut Slots) {
+    pub(super) fn exit(&mut self, at: Stamp, text: &str, slots: &Slots) {
         if self.over {
             return;
         }
@@ -223,7 +217,7 @@ impl Game {
         self.end(at, end_reason(text), slots);
     }
 
-    pub(super) fn cut_off(&mut self, at: Stamp, reason: EndReason, slots: &mut Slots) {
+    pub(super) fn cut_off(&mut self, at: Stamp, reason: EndReason, slots: &Slots) {
         self.end(at, reason, slots);
     }
 
@@ -312,7 +306,7 @@ impl Game {
         self.note(now, EventKind::Team, slot, None, None, Some(team), slots);
     }
 
-    pub(super) fn leave(&mut self, at: Stamp, slot: u8, slots: &mut Slots) {
+    pub(super) fn leave(&mut self, at: Stamp, slot: u8, slots: &Slots) {
         let now = self.clock.played_ms(at.level_ms);
         let Some(seat) = self.seats.get(usize::from(slot)) else {
             return;
@@ -330,7 +324,7 @@ impl Game {
         slot: u8,
         revived: bool,
         by: Option<u8>,
-        slots: &mut Slots,
+        slots: &Slots,
     ) {
         let now = self.clock.played_ms(at.level_ms);
         let Some(person) = self.player_in(now, slot, slots) else {
@@ -349,7 +343,7 @@ impl Game {
         self.note(now, kind, slot, by, None, None, slots);
     }
 
-    pub(super) fn limbo(&mut self, at: Stamp, slot: u8, slots: &mut Slots) {
+    pub(super) fn limbo(&mut self, at: Stamp, slot: u8, slots: &Slots) {
         let now = self.clock.played_ms(at.level_ms);
         if let Some(Life::Alive { .. }) = self.seats.get(usize::from(slot)).map(|s| s.life) {
             // Out of play without a death.
@@ -365,7 +359,7 @@ impl Game {
         slot: u8,
         by: Option<u8>,
         means: &str,
-        slots: &mut Slots,
+        slots: &Slots,
     ) {
         let now = self.clock.played_ms(at.level_ms);
         let Some(victim) = self.player_in(now, slot, slots) else {

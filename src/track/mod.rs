@@ -67,17 +67,7 @@ pub struct Tracker {
     warmup_start_unix_ms: Option<i64>,
     winner: u8,
     defender: u8,
-    paused: bool,
-    rules: Rules,
     game: Option<Game>,
-}
-
-/// What is played, latched at the start of a map or round.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Rules {
-    gametype: i32,
-    number: u8,
-    timelimit_minutes: f64,
 }
 
 impl Tracker {
@@ -104,31 +94,13 @@ impl Tracker {
                 gametype,
                 round,
                 timelimit_minutes,
-            } => {
-                self.rules = Rules {
-                    gametype: *gametype,
-                    number: *round,
-                    timelimit_minutes: *timelimit_minutes,
-                };
-                // Round 1 instead of round 2: somebody has reset the match, or a team was empty.
-                if *round < self.next_round {
-                    self.score = Score::default();
-                }
-                self.next_round = *round;
-                return self.started();
-            }
-            What::PlayBegins => {
-                if self.game.is_none() {
-                    self.begin(at);
-                    return self.started();
-                }
-            }
+            } => return self.rules(*gametype, *round, *timelimit_minutes),
             What::Winner(side) => self.winner = *side,
             What::Defender(side) => self.defender = *side,
             What::Pause(paused) => return self.pause(at, *paused),
             What::Exit(text) => {
                 if let Some(game) = &mut self.game {
-                    game.exit(at, &text.decode(), &mut self.slots);
+                    game.exit(at, &text.decode(), &self.slots);
                 }
             }
             What::RoundOver { timelimit_minutes } => {
@@ -167,31 +139,27 @@ impl Tracker {
         self.slots = Slots::default();
         self.winner = 0;
         self.defender = 0;
-        self.paused = false;
         if level.gamestate == GAMESTATE_PLAYING {
-            self.begin(at);
+            self.game = Some(Game::begin(at, self.warmup_start_unix_ms.take()));
         }
     }
 
-    fn begin(&mut self, at: Stamp) {
-        let warmup = self.warmup_start_unix_ms.take();
-        self.game = Some(Game::begin(at, warmup, &mut self.slots));
-        if self.paused {
-            self.pause(at, true);
+    fn rules(&mut self, gametype: i32, round: u8, timelimit_minutes: f64) -> Option<Outcome> {
+        // Round 1 instead of round 2: somebody has reset the match, or a team was empty.
+        if round < self.next_round {
+            self.score = Score::default();
         }
-    }
-
-    fn started(&mut self) -> Option<Outcome> {
-        self.game.as_mut()?.set_rules(self.rules);
+        self.next_round = round;
+        let game = self.game.as_mut()?;
+        game.set_rules(gametype, round, timelimit_minutes);
         Some(Outcome::Started {
             map: self.level.map.clone(),
-            number: self.rules.number,
-            timelimit_minutes: self.rules.timelimit_minutes,
+            number: round,
+            timelimit_minutes,
         })
     }
 
     fn pause(&mut self, at: Stamp, paused: bool) -> Option<Outcome> {
-        self.paused = paused;
         let game = self.game.as_mut()?;
         if paused {
             game.pause(at)
@@ -209,7 +177,7 @@ impl Tracker {
                 ShutdownCause::Quit => EndReason::ServerQuit,
                 ShutdownCause::Crash => EndReason::ServerCrash,
             };
-            game.cut_off(at, reason, &mut self.slots);
+            game.cut_off(at, reason, &self.slots);
         }
         self.finish(None)
     }
@@ -259,7 +227,7 @@ impl Tracker {
             }
             What::Leave { slot } => {
                 if let Some(game) = game.as_mut() {
-                    game.leave(at, slot, &mut self.slots);
+                    game.leave(at, slot, &self.slots);
                 }
                 self.slots.leave(slot);
             }
@@ -267,11 +235,11 @@ impl Tracker {
                 let Some(game) = game else { return };
                 match *what {
                     What::Spawn { slot, revived, by } => {
-                        game.spawn(at, slot, revived, by, &mut self.slots);
+                        game.spawn(at, slot, revived, by, &self.slots);
                     }
-                    What::Limbo { slot } => game.limbo(at, slot, &mut self.slots),
+                    What::Limbo { slot } => game.limbo(at, slot, &self.slots),
                     What::Death { slot, by, means } => {
-                        game.death(at, slot, by, &means.decode(), &mut self.slots);
+                        game.death(at, slot, by, &means.decode(), &self.slots);
                     }
                     What::VoteCalled { slot, surrender } => {
                         game.vote_called(slot, surrender, &self.slots);

@@ -202,9 +202,6 @@ impl Player {
     ) {
         match call.cmd.as_str() {
             "init" => {
-                for client in &mut server.world.borrow_mut().clients {
-                    client.connected = 0;
-                }
                 before_map(server, *maps);
                 *maps += 1;
                 server.load();
@@ -220,7 +217,6 @@ impl Player {
             }
             "disconnect" if server.is_loaded() => {
                 server.call("et_ClientDisconnect", call.args[0]);
-                server.world.borrow_mut().clients[call.args[0] as usize].connected = 0;
             }
             _ => {}
         }
@@ -229,7 +225,6 @@ impl Player {
     fn after(&mut self, server: &mut Server, call: &Call, line: usize) {
         let slot = call.args[0];
         if call.cmd == "begin" {
-            server.world.borrow_mut().clients[slot as usize].connected = 2;
             server.call("et_ClientBegin", slot);
         }
         for spawn in self.spawns.remove(&line).unwrap_or_default() {

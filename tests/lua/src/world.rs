@@ -14,8 +14,6 @@ pub struct Client {
     pub userinfo: Vec<u8>,
     /// `pers.netname`.
     pub name: Vec<u8>,
-    /// `pers.connected`: 2 when on the server.
-    pub connected: i64,
     /// `sess.sessionTeam`.
     pub team: i64,
     /// `ps.pm_flags`.
@@ -73,7 +71,6 @@ impl World {
         );
         let client = &self.clients[slot as usize];
         Ok(Some(Value::Integer(match name {
-            "pers.connected" => client.connected,
             "sess.sessionTeam" => client.team,
             "ps.pm_flags" => client.pm_flags,
             "deathTime" => client.death_ms,

@@ -141,7 +141,6 @@ fn a_death_ends_at_leaving_and_at_a_move_to_the_spectators() {
         round.kill(2, 0);
         round.frames(20); // 1 s dead
         round.server.call("et_ClientDisconnect", 1);
-        round.server.world.borrow_mut().clients[1].connected = 0;
         round.server.world.borrow_mut().clients[2].team = 3;
         round.spawn(2, false);
         round.frames(200);
@@ -457,7 +456,6 @@ fn who_comes_back_in_another_slot_is_the_same_player() {
         round.kill(1, 0);
         round.frames(10);
         round.server.call("et_ClientDisconnect", 1);
-        round.server.world.borrow_mut().clients[1].connected = 0;
         round.frames(10);
         round.join(9, 2, &guid(1), "new name");
         round.frames(10);

@@ -43,7 +43,7 @@ impl<'a> Round<'a> {
             let client = &mut world.clients[slot as usize];
             client.userinfo = format!("\\name\\x\\cl_guid\\{guid}").into_bytes();
             client.name = name.as_bytes().to_vec();
-            (client.connected, client.team, client.pm_flags) = (2, team, 0);
+            (client.team, client.pm_flags) = (team, 0);
         }
         self.server.call("et_ClientBegin", slot);
         self.spawn(slot, false);

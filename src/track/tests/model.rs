@@ -1,0 +1,177 @@
+//! A plain model of the same rules, against which random matches are held.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::Play;
+use crate::event::What;
+
+/// One step of a random match.
+#[derive(Debug, Clone)]
+enum Step {
+    Wait(i64),
+    Join(u8, u8),
+    Leave(u8),
+    Kill(u8, u8),
+    Spawn(u8, bool),
+    Team(u8, u8),
+    Pause(bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let slot = || 0..6u8;
+    prop_oneof![
+        3 => (0..5000i64).prop_map(Step::Wait),
+        2 => (slot(), 0..8u8).prop_map(|(s, g)| Step::Join(s, g)),
+        1 => slot().prop_map(Step::Leave),
+        4 => (slot(), slot()).prop_map(|(a, b)| Step::Kill(a, b)),
+        4 => (slot(), any::<bool>()).prop_map(|(s, r)| Step::Spawn(s, r)),
+        1 => (slot(), 1..4u8).prop_map(|(s, t)| Step::Team(s, t)),
+        1 => any::<bool>().prop_map(Step::Pause),
+    ]
+}
+
+/// The same rules in the plainest way: a list of what was true in every millisecond-long interval.
+#[derive(Debug, Default)]
+struct Model {
+    /// Slot to guid and team.
+    slots: HashMap<u8, (u8, u8)>,
+    /// Guid to the team they play on, or last played on.
+    last_team: HashMap<u8, u8>,
+    /// Slots that are alive, and those that are dead with the guid of their killer.
+    alive: HashMap<u8, bool>,
+    dead: HashMap<u8, Option<u8>>,
+    paused: bool,
+    played: i64,
+    sums: HashMap<u8, [i64; 7]>,
+}
+
+/// Indices of the model's sums.
+const SPAWNS: usize = 0;
+const DEATHS: usize = 1;
+const KILLS: usize = 2;
+const DEAD: usize = 3;
+const DENIED: usize = 4;
+const ALIVE: usize = 5;
+const PLAYED: usize = 6;
+
+impl Model {
+    fn add(&mut self, guid: u8, what: usize, n: i64) {
+        self.sums.entry(guid).or_default()[what] += n;
+    }
+
+    fn wait(&mut self, ms: i64) {
+        if self.paused {
+            return;
+        }
+        self.played += ms;
+        for (slot, (guid, team)) in self.slots.clone() {
+            if team == 1 || team == 2 {
+                self.add(guid, PLAYED, ms);
+                if self.alive.contains_key(&slot) {
+                    self.add(guid, ALIVE, ms);
+                }
+                if let Some(killer) = self.dead.get(&slot).copied() {
+                    self.add(guid, DEAD, ms);
+                    if let Some(killer) = killer {
+                        self.add(killer, DENIED, ms);
+                    }
+                }
+            }
+        }
+    }
+
+    fn off(&mut self, slot: u8) {
+        self.alive.remove(&slot);
+        self.dead.remove(&slot);
+    }
+}
+
+proptest! {
+    #[test]
+    fn random_matches_agree_with_the_plain_model(steps in prop::collection::vec(step(), 1..120)) {
+        let mut play = Play::start();
+        let mut model = Model::default();
+        for step in steps {
+            match step {
+                Step::Wait(ms) => {
+                    play.wait(ms);
+                    model.wait(ms);
+                }
+                Step::Join(slot, guid) => {
+                    // One guid is in one slot here; ghosts have their own test.
+                    if model.slots.values().any(|(g, _)| *g == guid) || model.slots.contains_key(&slot) {
+                        continue;
+                    }
+                    let team = 1 + guid % 2;
+                    play.connect(slot, &format!("G{guid}"));
+                    play.team(slot, team, "x");
+                    model.slots.insert(slot, (guid, team));
+                    model.last_team.insert(guid, team);
+                }
+                Step::Leave(slot) => {
+                    play.what(What::Leave { slot });
+                    model.slots.remove(&slot);
+                    model.off(slot);
+                }
+                Step::Kill(by, slot) => {
+                    let Some(&(guid, team)) = model.slots.get(&slot) else { continue };
+                    if team == 3 {
+                        continue;
+                    }
+                    play.kill(by, slot);
+                    model.add(guid, DEATHS, 1);
+                    if !model.dead.contains_key(&slot) {
+                        let killer = model.slots.get(&by).map(|k| k.0);
+                        let killer = killer.filter(|k| by != slot && model.last_team[k] != team);
+                        if let Some(killer) = killer {
+                            model.add(killer, KILLS, 1);
+                        }
+                        model.alive.remove(&slot);
+                        model.dead.insert(slot, killer);
+                    }
+                }
+                Step::Spawn(slot, revived) => {
+                    let Some(&(guid, team)) = model.slots.get(&slot) else { continue };
+                    if team == 3 {
+                        continue;
+                    }
+                    play.what(What::Spawn { slot, revived, by: None });
+                    model.add(guid, SPAWNS, 1);
+                    model.dead.remove(&slot);
+                    model.alive.insert(slot, true);
+                }
+                Step::Team(slot, team) => {
+                    let Some(entry) = model.slots.get_mut(&slot) else { continue };
+                    let before = std::mem::replace(&mut entry.1, team);
+                    play.team(slot, team, "x");
+                    if team == 3 {
+                        model.off(slot);
+                        continue;
+                    }
+                    model.last_team.insert(entry.0, team);
+                    if before != team {
+                        model.alive.remove(&slot); // alive on the other team only after a spawn
+                    }
+                }
+                Step::Pause(paused) => {
+                    play.what(What::Pause(paused));
+                    model.paused = paused;
+                }
+            }
+        }
+        let round = play.exit("Wolf EndRound.");
+        prop_assert_eq!(round.played_ms, model.played);
+        let mut seen = HashMap::new();
+        for p in &round.people {
+            let guid: u8 = p.guid[1..].parse().unwrap();
+            let sums = [p.spawns.into(), p.deaths.into(), p.kills.into(), p.dead_ms, p.denied_ms, p.alive_ms, p.played_ms];
+            prop_assert!(seen.insert(guid, sums).is_none());
+        }
+        for (guid, sums) in model.sums {
+            prop_assert_eq!(seen.remove(&guid).unwrap_or_default(), sums, "guid {}", guid);
+        }
+        prop_assert!(seen.values().all(|sums| *sums == [0; 7]));
+    }
+}
