@@ -463,6 +463,19 @@ fn urls_come_from_a_file_too_and_a_wrong_value_is_said_in_one_line() {
 }
 
 #[test]
+fn a_url_where_the_name_of_a_file_belongs_is_not_repeated() {
+    let home = tempfile::tempdir().unwrap();
+    let url = "https://discord.com/api/webhooks/42/SECRET-TOKEN";
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_file", url)]);
+    let console = game.round();
+    assert!(
+        console.contains("write the URL into that file"),
+        "{console}"
+    );
+    assert!(!console.contains("SECRET"), "{console}");
+}
+
+#[test]
 fn a_file_of_urls_that_is_none_or_too_long_is_said_and_not_used() {
     let home = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(home.path().join("legacy")).unwrap();

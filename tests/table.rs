@@ -72,10 +72,12 @@ fn with_blanks(text: &str, open: char, close: char) -> String {
     let mut parts = text.split(open);
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        out += "<>";
+        if !out.ends_with("<>") {
+            out += "<>";
+        }
         out += part.split_once(close).map_or("", |(_, after)| after);
     }
-    out.replace('"', "").replace("<><>", "<>").trim().to_owned()
+    out.replace('"', "").trim().to_owned()
 }
 
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
