@@ -24,8 +24,6 @@ fn main() {
         .std("c11")
         .warnings(true)
         .extra_warnings(true)
-        // A trap that raises the game's error leaves by longjmp, through these frames only.
-        .flag_if_supported("-fno-exceptions")
         .compile("gametimes_shim");
 
     // Stay mapped when the engine unloads us at a map change: the background thread lives in this library.

@@ -68,7 +68,7 @@ find_source() {
     if [ -f "$here/$candidate" ]; then printf '%s\n' "$here/$candidate"; return; fi
   done
 }
-module_source=$(find_source "$MODULE" target/release/libgametimes.so)
+module_source=$(find_source "$MODULE" target/module/libgametimes.so)
 script_source=$(find_source gametimes.lua fallback-lua/gametimes.lua)
 cfg_source=$(find_source gametimes.cfg server-cfg/gametimes.cfg)
 
@@ -373,21 +373,32 @@ install_script() {
   fi
 }
 
+# Lets gametimes_qagame point to the game that was kept, where nothing else is set.
+edit_qagame() {
+  awk -v path="$dir/$REAL" '/^set gametimes_qagame ""/ { print "set gametimes_qagame \"" path "\""; next } { print }'
+}
+
 install_cfg() {
   target=$dir/gametimes.cfg
+  wanted=$cfg_source
+  if [ "$with_module" = 1 ] && [ "$same_folder" = 0 ] && [ -f "$dir/$REAL" ]; then
+    wanted=$files.cfg
+    edit_qagame <"$cfg_source" >"$wanted"
+  fi
   if [ ! -f "$target" ]; then
-    if step "install $target"; then put "$cfg_source" "$target" 600; remember gametimes.cfg; fi
-  elif ! cmp -s "$cfg_source" "$target"; then
+    if step "install $target"; then put "$wanted" "$target" 600; remember gametimes.cfg; fi
+  elif ! cmp -s "$wanted" "$target"; then
     before=$(installed_as gametimes.cfg)
     if [ "$before" = "$(checksum "$target")" ]; then
-      if step "update $target"; then put "$cfg_source" "$target" 600; remember gametimes.cfg; fi
-    elif [ "$before" != "$(checksum "$cfg_source")" ] && ! cmp -s "$cfg_source" "$target.new"; then
-      if step "put this version's settings beside yours: $target.new"; then put "$cfg_source" "$target.new" 600; fi
+      if step "update $target"; then put "$wanted" "$target" 600; remember gametimes.cfg; fi
+    else
+      if [ "$before" != "$(checksum "$wanted")" ] && ! cmp -s "$wanted" "$target.new"; then
+        if step "put this version's settings beside yours: $target.new"; then put "$wanted" "$target.new" 600; fi
+      fi
+      if [ "$wanted" != "$cfg_source" ]; then
+        edit "point gametimes_qagame in $target to $dir/$REAL" "$target" edit_qagame
+      fi
     fi
-  fi
-  if [ "$with_module" = 1 ] && [ "$same_folder" = 0 ] && [ -f "$dir/$REAL" ] && [ -f "$target" ]; then
-    edit "point gametimes_qagame in $target to $dir/$REAL" "$target" \
-      awk -v path="$dir/$REAL" '/^set gametimes_qagame ""/ { print "set gametimes_qagame \"" path "\""; next } { print }'
   fi
   if [ -z "$cfg" ]; then
     say "TO DO: no etl_server.cfg or server.cfg was found; add these lines to the cfg that the server executes:"
@@ -402,18 +413,29 @@ install_cfg() {
   edit "add the exec line to $cfg" "$cfg" edit_block add "$alone"
 }
 
+# A server that runs has the module loaded until it ends, whatever lies on disk, and opens the game behind it at every map.
+remove_real() {
+  if [ -z "$servers" ]; then rm -f "$dir/$REAL"
+  else say "kept: $dir/$REAL, which the running server uses until its next start; run this once more after it"; fi
+}
+
 uninstall() {
   target=$dir/$MODULE
   if is_ours "$target"; then
     if [ -f "$dir/$REAL" ]; then
-      if step "put the game back: $dir/$REAL becomes $target"; then mv -f "$dir/$REAL" "$target"; forget "$MODULE"; fi
+      if step "put the game back: $dir/$REAL becomes $target"; then
+        put "$dir/$REAL" "$target" 755
+        forget "$MODULE"
+        remove_real
+      fi
     elif [ "$same_folder" = 1 ]; then
       die "$dir/$REAL is missing: without it the server would have no game. Put the stock game back by hand first."
     else
       if step "remove $target"; then rm -f "$target"; forget "$MODULE"; fi
     fi
   elif [ -f "$dir/$REAL" ] && [ -f "$target" ]; then
-    if step "remove $dir/$REAL, which nothing uses any more"; then keep_copy "$dir/$REAL"; rm -f "$dir/$REAL"; fi
+    if [ -n "$servers" ]; then remove_real
+    elif step "remove $dir/$REAL, which nothing uses any more"; then keep_copy "$dir/$REAL"; remove_real; fi
   fi
   if [ -n "$cfg" ]; then edit "take the exec line out of $cfg" "$cfg" edit_block remove 0; fi
   config_files >"$files"
@@ -498,7 +520,7 @@ check() {
 
 say "server: basepath $base, homepath $home, game $game"
 files=$(mktemp)
-trap 'rm -f "$files"' EXIT
+trap 'rm -f "$files" "$files.cfg"' EXIT
 trap 'exit 1' INT TERM HUP
 
 case $mode in
@@ -509,7 +531,8 @@ case $mode in
   uninstall)
     for path in "$dir/$MODULE" "$dir/$SCRIPT" "$dir/gametimes.cfg" "$cfg"; do [ -z "$path" ] || must_write "$path"; done
     uninstall
-    [ "$changes" != 0 ] || say "nothing to do" ;;
+    if [ "$changes" = 0 ]; then say "nothing to do"
+    elif ! dry && [ -n "$servers" ]; then say "done; it counts from the next start of the server"; fi ;;
   *)
     [ -n "$cfg_source" ] || die "gametimes.cfg is missing beside install.sh; unpack the whole package"
     if [ "$with_script" = 1 ] && [ -z "$script_source" ]; then die "gametimes.lua is missing beside install.sh"; fi

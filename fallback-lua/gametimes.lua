@@ -351,7 +351,9 @@ local function read_urls()
   end
   for url in text:gmatch("%S+") do add(url, "gametimes_webhook_url") end
   local name = cvar("gametimes_webhook_file")
-  if name ~= "" then
+  if name:find("://", 1, true) then            -- not repeated, as the name of a file that is missing would be
+    log("gametimes_webhook_file: a URL is set where the name of a file belongs; write the URL into that file")
+  elseif name ~= "" then
     settings.url_file = resolve(name)
     local content, err = read_file(settings.url_file)
     if not content then

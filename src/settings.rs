@@ -116,7 +116,13 @@ impl Settings {
             .map(|url| (url.to_owned(), "gametimes_webhook_url"))
             .collect();
         let webhook_file = engine.cvar(c"gametimes_webhook_file");
-        if !webhook_file.is_empty() {
+        if webhook_file.contains("://") {
+            // Not repeated, as the name of a file that is missing would be.
+            warnings.push(
+                "gametimes_webhook_file: a URL is set where the name of a file belongs; write the URL into that file"
+                    .to_owned(),
+            );
+        } else if !webhook_file.is_empty() {
             let path = mod_home.join(&webhook_file);
             let lines = read_webhook_file(&path, &mut warnings);
             urls.extend(lines.into_iter().map(|url| (url, "gametimes_webhook_file")));

@@ -120,7 +120,11 @@ fn a_global_429_stops_every_target() {
     game.round();
     let first = limited.wait(1)[0].at;
     other.wait(1);
-    game.round();
+    game.start();
+    game.status_with("webhook 1: 429");
+    game.frame(5000, []);
+    game.finish();
+    game.stop();
     let second = other.wait(2)[1].at;
     assert!((second - first).as_secs_f64() >= 2.0);
 }
@@ -455,6 +459,20 @@ fn urls_come_from_a_file_too_and_a_wrong_value_is_said_in_one_line() {
     ] {
         assert!(console.contains(line), "{line}\n{console}");
     }
+    assert!(!console.contains("SECRET"), "{console}");
+}
+
+#[test]
+fn a_url_where_the_name_of_a_file_belongs_is_not_repeated() {
+    let home = tempfile::tempdir().unwrap();
+    let url = "https://discord.com/api/webhooks/42/SECRET-TOKEN";
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_file", url)]);
+    let console = game.round();
+    assert!(
+        console.contains("write the URL into that file"),
+        "{console}"
+    );
+    assert!(!console.contains("SECRET"), "{console}");
 }
 
 #[test]
@@ -580,8 +598,10 @@ fn a_folder_removed_in_mid_round_is_made_again() {
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
     game.start();
     game.frame(5000, []);
-    std::thread::sleep(Duration::from_millis(100));
-    std::fs::remove_dir_all(home.path().join("legacy/gametimes")).unwrap();
+    let folder = home.path().join("legacy/gametimes");
+    let journal = folder.join("outbox/127.0.0.1_27960/round.journal");
+    common::wait_for("the journal", || journal.exists());
+    std::fs::remove_dir_all(folder).unwrap();
     game.finish();
     game.stop();
     assert_eq!(common::files(home.path()).len(), 1);

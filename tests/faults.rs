@@ -80,8 +80,9 @@ fn a_panic_on_the_games_thread_is_said_once_and_passes_everything_through_until_
         );
         server.call(8, &[51_000], [Step::print("Exit: Wolf EndRound.\n")]);
         stop(&mut server);
-        let last = common::files(home.path()).pop().unwrap();
-        assert_eq!(last.meta.end_reason.as_str(), "objective", "{point}");
+        let files = common::files(home.path());
+        assert_eq!(files.len(), 2, "{point}");
+        assert_eq!(files[1].meta.end_reason.as_str(), "objective", "{point}");
     }
 }
 
@@ -93,8 +94,15 @@ fn a_panic_of_the_background_thread_does_not_end_it() {
         start(&mut server);
         server.arm_fault(point);
         server.call(8, &[41_000], [Step::configstring(14, "\\w\\1")]);
-        std::thread::sleep(std::time::Duration::from_millis(200)); // some ticks of the worker
-        let console = stop(&mut server);
+        let mut console = String::new();
+        if !["report", "deliver"].contains(&point) {
+            common::wait_for(point, || {
+                server.call(8, &[41_000], []);
+                console += &server.take_console();
+                console.contains("internal error in the background")
+            });
+        }
+        console += &stop(&mut server);
         let said = console
             .lines()
             .filter(|l| l.contains("internal error in the background"))
@@ -104,8 +112,9 @@ fn a_panic_of_the_background_thread_does_not_end_it() {
         start(&mut server);
         server.call(8, &[51_000], [Step::print("Exit: Wolf EndRound.\n")]);
         stop(&mut server);
-        let last = common::files(home.path()).pop().unwrap();
-        assert_eq!(last.meta.end_reason.as_str(), "objective", "{point}");
+        let files = common::files(home.path());
+        assert_eq!(files.len(), 1, "{point}: only the running round is lost");
+        assert_eq!(files[0].meta.end_reason.as_str(), "objective", "{point}");
     }
 }
 
@@ -140,7 +149,11 @@ fn a_background_thread_that_dies_is_replaced_at_the_next_map_and_its_round_recov
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
     game.start();
     game.frame(5000, []);
-    std::thread::sleep(std::time::Duration::from_millis(1500)); // the journal is written once a second
+    let instance = home.path().join("legacy/gametimes/outbox/127.0.0.1_27960");
+    common::wait_for("a sign of life in the journal", || {
+        let journal = std::fs::read_to_string(instance.join("round.journal"));
+        journal.is_ok_and(|text| text.contains(r#"{"alive":{"level_ms":5000,"#))
+    });
     game.server.arm_fault("worker_dies");
     std::thread::sleep(std::time::Duration::from_millis(300));
     game.frame(40_000, []); // nobody sees this any more, and nothing waits for it

@@ -1,10 +1,19 @@
-//! Every row of docs/faults.md names a test that there is.
+//! What the documentation says of the code is so: every row of docs/faults.md names a test that there is, every line of the log
+//! stands in docs/log-lines.md.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use gametimes::observe::Complaint;
+use gametimes_lua_tests::SCRIPT;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
 
 #[test]
 fn every_fault_in_the_docs_has_its_test() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let docs = std::fs::read_to_string(root.join("docs/faults.md")).unwrap();
     let rows: Vec<&str> = docs.lines().filter(|l| l.starts_with("| ")).collect();
     let mut found = 0;
@@ -26,4 +35,105 @@ fn every_fault_in_the_docs_has_its_test() {
         found += 1;
     }
     assert!(found >= 25, "{found} rows");
+}
+
+/// The texts in a piece of code, from the bracket that opens a call to the one that closes it; `\\"` is a quote in them.
+fn texts(call: &str) -> Vec<String> {
+    let (mut texts, mut depth) = (Vec::new(), 0);
+    let mut chars = call.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 1 => break,
+            ')' => depth -= 1,
+            '"' => {
+                let mut text = String::new();
+                while let Some(c) = chars.next().filter(|&c| c != '"') {
+                    text.push(if c == '\\' { chars.next().unwrap() } else { c });
+                }
+                texts.push(text);
+            }
+            _ => {}
+        }
+    }
+    texts
+}
+
+/// The texts in all calls of these functions.
+fn said(code: &str, functions: &[&str]) -> Vec<String> {
+    let calls = functions.iter().flat_map(|f| code.match_indices(f));
+    calls
+        .flat_map(|(at, f)| texts(&code[at + f.len() - 1..]))
+        .collect()
+}
+
+/// With `<>` for all that differs from line to line, which stands between `open` and `close`; without quotes.
+fn with_blanks(text: &str, open: char, close: char) -> String {
+    let mut parts = text.split(open);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        if !out.ends_with("<>") {
+            out += "<>";
+        }
+        out += part.split_once(close).map_or("", |(_, after)| after);
+    }
+    out.replace('"', "").trim().to_owned()
+}
+
+fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, files);
+        } else {
+            files.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_line_of_the_log_is_documented() {
+    let docs = std::fs::read_to_string(root().join("docs/log-lines.md")).unwrap();
+    let documented: BTreeSet<String> = docs
+        .lines()
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+        .map(|span| with_blanks(&span.replace("\\|", "|"), '<', '>'))
+        .collect();
+
+    let mut lines = Vec::new();
+    let mut files = Vec::new();
+    rust_files(&root().join("src"), &mut files);
+    for path in files {
+        let code = std::fs::read_to_string(&path).unwrap();
+        let code = code.split("#[cfg(test)]").next().unwrap();
+        let mut functions = vec!["say(", ".line(", "complain(", "warnings.push("];
+        if path.ends_with("module/mod.rs") {
+            functions.extend(["stand_down(", "return Err("]); // reasons why a map is not recorded
+        }
+        let found = said(code, &functions);
+        lines.extend(found.iter().map(|text| with_blanks(text, '{', '}')));
+    }
+    lines.extend(Complaint::ALL.map(|c| c.text().to_owned()));
+    let script = SCRIPT
+        .replace("log('", "log(\"")
+        .replace("', name", "\", name");
+    for text in said(&script, &["log(", "complain("]) {
+        // %s, %d, %2d, %-6s
+        let mut parts = text.split('%');
+        let mut line = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let end = part.find(|c: char| c.is_ascii_alphabetic()).unwrap() + 1;
+            line += "{}";
+            line += &part[end..];
+        }
+        lines.push(with_blanks(&line, '{', '}'));
+    }
+
+    // Single words are values, and what has hardly a letter is a piece of another line.
+    let letters = |line: &str| line.chars().filter(char::is_ascii_alphabetic).count();
+    lines.retain(|line| line.contains(' ') && letters(line) >= 7);
+    assert!(lines.len() > 80, "{}", lines.len());
+    let is_documented = |line: &String| documented.iter().any(|span| span.contains(line));
+    let missing: BTreeSet<&String> = lines.iter().filter(|l| !is_documented(l)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
 }

@@ -121,9 +121,13 @@ fn describe(error: &ureq::Error) -> String {
         ureq::Error::Timeout(phase) => format!("timeout ({phase})"),
         ureq::Error::HostNotFound => "the host's name is not known".to_owned(),
         ureq::Error::ConnectionFailed => "no connection".to_owned(),
-        // What TLS makes of the bytes of the other side comes as an error of the network, with its own words inside.
-        ureq::Error::Io(e) => match e.get_ref() {
+        ureq::Error::Io(e) => match e.get_ref().map(ToString::to_string) {
+            // What TLS makes of the bytes of the other side comes as an error of the network, with its own words inside.
             Some(why) if e.kind() == std::io::ErrorKind::InvalidData => format!("TLS: {why}"),
+            // An answer of the resolver has no kind of its own.
+            Some(why) if why.starts_with("failed to lookup address") => {
+                "the host's name is not known".to_owned()
+            }
             _ => format!("network: {}", e.kind()),
         },
         ureq::Error::Tls(e) => format!("TLS: {e}"),

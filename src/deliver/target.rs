@@ -73,6 +73,8 @@ pub struct Status {
     pub number: usize,
     /// What came of the last attempt; empty before the first.
     pub last: String,
+    /// Failures in a row.
+    pub failures: u32,
     /// Switched off until somebody wants the settings read anew.
     pub off: bool,
 }
@@ -248,7 +250,6 @@ impl Courier {
         };
         self.console
             .line(&format!("test: webhook {}: {outcome}", self.number()));
-        self.obey_limits(&answer);
     }
 
     fn send_next(&mut self) {
@@ -293,10 +294,10 @@ impl Courier {
             let attachment = (!too_large).then_some(attachment);
             answer = self.post(&message::trimmed(&entry.message), attachment);
         }
-        self.obey_limits(&answer);
         match answer {
             Answer::Taken(_) => {
                 self.failures = 0;
+                self.status.lock().failures = 0;
                 self.complained = false;
                 match self.outbox.done(&name) {
                     Ok(()) => self.say(&format!("message sent: {name}")),
@@ -350,6 +351,7 @@ impl Courier {
         }
         self.sent.push_back(Instant::now());
         let answer = client::post(&self.url, message, attachment);
+        self.obey_limits(&answer);
         self.status.lock().last = match &answer {
             Answer::Taken(_) => "sent".to_owned(),
             Answer::Wait { pause, .. } => format!("429, waits {} sec", pause.as_secs()),
@@ -378,6 +380,7 @@ impl Courier {
             .saturating_mul(1 << self.failures.min(16))
             .min(LONGEST_PAUSE);
         self.failures = self.failures.saturating_add(1);
+        self.status.lock().failures = self.failures;
         let mut random = [0u8; 2];
         let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut random);
         let jitter = f64::from(u16::from_ne_bytes(random)) / f64::from(u16::MAX);

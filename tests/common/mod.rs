@@ -158,6 +158,18 @@ impl Match {
         }
     }
 
+    /// Asks for the status until it holds this text; gives all that was said meanwhile.
+    pub fn status_with(&mut self, text: &str) -> String {
+        let mut console = String::new();
+        wait_for(text, || {
+            self.server.console_command("gametimes status");
+            self.frame(0, []);
+            console += &self.server.take_console();
+            console.contains(text)
+        });
+        console
+    }
+
     /// Lets the worker's lines reach the console until one holds this text; gives all of them.
     pub fn console_with(&mut self, text: &str) -> String {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(60);

@@ -45,7 +45,11 @@ impl Clerk {
             } else {
                 &status.last
             };
-            self.say(&format!("webhook {}: {last}{off}", status.number));
+            let failures = match status.failures {
+                0 => String::new(),
+                n => format!(", failures in a row: {n}"),
+            };
+            self.say(&format!("webhook {}: {last}{failures}{off}", status.number));
         }
     }
 

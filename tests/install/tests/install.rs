@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 const MODULE: &str = "qagame.mp.x86_64.so";
 const REAL: &str = "qagame_real.mp.x86_64.so";
@@ -86,6 +86,24 @@ impl Place {
             .arg(&self.home)
             .arg(&self.base);
         command
+    }
+
+    /// A server of this folder that runs.
+    fn start_server(&self) -> Child {
+        let server = self.base.join("etlded.x86_64");
+        fs::copy(fs::canonicalize("/bin/sh").unwrap(), &server).unwrap();
+        Command::new(&server)
+            .args(["-c", "sleep 60; :", "x", "+set", "fs_homepath"])
+            .arg(&self.home)
+            .args([
+                "+set",
+                "lua_modules",
+                "stats.lua",
+                "+exec",
+                "etl_server.cfg",
+            ])
+            .spawn()
+            .unwrap()
     }
 
     /// Runs install.sh and expects success.
@@ -289,6 +307,30 @@ fn home_is_base_keeps_the_stock_game_and_gives_it_back() {
     assert_eq!(contents(place.tree()), contents(expected));
 }
 
+/// What is loaded stays loaded until the server ends: the module would find no game any more.
+#[test]
+fn a_running_server_keeps_the_game_behind_the_module_until_it_is_restarted() {
+    for (base, home) in [("server", "server"), ("base", "home")] {
+        let place = Place::new(base, home);
+        let stock = elf(62, "the stock game");
+        write(&place.game(MODULE), &stock);
+        place.run(&[]);
+        let mut running = place.start_server();
+        let said = [place.run(&["--uninstall"]), place.run(&["--uninstall"])];
+        let games = [MODULE, REAL].map(|file| fs::read(place.game(file)).ok());
+        running.kill().unwrap();
+        running.wait().unwrap();
+        assert!(said.iter().all(|s| s.contains("kept: ")), "{said:?}");
+        assert!(said[1].contains("nothing to do"), "{said:?}");
+        assert_eq!(games, [Some(stock.clone()), Some(stock.clone())]);
+        // Nothing runs any more.
+        place.run(&["--uninstall"]);
+        assert!(!place.game(REAL).exists());
+        assert_eq!(fs::read(place.game(MODULE)).unwrap(), stock);
+        assert!(place.run(&["--uninstall"]).contains("nothing to do"));
+    }
+}
+
 #[test]
 fn uninstalling_never_leaves_a_server_without_a_game() {
     let place = Place::new("server", "server");
@@ -319,12 +361,26 @@ fn a_game_of_its_own_in_the_home_folder_is_kept_in_front() {
     );
     assert!(place.run(&[]).contains("nothing to do"));
     place.run(&["--check"]);
+    // Our own edit does not count as one of the admin: the settings are upgraded, and removed.
+    let settings = place.package().join("server-cfg/gametimes.cfg");
+    write(&settings, b"// version 2\nset gametimes_qagame \"\"\n");
+    place.run(&[]);
+    let real = place.game(REAL);
+    assert_eq!(
+        text(&place.game("gametimes.cfg")),
+        format!(
+            "// version 2\nset gametimes_qagame \"{}\"\n",
+            real.display()
+        )
+    );
+    assert!(place.run(&[]).contains("nothing to do"));
     place.run(&["--uninstall"]);
     assert_eq!(
         fs::read(place.game(MODULE)).unwrap(),
         elf(62, "a patched game")
     );
-    assert!(!place.game(REAL).exists());
+    assert!(!real.exists());
+    assert!(!place.game("gametimes.cfg").exists());
 }
 
 #[test]
@@ -469,20 +525,7 @@ fn a_folder_that_is_no_server_is_refused() {
 #[test]
 fn a_running_server_says_where_its_home_is() {
     let place = Place::new("base", "the home");
-    let server = place.base.join("etlded.x86_64");
-    fs::copy(fs::canonicalize("/bin/sh").unwrap(), &server).unwrap();
-    let mut running = Command::new(&server)
-        .args(["-c", "sleep 60; :", "x", "+set", "fs_homepath"])
-        .arg(&place.home)
-        .args([
-            "+set",
-            "lua_modules",
-            "stats.lua",
-            "+exec",
-            "etl_server.cfg",
-        ])
-        .spawn()
-        .unwrap();
+    let mut running = place.start_server();
     let mut command = Command::new("sh");
     let output = command
         .arg(place.package().join("install.sh"))

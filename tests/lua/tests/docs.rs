@@ -39,42 +39,6 @@ fn every_setting_is_documented_and_in_the_cfg() {
     }
 }
 
-/// Each line the script can say stands in the documentation: the longest piece of it that does not change.
-#[test]
-fn every_log_line_is_documented() {
-    let docs = read("docs/log-lines.md");
-    let mut count = 0;
-    for quote in ['"', '\''] {
-        let pattern = format!("log({quote}");
-        for (at, _) in SCRIPT.match_indices(&pattern) {
-            let line = SCRIPT[at + pattern.len()..].split(quote).next().unwrap();
-            let longest = line
-                .split("%")
-                .map(|piece| piece.trim_start_matches(|c: char| ".0123456789-".contains(c)))
-                .enumerate()
-                .map(|(i, piece)| {
-                    if i == 0 {
-                        piece
-                    } else {
-                        piece.get(1..).unwrap_or("")
-                    }
-                })
-                .flat_map(|piece| piece.split([';', ':', '"']))
-                .max_by_key(|piece| piece.len())
-                .unwrap()
-                .trim();
-            if longest.len() >= 8 {
-                count += 1;
-                assert!(
-                    docs.contains(longest),
-                    "{longest:?} of {line:?} is not in docs/log-lines.md"
-                );
-            }
-        }
-    }
-    assert!(count > 20, "{count}");
-}
-
 #[test]
 fn the_example_is_a_gametimes_file() {
     let docs = read("docs/json.md");

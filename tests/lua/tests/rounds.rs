@@ -731,6 +731,20 @@ fn settings_are_read_as_the_module_reads_them() {
 }
 
 #[test]
+fn a_url_where_the_name_of_a_file_belongs_is_not_repeated() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set(
+        "gametimes_webhook_file",
+        "https://discord.com/api/webhooks/42/secret",
+    );
+    play_round(&mut server, 0);
+    let log = server.log();
+    assert!(log.contains("write the URL into that file"), "{log}");
+    assert!(!log.contains("secret"), "{log}");
+}
+
+#[test]
 fn the_folder_can_be_anywhere_and_have_any_name() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
