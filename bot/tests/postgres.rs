@@ -239,7 +239,7 @@ async fn tables_of_another_role_are_used_as_they_are(cluster: &Cluster) {
             "008_lua_spawn_stats",
             "100_gametimes",
             "102_player_guid",
-            "104_player_of_round"
+            "104_indexes"
         ]
     );
     store.apply(&surrender()).await.unwrap();

@@ -254,6 +254,40 @@ async fn two_servers_in_the_same_second(url: &str) {
     assert_eq!(found[1].0, "2026-11-20-125043.2");
 }
 
+/// It is the same local time at two servers, two hours apart: neither round overwrites the other.
+async fn the_same_local_time_in_two_zones_is_two_rounds(url: &str) {
+    let store = &open(url).await;
+    let (name, bytes) = native_files("surrender").remove(0);
+    let of = |port: &str, event: &str, offset: i64| {
+        let mut file: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let meta = &mut file["meta"];
+        meta["server_port"] = port.into();
+        meta["event_id"] = event.into();
+        meta["stats_file"] = serde_json::Value::Null;
+        meta["utc_offset_seconds"] = offset.into();
+        meta["round_canonical_id"] = "".into();
+        let later = |time: &serde_json::Value| (time.as_i64().unwrap() - offset).into();
+        for key in ["round_start_unix", "round_end_unix"] {
+            meta[key] = later(&meta[key]);
+        }
+        for pause in meta["pauses"].as_array_mut().unwrap() {
+            for key in ["start", "end"] {
+                pause[key] = later(&pause[key]);
+            }
+        }
+        Arrival::from_file("folder", &name, "", serde_json::to_vec(&file).unwrap())
+    };
+    for arrival in [of("1", "a", 0), of("2", "b", 7200), of("1", "a", 0)] {
+        let applied = store.apply(&[arrival]).await.unwrap();
+        assert_eq!(applied.rejected, 0);
+    }
+    let found: Vec<String> = rounds(store).await.into_iter().map(|r| r.0).collect();
+    assert_eq!(found, ["2026-11-20-125043", "2026-11-20-125043.2"]);
+    let sql = "SELECT COUNT(DISTINCT round_id), COUNT(*) FROM lua_spawn_stats";
+    let row = store.database.row(sql, &[]).await.unwrap().unwrap();
+    assert_eq!((row.int(0), row.int(1)), (Some(2), Some(24)));
+}
+
 /// A stats file of a server, in which each player has given this much damage so far.
 fn stats_of(host: &str, time: &str, round: u8, guids: &[&str], damage: i64) -> Arrival {
     let mut text = format!("{host}\\supply\\config\\{round}\\1\\2\\20:00\\10:00\\600000\n");
@@ -528,6 +562,7 @@ on_both_databases!(
     refused_things_are_kept_and_counted,
     a_long_reason_is_cut,
     two_servers_in_the_same_second,
+    the_same_local_time_in_two_zones_is_two_rounds,
     two_servers_of_one_address_in_the_same_second,
     a_round_2_counts_on_from_its_own_servers_round_1,
     a_round_2_of_other_players_is_an_orphan,

@@ -68,12 +68,13 @@ impl Store {
             let facts = self.load(&mut transaction, &times).await?;
             let plain: Vec<Fact> = facts.iter().map(|s| s.fact.clone()).collect();
             let rounds = link::assemble(&plain);
-            let built = rows::build(&plain, &rounds, &self.zone);
+            let mut built = rows::build(&plain, &rounds, &self.zone);
             let near = |at: i64| times.iter().any(|t| (t - at).abs() <= REACH_SECONDS);
             let core: Vec<bool> = rounds
                 .iter()
                 .map(|r| r.members().any(|i| near(plain[i].at_unix)))
                 .collect();
+            write::keep_clear(&mut transaction, &facts, &rounds, &core, &mut built).await?;
             let plan = write::Plan {
                 facts: &facts,
                 rounds: &rounds,

@@ -30,10 +30,10 @@ macro_rules! migrations {
 
 const SQLITE: &[Migration] = migrations!("sqlite":
     "000_rounds", "001_timing_columns", "002_lua_round_teams", "008_lua_spawn_stats", "100_gametimes",
-    "102_player_guid", "103_summaries", "104_player_of_round");
+    "102_player_guid", "103_summaries", "104_indexes");
 const POSTGRES: &[Migration] = migrations!("postgres":
     "000_rounds", "001_timing_columns", "002_lua_round_teams", "008_lua_spawn_stats", "100_gametimes", "101_grants",
-    "102_player_guid", "103_summaries", "104_player_of_round");
+    "102_player_guid", "103_summaries", "104_indexes");
 
 /// The tables that others read, in which columns may be missing.
 pub const SHARED: [&str; 4] = [
