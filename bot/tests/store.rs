@@ -502,6 +502,36 @@ async fn a_player_is_found_by_an_index(url: &str) {
     );
 }
 
+/// Read with a wrong time zone, nothing fits; with the right one all rows are as if it had been right from the start.
+async fn a_wrong_time_zone_can_be_set_right(url: &str) {
+    let five_hours = TimeZone::fixed(jiff::tz::offset(5));
+    let wrong = Store::open(url, five_hours).await.unwrap();
+    // The scripts' files and messages name no stats file, so times tell what belongs together.
+    let arrivals: Vec<Arrival> = everything()
+        .into_iter()
+        .filter(|a| a.source != "folder")
+        .collect();
+    wrong.apply(&arrivals).await.unwrap();
+    wrong.database.close().await;
+    let folder = tempfile::tempdir().unwrap();
+    let right = sqlite(&folder).await;
+    right.apply(&arrivals).await.unwrap();
+    let store = &open(url).await;
+    assert_ne!(dump(store).await, dump(&right).await);
+    let mut told = Vec::new();
+    let made = store
+        .rebuild(|done, of| told.push((done, of)))
+        .await
+        .unwrap();
+    assert_eq!(dump(store).await, dump(&right).await);
+    assert_eq!(made, rounds(store).await.len());
+    assert_eq!(told.first().map(|(done, _)| *done), Some(0));
+    // Again it changes nothing.
+    let before = dump(store).await;
+    store.rebuild(|_, _| ()).await.unwrap();
+    assert_eq!(dump(store).await, before);
+}
+
 /// Page by page all rounds come, also one that was read in late and one of another bot without a match_id.
 async fn pages_of_rounds_leave_none_out(url: &str) {
     let store = &open(url).await;
@@ -616,6 +646,7 @@ on_both_databases!(
     a_player_is_found_by_an_index,
     the_audit_finds_players_by_an_index,
     pages_of_rounds_leave_none_out,
+    a_wrong_time_zone_can_be_set_right,
     ninety_eight_minutes_are_no_duration,
     the_bot_may_restart_in_any_order,
 );
