@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use indicatif::ProgressBar;
 
 use crate::chart::{self, Chart, PNG_SCALE, Theme};
 use crate::config::Config;
@@ -39,6 +40,8 @@ enum Command {
         #[arg(long, default_value = "")]
         server: String,
     },
+    /// Make all rounds anew from what was received, as after the setting `time_zone` was set right.
+    Rebuild,
     /// Bring the database up to date, and say what was done.
     Migrate,
     /// Check everything outside of the bot, and say what to do.
@@ -135,6 +138,7 @@ async fn with_store(config: Config, command: Command) -> Result<(), String> {
             .map(|done| {
                 println!("{done}");
             }),
+        Command::Rebuild => rebuild(&store).await,
         Command::Migrate => migrated(&store).await,
         Command::Rounds { json, limit, map } => {
             let filter = RoundFilter {
@@ -217,6 +221,18 @@ async fn examine(config: &Config) -> Result<(), String> {
         0 => Ok(()),
         count => Err(format!("{count} thing(s) to do")),
     }
+}
+
+async fn rebuild(store: &Store) -> Result<(), String> {
+    let bar = ProgressBar::no_length();
+    let progress = |done, of| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    };
+    let made = store.rebuild(progress).await;
+    bar.finish_and_clear();
+    println!("{} rounds made anew", made.map_err(|e| e.to_string())?);
+    Ok(())
 }
 
 async fn migrated(store: &Store) -> Result<(), String> {

@@ -254,6 +254,40 @@ async fn two_servers_in_the_same_second(url: &str) {
     assert_eq!(found[1].0, "2026-11-20-125043.2");
 }
 
+/// It is the same local time at two servers, two hours apart: neither round overwrites the other.
+async fn the_same_local_time_in_two_zones_is_two_rounds(url: &str) {
+    let store = &open(url).await;
+    let (name, bytes) = native_files("surrender").remove(0);
+    let of = |port: &str, event: &str, offset: i64| {
+        let mut file: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let meta = &mut file["meta"];
+        meta["server_port"] = port.into();
+        meta["event_id"] = event.into();
+        meta["stats_file"] = serde_json::Value::Null;
+        meta["utc_offset_seconds"] = offset.into();
+        meta["round_canonical_id"] = "".into();
+        let later = |time: &serde_json::Value| (time.as_i64().unwrap() - offset).into();
+        for key in ["round_start_unix", "round_end_unix"] {
+            meta[key] = later(&meta[key]);
+        }
+        for pause in meta["pauses"].as_array_mut().unwrap() {
+            for key in ["start", "end"] {
+                pause[key] = later(&pause[key]);
+            }
+        }
+        Arrival::from_file("folder", &name, "", serde_json::to_vec(&file).unwrap())
+    };
+    for arrival in [of("1", "a", 0), of("2", "b", 7200), of("1", "a", 0)] {
+        let applied = store.apply(&[arrival]).await.unwrap();
+        assert_eq!(applied.rejected, 0);
+    }
+    let found: Vec<String> = rounds(store).await.into_iter().map(|r| r.0).collect();
+    assert_eq!(found, ["2026-11-20-125043", "2026-11-20-125043.2"]);
+    let sql = "SELECT COUNT(DISTINCT round_id), COUNT(*) FROM lua_spawn_stats";
+    let row = store.database.row(sql, &[]).await.unwrap().unwrap();
+    assert_eq!((row.int(0), row.int(1)), (Some(2), Some(24)));
+}
+
 /// A stats file of a server, in which each player has given this much damage so far.
 fn stats_of(host: &str, time: &str, round: u8, guids: &[&str], damage: i64) -> Arrival {
     let mut text = format!("{host}\\supply\\config\\{round}\\1\\2\\20:00\\10:00\\600000\n");
@@ -461,11 +495,83 @@ async fn a_player_is_found_by_an_index(url: &str) {
     );
     assert_eq!((found("A000000").await, found("name:0").await), (0, 0));
     let plan = plan_of(store, &sql, "A0000003".into()).await;
-    assert!(plan.contains("idx_lua_spawn_stats_guid8"), "{plan}");
+    assert!(plan.contains("idx_lua_spawn_stats_player"), "{plan}");
     assert!(
         !plan.contains("TEMP B-TREE") && !plan.contains("Sort"),
         "{plan}"
     );
+}
+
+/// Read with a wrong time zone, nothing fits; with the right one all rows are as if it had been right from the start.
+async fn a_wrong_time_zone_can_be_set_right(url: &str) {
+    let five_hours = TimeZone::fixed(jiff::tz::offset(5));
+    let wrong = Store::open(url, five_hours).await.unwrap();
+    // The scripts' files and messages name no stats file, so times tell what belongs together.
+    let arrivals: Vec<Arrival> = everything()
+        .into_iter()
+        .filter(|a| a.source != "folder")
+        .collect();
+    wrong.apply(&arrivals).await.unwrap();
+    wrong.database.close().await;
+    let folder = tempfile::tempdir().unwrap();
+    let right = sqlite(&folder).await;
+    right.apply(&arrivals).await.unwrap();
+    let store = &open(url).await;
+    assert_ne!(dump(store).await, dump(&right).await);
+    let mut told = Vec::new();
+    let made = store
+        .rebuild(|done, of| told.push((done, of)))
+        .await
+        .unwrap();
+    assert_eq!(dump(store).await, dump(&right).await);
+    assert_eq!(made, rounds(store).await.len());
+    assert_eq!(told.first().map(|(done, _)| *done), Some(0));
+    // Again it changes nothing.
+    let before = dump(store).await;
+    store.rebuild(|_, _| ()).await.unwrap();
+    assert_eq!(dump(store).await, before);
+}
+
+/// Page by page all rounds come, also one that was read in late and one of another bot without a match_id.
+async fn pages_of_rounds_leave_none_out(url: &str) {
+    let store = &open(url).await;
+    for time in ["203000", "200000", "194000"] {
+        let arrival = stats_of("Alpha", time, 1, &["A0000001"], 100);
+        store.apply(&[arrival]).await.unwrap();
+    }
+    let mut transaction = store.database.begin().await.unwrap();
+    for sql in [
+        "INSERT INTO rounds (round_number, map_name) VALUES (1, 'supply')",
+        "INSERT INTO lua_spawn_stats (match_id, round_number, player_guid, round_end_unix) VALUES ('a', 1, 'A0000001', 5)",
+        "INSERT INTO lua_spawn_stats (match_id, round_number, player_guid) VALUES ('b', 1, 'A0000001')",
+    ] {
+        transaction.execute(sql, &[]).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let mut filter = RoundFilter {
+        limit: 1,
+        ..RoundFilter::default()
+    };
+    let mut found = Vec::new();
+    while let [round] = &store.rounds(&filter).await.unwrap()[..] {
+        found.push(round.match_id.clone());
+        filter.before = Some(round.id);
+    }
+    let right = [
+        "2026-11-20-203000",
+        "2026-11-20-200000",
+        "2026-11-20-194000",
+        "",
+    ];
+    assert_eq!(found, right);
+    let sql = store.spawns_of_player(&["match_id"]);
+    let rows = store
+        .database
+        .rows(&sql, &["A0000001".into()])
+        .await
+        .unwrap();
+    let found: Vec<String> = rows.iter().map(|row| row.string(0)).collect();
+    assert_eq!(found, ["a", "b"]);
 }
 
 /// The statement behind the audit finds each row's player by an index.
@@ -528,6 +634,7 @@ on_both_databases!(
     refused_things_are_kept_and_counted,
     a_long_reason_is_cut,
     two_servers_in_the_same_second,
+    the_same_local_time_in_two_zones_is_two_rounds,
     two_servers_of_one_address_in_the_same_second,
     a_round_2_counts_on_from_its_own_servers_round_1,
     a_round_2_of_other_players_is_an_orphan,
@@ -538,6 +645,8 @@ on_both_databases!(
     what_the_database_refuses_stops_nobody,
     a_player_is_found_by_an_index,
     the_audit_finds_players_by_an_index,
+    pages_of_rounds_leave_none_out,
+    a_wrong_time_zone_can_be_set_right,
     ninety_eight_minutes_are_no_duration,
     the_bot_may_restart_in_any_order,
 );

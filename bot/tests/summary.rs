@@ -231,6 +231,33 @@ async fn failures_are_tried_again_and_nothing_is_posted_twice() {
     bot.stop().await.unwrap();
 }
 
+/// A round could not be posted, and then the setting names another channel: edits go to where the message is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_that_is_posted_to_another_channel_than_first_tried_is_edited_there() {
+    let discord = Discord::start().unwrap();
+    let channel = discord.add_channel();
+    let folder = tempfile::tempdir().unwrap();
+    let store = support::sqlite(&folder).await;
+    let files = [support::samples().join("../native/surrender")];
+    ingest(&store, &files, "", false).await.unwrap();
+    let mut transaction = store.database.begin().await.unwrap();
+    let sql =
+        "INSERT INTO gametimes_summaries SELECT id, 'claimed', 1, NULL, '', '', 1, 0 FROM rounds";
+    transaction.execute(sql, &[]).await.unwrap();
+    transaction.commit().await.unwrap();
+    store.database.close().await;
+    let bot = gametimes_bot::start(config(config_in(&folder), &discord, channel))
+        .await
+        .unwrap();
+    let posted = wait_for("the message to be noted", || async {
+        let sql = "SELECT channel_id FROM gametimes_summaries WHERE message_id IS NOT NULL";
+        bot.store.database.row(sql, &[]).await.unwrap()
+    })
+    .await;
+    assert_eq!(posted.int(0), i64::try_from(channel).ok());
+    bot.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_bots_on_one_database_post_once() {
     let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();

@@ -3,6 +3,9 @@
 
 #![allow(dead_code, reason = "each target uses one function")]
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
 use gametimes_bot::files::stats::StatsFile;
 use gametimes_bot::link::rows::{Columns, build};
 use gametimes_bot::link::{Document, Fact, assemble};
@@ -63,63 +66,77 @@ fn fact(document: Document, at_unix: i64) -> Fact {
 fn rows_fit(facts: Vec<Fact>) {
     let rounds = assemble(&facts);
     for rows in build(&facts, &rounds, &TimeZone::UTC) {
+        // That of gametimes_groups.
         assert!(rows.match_id.chars().count() <= 64, "{}", rows.match_id);
-        let players = rows.players.iter().flatten();
-        for row in rows
-            .round
-            .iter()
-            .chain(&rows.teams)
-            .chain(&rows.spawns)
-            .chain(players)
-        {
-            columns_fit(row);
+        if let Some(row) = &rows.round {
+            columns_fit("rounds", row);
+        }
+        if let Some(row) = &rows.teams {
+            columns_fit("lua_round_teams", row);
+        }
+        for row in &rows.spawns {
+            columns_fit("lua_spawn_stats", row);
+        }
+        for row in rows.players.iter().flatten() {
+            columns_fit("player_comprehensive_stats", row);
         }
     }
 }
 
-/// Columns that are BIGINT; every other whole number goes into an INTEGER.
-const BIG: [&str; 12] = [
-    "round_start_unix",
-    "round_end_unix",
-    "lua_warmup_start_unix",
-    "stats_playtime_ms",
-    "duration_ms",
-    "denied_seconds",
-    "dead_ms",
-    "max_dead_ms",
-    "denied_ms",
-    "alive_ms",
-    "played_ms",
-    "event_id",
-];
-/// Columns of bounded texts.
-const LENGTHS: [(&str, usize); 12] = [
-    ("match_id", 64),
-    ("end_reason", 20),
-    ("round_status", 20),
-    ("lua_version", 16),
-    ("surrender_caller_guid", 32),
-    ("surrender_caller_name", 64),
-    ("server_address", 128),
-    ("server_name", 256),
-    ("stats_file", 256),
-    ("recorder", 16),
-    ("recorder_version", 32),
-    ("exit_text", 256),
+/// The migrations that make the tables, with the types of their columns.
+const MIGRATIONS: [&str; 5] = [
+    include_str!("../../bot/migrations/postgres/000_rounds.sql"),
+    include_str!("../../bot/migrations/postgres/001_timing_columns.sql"),
+    include_str!("../../bot/migrations/postgres/002_lua_round_teams.sql"),
+    include_str!("../../bot/migrations/postgres/008_lua_spawn_stats.sql"),
+    include_str!("../../bot/migrations/postgres/100_gametimes.sql"),
 ];
 
-fn columns_fit(row: &Columns) {
+/// The types of all columns, by table and name.
+fn types() -> &'static HashMap<(&'static str, &'static str), &'static str> {
+    static TYPES: OnceLock<HashMap<(&str, &str), &str>> = OnceLock::new();
+    TYPES.get_or_init(|| {
+        let mut types = HashMap::new();
+        let mut table = "";
+        for line in MIGRATIONS.iter().flat_map(|sql| sql.lines()) {
+            let mut column = line.trim();
+            if let Some(name) = column.strip_prefix("CREATE TABLE IF NOT EXISTS ") {
+                table = name.trim_end_matches(" (");
+                continue;
+            } else if let Some(added) = column.strip_prefix("ALTER TABLE ") {
+                let (to, definition) = added
+                    .split_once(" ADD COLUMN IF NOT EXISTS ")
+                    .expect("a column");
+                (table, column) = (to, definition);
+            }
+            let mut words = column.split([' ', ',', ';']);
+            if let (Some(name), Some(kind)) = (words.next(), words.next()) {
+                types.insert((table, name), kind);
+            }
+        }
+        types
+    })
+}
+
+fn columns_fit(table: &str, row: &Columns) {
     for (name, value) in row {
+        let kind = types().get(&(table, name)).copied();
+        let kind = kind.unwrap_or_else(|| panic!("{table} has no column {name}"));
+        let length = kind
+            .strip_prefix("VARCHAR(")
+            .and_then(|rest| rest.strip_suffix(')'));
         match value {
-            Value::Int(Some(n)) if !BIG.contains(name) => {
-                assert!(i32::try_from(*n).is_ok(), "{name} is {n}");
+            Value::Int(Some(n)) if kind == "INTEGER" => {
+                assert!(i32::try_from(*n).is_ok(), "{table}.{name} is {n}");
             }
+            Value::Int(Some(_)) => assert_eq!(kind, "BIGINT", "{table}.{name}"),
             Value::Text(Some(text)) => {
-                if let Some((_, most)) = LENGTHS.iter().find(|(column, _)| column == name) {
-                    assert!(text.chars().count() <= *most, "{name} is {text:?}");
-                }
+                let most = length.map_or(usize::MAX, |n| n.parse().expect("a length"));
+                assert!(text.chars().count() <= most, "{table}.{name} is {text:?}");
             }
-            Value::Real(Some(n)) => assert!(n.is_finite() && n.abs() < 1e30, "{name} is {n}"),
+            Value::Real(Some(n)) => {
+                assert!(n.is_finite() && n.abs() < 1e30, "{table}.{name} is {n}");
+            }
             _ => {}
         }
     }

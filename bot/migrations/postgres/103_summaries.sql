@@ -9,11 +9,3 @@ CREATE TABLE IF NOT EXISTS gametimes_summaries (
     attempts BIGINT NOT NULL,
     not_before_unix BIGINT NOT NULL
 );
-
-DO $$
-BEGIN
-    IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'website_readonly') THEN
-        GRANT SELECT ON gametimes_summaries TO website_readonly;
-    END IF;
-END
-$$;

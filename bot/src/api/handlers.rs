@@ -39,7 +39,7 @@ pub async fn health(State(app): State<App>) -> Response {
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 500, description = "how many, 50 when missing"),
         ("map" = Option<String>, Query, description = "only this map"),
-        ("before" = Option<i64>, Query, description = "only rounds with a lower id"),
+        ("before" = Option<i64>, Query, description = "only rounds that come after the one with this id, for the next page"),
     ))]
 pub async fn rounds(
     State(app): State<App>,

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use gametimes_format::check::bounds;
 use gametimes_format::{EventKind, Pause, TimelineEvent};
+
+use crate::chart::stops;
 
 /// The stats file rounds times to a tenth of a minute, so a difference up to this tells nothing.
 const ROUNDING_SECONDS: i64 = 6;
@@ -102,7 +105,8 @@ enum End {
 
 impl Spell {
     fn seconds(&self) -> i64 {
-        (self.to_ms - self.from_ms) / 1000
+        let seconds = self.to_ms.saturating_sub(self.from_ms) / 1000;
+        seconds.clamp(0, bounds::ROUND_SECONDS)
     }
 }
 
@@ -151,15 +155,14 @@ fn spells(e: &Evidence<'_>) -> Vec<Spell> {
 
 /// The lengths of the pauses that began while the player was dead; all pauses where no timeline tells.
 fn pauses_while_dead(e: &Evidence<'_>, spells: &[Spell]) -> Vec<i64> {
-    let mut before = 0;
     let mut lengths = Vec::new();
-    for pause in e.pauses {
-        let at_ms = (pause.start - e.start_unix - before) * 1000;
-        before += pause.sec;
+    for stop in stops(e.pauses, e.start_unix) {
         // Unix times are cut to seconds.
-        let dead = |s: &Spell| (s.from_ms - 1500..=s.to_ms + 1500).contains(&at_ms);
-        if pause.sec > 0 && (e.timeline.is_empty() || spells.iter().any(dead)) {
-            lengths.push(pause.sec);
+        let dead = |s: &Spell| {
+            (s.from_ms.saturating_sub(1500)..=s.to_ms.saturating_add(1500)).contains(&stop.at_ms)
+        };
+        if stop.seconds > 0 && (e.timeline.is_empty() || spells.iter().any(dead)) {
+            lengths.push(stop.seconds);
         }
     }
     lengths
@@ -173,4 +176,67 @@ fn sums(pauses: &[i64]) -> Vec<i64> {
         sums.extend(with.into_iter().map(|s| (s, ())));
     }
     sums.into_keys().filter(|s| *s > 0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(kind: &str, t_ms: i64) -> TimelineEvent {
+        let event = serde_json::json!({"t_ms": t_ms, "kind": kind, "guid": "A0000001"});
+        serde_json::from_value(event).unwrap()
+    }
+
+    fn told(timeline: &[TimelineEvent], pauses: &[Pause]) -> String {
+        reason(&Evidence {
+            guid: "A0000001",
+            recorded_seconds: 10,
+            stats_seconds: 40,
+            player_flags: "",
+            end_reason: "objective",
+            stats_duration_seconds: None,
+            duration_seconds: None,
+            pauses,
+            timeline,
+            duration_ms: 600_000,
+            start_unix: 1_795_179_000,
+            old_script: false,
+        })
+    }
+
+    /// The unix time puts the pause far from the time dead; the play clock puts it into it.
+    #[test]
+    fn a_pause_lies_where_the_play_clock_says() {
+        let timeline = [event("death", 100_000), event("spawn", 110_000)];
+        let mut pause = Pause {
+            start: 1_795_179_300,
+            sec: 30,
+            ..Pause::default()
+        };
+        assert_eq!(told(&timeline, &[pause]), "unknown");
+        pause.at_play_ms = Some(105_000);
+        assert_eq!(
+            told(&timeline, &[pause]),
+            "pause counted as dead by the stats file"
+        );
+    }
+
+    #[test]
+    fn numbers_at_the_edge_break_nothing() {
+        for n in [i64::MIN, i64::MAX] {
+            let timeline = [
+                event("death", n),
+                event("spawn", n.wrapping_neg()),
+                event("death", n.wrapping_neg()),
+            ];
+            let pause = Pause {
+                start: n,
+                sec: n,
+                ..Pause::default()
+            };
+            let pauses = vec![pause; 9];
+            assert!(!told(&timeline, &pauses).is_empty());
+            assert!(!told(&[], &pauses).is_empty());
+        }
+    }
 }

@@ -8,6 +8,7 @@ pub mod text;
 
 use std::collections::HashMap;
 
+use gametimes_format::check::bounds;
 use gametimes_format::{EventKind, Pause, TimelineEvent};
 
 use crate::store::read::{Player, RoundDetail};
@@ -161,23 +162,32 @@ fn pauses(detail: &RoundDetail, duration_ms: i64) -> Vec<Stop> {
     };
     let pauses: Vec<Pause> = serde_json::from_value(recorded.pauses.clone()).unwrap_or_default();
     let start = detail.round.round_start_unix.unwrap_or_default();
+    let mut stops = stops(&pauses, start);
+    for stop in &mut stops {
+        stop.at_ms = stop.at_ms.clamp(0, duration_ms);
+    }
+    stops.sort_by_key(|stop| stop.at_ms);
+    stops
+}
+
+/// Where on the play clock the pauses of a round lie that began at `start_unix`. Older files tell it by unix times only,
+/// which are cut to seconds.
+pub(crate) fn stops(pauses: &[Pause], start_unix: i64) -> Vec<Stop> {
     let mut before = 0i64;
     let stop = |pause: &Pause| {
         let by_unix_time = pause
             .start
-            .saturating_sub(start)
+            .saturating_sub(start_unix)
             .saturating_sub(before)
             .saturating_mul(1000);
-        let at_ms = pause.at_play_ms.unwrap_or(by_unix_time);
-        before = before.saturating_add(pause.sec.max(0));
+        let seconds = pause.sec.clamp(0, bounds::ROUND_SECONDS);
+        before = before.saturating_add(seconds);
         Stop {
-            at_ms: at_ms.clamp(0, duration_ms),
-            seconds: pause.sec.max(0),
+            at_ms: pause.at_play_ms.unwrap_or(by_unix_time),
+            seconds,
         }
     };
-    let mut stops: Vec<Stop> = pauses.iter().map(stop).collect();
-    stops.sort_by_key(|stop| stop.at_ms);
-    stops
+    pauses.iter().map(stop).collect()
 }
 
 /// A lane in the making.

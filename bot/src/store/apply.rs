@@ -38,6 +38,8 @@ pub(super) struct Stored {
 
 /// Of the reason why something was rejected. It is part of an index, whose rows PostgreSQL limits to 2700 bytes.
 const REASON_CHARS_MAX: usize = 300;
+/// How many points in time are made anew in one transaction.
+const REBUILD_TIMES: usize = 200;
 /// Most rejected things that are kept.
 const REJECTED_MAX: i64 = 10_000;
 
@@ -65,29 +67,82 @@ impl Store {
         let mut comparisons = Vec::new();
         if !touched.is_empty() {
             let times = self.with_partners(&mut transaction, touched).await?;
-            let facts = self.load(&mut transaction, &times).await?;
-            let plain: Vec<Fact> = facts.iter().map(|s| s.fact.clone()).collect();
-            let rounds = link::assemble(&plain);
-            let built = rows::build(&plain, &rounds, &self.zone);
-            let near = |at: i64| times.iter().any(|t| (t - at).abs() <= REACH_SECONDS);
-            let core: Vec<bool> = rounds
-                .iter()
-                .map(|r| r.members().any(|i| near(plain[i].at_unix)))
-                .collect();
-            let plan = write::Plan {
-                facts: &facts,
-                rounds: &rounds,
-                rows: &built,
-                core: &core,
-            };
-            (applied.rounds, comparisons) =
-                write::write(&mut transaction, &self.columns, &plan).await?;
+            (applied.rounds, comparisons) = self.make(&mut transaction, &times).await?;
         }
         transaction.commit().await?;
         for comparison in comparisons {
             tracing::info!("{comparison}");
         }
         Ok(applied)
+    }
+
+    /// Makes all rows anew from the facts, as is due when the setting `time_zone` was wrong or a later version tells rounds apart
+    /// better. A bot may run meanwhile. `progress` is told how many of how many points in time are done.
+    ///
+    /// # Errors
+    /// When the database fails; what was made until then stays.
+    pub async fn rebuild(
+        &self,
+        mut progress: impl FnMut(usize, usize),
+    ) -> Result<usize, StoreError> {
+        let mut transaction = self.database.begin().await?;
+        // The time of a stats file depends on the time zone; and with its time the round that it belongs to.
+        let sql = "SELECT id, stats_name, at_unix FROM gametimes_facts WHERE kind = 'stats'";
+        for row in transaction.rows(sql, &[]).await? {
+            let at_unix = unix_of(&row.string(1), &self.zone);
+            if at_unix.is_some() && at_unix != row.int(2) {
+                let sql = "UPDATE gametimes_facts SET at_unix = $1, group_id = CASE WHEN EXISTS (SELECT 1 FROM \
+                           gametimes_facts r WHERE r.group_id = gametimes_facts.group_id AND r.kind = 'report') \
+                           THEN NULL ELSE group_id END WHERE id = $2";
+                transaction.execute(sql, args![at_unix, row.int(0)]).await?;
+            }
+        }
+        // No content is known, so every row is written.
+        let sql = "UPDATE gametimes_groups SET content = ''";
+        transaction.execute(sql, &[]).await?;
+        let sql = "SELECT DISTINCT at_unix FROM gametimes_facts ORDER BY at_unix";
+        let times: Vec<i64> = transaction
+            .rows(sql, &[])
+            .await?
+            .iter()
+            .filter_map(|row| row.int(0))
+            .collect();
+        transaction.commit().await?;
+        let mut rounds = BTreeSet::new();
+        for (n, chunk) in times.chunks(REBUILD_TIMES).enumerate() {
+            progress(n * REBUILD_TIMES, times.len());
+            let mut transaction = self.database.begin().await?;
+            let chunk: BTreeSet<i64> = chunk.iter().copied().collect();
+            let (made, _) = self.make(&mut transaction, &chunk).await?;
+            transaction.commit().await?;
+            rounds.extend(made);
+        }
+        Ok(rounds.len())
+    }
+
+    /// Makes the rows around these times anew; returns the rounds that changed and the comparisons to log.
+    async fn make(
+        &self,
+        transaction: &mut Transaction,
+        times: &BTreeSet<i64>,
+    ) -> Result<(Vec<i64>, Vec<String>), StoreError> {
+        let facts = self.load(transaction, times).await?;
+        let plain: Vec<Fact> = facts.iter().map(|s| s.fact.clone()).collect();
+        let rounds = link::assemble(&plain);
+        let mut built = rows::build(&plain, &rounds, &self.zone);
+        let near = |at: i64| times.iter().any(|t| (t - at).abs() <= REACH_SECONDS);
+        let core: Vec<bool> = rounds
+            .iter()
+            .map(|r| r.members().any(|i| near(plain[i].at_unix)))
+            .collect();
+        write::keep_clear(transaction, &facts, &rounds, &core, &mut built).await?;
+        let plan = write::Plan {
+            facts: &facts,
+            rounds: &rounds,
+            rows: &built,
+            core: &core,
+        };
+        write::write(transaction, &self.columns, &plan).await
     }
 
     /// Adds what is new; returns the times of the facts that are new or changed, with the stats files they name.

@@ -30,10 +30,13 @@ macro_rules! migrations {
 
 const SQLITE: &[Migration] = migrations!("sqlite":
     "000_rounds", "001_timing_columns", "002_lua_round_teams", "008_lua_spawn_stats", "100_gametimes",
-    "102_player_guid", "103_summaries", "104_player_of_round", "105_player_stats_guid");
+    "102_player_guid", "103_summaries", "104_indexes", "105_player_stats_guid");
 const POSTGRES: &[Migration] = migrations!("postgres":
-    "000_rounds", "001_timing_columns", "002_lua_round_teams", "008_lua_spawn_stats", "100_gametimes", "101_grants",
-    "102_player_guid", "103_summaries", "104_player_of_round", "105_player_stats_guid");
+    "000_rounds", "001_timing_columns", "002_lua_round_teams", "008_lua_spawn_stats", "100_gametimes",
+    "102_player_guid", "103_summaries", "104_indexes", "105_player_stats_guid");
+
+/// What the website's role may read.
+const GRANTS: &str = include_str!("../../migrations/postgres/grants.sql");
 
 /// The tables that others read, in which columns may be missing.
 pub const SHARED: [&str; 4] = [
@@ -103,6 +106,14 @@ pub async fn migrate(database: &Database) -> Result<Migrated, StoreError> {
                 )
                 .await?;
             migrated.applied.push(migration.name);
+        }
+    }
+    for statement in statements(GRANTS)
+        .into_iter()
+        .filter(|_| database.is_postgres())
+    {
+        if let Err(error) = run(&mut transaction, statement).await {
+            migrated.warnings.push(format!("grants: {error}"));
         }
     }
     transaction.commit().await?;

@@ -128,7 +128,7 @@ pub struct Recorded {
     /// `[{"guid", "name"}]`.
     #[schema(value_type = Vec<Object>)]
     pub allies_players: Json,
-    /// `[{"n", "start", "end", "sec", "start_ms", "end_ms"}]`.
+    /// `[{"n", "start", "end", "sec", "start_ms", "end_ms", "at_play_ms"}]`; older recorders lack `at_play_ms`.
     #[schema(value_type = Vec<Object>)]
     pub pauses: Json,
     /// The time limit.
@@ -230,7 +230,7 @@ impl StatsFileSays {
 pub struct RoundFilter {
     /// Only this map.
     pub map: Option<String>,
-    /// Only rounds with a lower id.
+    /// Only rounds that come after this one, by its id, in the list.
     pub before: Option<i64>,
     /// At most this many.
     pub limit: i64,
@@ -243,9 +243,12 @@ impl Store {
     /// When the database fails.
     pub async fn rounds(&self, filter: &RoundFilter) -> Result<Vec<RoundSummary>, StoreError> {
         let columns = self.select("rounds", "r", &SUMMARY);
+        // The two databases put NULL at different ends; as nothing it is the oldest in both.
         let sql = format!(
             "SELECT {columns} FROM rounds r WHERE ($1 = '' OR LOWER(r.map_name) = LOWER($1)) \
-             AND ($2 = 0 OR r.id < $2) ORDER BY r.match_id DESC, r.id DESC LIMIT $3"
+             AND ($2 = 0 OR (COALESCE(r.match_id, ''), r.id) < \
+             (SELECT COALESCE(b.match_id, ''), b.id FROM rounds b WHERE b.id = $2)) \
+             ORDER BY COALESCE(r.match_id, '') DESC, r.id DESC LIMIT $3"
         );
         let map = filter.map.clone().unwrap_or_default();
         let values = args![map, filter.before.unwrap_or(0), filter.limit];
@@ -488,7 +491,7 @@ impl Store {
         format!(
             "SELECT {} FROM lua_spawn_stats s WHERE UPPER(SUBSTR(s.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8)) \
              AND ($1 NOT LIKE 'name:%' OR s.player_guid = $1) \
-             ORDER BY s.round_end_unix DESC, s.id DESC LIMIT 100",
+             ORDER BY COALESCE(s.round_end_unix, 0) DESC, s.id DESC LIMIT 100",
             self.select("lua_spawn_stats", "s", columns)
         )
     }

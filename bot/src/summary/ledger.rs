@@ -104,8 +104,16 @@ impl Store {
                 transaction.execute(sql, values).await?
             }
             Some(entry) => {
-                let sql = "UPDATE gametimes_summaries SET not_before_unix = $1 WHERE round_id = $2 AND not_before_unix = $3";
-                let values = args![until_unix, due.round_id, entry.not_before_unix];
+                // The channel may be another one than at the first try.
+                let sql = "UPDATE gametimes_summaries SET not_before_unix = $1, \
+                           channel_id = CASE WHEN message_id IS NULL THEN $4 ELSE channel_id END \
+                           WHERE round_id = $2 AND not_before_unix = $3";
+                let values = args![
+                    until_unix,
+                    due.round_id,
+                    entry.not_before_unix,
+                    number(channel_id)
+                ];
                 transaction.execute(sql, values).await?
             }
         };

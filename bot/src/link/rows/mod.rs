@@ -73,7 +73,7 @@ pub fn build(facts: &[Fact], rounds: &[Assembled], zone: &TimeZone) -> Vec<Round
     for ((match_id, _), mut same) in taken {
         same.sort_by_key(order);
         for (n, i) in same.into_iter().enumerate().skip(1) {
-            rename(&mut rows[i], &format!("{match_id}.{}", n + 1));
+            rows[i].rename(&format!("{match_id}.{}", n + 1));
         }
     }
     for mut same in canonical.into_values() {
@@ -90,6 +90,16 @@ pub fn build(facts: &[Fact], rounds: &[Assembled], zone: &TimeZone) -> Vec<Round
 }
 
 impl RoundRows {
+    /// Gives the round another `match_id`.
+    pub(crate) fn rename(&mut self, match_id: &str) {
+        self.match_id = match_id.to_owned();
+        set(self.round.as_mut(), "match_id", match_id.into());
+        set(self.teams.as_mut(), "match_id", match_id.into());
+        for row in &mut self.spawns {
+            set(Some(row), "match_id", match_id.into());
+        }
+    }
+
     /// Tells two contents apart.
     pub fn content(&self) -> String {
         let hash = digest::digest(&digest::SHA256, format!("{self:?}").as_bytes());
@@ -112,15 +122,6 @@ fn get<'a>(row: &'a Columns, column: &str) -> Option<&'a Value> {
 fn set(row: Option<&mut Columns>, column: &str, value: Value) {
     if let Some(cell) = row.and_then(|row| row.iter_mut().find(|(name, _)| *name == column)) {
         cell.1 = value;
-    }
-}
-
-fn rename(rows: &mut RoundRows, match_id: &str) {
-    rows.match_id = match_id.to_owned();
-    set(rows.round.as_mut(), "match_id", match_id.into());
-    set(rows.teams.as_mut(), "match_id", match_id.into());
-    for row in &mut rows.spawns {
-        set(Some(row), "match_id", match_id.into());
     }
 }
 

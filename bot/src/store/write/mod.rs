@@ -11,6 +11,7 @@ mod groups;
 mod room;
 mod tables;
 
+pub(super) use self::room::keep_clear;
 use super::apply::Stored;
 use super::database::{StoreError, Transaction};
 use super::migrate;

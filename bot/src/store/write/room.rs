@@ -4,9 +4,61 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{Group, Work, Writer};
 use crate::args;
-use crate::store::StoreError;
-use crate::store::apply::placeholders;
+use crate::link::Assembled;
+use crate::link::rows::RoundRows;
+use crate::store::apply::{Stored, placeholders};
 use crate::store::value::Value;
+use crate::store::{StoreError, database::Transaction};
+
+/// Gives a round another `match_id` (`.2`, `.3`... behind it) where a round that is too far away in time to be loaded has it
+/// already: servers in two time zones have the same local time at different times.
+pub(in crate::store) async fn keep_clear(
+    transaction: &mut Transaction,
+    facts: &[Stored],
+    rounds: &[Assembled],
+    core: &[bool],
+    rows: &mut [RoundRows],
+) -> Result<(), StoreError> {
+    let written: Vec<usize> = (0..rounds.len()).filter(|i| core[*i]).collect();
+    let ours: BTreeSet<i64> = written
+        .iter()
+        .flat_map(|i| rounds[*i].members())
+        .filter_map(|fact| facts[fact].group_id)
+        .collect();
+    let names: BTreeSet<&str> = written.iter().map(|i| rows[*i].match_id.as_str()).collect();
+    let names: Vec<Value> = names.into_iter().map(Value::from).collect();
+    let mut taken: BTreeSet<(String, i64)> = BTreeSet::new();
+    for chunk in names.chunks(500) {
+        let sql = format!(
+            "SELECT id, match_id, round_number FROM gametimes_groups WHERE match_id IN ({})",
+            placeholders(chunk.len())
+        );
+        for row in transaction.rows(&sql, chunk).await? {
+            if row.int(0).is_some_and(|id| !ours.contains(&id)) {
+                taken.insert((row.string(1), row.int(2).unwrap_or_default()));
+            }
+        }
+    }
+    for i in written {
+        let (name, round) = (rows[i].match_id.clone(), i64::from(rows[i].round_number));
+        if !taken.contains(&(name.clone(), round)) {
+            continue;
+        }
+        for n in 2.. {
+            let other = format!("{name}.{n}");
+            let sql = "SELECT id FROM gametimes_groups WHERE match_id = $1 AND round_number = $2";
+            let has = transaction.rows(sql, args![&other, round]).await?;
+            let is_free = has
+                .iter()
+                .all(|row| row.int(0).is_some_and(|id| ours.contains(&id)));
+            if is_free && !rows.iter().any(|r| r.match_id == other) {
+                rows[i].rename(&other);
+                break;
+            }
+        }
+    }
+    Ok(())
+}
 
 impl Writer<'_, '_> {
     /// Takes away rows whose round is no more, and the ids that rounds are about to change.

@@ -1,4 +1,0 @@
--- One player of one round, by the first 8 digits of the guid: the audit looks up a thousand of them.
-
-CREATE INDEX IF NOT EXISTS idx_player_stats_round_guid8
-    ON player_comprehensive_stats (round_id, UPPER(SUBSTR(player_guid, 1, 8)));
