@@ -243,6 +243,11 @@ impl Discord {
         }
     }
 
+    /// Answers whoever fetches an attachment with this status; `None` gives attachments again.
+    pub fn fail_attachments(&self, status: Option<u16>) {
+        self.state.lock().cdn_failure = status;
+    }
+
     /// Whether the bot has the Message Content intent in the Developer Portal, as it has at the start. Without it the gateway
     /// refuses who asks for it, and the history gives messages of others blank.
     pub fn set_message_content(&self, on: bool) {

@@ -421,6 +421,9 @@ async fn attachment(
     Path((_, id, name)): Path<(u64, String, String)>,
 ) -> Response {
     let state = state.lock();
+    if let Some(status) = state.cdn_failure.and_then(|s| StatusCode::from_u16(s).ok()) {
+        return (status, "a failure that was ordered").into_response();
+    }
     match state.attachments.get(&id).filter(|file| file.name == name) {
         Some(file) => (
             [(header::CONTENT_TYPE, crate::state::content_type(&name))],
