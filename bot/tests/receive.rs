@@ -225,3 +225,37 @@ async fn an_attachment_that_cannot_be_fetched_is_fetched_later() {
         bot.stop().await.unwrap();
     }
 }
+
+/// Discord does not promise that messages turn up in the order of their ids.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_turns_up_late_is_not_passed_by() {
+    let discord = Discord::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config_in(&folder);
+    config.discord = Some(settings_for(&discord));
+    let webhook = discord.webhook().id;
+    let body = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&sample(&format!("messages/{name}.json"))).unwrap()
+    };
+    let (live, missed) = (discord.reserve_id(), discord.reserve_id());
+    let bot = gametimes_bot::start(config.clone()).await.unwrap();
+    discord
+        .post(webhook, &body("room2-R1-1795178021"), &[])
+        .unwrap();
+    wait_for_rounds(&bot, 1).await;
+    wait_for("a connection", || async {
+        bot.status.is_discord_connected().then_some(())
+    })
+    .await;
+    discord
+        .post_late(live, webhook, &body("room2-R2-1795178128"))
+        .unwrap();
+    wait_for_rounds(&bot, 2).await;
+    bot.stop().await.unwrap();
+    discord
+        .post_late(missed, webhook, &body("room1-R1-1795179043"))
+        .unwrap();
+    let bot = gametimes_bot::start(config).await.unwrap();
+    wait_for_rounds(&bot, 3).await;
+    bot.stop().await.unwrap();
+}

@@ -4,7 +4,7 @@
 //! works through what it hands over, in order. At the start, at every new or resumed session, and every few minutes, the
 //! channel's history since the last stored message is read, so nothing is missed whatever happened to the connection.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -40,6 +40,8 @@ const PAGE: u16 = 100;
 const ATTACHMENT_PATIENCE: Duration = Duration::from_secs(5);
 /// For how long it is asked for.
 const ATTACHMENT_LAST_MS: u64 = 7 * 24 * 3600 * 1000;
+/// Messages may turn up in another order than their ids tell: so far back, ids are looked at one by one.
+const OVERLAP: u64 = 60_000 << 22;
 /// What to do when messages come blank.
 const NO_CONTENT: &str = "messages come without their content: enable the Message Content intent (Developer Portal, Bot); \
                           they are read once it is on";
@@ -93,6 +95,7 @@ pub async fn run(
         awaited,
         missed,
         reached: 0,
+        recent: BTreeSet::new(),
         open: VecDeque::new(),
     };
     tokio::join!(connection, worker.work(receiver));
@@ -181,8 +184,10 @@ struct Worker {
     awaited: Awaited,
     /// Messages were let go because too many waited: only the history has them.
     missed: Arc<AtomicBool>,
-    /// The last message that was handed to the keeper.
+    /// The highest message that was handed to the keeper.
     reached: u64,
+    /// Those handed over that are not older than it by more than [`OVERLAP`].
+    recent: BTreeSet<u64>,
     /// Messages whose attachments could not be fetched yet.
     open: VecDeque<u64>,
 }
@@ -206,7 +211,7 @@ impl Worker {
                         // What comes before this message must be stored before it moves the mark.
                         let missed = self.missed.swap(false, Ordering::Acquire);
                         if (!missed || self.catch_up().await)
-                            && message.id > self.reached
+                            && self.is_new(message.id)
                             && !self.take(*message).await
                         {
                             self.stop_at_hidden();
@@ -216,6 +221,16 @@ impl Worker {
                 _ = history.tick() => drop(self.catch_up().await),
             }
         }
+    }
+
+    fn is_new(&self, id: u64) -> bool {
+        id > self.reached.saturating_sub(OVERLAP) && !self.recent.contains(&id)
+    }
+
+    fn passed(&mut self, id: u64) {
+        self.reached = self.reached.max(id);
+        self.recent.insert(id);
+        self.recent = self.recent.split_off(&self.reached.saturating_sub(OVERLAP));
     }
 
     /// A message that Discord hides is not passed: the history is read from there again, until it shows.
@@ -250,8 +265,10 @@ impl Worker {
     /// all of it could be read.
     async fn catch_up(&mut self) -> bool {
         let mut wait = Duration::from_millis(500);
+        let first = self.reached == 0;
+        let mut after = self.reached.saturating_sub(OVERLAP);
         loop {
-            let page = match self.page().await {
+            let page = match self.page(after).await {
                 Ok(page) => page,
                 Err(error) => {
                     self.status.failed(
@@ -269,8 +286,11 @@ impl Worker {
             };
             wait = Duration::from_millis(500);
             let full = page.len() >= usize::from(PAGE);
-            let first = self.reached == 0;
+            after = page.last().map_or(after, Posted::id);
             for message in page {
+                if !self.is_new(message.id()) {
+                    continue;
+                }
                 match message {
                     Posted::Readable(message) => {
                         if !self.take(*message).await {
@@ -290,11 +310,11 @@ impl Worker {
         }
     }
 
-    /// A page of the history, oldest first.
-    async fn page(&self) -> Result<Vec<Posted>, String> {
+    /// A page of the history, oldest first; after 0 comes the latest one.
+    async fn page(&self, after: u64) -> Result<Vec<Posted>, String> {
         let channel = Id::new_checked(self.settings.channel_id).ok_or("discord.channel_id is 0")?;
         let request = self.client.channel_messages(channel);
-        let response = match Id::new_checked(self.reached) {
+        let response = match Id::new_checked(after) {
             Some(after) => request.after(after).limit(PAGE).await,
             None => request.limit(PAGE).await,
         };
@@ -313,7 +333,7 @@ impl Worker {
     /// A message that cannot be read is told, and the ones behind it are read all the same.
     async fn refuse(&mut self, id: u64, reason: String) {
         warn!("message {id} refused: {reason}");
-        self.reached = self.reached.max(id);
+        self.passed(id);
         self.keeper
             .keep(Arrival {
                 source: "discord",
@@ -423,7 +443,7 @@ impl Worker {
         if verdict == Verdict::Hidden {
             return false;
         }
-        self.reached = self.reached.max(message.id);
+        self.passed(message.id);
         let reached = Mark::Reached {
             name: self.mark(),
             value: message.id,

@@ -209,6 +209,18 @@ impl Discord {
         self.state.lock().execute_webhook(webhook_id, body, files)
     }
 
+    /// An id for [`Discord::post_late`].
+    pub fn reserve_id(&self) -> u64 {
+        self.state.lock().snowflake()
+    }
+
+    /// Posts with an id that was given out earlier, as when Discord is slow with one of several messages.
+    pub fn post_late(&self, id: u64, webhook_id: u64, body: &Value) -> Option<Message> {
+        let mut state = self.state.lock();
+        state.reserved = Some(id);
+        state.execute_webhook(webhook_id, body, Vec::new())
+    }
+
     /// A message that a person wrote.
     pub fn post_as_user(&self, channel_id: u64, username: &str, content: &str) -> Message {
         self.state
