@@ -102,7 +102,7 @@ async fn a_host_key_that_is_not_known_is_refused_with_advice() {
     let error = |what: &'static str| {
         let bot = &bot;
         wait_for(what, move || async move {
-            let error = delivery(&bot, "ssh").and_then(|d| d.last_error.clone());
+            let error = delivery(bot, "ssh").and_then(|d| d.last_error.clone());
             error.filter(|e| e.contains(what))
         })
     };

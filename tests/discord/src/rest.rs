@@ -300,7 +300,8 @@ async fn history(
 /// A message as the bot may see it.
 fn shown(state: &Content, message: &crate::Message) -> Value {
     let mut json = message.json.clone();
-    if !state.message_content && json["author"]["id"] != BOT_ID.to_string() {
+    let is_own = json["author"]["id"].as_str() == Some(&BOT_ID.to_string());
+    if !state.message_content && !is_own {
         hide_content(&mut json);
     }
     json
