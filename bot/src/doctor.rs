@@ -1,9 +1,11 @@
 //! Checks each thing outside of the bot, and says what to do.
 
 use std::fmt;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use sqlx::sqlite::SqliteConnectOptions;
 use tokio::net::TcpListener;
 use twilight_http::Client;
 use twilight_model::channel::Message;
@@ -18,7 +20,7 @@ use crate::receive;
 use crate::store::migrate::pending;
 use crate::store::{Database, StoreError};
 
-/// Clocks further apart than this make rounds and stats files miss each other.
+/// Clocks further apart than this are told: the times of this machine and of the others in log and pages do not fit together.
 const CLOCK_SECONDS: i64 = 5;
 
 /// What a check found.
@@ -91,6 +93,14 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
 
 async fn database(config: &Config, found: &mut Findings) {
     let what = "database";
+    if let Some(file) = missing_file(config.database_url.reveal()) {
+        return found.bad(
+            what,
+            format!(
+                "{file} is not there yet; `gametimes-bot migrate` makes it, or the first `run`"
+            ),
+        );
+    }
     let opened = match Database::open(config.database_url.reveal()).await {
         Ok(database) => database,
         Err(error) => {
@@ -120,6 +130,14 @@ async fn database(config: &Config, found: &mut Findings) {
         }
     }
     opened.close().await;
+}
+
+/// The SQLite file, if it is one and not there: opening it would make it.
+fn missing_file(url: &str) -> Option<String> {
+    let options = SqliteConnectOptions::from_str(url).ok()?;
+    let file = options.get_filename();
+    let is_missing = url.starts_with("sqlite:") && !url.contains(":memory:") && !file.exists();
+    is_missing.then(|| file.display().to_string())
 }
 
 async fn server_time(database: &Database) -> Result<i64, StoreError> {

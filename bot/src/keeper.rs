@@ -49,7 +49,7 @@ impl Keeper {
 fn way_of(arrival: &Arrival) -> &str {
     let folder = arrival.marks.iter().find_map(|mark| match mark {
         Mark::File { place, .. } => Some(place.as_str()),
-        Mark::Reached { .. } => None,
+        Mark::Reached { .. } | Mark::Forgotten { .. } => None,
     });
     folder.unwrap_or(arrival.source)
 }

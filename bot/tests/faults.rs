@@ -55,29 +55,32 @@ async fn a_database_cut_off_in_mid_transaction_loses_nothing() {
     let (_stop, stopped) = watch::channel(false);
     let (keeper, task) = Keeper::new(store, Arc::clone(&status), stopped);
     let task = tokio::spawn(task);
-    // Each connection lives for a few statements only, now more, now fewer.
-    let limits = tokio::spawn(async move {
-        for limit in [3_000, 9_000, 20_000, 40_000, 80_000, 120_000] {
-            chaos.cut_after(limit);
-            tokio::time::sleep(Duration::from_millis(700)).await;
-        }
-        chaos.refuse(true);
-        tokio::time::sleep(Duration::from_millis(1500)).await;
-        chaos.refuse(false);
-        chaos.cut_after(0);
-        chaos
-    });
+    // Each connection lives for a few statements only, now fewer, now more, and then nobody gets in. The next step follows
+    // when the one before has cut.
+    chaos.cut_after(3_000);
     for arrival in arrivals() {
         keeper.keep(arrival).await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
     }
     drop(keeper);
+    let cut = async |cuts: u64| {
+        wait_for("a cut", || async { (chaos.cuts() > cuts).then_some(()) }).await;
+    };
+    cut(0).await;
+    for limit in [9_000, 20_000, 40_000] {
+        let cuts = chaos.cuts();
+        chaos.cut_after(limit);
+        cut(cuts).await;
+    }
+    let cuts = chaos.cuts();
+    chaos.refuse(true);
+    cut(cuts).await;
+    assert!(!task.is_finished(), "stored although it was cut");
+    chaos.refuse(false);
+    chaos.cut_after(0);
     tokio::time::timeout(Duration::from_secs(60), task)
         .await
         .expect("everything is stored in the end")
         .unwrap();
-    let chaos = limits.await.unwrap();
-    assert!(chaos.cuts() > 3, "only {} cuts", chaos.cuts());
     assert_eq!(dump(&direct).await, expected().await);
 }
 

@@ -2,9 +2,12 @@
 
 mod support;
 
+use gametimes_bot::config::Secret;
 use gametimes_discord_standin::Discord;
 use serde_json::json;
-use support::{config_in, get, sample, settings_for, wait_for, wait_for_rounds};
+use support::{
+    config_in, delivery, get, native_files, sample, settings_for, wait_for, wait_for_rounds,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_with_a_file_becomes_a_round() {
@@ -159,6 +162,100 @@ async fn messages_that_discord_hides_are_read_once_the_intent_is_on() {
     })
     .await;
     post("room1-R1-1795179043");
+    wait_for_rounds(&bot, 3).await;
+    bot.stop().await.unwrap();
+}
+
+/// The file of a message is not to be had for a while: it is fetched later, over restarts of the bot, and until then the
+/// message's fields tell of the round; with a key nothing does, and nothing is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attachment_that_cannot_be_fetched_is_fetched_later() {
+    let key = "a key that server and bot share";
+    for (status, key) in [(404, None), (503, Some(key))] {
+        let discord = Discord::start().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config_in(&folder);
+        let mut settings = settings_for(&discord);
+        settings.hmac_key = key.map(Secret::new);
+        config.discord = Some(settings);
+        let (name, bytes) = native_files("surrender").remove(0);
+        let mut file: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        if let Some(key) = key {
+            let signature = gametimes_format::digest::sign(key.as_bytes(), &bytes);
+            file["payload"]["embeds"][0]["footer"]["text"] =
+                format!("gametimes v0.1.0 hmac-sha256 {signature}").into();
+        }
+        discord.fail_attachments(Some(status));
+        discord
+            .post(discord.webhook().id, &file["payload"], &[(&name, &bytes)])
+            .unwrap();
+        let bot = gametimes_bot::start(config.clone()).await.unwrap();
+        let open = async |bot: &gametimes_bot::Bot, count: usize| {
+            wait_for("what is open", || async {
+                let open = bot.store.all_reached("discord ").await.unwrap();
+                // The last message's own mark is there too.
+                (open.len() == count + 1).then_some(())
+            })
+            .await;
+        };
+        open(&bot, 1).await;
+        let told = delivery(&bot, "discord").unwrap().last_error.unwrap();
+        assert!(told.contains(&format!("answers {status}")), "{told}");
+        let (_, rounds) = get(&bot.url("/api/rounds")).await;
+        match key {
+            None => assert_eq!(rounds[0]["recorder"], "message"),
+            Some(_) => assert_eq!(rounds, json!([])),
+        }
+        bot.stop().await.unwrap();
+        discord.fail_attachments(None);
+        let bot = gametimes_bot::start(config).await.unwrap();
+        open(&bot, 0).await;
+        let (_, rounds) = get(&bot.url("/api/rounds")).await;
+        assert_eq!(rounds.as_array().unwrap().len(), 1);
+        assert_eq!(rounds[0]["recorder"], "native");
+        let (_, rejected) = get(&bot.url("/api/rejected")).await;
+        assert_eq!(rejected, json!([]));
+        wait_for("a source that is well", || async {
+            delivery(&bot, "discord")?
+                .last_error
+                .is_none()
+                .then_some(())
+        })
+        .await;
+        bot.stop().await.unwrap();
+    }
+}
+
+/// Discord does not promise that messages turn up in the order of their ids.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_turns_up_late_is_not_passed_by() {
+    let discord = Discord::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config_in(&folder);
+    config.discord = Some(settings_for(&discord));
+    let webhook = discord.webhook().id;
+    let body = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&sample(&format!("messages/{name}.json"))).unwrap()
+    };
+    let (live, missed) = (discord.reserve_id(), discord.reserve_id());
+    let bot = gametimes_bot::start(config.clone()).await.unwrap();
+    discord
+        .post(webhook, &body("room2-R1-1795178021"), &[])
+        .unwrap();
+    wait_for_rounds(&bot, 1).await;
+    wait_for("a connection", || async {
+        bot.status.is_discord_connected().then_some(())
+    })
+    .await;
+    discord
+        .post_late(live, webhook, &body("room2-R2-1795178128"))
+        .unwrap();
+    wait_for_rounds(&bot, 2).await;
+    bot.stop().await.unwrap();
+    discord
+        .post_late(missed, webhook, &body("room1-R1-1795179043"))
+        .unwrap();
+    let bot = gametimes_bot::start(config).await.unwrap();
     wait_for_rounds(&bot, 3).await;
     bot.stop().await.unwrap();
 }

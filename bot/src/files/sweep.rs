@@ -311,8 +311,20 @@ mod tests {
 
     use super::*;
 
-    /// A folder in which the oldest file cannot be read.
-    struct Folder(Vec<Entry>);
+    /// A folder in which the oldest file cannot be read, and a file grows a little with each of so many looks.
+    struct Folder {
+        files: Vec<Entry>,
+        grows: u64,
+    }
+
+    impl Folder {
+        fn look(&mut self) {
+            if self.grows > 0 {
+                self.grows -= 1;
+                self.files.iter_mut().for_each(|e| e.size_bytes += 1);
+            }
+        }
+    }
 
     impl Directory for Folder {
         fn place(&self) -> String {
@@ -324,64 +336,110 @@ mod tests {
         }
 
         async fn list(&mut self) -> Result<Vec<Entry>, String> {
-            Ok(self.0.clone())
+            self.look();
+            Ok(self.files.clone())
         }
 
         async fn stat(&mut self, name: &str) -> Result<Option<Entry>, String> {
-            Ok(self.0.iter().find(|e| e.name == name).cloned())
+            self.look();
+            Ok(self.files.iter().find(|e| e.name == name).cloned())
         }
 
         async fn read(&mut self, entry: &Entry) -> Result<Vec<u8>, String> {
+            assert_eq!(self.grows, 0, "read while it was written");
             match entry.modified_unix {
                 1 => Err("permission denied".into()),
-                _ => Ok(b"s\\m\\c\\1\\1\\1\\2:00\\2:00\\5".to_vec()),
+                _ => Ok(CONTENT.to_vec()),
             }
         }
     }
 
-    #[tokio::test]
-    async fn a_file_that_cannot_be_read_does_not_stand_in_the_way() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("x.db").display());
+    const CONTENT: &[u8] = b"s\\m\\c\\1\\1\\1\\2:00\\2:00\\5";
+
+    fn file(n: i64, size: usize) -> Entry {
+        Entry {
+            name: format!("2026-11-20-12334{n}-m-round-1.txt"),
+            size_bytes: size as u64,
+            modified_unix: n,
+        }
+    }
+
+    /// Gives a sweeper of the folder to `test`, and tells the number of rounds in the end.
+    async fn sweep(folder: Folder, test: impl AsyncFnOnce(&mut Sweeper<Folder>)) -> Option<i64> {
+        let data = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", data.path().join("x.db").display());
         let store = Store::open(&url, TimeZone::UTC).await.unwrap();
         let status = Arc::new(Status::default());
         let (_stop, stopped) = watch::channel(false);
         let (keeper, task) = Keeper::new(store.clone(), Arc::clone(&status), stopped);
-        let files = (1..=3).map(|n| Entry {
-            name: format!("2026-11-20-12334{n}-m-round-1.txt"),
-            size_bytes: 23,
-            modified_unix: n,
-        });
         let pace = Pace {
             poll: Duration::from_secs(60),
             lookback: None,
         };
         let (awaited, _) = broadcast::channel(1);
         let mut sweeper = Sweeper::new(
-            Folder(files.collect()),
+            folder,
             String::new(),
             pace,
             store.clone(),
             keeper,
-            Arc::clone(&status),
+            status,
             &awaited,
         );
-        for _ in 0..4 {
-            sweeper.sweep().await.unwrap();
-        }
-        let told = status.delivery()["folder test"].last_error.clone().unwrap();
-        assert!(
-            told.contains("123341-m-round-1.txt: permission denied"),
-            "{told}"
-        );
-        // Somebody takes the file away: all is well again.
-        sweeper.directory.0.retain(|e| e.modified_unix != 1);
-        sweeper.sweep().await.unwrap();
-        assert_eq!(status.delivery()["folder test"].last_error, None);
+        test(&mut sweeper).await;
         drop(sweeper);
         task.await;
         let sql = "SELECT COUNT(*) FROM rounds";
         let row = store.database.row(sql, &[]).await.unwrap().unwrap();
-        assert_eq!(row.int(0), Some(2));
+        row.int(0)
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_read_does_not_stand_in_the_way() {
+        let folder = Folder {
+            files: (1..=3).map(|n| file(n, CONTENT.len())).collect(),
+            grows: 0,
+        };
+        let rounds = sweep(folder, async |sweeper| {
+            for _ in 0..4 {
+                sweeper.sweep().await.unwrap();
+            }
+            let told = |sweeper: &Sweeper<Folder>| {
+                let delivery = sweeper.status.delivery();
+                delivery["folder test"].last_error.clone()
+            };
+            let error = told(sweeper).unwrap();
+            assert!(
+                error.contains("123341-m-round-1.txt: permission denied"),
+                "{error}"
+            );
+            // Somebody takes the file away: all is well again.
+            sweeper.directory.files.remove(0);
+            sweeper.sweep().await.unwrap();
+            assert_eq!(told(sweeper), None);
+        })
+        .await;
+        assert_eq!(rounds, Some(2));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_being_written_is_left_alone() {
+        let folder = || Folder {
+            files: vec![file(2, CONTENT.len() - 3)],
+            grows: 3,
+        };
+        let rounds = sweep(folder(), async |sweeper| {
+            for _ in 0..5 {
+                sweeper.sweep().await.unwrap();
+            }
+        })
+        .await;
+        assert_eq!(rounds, Some(1));
+        let rounds = sweep(folder(), async |sweeper| {
+            let name = sweeper.directory.files[0].name.clone();
+            sweeper.look_for(Some(name)).await;
+        })
+        .await;
+        assert_eq!(rounds, Some(1));
     }
 }

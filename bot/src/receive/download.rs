@@ -11,10 +11,10 @@ use crate::config::Discord;
 /// Why an attachment was not fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// Trying again changes nothing.
+    /// Trying again changes nothing: the settings forbid it.
     #[error("{0}")]
     Refused(String),
-    /// The network or the host failed; later it may work.
+    /// The network or the host failed; later it may work, with the URL that the message has then.
     #[error("{0}")]
     Unreachable(String),
 }
@@ -42,7 +42,7 @@ impl Downloader {
     /// The bytes of an attachment.
     ///
     /// # Errors
-    /// [`DownloadError::Refused`] for a wrong host, size or status; [`DownloadError::Unreachable`] otherwise.
+    /// [`DownloadError::Refused`] for a wrong host or size; [`DownloadError::Unreachable`] otherwise.
     pub async fn fetch(
         &self,
         attachment: &Attachment,
@@ -98,10 +98,8 @@ fn get(agent: &Agent, url: &str, most: u64) -> Result<Vec<u8>, DownloadError> {
             .limit(most)
             .read_to_vec()
             .map_err(broken),
-        status @ (408 | 429 | 500..) => Err(DownloadError::Unreachable(format!(
-            "the attachment's host answers {status}"
-        ))),
-        status => Err(DownloadError::Refused(format!(
+        // Also 403 and 404: that is how a URL answers that has expired, and a host in trouble.
+        status => Err(DownloadError::Unreachable(format!(
             "the attachment's host answers {status}"
         ))),
     }

@@ -4,10 +4,12 @@
 //! works through what it hands over, in order. At the start, at every new or resumed session, and every few minutes, the
 //! channel's history since the last stored message is read, so nothing is missed whatever happened to the connection.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::{self, Instant, MissedTickBehavior};
 use tracing::{debug, error, info, warn};
@@ -15,6 +17,7 @@ use twilight_gateway::{
     ConfigBuilder, Event, EventTypeFlags, Intents, Shard, ShardId, StreamExt as _,
 };
 use twilight_http::Client;
+use twilight_http::error::ErrorType;
 use twilight_model::channel::Message;
 use twilight_model::id::Id;
 
@@ -32,8 +35,13 @@ const QUEUE: usize = 1000;
 const HISTORY_EVERY: Duration = Duration::from_secs(300);
 /// Messages in a page of the history: Discord's most.
 const PAGE: u16 = 100;
-/// How long an attachment that cannot be fetched is waited for before the message's fields are used.
-const ATTACHMENT_PATIENCE: Duration = Duration::from_secs(600);
+/// How long an attachment that cannot be fetched is waited for while other messages wait. Then it is asked for again at
+/// each look at the history.
+const ATTACHMENT_PATIENCE: Duration = Duration::from_secs(5);
+/// For how long it is asked for.
+const ATTACHMENT_LAST_MS: u64 = 7 * 24 * 3600 * 1000;
+/// Messages may turn up in another order than their ids tell: so far back, ids are looked at one by one.
+const OVERLAP: u64 = 60_000 << 22;
 /// What to do when messages come blank.
 const NO_CONTENT: &str = "messages come without their content: enable the Message Content intent (Developer Portal, Bot); \
                           they are read once it is on";
@@ -87,6 +95,8 @@ pub async fn run(
         awaited,
         missed,
         reached: 0,
+        recent: BTreeSet::new(),
+        open: VecDeque::new(),
     };
     tokio::join!(connection, worker.work(receiver));
 }
@@ -174,8 +184,12 @@ struct Worker {
     awaited: Awaited,
     /// Messages were let go because too many waited: only the history has them.
     missed: Arc<AtomicBool>,
-    /// The last message that was handed to the keeper.
+    /// The highest message that was handed to the keeper.
     reached: u64,
+    /// Those handed over that are not older than it by more than [`OVERLAP`].
+    recent: BTreeSet<u64>,
+    /// Messages whose attachments could not be fetched yet.
+    open: VecDeque<u64>,
 }
 
 impl Worker {
@@ -184,7 +198,7 @@ impl Worker {
     }
 
     async fn work(mut self, mut receiver: mpsc::Receiver<Handed>) {
-        self.reached = self.reached_before().await;
+        (self.reached, self.open) = self.reached_before().await;
         let mut history = time::interval(HISTORY_EVERY);
         history.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -197,7 +211,7 @@ impl Worker {
                         // What comes before this message must be stored before it moves the mark.
                         let missed = self.missed.swap(false, Ordering::Acquire);
                         if (!missed || self.catch_up().await)
-                            && message.id > self.reached
+                            && self.is_new(message.id)
                             && !self.take(*message).await
                         {
                             self.stop_at_hidden();
@@ -209,6 +223,16 @@ impl Worker {
         }
     }
 
+    fn is_new(&self, id: u64) -> bool {
+        id > self.reached.saturating_sub(OVERLAP) && !self.recent.contains(&id)
+    }
+
+    fn passed(&mut self, id: u64) {
+        self.reached = self.reached.max(id);
+        self.recent.insert(id);
+        self.recent = self.recent.split_off(&self.reached.saturating_sub(OVERLAP));
+    }
+
     /// A message that Discord hides is not passed: the history is read from there again, until it shows.
     fn stop_at_hidden(&self) {
         self.status.failed("discord", NO_CONTENT);
@@ -216,12 +240,21 @@ impl Worker {
         self.missed.store(true, Ordering::Release);
     }
 
-    async fn reached_before(&self) -> u64 {
+    /// The mark of a message whose attachment is to be fetched yet.
+    fn open_mark(&self, id: &str) -> String {
+        format!("{} open {id}", self.mark())
+    }
+
+    /// The last message that was stored, and those whose attachments are to be fetched yet.
+    async fn reached_before(&self) -> (u64, VecDeque<u64>) {
         let mut wait = Duration::from_millis(500);
         loop {
-            match self.store.reached(&self.mark()).await {
-                Ok(reached) => return reached,
-                Err(error) => warn!("reading the last message's id: {error}"),
+            let reached = self.store.reached(&self.mark()).await;
+            match (reached, self.store.all_reached(&self.open_mark("")).await) {
+                (Ok(reached), Ok(open)) => return (reached, open.into()),
+                (Err(error), _) | (_, Err(error)) => {
+                    warn!("reading the last message's id: {error}");
+                }
             }
             time::sleep(wait).await;
             wait = (wait * 2).min(Duration::from_secs(30));
@@ -232,8 +265,10 @@ impl Worker {
     /// all of it could be read.
     async fn catch_up(&mut self) -> bool {
         let mut wait = Duration::from_millis(500);
+        let first = self.reached == 0;
+        let mut after = self.reached.saturating_sub(OVERLAP);
         loop {
-            let page = match self.page().await {
+            let page = match self.page(after).await {
                 Ok(page) => page,
                 Err(error) => {
                     self.status.failed(
@@ -251,8 +286,11 @@ impl Worker {
             };
             wait = Duration::from_millis(500);
             let full = page.len() >= usize::from(PAGE);
-            let first = self.reached == 0;
+            after = page.last().map_or(after, Posted::id);
             for message in page {
+                if !self.is_new(message.id()) {
+                    continue;
+                }
                 match message {
                     Posted::Readable(message) => {
                         if !self.take(*message).await {
@@ -264,17 +302,19 @@ impl Worker {
                 }
             }
             if !full || first {
-                self.status.well("discord");
+                if self.fetch_open().await {
+                    self.status.well("discord");
+                }
                 return true;
             }
         }
     }
 
-    /// A page of the history, oldest first.
-    async fn page(&self) -> Result<Vec<Posted>, String> {
+    /// A page of the history, oldest first; after 0 comes the latest one.
+    async fn page(&self, after: u64) -> Result<Vec<Posted>, String> {
         let channel = Id::new_checked(self.settings.channel_id).ok_or("discord.channel_id is 0")?;
         let request = self.client.channel_messages(channel);
-        let response = match Id::new_checked(self.reached) {
+        let response = match Id::new_checked(after) {
             Some(after) => request.after(after).limit(PAGE).await,
             None => request.limit(PAGE).await,
         };
@@ -293,7 +333,7 @@ impl Worker {
     /// A message that cannot be read is told, and the ones behind it are read all the same.
     async fn refuse(&mut self, id: u64, reason: String) {
         warn!("message {id} refused: {reason}");
-        self.reached = self.reached.max(id);
+        self.passed(id);
         self.keeper
             .keep(Arrival {
                 source: "discord",
@@ -311,38 +351,120 @@ impl Worker {
             .await;
     }
 
-    /// Hands a message to the keeper; not if Discord hides it.
-    async fn take(&mut self, message: Incoming) -> bool {
-        let started = Instant::now();
-        let mut wait = Duration::from_millis(500);
-        let mut message = message;
-        let verdict = loop {
-            match judge(&message, &self.settings, &mut self.limit, &self.downloader).await {
-                Ok(verdict) => break verdict,
-                Err(DownloadError::Unreachable(why)) if started.elapsed() < ATTACHMENT_PATIENCE => {
-                    self.status
-                        .failed("discord", &format!("message {}: {why}", message.id));
-                    warn!(
-                        "message {}: {why}; trying again in {} ms",
-                        message.id,
-                        wait.as_millis()
-                    );
-                    time::sleep(wait).await;
-                    wait = (wait * 2).min(Duration::from_secs(30));
+    /// Asks again for attachments that could not be fetched, until one still cannot, which then waits behind the others. The
+    /// messages are read anew, because the URLs expire. Whether none is left.
+    async fn fetch_open(&mut self) -> bool {
+        while let Some(id) = self.open.pop_front() {
+            let judged = match self.message(id).await {
+                Ok(None) => Ok(Verdict::Ignored),
+                Ok(Some(mut message)) => {
+                    let now_ms = Timestamp::now().as_millisecond().unsigned_abs();
+                    if posted_ms(id) + ATTACHMENT_LAST_MS < now_ms {
+                        message.attachments.clear();
+                    }
+                    self.judge(&message).await.map_err(|e| e.to_string())
                 }
-                Err(error) => {
-                    error!(
-                        "message {}: {error}; its fields are used instead",
-                        message.id
-                    );
-                    message.attachments.clear();
+                Err(error) => Err(error),
+            };
+            let verdict = match judged {
+                Ok(Verdict::Hidden) => Err(NO_CONTENT.to_owned()),
+                other => other,
+            };
+            match verdict {
+                Ok(verdict) => {
+                    let name = self.open_mark(&id.to_string());
+                    self.hand_over(id, verdict, vec![Mark::Forgotten { name }])
+                        .await;
+                }
+                Err(why) => {
+                    self.status
+                        .failed("discord", &format!("message {id}: {why}"));
+                    self.open.push_back(id);
+                    return false;
                 }
             }
+        }
+        true
+    }
+
+    /// One message; nothing if it was deleted.
+    async fn message(&self, id: u64) -> Result<Option<Incoming>, String> {
+        let channel = Id::new_checked(self.settings.channel_id).ok_or("discord.channel_id is 0")?;
+        let message = Id::new_checked(id).ok_or("a message without an id")?;
+        match self.client.message(channel, message).await {
+            Ok(response) => {
+                let message = response.model().await.map_err(|e| e.to_string())?;
+                Ok(Some(message.into()))
+            }
+            Err(error) => match error.kind() {
+                ErrorType::Response { status, .. } if status.get() == 404 => Ok(None),
+                _ => Err(error.to_string()),
+            },
+        }
+    }
+
+    async fn judge(&mut self, message: &Incoming) -> Result<Verdict, DownloadError> {
+        judge(message, &self.settings, &mut self.limit, &self.downloader).await
+    }
+
+    /// Hands a message to the keeper; not if Discord hides it.
+    async fn take(&mut self, mut message: Incoming) -> bool {
+        let started = Instant::now();
+        let mut wait = Duration::from_millis(500);
+        let mut is_open = false;
+        let verdict = loop {
+            let why = match self.judge(&message).await {
+                Ok(verdict) => break verdict,
+                Err(error) => error,
+            };
+            self.status
+                .failed("discord", &format!("message {}: {why}", message.id));
+            if started.elapsed() < ATTACHMENT_PATIENCE {
+                warn!(
+                    "message {}: {why}; trying again in {} ms",
+                    message.id,
+                    wait.as_millis()
+                );
+                time::sleep(wait).await;
+                wait *= 2;
+                continue;
+            }
+            is_open = true;
+            if self.settings.hmac_key.is_some() {
+                error!("message {}: {why}; it is tried again later", message.id);
+                break Verdict::Ignored;
+            }
+            error!(
+                "message {}: {why}; its fields are used until its file can be fetched",
+                message.id
+            );
+            message.attachments.clear();
         };
+        if verdict == Verdict::Hidden {
+            return false;
+        }
+        self.passed(message.id);
+        let reached = Mark::Reached {
+            name: self.mark(),
+            value: message.id,
+        };
+        let mut marks = vec![reached];
+        if is_open {
+            self.open.push_back(message.id);
+            marks.push(Mark::Reached {
+                name: self.open_mark(&message.id.to_string()),
+                value: message.id,
+            });
+        }
+        self.hand_over(message.id, verdict, marks).await;
+        true
+    }
+
+    /// Hands to the keeper what a message holds, and what is to be remembered of it.
+    async fn hand_over(&self, id: u64, verdict: Verdict, marks: Vec<Mark>) {
         let mut arrival = match verdict {
-            Verdict::Hidden => return false,
             Verdict::Taken(arrival) => *arrival,
-            Verdict::Ignored => Arrival {
+            Verdict::Ignored | Verdict::Hidden => Arrival {
                 source: "discord",
                 origin: String::new(),
                 server: String::new(),
@@ -350,9 +472,8 @@ impl Worker {
                 marks: Vec::new(),
             },
         };
-        self.reached = self.reached.max(message.id);
         if let Content::Rejected { reason, .. } = &arrival.content {
-            warn!("message {} refused: {reason}", message.id);
+            warn!("message {id} refused: {reason}");
         }
         if let Content::Report(report) = &arrival.content {
             // Nobody listens where no folder and no server is set.
@@ -361,13 +482,16 @@ impl Worker {
                     .send(report.meta.stats_file.clone().unwrap_or_default()),
             );
         }
-        arrival.marks.push(Mark::Reached {
-            name: self.mark(),
-            value: message.id,
-        });
+        arrival.marks = marks;
         self.keeper.keep(arrival).await;
-        true
     }
+}
+
+/// When a message was posted, unix time.
+fn posted_ms(id: u64) -> u64 {
+    /// The first second of 2015, from which Discord counts.
+    const EPOCH_MS: u64 = 1_420_070_400_000;
+    (id >> 22) + EPOCH_MS
 }
 
 /// A message as the history has it.

@@ -183,7 +183,7 @@ pub async fn judge(
         None => None,
         Some(attachment) => match downloader.fetch(attachment, settings).await {
             Ok(bytes) => Some(bytes),
-            // Gone for good, or forbidden: the fields still tell of the round, unless a signature is needed.
+            // Forbidden for good: the fields still tell of the round, unless a signature is needed.
             Err(DownloadError::Refused(why)) => {
                 tracing::warn!(
                     "attachment of message {}: {why}; its fields are used",

@@ -476,6 +476,10 @@ async fn set_mark(transaction: &mut Transaction, mark: &Mark, now: i64) -> Resul
                 .execute(sql, args![name, value.to_string()])
                 .await?;
         }
+        Mark::Forgotten { name } => {
+            let sql = "DELETE FROM gametimes_state WHERE name = $1";
+            transaction.execute(sql, args![name]).await?;
+        }
         Mark::File {
             place,
             path,

@@ -135,6 +135,11 @@ pub enum Mark {
         /// Its value.
         value: u64,
     },
+    /// A [`Mark::Reached`] that is not needed any more.
+    Forgotten {
+        /// Its name.
+        name: String,
+    },
     /// A file that was read.
     File {
         /// The folder or server.

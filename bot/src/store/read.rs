@@ -521,6 +521,21 @@ impl Store {
         Ok(row.and_then(|row| row.text(0)?.parse().ok()).unwrap_or(0))
     }
 
+    /// The values of all marks whose names begin so, lowest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn all_reached(&self, begins: &str) -> Result<Vec<u64>, StoreError> {
+        let sql = "SELECT value FROM gametimes_state WHERE SUBSTR(name, 1, LENGTH($1)) = $1";
+        let rows = self.database.rows(sql, args![begins]).await?;
+        let mut values: Vec<u64> = rows
+            .iter()
+            .filter_map(|row| row.text(0)?.parse().ok())
+            .collect();
+        values.sort_unstable();
+        Ok(values)
+    }
+
     /// What was refused, latest first: source, origin, reason, times, last time.
     ///
     /// # Errors

@@ -155,7 +155,7 @@ async fn list(store: &Store, filter: &Filter) -> Result<Vec<Line>, StoreError> {
     let sql = format!(
         "SELECT {}, {count} FROM rounds r WHERE ($1 = '' OR LOWER(r.map_name) LIKE LOWER($1) ESCAPE '!') AND ($2 = '' OR {}) \
          AND ($3 = '' OR SUBSTR(r.match_id, 1, 10) >= $3) AND ($4 = '' OR SUBSTR(r.match_id, 1, 10) <= $4) \
-         ORDER BY r.match_id DESC NULLS LAST, r.id DESC LIMIT $5 OFFSET $6",
+         ORDER BY COALESCE(r.match_id, '') DESC, r.id DESC LIMIT $5 OFFSET $6",
         store.select("rounds", "r", &columns),
         if of_player.is_empty() {
             "FALSE".to_owned()

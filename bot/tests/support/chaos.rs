@@ -35,6 +35,7 @@ impl Chaos {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
                 if shared.refuse.load(Ordering::Relaxed) {
+                    shared.cuts.fetch_add(1, Ordering::Relaxed);
                     continue;
                 }
                 let shared = Arc::clone(&shared);
@@ -62,7 +63,7 @@ impl Chaos {
         self.state.refuse.store(refuse, Ordering::Relaxed);
     }
 
-    /// How many connections were cut.
+    /// How many connections were cut or refused.
     pub fn cuts(&self) -> u64 {
         self.state.cuts.load(Ordering::Relaxed)
     }

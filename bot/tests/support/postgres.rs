@@ -1,5 +1,6 @@
 //! A PostgreSQL cluster of the Debian package, started by the test on a free loopback port.
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -35,10 +36,13 @@ impl Cluster {
                 "-E",
                 "UTF8",
                 "--locale=C",
+                // What a test writes need not outlive a power failure.
+                "-N",
                 "-D",
             ])
             .arg(&data));
         let port = free_port();
+        let log = folder.path().join("log");
         let server = as_postgres(&binary("postgres"))
             .arg("-D")
             .arg(&data)
@@ -49,12 +53,14 @@ impl Cluster {
                 "listen_addresses=127.0.0.1",
                 "-c",
                 "unix_socket_directories=",
+                "-c",
+                "fsync=off",
             ])
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(File::create(log).unwrap())
             .spawn()
             .unwrap();
-        let cluster = Self {
+        let mut cluster = Self {
             folder,
             server,
             port,
@@ -63,7 +69,7 @@ impl Cluster {
         cluster
     }
 
-    fn wait(&self) {
+    fn wait(&mut self) {
         let until = Instant::now() + Duration::from_secs(30);
         while !Command::new(binary("pg_isready"))
             .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()])
@@ -71,7 +77,11 @@ impl Cluster {
             .unwrap()
             .success()
         {
-            assert!(Instant::now() < until, "PostgreSQL does not start");
+            let ended = self.server.try_wait().unwrap();
+            if ended.is_some() || Instant::now() >= until {
+                let log = std::fs::read_to_string(self.folder.path().join("log"));
+                panic!("PostgreSQL does not start ({ended:?}): {log:?}");
+            }
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -94,7 +104,7 @@ impl Cluster {
                 "-d",
                 database,
             ])
-            .args(["-v", "ON_ERROR_STOP=1", "-qAt", "-c", sql])
+            .args(["-v", "ON_ERROR_STOP=1", "-XqAt", "-c", sql])
             .output()
             .unwrap();
         assert!(
@@ -154,13 +164,16 @@ fn is_root() -> bool {
 
 /// PostgreSQL refuses to run as root; then it runs as the user of its package.
 fn as_postgres(program: &Path) -> Command {
-    if is_root() {
+    let mut command = if is_root() {
         let mut command = Command::new("runuser");
         command.args(["-u", "postgres", "--"]).arg(program);
         command
     } else {
         Command::new(program)
-    }
+    };
+    // The folder of the repository may be closed to that user.
+    command.current_dir("/");
+    command
 }
 
 fn give_to_postgres(folder: &Path) {
@@ -170,7 +183,7 @@ fn give_to_postgres(folder: &Path) {
 }
 
 fn run(command: &mut Command) {
-    let output = command.current_dir("/tmp").output().unwrap();
+    let output = command.output().unwrap();
     assert!(
         output.status.success(),
         "{command:?}: {}",

@@ -187,6 +187,18 @@ impl Discord {
         self.state.lock().execute_webhook(webhook_id, body, files)
     }
 
+    /// An id for [`Discord::post_late`].
+    pub fn reserve_id(&self) -> u64 {
+        self.state.lock().snowflake()
+    }
+
+    /// Posts with an id that was given out earlier, as when Discord is slow with one of several messages.
+    pub fn post_late(&self, id: u64, webhook_id: u64, body: &Value) -> Option<Message> {
+        let mut state = self.state.lock();
+        state.reserved = Some(id);
+        state.execute_webhook(webhook_id, body, Vec::new())
+    }
+
     /// A message that a person wrote.
     pub fn post_as_user(&self, channel_id: u64, username: &str, content: &str) -> Message {
         self.state
@@ -219,6 +231,11 @@ impl Discord {
         if gone {
             state.drop_connections();
         }
+    }
+
+    /// Answers whoever fetches an attachment with this status; `None` gives attachments again.
+    pub fn fail_attachments(&self, status: Option<u16>) {
+        self.state.lock().cdn_failure = status;
     }
 
     /// Whether the bot has the Message Content intent in the Developer Portal, as it has at the start. Without it the gateway

@@ -300,7 +300,8 @@ async fn history(
 /// A message as the bot may see it.
 fn shown(state: &Content, message: &crate::Message) -> Value {
     let mut json = message.json.clone();
-    if !state.message_content && json["author"]["id"] != BOT_ID.to_string() {
+    let is_own = json["author"]["id"].as_str() == Some(&BOT_ID.to_string());
+    if !state.message_content && !is_own {
         hide_content(&mut json);
     }
     json
@@ -421,6 +422,9 @@ async fn attachment(
     Path((_, id, name)): Path<(u64, String, String)>,
 ) -> Response {
     let state = state.lock();
+    if let Some(status) = state.cdn_failure.and_then(|s| StatusCode::from_u16(s).ok()) {
+        return (status, "a failure that was ordered").into_response();
+    }
     match state.attachments.get(&id).filter(|file| file.name == name) {
         Some(file) => (
             [(header::CONTENT_TYPE, crate::state::content_type(&name))],

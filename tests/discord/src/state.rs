@@ -63,6 +63,8 @@ pub(crate) struct State {
     pub zombie: bool,
     pub gone: bool,
     pub message_content: bool,
+    pub cdn_failure: Option<u16>,
+    pub reserved: Option<u64>,
     pub heartbeat_ms: u64,
     pub failures: VecDeque<u16>,
     pub bot_failures: VecDeque<u16>,
@@ -88,6 +90,8 @@ impl Shared {
             zombie: false,
             gone: false,
             message_content: true,
+            cdn_failure: None,
+            reserved: None,
             heartbeat_ms: 41_250,
             failures: VecDeque::new(),
             bot_failures: VecDeque::new(),
@@ -247,7 +251,10 @@ impl State {
         body: &Value,
         files: Vec<(String, Vec<u8>)>,
     ) -> Message {
-        let id = self.snowflake();
+        let id = match self.reserved.take() {
+            Some(id) => id,
+            None => self.snowflake(),
+        };
         let attachments = self.keep_files(channel_id, files);
         let mut json = json!({
             "id": id.to_string(), "channel_id": channel_id.to_string(), "type": 0,
