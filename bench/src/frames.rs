@@ -68,7 +68,7 @@ fn script_frames(players: usize) -> Times {
             let client = &mut world.clients[slot as usize];
             client.userinfo = format!("\\name\\x\\cl_guid\\{slot:032X}").into_bytes();
             client.name = format!("p{slot}").into_bytes();
-            (client.connected, client.team, client.pm_flags) = (2, 1 + slot % 2, 0);
+            (client.team, client.pm_flags) = (1 + slot % 2, 0);
         }
         server.call("et_ClientBegin", slot);
         server.call("et_ClientSpawn", (slot, 0, 0, 1));
