@@ -142,7 +142,7 @@ async fn stats_rows(store: &Store, guid: &str) -> Result<Vec<Row>, StoreError> {
     );
     let sql = format!(
         "SELECT {of_player}, {of_round} FROM player_comprehensive_stats p JOIN rounds r ON r.id = p.round_id \
-         WHERE UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8)) ORDER BY r.match_id DESC, p.id DESC LIMIT $2"
+         WHERE UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8)) ORDER BY COALESCE(r.match_id, '') DESC, p.id DESC LIMIT $2"
     );
     store.database.rows(&sql, args![guid, LATEST as i64]).await
 }
