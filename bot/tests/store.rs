@@ -5,6 +5,7 @@ mod support;
 use std::task::Poll;
 
 use gametimes_bot::files::ingest::ingest;
+use gametimes_bot::store::apply::unix_of;
 use gametimes_bot::store::read::RoundFilter;
 use gametimes_bot::store::value::{Row, Value};
 use gametimes_bot::store::{Arrival, Content, Mark, Store};
@@ -344,6 +345,49 @@ async fn a_round_2_counts_on_from_its_own_servers_round_1(url: &str) {
     assert_eq!(found, expected(&right));
 }
 
+/// Both servers have one name, and players change between them; the reports that name the stats files tell the servers.
+async fn a_stats_file_is_of_the_server_whose_report_names_it(url: &str) {
+    let store = &open(url).await;
+    let (_, bytes) = native_files("surrender").remove(0);
+    let report = |port: &str, time: &str, round: u8| {
+        let mut file: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let meta = &mut file["meta"];
+        let start = meta["round_start_unix"].as_i64().unwrap();
+        let end = unix_of(&format!("2026-11-20-{time}"), &TimeZone::UTC).unwrap();
+        let later = end - meta["round_end_unix"].as_i64().unwrap();
+        meta["round_start_unix"] = (start + later).into();
+        meta["round_end_unix"] = end.into();
+        meta["pauses"] = serde_json::json!([]);
+        meta["event_id"] = format!("{port} {time}").into();
+        meta["round_canonical_id"] = "".into();
+        meta["server_port"] = port.into();
+        meta["map"] = "supply".into();
+        meta["round"] = round.into();
+        meta["stats_file"] = format!("2026-11-20-{time}-supply-round-{round}.txt").into();
+        let bytes = serde_json::to_vec(&file).unwrap();
+        Arrival::from_file("folder", "gametime-supply-R1-1.json", "", bytes)
+    };
+    let arrivals = [
+        report("27960", "194000", 1),
+        report("27970", "195000", 1),
+        report("27960", "195500", 2),
+        stats_of("ETLHost", "194000", 1, &["A0000001"], 100),
+        stats_of("ETLHost", "195000", 1, &["A0000001"], 70),
+        stats_of("ETLHost", "195500", 2, &["A0000001"], 150),
+    ];
+    assert_eq!(store.apply(&arrivals).await.unwrap().rejected, 0);
+    let damage: Vec<(String, i64)> = damage_in(store)
+        .await
+        .into_iter()
+        .map(|d| (d.0, d.1))
+        .collect();
+    let right = [("194000", 100), ("195000", 70), ("195500", 50)];
+    assert_eq!(
+        damage,
+        right.map(|(time, damage)| (time.to_owned(), damage))
+    );
+}
+
 /// The servers have even the same name: who played tells them apart, and without a player in common nothing is subtracted.
 async fn a_round_2_of_other_players_is_an_orphan(url: &str) {
     let store = &open(url).await;
@@ -637,6 +681,7 @@ on_both_databases!(
     the_same_local_time_in_two_zones_is_two_rounds,
     two_servers_of_one_address_in_the_same_second,
     a_round_2_counts_on_from_its_own_servers_round_1,
+    a_stats_file_is_of_the_server_whose_report_names_it,
     a_round_2_of_other_players_is_an_orphan,
     a_map_played_twice_does_not_count_on_from_the_first_time,
     files_of_one_name_from_two_servers_are_two_rounds,
