@@ -586,8 +586,9 @@ fn a_folder_that_cannot_be_used_is_said_and_nothing_is_lost_once_it_can() {
     );
     std::fs::remove_file(&blocked).unwrap();
     game.start();
-    hook.wait(1);
+    game.console_with("file written");
     assert_eq!(common::files(home.path()).len(), 1);
+    hook.wait(1);
     game.stop();
 }
 
