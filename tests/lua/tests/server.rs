@@ -1,0 +1,393 @@
+//! A server and its admin: score and warmup over restarts, settings, folders, the console, and games that are odd.
+
+mod common;
+
+use common::rounds;
+use common::script::{Round, of, play_round, record};
+use gametimes_format::file::EndReason;
+use gametimes_lua_tests::SCRIPT;
+use gametimes_lua_tests::world::Server;
+
+#[test]
+fn the_score_is_kept_over_map_restart_and_not_over_a_map_change() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let scores = |server: &Server| -> Vec<_> {
+        rounds(&server.game_dir().join("gametimes"))
+            .iter()
+            .map(|(_, f)| (f.meta.score.axis, f.meta.score.allies))
+            .collect()
+    };
+    play_round(&mut server, 0);
+    server.set("g_currentRound", "1");
+    let mut round = Round::start(&mut server, 1);
+    round.play_to_the_end();
+    assert_eq!(scores(round.server), [(0, 1), (0, 2)]);
+    round.server.set("gamestate", "-1"); // as `map supply` does
+    round.shutdown(0);
+    server.set("g_currentRound", "0");
+    play_round(&mut server, 0);
+    server.set("mapname", "radar");
+    play_round(&mut server, 1);
+    assert_eq!(scores(&server)[2..], [(0, 1), (0, 1)]);
+}
+
+/// When sv_maxclients was changed, `map_restart` loads the map as a new one. The server and the match live on.
+#[test]
+fn a_restart_that_changes_sv_maxclients_is_no_new_map_and_no_quit() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set("g_gametype", "2");
+    play_round(&mut server, 0);
+    for _ in 0..2 {
+        server.set("gamestate", "2");
+        server.load();
+        server.call("et_InitGame", (0, 1, 0));
+        server.world.borrow_mut().unix_ms += 10_000;
+        server.call("et_ShutdownGame", 0);
+    }
+    let mut round = Round::start(&mut server, 0);
+    round.frames(200);
+    round.server.set("gamestate", "2");
+    round.shutdown(0);
+    let (_, file) = rounds(&server.game_dir().join("gametimes")).pop().unwrap();
+    assert_eq!(file.meta.end_reason, EndReason::MapRestart);
+    assert_eq!((file.meta.score.axis, file.meta.score.allies), (0, 1));
+    assert_eq!(file.meta.warmup_ms, 20_000);
+}
+
+#[test]
+fn a_match_that_is_reset_counts_from_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let mut score = |round: &str, won: bool| {
+        server.set("g_currentRound", round);
+        if won {
+            play_round(&mut server, 1);
+        } else {
+            Round::start(&mut server, 1).shutdown(1);
+        }
+        let (_, file) = rounds(&server.game_dir().join("gametimes")).pop().unwrap();
+        file.meta.score.allies
+    };
+    assert_eq!(score("0", true), 1);
+    assert_eq!(score("1", false), 1, "round 2 is reset");
+    assert_eq!(score("0", true), 1);
+    assert_eq!(score("0", true), 1, "reset between the rounds");
+    assert_eq!(score("1", false), 1, "round 2 is restarted");
+    assert_eq!(score("1", true), 2);
+    assert_eq!(score("0", false), 2, "the next match on the map");
+    assert_eq!(score("0", true), 3);
+}
+
+#[test]
+fn the_warmup_is_counted_over_the_restart_that_ends_it() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let warm = |server: &mut Server, restart: i64, ms: i64| {
+        server.set("gamestate", "2");
+        server.load();
+        server.call("et_InitGame", (0, 1, restart));
+        server.call("et_RunFrame", 50);
+        server.world.borrow_mut().unix_ms += ms;
+        server.call("et_ShutdownGame", 1);
+        server.unload();
+    };
+    warm(&mut server, 0, 20_700);
+    warm(&mut server, 1, 10_000); // restarted in the warmup: still the same one
+    play_round(&mut server, 1);
+    play_round(&mut server, 1); // no warmup before this one
+    let warmups: Vec<_> = rounds(&server.game_dir().join("gametimes"))
+        .iter()
+        .map(|(_, f)| (f.meta.warmup_ms, f.meta.warmup_seconds))
+        .collect();
+    assert_eq!(warmups, [(30_700, 30), (0, 0)]);
+}
+
+#[test]
+fn a_game_without_a_field_costs_that_number_and_one_line() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.world.borrow_mut().broken_fields = vec!["deathTime".into(), "pers.lastSpawnTime".into()];
+    let mut round = Round::start(&mut server, 0);
+    for _ in 0..20 {
+        round.kill(1, 0);
+        round.frames(2);
+        round.spawn(1, false);
+        round.frames(2);
+    }
+    round.exit("Wolf EndRound.");
+    round.shutdown(1);
+    let log = server.log();
+    assert_eq!(log.matches("field deathTime").count(), 1, "{log}");
+    let (_, file) = rounds(&server.game_dir().join("gametimes")).remove(0);
+    assert_eq!(
+        (of(&file.meta, 1).deaths, of(&file.meta, 1).dead_ms),
+        (20, 2000)
+    );
+}
+
+#[test]
+fn slots_out_of_range_and_odd_arguments_hurt_nobody() {
+    let (meta, _) = record(|mut round| {
+        for slot in [-1, 20, 64, 1022, 1023, i64::MAX, i64::MIN] {
+            round.server.call("et_Obituary", (slot, 0, 9));
+            round.server.call("et_Obituary", (0, slot, 9));
+            round.server.call("et_ClientSpawn", (slot, 1, 0, 0));
+            round.server.call("et_ClientDisconnect", slot);
+            round.server.call("et_ClientUserinfoChanged", slot);
+            round
+                .server
+                .print(format!("Kill: {slot} {slot} 9: a killed b by MOD_X\n").as_bytes());
+            round
+                .server
+                .print(format!("Medic_Revive: {slot} 0\n").as_bytes());
+            round
+                .server
+                .print(format!("callvote: {slot} Surrender\n").as_bytes());
+        }
+        round.server.print(b"");
+        round.server.print(&[b'K'; 1023]);
+        round.server.print(&(1..=255).collect::<Vec<u8>>());
+        round.server.configstring(11, "99999999999999999999");
+        round.server.configstring(13, "\\d");
+        round.frames(10);
+        round.server.configstring(11, "");
+        round.frames(10);
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    assert_eq!(of(&meta, 0).deaths, 7);
+}
+
+#[test]
+fn wrong_settings_are_named_once_and_the_default_is_used() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set("gametimes_min_seconds", "soon");
+    server.set("gametimes_keep_days", "-1");
+    server.set("gametimes_debug", "2");
+    server.set(
+        "gametimes_webhook_url",
+        "discord.com/secret https://127.0.0.1:1/also-secret",
+    );
+    server.set("gametimes_webhook_file", "missing.txt");
+    play_round(&mut server, 0);
+    let log = server.log();
+    for line in [
+        "gametimes_min_seconds: \"soon\" is not allowed; a whole number from 0 to 3600 is; 30 is used",
+        "gametimes_keep_days: \"-1\" is not allowed; a whole number from 0 to 36500 is; 90 is used",
+        "gametimes_debug: \"2\" is not allowed; a whole number from 0 to 1 is; 0 is used",
+        "gametimes_webhook_url: entry 1 is no webhook URL",
+        "missing.txt: No such file or directory; no URL of it is used",
+        "webhooks 1",
+    ] {
+        assert_eq!(log.matches(line).count(), 1, "{line}\n{log}");
+    }
+    assert!(!log.contains("secret"), "{log}");
+}
+
+#[test]
+fn settings_are_read_as_the_module_reads_them() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set("gametimes_min_seconds", "30.0");
+    server.set("gametimes_keep_days", "0x1e");
+    server.set("gametimes_debug", " 1 ");
+    server.set("gametimes_webhook_url", " none ");
+    play_round(&mut server, 0);
+    let log = server.log();
+    for refused in [
+        "gametimes_min_seconds: \"30.0\"",
+        "gametimes_keep_days: \"0x1e\"",
+    ] {
+        assert!(log.contains(refused), "{refused}\n{log}");
+    }
+    for words in ["gametimes_debug: ", "gametimes_webhook_url: "] {
+        assert!(!log.contains(words), "{words}\n{log}");
+    }
+    assert!(log.contains("webhooks 0"), "{log}");
+}
+
+#[test]
+fn a_url_where_the_name_of_a_file_belongs_is_not_repeated() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set(
+        "gametimes_webhook_file",
+        "https://discord.com/api/webhooks/42/secret",
+    );
+    play_round(&mut server, 0);
+    let log = server.log();
+    assert!(log.contains("write the URL into that file"), "{log}");
+    assert!(!log.contains("secret"), "{log}");
+}
+
+#[test]
+fn the_folder_can_be_anywhere_and_have_any_name() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let odd = home.path().join("a folder; $(touch pwned) 'quoted'");
+    server.set("gametimes_dir", odd.to_str().unwrap());
+    server.set("mapname", "../te map.2");
+    play_round(&mut server, 0);
+    let (name, _) = rounds(&odd).remove(0);
+    assert!(name.starts_with("gametime-___te_map_2-R1-"), "{name}");
+    assert!(!home.path().join("pwned").exists() && !std::path::Path::new("pwned").exists());
+}
+
+#[test]
+fn a_map_without_a_name_makes_a_file_that_readers_take() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set("mapname", "");
+    play_round(&mut server, 0);
+    let (name, file) = rounds(&server.game_dir().join("gametimes")).remove(0);
+    assert!(name.starts_with("gametime-unknown-R1-"), "{name}");
+    assert_eq!(file.meta.map, "unknown");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_said_and_hurts_nobody() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    std::fs::write(
+        server.game_dir().join("gametimes"),
+        "a file where the folder should be",
+    )
+    .unwrap();
+    server.set("gametimes_webhook_url", "http://127.0.0.1:1/x");
+    play_round(&mut server, 0);
+    let log = server.log();
+    assert!(
+        log.contains("the folder cannot be used") && log.contains("make it writable"),
+        "{log}"
+    );
+    assert!(log.contains("this round is lost"), "{log}");
+    assert!(!log.contains("error in"), "{log}");
+}
+
+#[test]
+fn a_folder_that_comes_back_in_the_intermission_gets_the_round() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let mut round = Round::start(&mut server, 0);
+    let dir = round.server.game_dir().join("gametimes");
+    std::fs::remove_dir_all(&dir).unwrap();
+    round.frames(100);
+    round.exit("Wolf EndRound.");
+    round.frames(140);
+    std::fs::create_dir(&dir).unwrap();
+    round.frames(21);
+    assert_eq!(rounds(&dir).len(), 1);
+    round.shutdown(1);
+    assert_eq!(rounds(&dir).len(), 1);
+    let log = server.log();
+    assert!(
+        log.contains("it is tried again") && !log.contains("is lost"),
+        "{log}"
+    );
+    assert_eq!(log.matches("round end:").count(), 1, "{log}");
+}
+
+#[test]
+fn old_gametimes_files_go_and_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let dir = server.game_dir().join("gametimes");
+    std::fs::create_dir_all(&dir).unwrap();
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(100 * 24 * 3600);
+    let files = [
+        "gametime-a-R1-1.json",
+        "gametime-a-R1-1.json.bak",
+        "notes.json",
+        "gametime-new-R2-2.json",
+    ];
+    for name in files {
+        let file = std::fs::File::create(dir.join(name)).unwrap();
+        if !name.contains("new") {
+            file.set_modified(old).unwrap();
+        }
+    }
+    Round::start(&mut server, 0).shutdown(0);
+    let left: Vec<_> = files.iter().filter(|f| dir.join(f).exists()).collect();
+    assert_eq!(left, [&files[1], &files[2], &files[3]]);
+    assert!(
+        server
+            .log()
+            .contains("removed 1 gametimes files older than 90 days"),
+        "{}",
+        server.log()
+    );
+}
+
+#[test]
+fn lua_restart_in_mid_map_is_said_and_the_next_map_recorded() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let mut round = Round::start(&mut server, 0);
+    round.server.load(); // without et_ShutdownGame and et_InitGame
+    round.frames(100);
+    round.exit("Wolf EndRound.");
+    round.shutdown(1);
+    assert_eq!(
+        server
+            .log()
+            .matches("loaded in the middle of a map")
+            .count(),
+        1,
+        "{}",
+        server.log()
+    );
+    play_round(&mut server, 1);
+    assert_eq!(rounds(&server.game_dir().join("gametimes")).len(), 1);
+}
+
+#[test]
+fn a_long_fight_does_not_outgrow_the_timeline() {
+    let (meta, _) = record(|mut round| {
+        for _ in 0..8000 {
+            round.kill(1, 0);
+            round.frames(1);
+            round.spawn(1, false);
+            round.frames(1);
+        }
+        for _ in 0..4100 {
+            round.kill(0, 1);
+            round.spawn(0, true);
+            round.frames(1);
+        }
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+    });
+    assert_eq!(meta.events.len(), 20_000);
+    assert!(meta.events_dropped > 4000, "{}", meta.events_dropped);
+    assert_eq!(of(&meta, 1).deaths, 8000);
+}
+
+#[test]
+fn the_console_command_says_how_it_stands() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    let mut round = Round::start(&mut server, 0);
+    round.frames(20);
+    round.kill(1, 0);
+    round.frames(20);
+    let command = |words: &str| -> Option<i64> {
+        round.server.world.borrow_mut().arguments = words.split(' ').map(str::to_owned).collect();
+        round.server.eval("et_ConsoleCommand()")
+    };
+    assert_eq!(command("status"), None, "not ours: the next script gets it");
+    assert_eq!(command("Gametimes status"), Some(1));
+    assert_eq!(command("gametimes frobnicate"), Some(1));
+    let log = server.log();
+    for line in [
+        "v0.1.0 lua records, engine 2.83.1",
+        "round: supply R1 played 0:02.550",
+        "   0 Axis   alive dead 0:00.000 Player0",
+        "   1 Allies dead  dead 0:01.000 Player1",
+        "knows only: gametimes status",
+    ] {
+        assert!(log.contains(line), "{line}\n{log}");
+    }
+}
