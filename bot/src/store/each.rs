@@ -20,7 +20,7 @@ impl Store {
             match self.apply(batch).await {
                 // Another bot has stored the same round meanwhile: now its rows are seen.
                 Err(error) if batch.len() == 1 && tries < TRIES && is_conflict(&error) => {
-                    tries += 1
+                    tries += 1;
                 }
                 Err(error) if is_about_data(&error) => break error,
                 other => return other,
