@@ -3,7 +3,7 @@
 mod common;
 
 use common::rounds;
-use common::script::{guid, of, record};
+use common::{guid, of, record};
 use gametimes_format::file::{EndReason, EventKind};
 
 #[test]

@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::rounds;
-use common::script::{Round, of, play_round, record};
+use common::script::{Round, play_round};
+use common::{of, record, rounds};
 use gametimes_format::file::EndReason;
 use gametimes_lua_tests::SCRIPT;
 use gametimes_lua_tests::world::Server;

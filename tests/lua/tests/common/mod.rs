@@ -6,6 +6,10 @@ pub mod script;
 use std::path::Path;
 
 use gametimes_format::GametimesFile;
+use gametimes_format::file::Meta;
+use gametimes_lua_tests::SCRIPT;
+use gametimes_lua_tests::world::Server;
+use script::Round;
 
 /// The gametimes files of a folder in the order of their rounds, read by the types that bot and module use; a key that those
 /// do not know is an error.
@@ -41,4 +45,36 @@ fn numbers_alike(value: serde_json::Value) -> serde_json::Value {
             .collect(),
         other => other,
     }
+}
+
+/// Plays something and gives the last round with the script's log.
+pub fn record(f: impl FnOnce(Round)) -> (Meta, String) {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    f(Round::start(&mut server, 0));
+    let log = server.log();
+    assert!(!log.contains("error in"), "{log}");
+    let (_, file) = rounds(&server.game_dir().join("gametimes"))
+        .pop()
+        .unwrap_or_else(|| panic!("no file\n{log}"));
+    // Two players may share a name and have no guid; nothing else is doubtful.
+    let problems: Vec<_> = gametimes_format::check::check(&file)
+        .into_iter()
+        .filter(|p| !p.message.contains("twice"))
+        .collect();
+    assert_eq!(problems, []);
+    (file.meta, log)
+}
+
+/// The guid of a slot's first player.
+pub fn guid(slot: i64) -> String {
+    format!("{:032X}", 0xA0 + slot)
+}
+
+/// The entry of a slot's first player.
+pub fn of(meta: &Meta, slot: i64) -> &gametimes_format::SpawnStats {
+    meta.spawn_stats
+        .iter()
+        .find(|s| s.guid == guid(slot))
+        .unwrap()
 }

@@ -1,11 +1,7 @@
 //! A made-up round, for tests that need one and not a match.
 #![allow(dead_code)] // each test uses its part
 
-use gametimes_format::file::Meta;
-use gametimes_lua_tests::SCRIPT;
 use gametimes_lua_tests::world::Server;
-
-use super::rounds;
 
 /// Two players, one kill, a little more than a minute; then the intermission up to its last frame.
 pub struct Round<'a> {
@@ -110,36 +106,4 @@ pub fn play_round(server: &mut Server, restart: i64) {
     let mut round = Round::start(server, restart);
     round.play_to_the_end();
     round.shutdown(1);
-}
-
-/// Plays something and gives the last round with the script's log.
-pub fn record(f: impl FnOnce(Round)) -> (Meta, String) {
-    let home = tempfile::tempdir().unwrap();
-    let mut server = Server::new(home.path(), SCRIPT);
-    f(Round::start(&mut server, 0));
-    let log = server.log();
-    assert!(!log.contains("error in"), "{log}");
-    let (_, file) = rounds(&server.game_dir().join("gametimes"))
-        .pop()
-        .unwrap_or_else(|| panic!("no file\n{log}"));
-    // Two players may share a name and have no guid; nothing else is doubtful.
-    let problems: Vec<_> = gametimes_format::check::check(&file)
-        .into_iter()
-        .filter(|p| !p.message.contains("twice"))
-        .collect();
-    assert_eq!(problems, []);
-    (file.meta, log)
-}
-
-/// The guid of a slot's first player.
-pub fn guid(slot: i64) -> String {
-    format!("{:032X}", 0xA0 + slot)
-}
-
-/// The entry of a slot's first player.
-pub fn of(meta: &Meta, slot: i64) -> &gametimes_format::SpawnStats {
-    meta.spawn_stats
-        .iter()
-        .find(|s| s.guid == guid(slot))
-        .unwrap()
 }
