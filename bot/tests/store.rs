@@ -625,7 +625,7 @@ async fn the_audit_finds_players_by_an_index(url: &str) {
     store.analyze().await.unwrap();
     let sql = gametimes_bot::api::audit::players_of_spawns(store);
     let plan = plan_of(store, &sql, 1000.into()).await;
-    assert!(plan.contains("idx_player_stats_round_guid8"), "{plan}");
+    assert!(plan.contains("idx_player_stats_guid8"), "{plan}");
 }
 
 /// How the database carries out a statement with one value.

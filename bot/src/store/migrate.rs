@@ -30,10 +30,10 @@ macro_rules! migrations {
 
 const SQLITE: &[Migration] = migrations!("sqlite":
     "000_rounds", "001_timing_columns", "002_lua_round_teams", "008_lua_spawn_stats", "100_gametimes",
-    "102_player_guid", "103_summaries", "104_indexes", "105_player_stats_guid");
+    "102_player_guid", "103_summaries", "104_indexes");
 const POSTGRES: &[Migration] = migrations!("postgres":
     "000_rounds", "001_timing_columns", "002_lua_round_teams", "008_lua_spawn_stats", "100_gametimes",
-    "102_player_guid", "103_summaries", "104_indexes", "105_player_stats_guid");
+    "102_player_guid", "103_summaries", "104_indexes");
 
 /// What the website's role may read.
 const GRANTS: &str = include_str!("../../migrations/postgres/grants.sql");
