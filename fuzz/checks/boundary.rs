@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use gametimes_format::GametimesFile;
 use gametimes_format::check::check;
+use gametimes_format::text::decode;
 use gametimes_standin::{Arg, Server, Step};
 
 const BEGIN_UNIX_MS: i64 = 1_795_000_000_000;
@@ -225,7 +226,7 @@ impl Run<'_> {
         let mut words = words.filter(|w| !w.is_empty());
         // A string of the engine ends at its first zero.
         let first = words.next().and_then(|w| w.split(|&b| b == 0).next());
-        if first.is_some_and(|w| w.eq_ignore_ascii_case(b"gametimes")) {
+        if first.is_some_and(|w| decode(w).eq_ignore_ascii_case("gametimes")) {
             let held = (
                 std::mem::take(&mut self.steps),
                 std::mem::take(&mut self.traps),

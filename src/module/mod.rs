@@ -290,8 +290,8 @@ impl<E: Engine> Module<E> {
         } else {
             None
         };
-        while let Some(slot) = self.watch().and_then(Observer::take_arrival) {
-            self.after_connect(slot, true);
+        if self.observer.as_ref().is_some_and(Observer::has_arrivals) {
+            self.connect_arrivals();
         }
         let Some(observer) = self.watch() else { return };
         if is_frame {
@@ -319,6 +319,14 @@ impl<E: Engine> Module<E> {
     pub fn after_client(&mut self, slot: isize) {
         if let Some(observer) = self.watch() {
             observer.touch(slot);
+        }
+    }
+
+    /// Connects the bots that the game has added by itself.
+    #[cold]
+    fn connect_arrivals(&mut self) {
+        while let Some(slot) = self.watch().and_then(Observer::take_arrival) {
+            self.after_connect(slot, true);
         }
     }
 

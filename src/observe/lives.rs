@@ -36,6 +36,11 @@ impl<S: Sink> Observer<S> {
         }
     }
 
+    /// Whether [`Observer::take_arrival`] has any.
+    pub fn has_arrivals(&self) -> bool {
+        self.arrived != 0
+    }
+
     /// A client that is to be connected now, because no call of the engine did: the game adds its bots by itself. Asked
     /// after each call until there is none.
     pub fn take_arrival(&mut self) -> Option<isize> {
