@@ -9,7 +9,7 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::Match;
 use gametimes_format::check::check;
@@ -42,16 +42,12 @@ fn a_disk_that_stalls_for_minutes_costs_deaths_but_not_the_end_of_the_round() {
     game.start();
     deaths(&mut game, 2000);
     // What is left of these deaths is more than a pipe holds: from now on the worker is stuck.
-    let until = Instant::now() + Duration::from_secs(60);
     let mut bytes = [0; 4096];
     let mut taken = 0;
-    while taken < 60_000 {
-        assert!(Instant::now() < until, "only {taken} bytes of a journal");
-        match pipe.read(&mut bytes) {
-            Ok(n) if n > 0 => taken += n,
-            _ => std::thread::sleep(Duration::from_millis(10)),
-        }
-    }
+    common::wait_for("60,000 bytes of the journal", || {
+        taken += pipe.read(&mut bytes).unwrap_or(0); // nothing there yet: an error, as for every pipe that does not wait
+        taken >= 60_000
+    });
     deaths(&mut game, 10_000);
     game.finish();
     game.console_with("events were lost");
@@ -265,11 +261,7 @@ fn one_of_two_servers() {
             .map(|q| std::fs::read_dir(q).map_or(0, Iterator::count))
             .sum::<usize>()
     };
-    let until = Instant::now() + Duration::from_secs(60);
-    while queues() > 0 {
-        assert!(Instant::now() < until, "{} messages wait", queues());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    common::wait_for("the last message's post", || queues() == 0);
     assert!(!console.contains("cannot be"), "{console}");
 }
 
