@@ -51,7 +51,7 @@ impl StatsName {
             .strip_suffix(".txt")
             .and_then(|r| r.rsplit_once("-round-"))
             .ok_or_else(refused)?;
-        let written = DateTime::strptime("%Y-%m-%d-%H%M%S", match_id).map_err(|_| refused())?;
+        let written = DateTime::strptime(crate::link::MATCH_ID, match_id).map_err(|_| refused())?;
         Ok(Self {
             name: name.to_owned(),
             match_id: match_id.to_owned(),

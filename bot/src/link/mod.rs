@@ -29,6 +29,8 @@ pub const SAME_END_SECONDS: i64 = 2;
 pub const WINDOW_SECONDS: i64 = 30;
 /// How long after its round 1 a round 2 may end.
 pub const ROUND_1_SECONDS: i64 = 45 * 60;
+/// How a match id begins: the server's local time.
+pub const MATCH_ID: &str = "%Y-%m-%d-%H%M%S";
 /// Facts further away in time than this have no say in a round.
 pub const REACH_SECONDS: i64 = ROUND_1_SECONDS + 4 * WINDOW_SECONDS;
 

@@ -288,7 +288,7 @@ impl Store {
                 let time = Timestamp::from_second(unix)
                     .unwrap_or_default()
                     .to_zoned(self.zone.clone());
-                time.strftime("%Y-%m-%d-%H%M%S").to_string()
+                time.strftime(crate::link::MATCH_ID).to_string()
             };
             let sql = "SELECT r.id, r.match_id, r.round_number, r.map_name FROM rounds r \
                        LEFT JOIN gametimes_groups g ON g.round_id = r.id \
@@ -521,7 +521,7 @@ fn spans(times: &BTreeSet<i64>, around: i64) -> Vec<(i64, i64)> {
 
 /// The unix time of a match id, local time of the server.
 pub fn unix_of(match_id: &str, zone: &TimeZone) -> Option<i64> {
-    let civil = DateTime::strptime("%Y-%m-%d-%H%M%S", match_id.get(..17)?).ok()?;
+    let civil = DateTime::strptime(crate::link::MATCH_ID, match_id.get(..17)?).ok()?;
     Some(unix_of_civil(civil, zone))
 }
 

@@ -10,14 +10,10 @@ use super::{PageError, ms, number, player_link, seconds, share, show};
 use crate::api::{App, find_round};
 use crate::args;
 use crate::chart::{self, Chart, Theme};
+use crate::link::{MATCH_ID, ROUND_1_SECONDS};
 use crate::store::read::{Player, RoundDetail, RoundSummary};
 use crate::store::{Store, StoreError};
 use crate::words::{self, is_wrong};
-
-/// How a match id begins: the server's local time.
-const MATCH_ID: &str = "%Y-%m-%d-%H%M%S";
-/// A round 2 ends so long after its round 1 at most.
-const MATCH_REACH_MINUTES: i64 = 45;
 
 /// What the stats file said beside what happened.
 struct Comparison {
@@ -81,7 +77,7 @@ async fn other_round(store: &Store, round: &RoundSummary) -> Result<Option<i64>,
     let Some(at) = at.and_then(|at| DateTime::strptime(MATCH_ID, at).ok()) else {
         return Ok(None);
     };
-    let reach = MATCH_REACH_MINUTES.minutes();
+    let reach = ROUND_1_SECONDS.seconds();
     let (wanted, order, far) = match round.round_number {
         1 => (2, "ASC", at.checked_add(reach)),
         2 => (1, "DESC", at.checked_sub(reach)),

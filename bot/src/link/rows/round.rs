@@ -29,7 +29,9 @@ pub(super) fn local_time(report: &Report, zone: &TimeZone) -> String {
     } else {
         zone.clone()
     };
-    end.to_zoned(zone).strftime("%Y-%m-%d-%H%M%S").to_string()
+    end.to_zoned(zone)
+        .strftime(crate::link::MATCH_ID)
+        .to_string()
 }
 
 /// The columns that come from the recorder; all of a foreign round that we touch.
