@@ -7,9 +7,9 @@ mod support;
 
 use std::time::Instant;
 
-use gametimes_bot::api::audit::spawn_audit;
-use gametimes_bot::store::Store;
-use gametimes_bot::store::value::Value;
+use gametimes_bot::db::Db;
+use gametimes_bot::db::audit::spawn_audit;
+use gametimes_bot::db::value::Value;
 use jiff::tz::TimeZone;
 use support::postgres::Cluster;
 
@@ -26,7 +26,7 @@ fn main() {
 }
 
 async fn run(name: &str, url: &str) {
-    let store = Store::open(url, TimeZone::UTC).await.unwrap();
+    let store = Db::open(url, TimeZone::UTC).await.unwrap();
     let mut transaction = store.database.begin().await.unwrap();
     let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)";
     let no = if store.database.is_postgres() {

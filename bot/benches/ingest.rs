@@ -7,8 +7,8 @@ mod support;
 
 use std::path::Path;
 
+use gametimes_bot::db::Db;
 use gametimes_bot::files::ingest::ingest;
-use gametimes_bot::store::Store;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -33,7 +33,7 @@ fn main() {
 }
 
 async fn run(name: &str, url: &str, folder: &Path) {
-    let store = Store::open(url, TimeZone::UTC).await.unwrap();
+    let store = Db::open(url, TimeZone::UTC).await.unwrap();
     let done = ingest(&store, &[folder.to_owned()], "", true)
         .await
         .unwrap();

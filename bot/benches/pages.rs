@@ -8,8 +8,8 @@ mod support;
 use std::time::Instant;
 
 use gametimes_bot::chart::{Chart, PNG_SCALE, Theme, png};
+use gametimes_bot::db::value::Value;
 use gametimes_bot::files::ingest::ingest;
-use gametimes_bot::store::value::Value;
 use support::{config_in, samples};
 
 const ROUNDS: i64 = 10_000;

@@ -12,13 +12,13 @@ use twilight_model::channel::Message;
 use twilight_model::id::Id;
 
 use crate::config::{Config, Discord, Ssh};
+use crate::db::migrations::pending;
+use crate::db::{Database, DbError};
+use crate::discord;
 use crate::files::folder::Local;
 use crate::files::ingest::is_wanted;
-use crate::files::ssh::{Server, readable_known_hosts};
-use crate::files::sweep::Directory;
-use crate::receive;
-use crate::store::migrate::pending;
-use crate::store::{Database, StoreError};
+use crate::files::poller::Directory;
+use crate::files::sftp::{Server, readable_known_hosts};
 
 /// Clocks further apart than this are told: the times of this machine and of the others in log and pages do not fit together.
 const CLOCK_SECONDS: i64 = 5;
@@ -140,7 +140,7 @@ fn missing_file(url: &str) -> Option<String> {
     is_missing.then(|| file.display().to_string())
 }
 
-async fn server_time(database: &Database) -> Result<i64, StoreError> {
+async fn server_time(database: &Database) -> Result<i64, DbError> {
     let row = database
         .row(&format!("SELECT {}", database.epoch("now()")), &[])
         .await?;
@@ -180,7 +180,7 @@ fn clock_zone(config: &Config, found: &mut Findings) {
 }
 
 async fn channel(discord: &Discord, found: &mut Findings) {
-    let client = receive::client(discord);
+    let client = discord::client(discord);
     match client.current_user().await {
         Err(error) => {
             return found.bad(

@@ -1,29 +1,29 @@
-//! gametimes-bot: takes the STATS_READY message, the gametimes files and the stats files, and stores every round with its
-//! true times.
+//! gametimes-bot: receives STATS_READY messages, gametimes files and stats files, stores every round with its true times, and
+//! shows what happened.
 //!
-//! The way of a round: [`receive`] and [`files`] bring [`store::Arrival`]s, [`keeper`] hands them to [`store`] in batches,
-//! which keeps them as facts and has [`link`] make the rows from them; [`api`] and [`web`] show the rows, and [`summary`]
-//! tells players of a round in Discord.
+//! Three layers; dependencies point down only:
+//!
+//! * [`cli`] and [`roles`] start things. [`doctor`] checks everything outside of the bot.
+//! * Adapters: [`discord`] and [`files`] hand [`db::IngestItem`]s to the [`writer`]; [`http`] and [`discord::posts`] ask the
+//!   database questions and show the answers, with the help of [`chart`] and [`display`].
+//! * [`db`] is all SQL. It keeps what was received as facts and has [`gametimes_rounds`] make the rows from them.
+//!
+//! [`config`] and [`status`] are used by all of them.
 
 #![forbid(unsafe_code)]
 
-pub mod api;
-pub mod app;
 pub mod chart;
 pub mod cli;
 pub mod config;
+pub mod db;
+pub mod discord;
+pub mod display;
 pub mod doctor;
 pub mod files;
-pub mod keeper;
-pub mod link;
-pub mod receive;
-pub mod report;
+pub mod http;
+pub mod roles;
 pub mod status;
-pub mod store;
-pub mod summary;
-pub mod table;
-pub mod web;
-pub mod words;
+pub mod writer;
 
-pub use app::{Bot, RunError, run, start};
 pub use config::Config;
+pub use roles::{Bot, RunError, run, start};

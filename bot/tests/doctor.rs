@@ -5,8 +5,8 @@ mod support;
 use std::time::Duration;
 
 use gametimes_bot::config::{Folder, Secret, StatsChannel};
+use gametimes_bot::db::Db;
 use gametimes_bot::doctor::examine;
-use gametimes_bot::store::Store;
 use gametimes_discord_standin::Discord;
 use jiff::tz::TimeZone;
 use support::sshd::Sshd;
@@ -47,7 +47,7 @@ async fn a_healthy_bot_is_told_so_and_a_sick_one_what_to_do() {
         !folder.path().join("bot.db").exists(),
         "looking makes no database"
     );
-    Store::open(config.database_url.reveal(), TimeZone::UTC)
+    Db::open(config.database_url.reveal(), TimeZone::UTC)
         .await
         .unwrap()
         .database

@@ -5,9 +5,9 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gametimes_bot::keeper::Keeper;
+use gametimes_bot::db::{Database, Db, IngestItem};
 use gametimes_bot::status::Status;
-use gametimes_bot::store::{Arrival, Database, Store};
+use gametimes_bot::writer::Writer;
 use gametimes_discord_standin::Discord;
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -20,14 +20,14 @@ use support::{
 };
 use tokio::sync::watch;
 
-fn arrivals() -> Vec<Arrival> {
+fn arrivals() -> Vec<IngestItem> {
     let mut arrivals = Vec::new();
     for (name, bytes) in sample_files("gamestats") {
-        arrivals.push(Arrival::from_file("ssh", &name, "", bytes));
+        arrivals.push(IngestItem::from_file("ssh", &name, "", bytes));
     }
     for tape in ["stopwatch", "surrender", "public40"] {
         for (name, bytes) in native_files(tape) {
-            arrivals.push(Arrival::from_file("folder", &name, "", bytes));
+            arrivals.push(IngestItem::from_file("folder", &name, "", bytes));
         }
     }
     arrivals
@@ -44,16 +44,16 @@ async fn expected() -> String {
 async fn a_database_cut_off_in_mid_transaction_loses_nothing() {
     let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
     let url = cluster.database();
-    let direct = Store::open(&url, TimeZone::UTC).await.unwrap();
+    let direct = Db::open(&url, TimeZone::UTC).await.unwrap();
     let chaos = Chaos::before(([127, 0, 0, 1], cluster.port()).into()).await;
     let through = url.replace(
         &cluster.port().to_string(),
         &chaos.address.port().to_string(),
     );
-    let store = Store::open(&through, TimeZone::UTC).await.unwrap();
+    let store = Db::open(&through, TimeZone::UTC).await.unwrap();
     let status = Arc::new(Status::default());
     let (_stop, stopped) = watch::channel(false);
-    let (keeper, task) = Keeper::new(store, Arc::clone(&status), stopped);
+    let (keeper, task) = Writer::new(store, Arc::clone(&status), stopped);
     let task = tokio::spawn(task);
     // Each connection lives for a few statements only, now fewer, now more, and then nobody gets in. The next step follows
     // when the one before has cut.
@@ -112,7 +112,7 @@ async fn a_full_disk_loses_nothing() {
     set(Some(3)).await;
     let status = Arc::new(Status::default());
     let (_stop, stopped) = watch::channel(false);
-    let (keeper, task) = Keeper::new(store.clone(), Arc::clone(&status), stopped);
+    let (keeper, task) = Writer::new(store.clone(), Arc::clone(&status), stopped);
     let task = tokio::spawn(task);
     for arrival in arrivals() {
         keeper.keep(arrival).await;

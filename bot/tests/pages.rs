@@ -112,14 +112,14 @@ async fn every_page_is_whole_in_a_real_browser() {
     let url = |path: &str| bot.url(path);
     let rounds = bot
         .store
-        .rounds(&gametimes_bot::store::read::RoundFilter {
+        .rounds(&gametimes_bot::db::rounds::RoundFilter {
             limit: 50,
             ..Default::default()
         })
         .await
         .unwrap();
     let id = |map: &str, number: i64, least: i64| {
-        let fits = |r: &&gametimes_bot::store::read::RoundSummary| {
+        let fits = |r: &&gametimes_bot::db::rounds::RoundSummary| {
             r.map_name == map
                 && r.round_number == number
                 && r.actual_duration_seconds >= Some(least)

@@ -2,9 +2,9 @@
 
 mod support;
 
-use gametimes_bot::store::migrate::{migrate, pending};
-use gametimes_bot::store::read::RoundFilter;
-use gametimes_bot::store::{Arrival, Content, Database, Store};
+use gametimes_bot::db::migrations::{migrate, pending};
+use gametimes_bot::db::rounds::RoundFilter;
+use gametimes_bot::db::{Content, Database, Db, IngestItem};
 use jiff::tz::TimeZone;
 use support::postgres::Cluster;
 use support::{dump, native_files, sample, sample_files, sqlite, wait_for};
@@ -45,16 +45,16 @@ fn database_of(url: &str) -> String {
     name.split('?').next().unwrap().to_owned()
 }
 
-fn surrender() -> Vec<Arrival> {
+fn surrender() -> Vec<IngestItem> {
     let (name, bytes) = native_files("surrender").remove(0);
-    vec![Arrival::from_file("discord", &name, "", bytes)]
+    vec![IngestItem::from_file("discord", &name, "", bytes)]
 }
 
 /// The old scripts' message of the same round.
-fn message() -> Arrival {
+fn message() -> IngestItem {
     let message = serde_json::from_slice(&sample("messages/room1-R1-1795179043.json")).unwrap();
-    let report = gametimes_bot::report::Report::from_message(&message).unwrap();
-    Arrival {
+    let report = gametimes_rounds::report::Report::from_message(&message).unwrap();
+    IngestItem {
         source: "discord",
         origin: "message".into(),
         server: String::new(),
@@ -79,7 +79,7 @@ async fn old_rows_are_adopted(cluster: &Cluster) {
     let name = database_of(&url);
     cluster.psql("postgres", "CREATE ROLE website_readonly");
     cluster.psql(&name, OLD);
-    let store = Store::open(&url, TimeZone::UTC).await.unwrap();
+    let store = Db::open(&url, TimeZone::UTC).await.unwrap();
     for _ in 0..3 {
         let migrated = migrate(&store.database).await.unwrap();
         assert_eq!((migrated.applied.len(), migrated.warnings), (0, vec![]));
@@ -129,7 +129,7 @@ async fn old_rows_are_adopted(cluster: &Cluster) {
         .find(|(n, _)| n.contains("125046"))
         .unwrap();
     store
-        .apply(&[Arrival::from_file("ssh", &file.0, "", file.1)])
+        .apply(&[IngestItem::from_file("ssh", &file.0, "", file.1)])
         .await
         .unwrap();
     assert_eq!(row("SELECT count(*) FROM rounds"), "2");
@@ -154,7 +154,7 @@ async fn what_another_bot_has_more_stays(cluster: &Cluster) {
          VALUES (7, '2026-11-20', 'room1', 1, 'F0000009', 'left early'), (7, '2026-11-20', 'room1', 1, 'a0000002', 'Player02');
          INSERT INTO lua_round_teams (id, match_id, round_number) VALUES (5, '2026-11-20-125046', 1)",
     );
-    let store = Store::open(&url, TimeZone::UTC).await.unwrap();
+    let store = Db::open(&url, TimeZone::UTC).await.unwrap();
     store.apply(&[message()]).await.unwrap();
     let row = |sql: &str| cluster.psql(&name, sql).trim().to_owned();
     let spawns = "SELECT count(*), sum(dead_seconds) FROM lua_spawn_stats WHERE round_id = 7";
@@ -165,7 +165,7 @@ async fn what_another_bot_has_more_stays(cluster: &Cluster) {
     let file = "2026-11-20-125046-room1-round-1.txt";
     let bytes = sample(&format!("gamestats/{file}"));
     store
-        .apply(&[Arrival::from_file("ssh", file, "", bytes)])
+        .apply(&[IngestItem::from_file("ssh", file, "", bytes)])
         .await
         .unwrap();
     assert_eq!(row(spawns), "1|34");
@@ -179,7 +179,7 @@ async fn what_another_bot_has_more_stays(cluster: &Cluster) {
 async fn a_round_that_another_bot_stores_at_the_same_moment_is_not_refused(cluster: &Cluster) {
     let url = cluster.database();
     let name = database_of(&url);
-    let store = Store::open(&url, TimeZone::UTC).await.unwrap();
+    let store = Db::open(&url, TimeZone::UTC).await.unwrap();
     let Database::Postgres(pool) = &store.database else {
         unreachable!("the URL is PostgreSQL's");
     };
@@ -187,7 +187,7 @@ async fn a_round_that_another_bot_stores_at_the_same_moment_is_not_refused(clust
     let insert = "INSERT INTO rounds (id, match_id, round_number, map_name) VALUES (700, '2026-11-20-125046', 1, 'room1')";
     sqlx::query(insert).execute(&mut *other).await.unwrap();
     let file = "2026-11-20-125046-room1-round-1.txt";
-    let arrival = Arrival::from_file("ssh", file, "", sample(&format!("gamestats/{file}")));
+    let arrival = IngestItem::from_file("ssh", file, "", sample(&format!("gamestats/{file}")));
     let ours = tokio::spawn({
         let store = store.clone();
         async move { store.apply_each(&[arrival]).await }
@@ -208,7 +208,7 @@ async fn a_round_that_another_bot_stores_at_the_same_moment_is_not_refused(clust
 async fn what_was_posted_of_a_round_goes_with_it_to_another_id(cluster: &Cluster) {
     let url = cluster.database();
     let name = database_of(&url);
-    let store = Store::open(&url, TimeZone::UTC).await.unwrap();
+    let store = Db::open(&url, TimeZone::UTC).await.unwrap();
     let applied = store.apply(&surrender()).await.unwrap();
     let posted = applied.rounds[0];
     cluster.psql(
@@ -236,7 +236,7 @@ async fn tables_of_another_role_are_used_as_they_are(cluster: &Cluster) {
         "CREATE ROLE guest LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO guest;
          GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO guest; GRANT CREATE ON SCHEMA public TO guest",
     );
-    let store = Store::open(&url.replace("postgres@", "guest@"), TimeZone::UTC)
+    let store = Db::open(&url.replace("postgres@", "guest@"), TimeZone::UTC)
         .await
         .unwrap();
     assert_eq!(
@@ -258,7 +258,7 @@ async fn tables_of_another_role_are_used_as_they_are(cluster: &Cluster) {
     assert_eq!(count.trim(), "12");
     let round = store.round(7).await.unwrap().unwrap();
     assert_eq!((round.players.len(), round.players[0].dead_ms), (12, None));
-    let audit = gametimes_bot::api::audit::spawn_audit(&store, 1000, 0)
+    let audit = gametimes_bot::db::audit::spawn_audit(&store, 1000, 0)
         .await
         .unwrap();
     assert_eq!(audit.summary.checked, 12);
@@ -267,12 +267,12 @@ async fn tables_of_another_role_are_used_as_they_are(cluster: &Cluster) {
 
 async fn two_bots_store_each_round_once(cluster: &Cluster) {
     let url = cluster.database();
-    let mut arrivals: Vec<Arrival> = Vec::new();
+    let mut arrivals: Vec<IngestItem> = Vec::new();
     for (name, bytes) in sample_files("gamestats")
         .into_iter()
         .chain(native_files("stopwatch"))
     {
-        arrivals.push(Arrival::from_file("ssh", &name, "", bytes));
+        arrivals.push(IngestItem::from_file("ssh", &name, "", bytes));
     }
     arrivals.extend(surrender());
     let bots = (0..2).map(|bot| {
@@ -282,7 +282,7 @@ async fn two_bots_store_each_round_once(cluster: &Cluster) {
         }
         tokio::spawn(async move {
             // Both find an empty database and migrate it.
-            let store = Store::open(&url, TimeZone::UTC).await.unwrap();
+            let store = Db::open(&url, TimeZone::UTC).await.unwrap();
             for arrival in arrivals {
                 store.apply(&[arrival]).await.unwrap();
             }
@@ -295,7 +295,7 @@ async fn two_bots_store_each_round_once(cluster: &Cluster) {
     let folder = tempfile::tempdir().unwrap();
     let alone = sqlite(&folder).await;
     alone.apply(&arrivals).await.unwrap();
-    let store = Store::open(&url, TimeZone::UTC).await.unwrap();
+    let store = Db::open(&url, TimeZone::UTC).await.unwrap();
     assert_eq!(dump(&store).await, dump(&alone).await);
     let filter = RoundFilter {
         limit: 100,

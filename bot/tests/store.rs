@@ -4,11 +4,11 @@ mod support;
 
 use std::task::Poll;
 
+use gametimes_bot::db::rounds::RoundFilter;
+use gametimes_bot::db::value::{Row, Value};
+use gametimes_bot::db::{Checkpoint, Content, Db, IngestItem};
 use gametimes_bot::files::ingest::ingest;
-use gametimes_bot::store::apply::unix_of;
-use gametimes_bot::store::read::RoundFilter;
-use gametimes_bot::store::value::{Row, Value};
-use gametimes_bot::store::{Arrival, Content, Mark, Store};
+use gametimes_rounds::reconcile::unix_of;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -18,18 +18,18 @@ use support::{config_in, dump, native_files, sample_files, sqlite};
 
 /// Everything that was written in the matches `stopwatch` and `surrender`: stats files, the old scripts' files and
 /// messages, and the module's files.
-fn everything() -> Vec<Arrival> {
+fn everything() -> Vec<IngestItem> {
     let mut arrivals = Vec::new();
     for (name, bytes) in sample_files("gamestats")
         .into_iter()
         .chain(sample_files("gametimes"))
     {
-        arrivals.push(Arrival::from_file("ingest", &name, "", bytes));
+        arrivals.push(IngestItem::from_file("ingest", &name, "", bytes));
     }
     for (_, bytes) in sample_files("messages") {
         let message = serde_json::from_slice(&bytes).unwrap();
-        let report = gametimes_bot::report::Report::from_message(&message).unwrap();
-        arrivals.push(Arrival {
+        let report = gametimes_rounds::report::Report::from_message(&message).unwrap();
+        arrivals.push(IngestItem {
             source: "discord",
             origin: "message".into(),
             server: String::new(),
@@ -39,27 +39,27 @@ fn everything() -> Vec<Arrival> {
     }
     for tape in ["stopwatch", "surrender"] {
         for (name, bytes) in native_files(tape) {
-            arrivals.push(Arrival::from_file("folder", &name, "", bytes));
+            arrivals.push(IngestItem::from_file("folder", &name, "", bytes));
         }
     }
     arrivals
 }
 
 /// The same files, cut off somewhere: what a reader sees that comes too early.
-fn cut(share: usize) -> Vec<Arrival> {
+fn cut(share: usize) -> Vec<IngestItem> {
     sample_files("gamestats")
         .into_iter()
         .map(|(name, bytes)| {
-            Arrival::from_file("ssh", &name, "", bytes[..bytes.len() * share / 10].to_vec())
+            IngestItem::from_file("ssh", &name, "", bytes[..bytes.len() * share / 10].to_vec())
         })
         .collect()
 }
 
-async fn open(url: &str) -> Store {
-    Store::open(url, TimeZone::UTC).await.unwrap()
+async fn open(url: &str) -> Db {
+    Db::open(url, TimeZone::UTC).await.unwrap()
 }
 
-async fn rounds(store: &Store) -> Vec<(String, i64, Option<i64>, Option<String>)> {
+async fn rounds(store: &Db) -> Vec<(String, i64, Option<i64>, Option<String>)> {
     let filter = RoundFilter {
         limit: 100,
         ..RoundFilter::default()
@@ -150,7 +150,7 @@ async fn samples_link(url: &str) {
 async fn ids_stay_when_a_stats_file_comes_late(url: &str) {
     let store = &open(url).await;
     let all = everything();
-    let (stats, reports): (Vec<Arrival>, Vec<Arrival>) = all
+    let (stats, reports): (Vec<IngestItem>, Vec<IngestItem>) = all
         .into_iter()
         .partition(|a| matches!(a.content, Content::Stats(..)));
     store.apply(&reports).await.unwrap();
@@ -158,7 +158,7 @@ async fn ids_stay_when_a_stats_file_comes_late(url: &str) {
         limit: 100,
         ..RoundFilter::default()
     };
-    let ends = |list: Vec<gametimes_bot::store::read::RoundSummary>| {
+    let ends = |list: Vec<gametimes_bot::db::rounds::RoundSummary>| {
         let mut ends: Vec<_> = list.into_iter().map(|r| (r.id, r.round_end_unix)).collect();
         ends.sort();
         ends
@@ -170,12 +170,12 @@ async fn ids_stay_when_a_stats_file_comes_late(url: &str) {
 
 async fn marks_only_grow(url: &str) {
     let store = &open(url).await;
-    let arrival = |value| Arrival {
+    let arrival = |value| IngestItem {
         source: "discord",
         origin: String::new(),
         server: String::new(),
         content: Content::Nothing,
-        marks: vec![Mark::Reached {
+        marks: vec![Checkpoint::Reached {
             name: "x".into(),
             value,
         }],
@@ -190,7 +190,8 @@ async fn marks_only_grow(url: &str) {
 
 async fn refused_things_are_kept_and_counted(url: &str) {
     let store = &open(url).await;
-    let broken = Arrival::from_file("ssh", "gametime-x-R1-5.json", "", b"{\"meta\":\0}".to_vec());
+    let broken =
+        IngestItem::from_file("ssh", "gametime-x-R1-5.json", "", b"{\"meta\":\0}".to_vec());
     for _ in 0..3 {
         store.apply(std::slice::from_ref(&broken)).await.unwrap();
     }
@@ -219,7 +220,7 @@ async fn a_long_reason_is_cut(url: &str) {
             char::from_u32(0x4e00 + (seed >> 16) % 0x5000).unwrap()
         })
         .collect();
-    let rejected = Arrival {
+    let rejected = IngestItem {
         source: "ssh",
         origin: reason.clone(),
         server: String::new(),
@@ -245,8 +246,8 @@ async fn two_servers_in_the_same_second(url: &str) {
     other["meta"]["event_id"] = "01890a5d-ac96-774b-bcce-b302099a8057".into();
     other["meta"]["stats_file"] = serde_json::Value::Null;
     let arrivals = [
-        Arrival::from_file("folder", &name, "", bytes),
-        Arrival::from_file("folder", &name, "", serde_json::to_vec(&other).unwrap()),
+        IngestItem::from_file("folder", &name, "", bytes),
+        IngestItem::from_file("folder", &name, "", serde_json::to_vec(&other).unwrap()),
     ];
     store.apply(&arrivals).await.unwrap();
     let found = rounds(store).await;
@@ -276,7 +277,7 @@ async fn the_same_local_time_in_two_zones_is_two_rounds(url: &str) {
                 pause[key] = later(&pause[key]);
             }
         }
-        Arrival::from_file("folder", &name, "", serde_json::to_vec(&file).unwrap())
+        IngestItem::from_file("folder", &name, "", serde_json::to_vec(&file).unwrap())
     };
     for arrival in [of("1", "a", 0), of("2", "b", 7200), of("1", "a", 0)] {
         let applied = store.apply(&[arrival]).await.unwrap();
@@ -290,18 +291,18 @@ async fn the_same_local_time_in_two_zones_is_two_rounds(url: &str) {
 }
 
 /// A stats file of a server, in which each player has given this much damage so far.
-fn stats_of(host: &str, time: &str, round: u8, guids: &[&str], damage: i64) -> Arrival {
+fn stats_of(host: &str, time: &str, round: u8, guids: &[&str], damage: i64) -> IngestItem {
     let mut text = format!("{host}\\supply\\config\\{round}\\1\\2\\20:00\\10:00\\600000\n");
     for guid in guids {
         let fields = "\t0".repeat(37);
         text.push_str(&format!("{guid}\\player\\0\\1\\0 \t{damage}{fields}\n"));
     }
     let name = format!("2026-11-20-{time}-supply-round-{round}.txt");
-    Arrival::from_file("ssh", &name, "", text.into_bytes())
+    IngestItem::from_file("ssh", &name, "", text.into_bytes())
 }
 
 /// By the time in the name of the stats file: the first player's damage and flags, and the round's flags.
-async fn damage_in(store: &Store) -> Vec<(String, i64, String, String)> {
+async fn damage_in(store: &Db) -> Vec<(String, i64, String, String)> {
     let sql = "SELECT r.match_id, MIN(p.damage_given), MIN(p.gametimes_flags), r.gametimes_flags FROM rounds r \
                JOIN player_comprehensive_stats p ON p.round_id = r.id GROUP BY r.id, r.match_id, r.gametimes_flags \
                ORDER BY r.match_id";
@@ -365,7 +366,7 @@ async fn a_stats_file_is_of_the_server_whose_report_names_it(url: &str) {
         meta["round"] = round.into();
         meta["stats_file"] = format!("2026-11-20-{time}-supply-round-{round}.txt").into();
         let bytes = serde_json::to_vec(&file).unwrap();
-        Arrival::from_file("folder", "gametime-supply-R1-1.json", "", bytes)
+        IngestItem::from_file("folder", "gametime-supply-R1-1.json", "", bytes)
     };
     let arrivals = [
         report("27960", "194000", 1),
@@ -452,8 +453,8 @@ async fn two_servers_of_one_address_in_the_same_second(url: &str) {
     other["meta"]["event_id"] = "01890a5d-ac96-774b-bcce-b302099a8057".into();
     other["meta"]["stats_file"] = serde_json::Value::Null;
     let arrivals = [
-        Arrival::from_file("folder", &name, "", bytes),
-        Arrival::from_file("folder", &name, "", serde_json::to_vec(&other).unwrap()),
+        IngestItem::from_file("folder", &name, "", bytes),
+        IngestItem::from_file("folder", &name, "", serde_json::to_vec(&other).unwrap()),
     ];
     store.apply(&arrivals).await.unwrap();
     assert_eq!(rounds(store).await.len(), 2);
@@ -467,13 +468,13 @@ async fn a_tie_stays_unlinked(url: &str) {
     let twin = |port: &str| {
         let mut file: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         file["meta"]["server_port"] = port.into();
-        Arrival::from_file("folder", &name, "", serde_json::to_vec(&file).unwrap())
+        IngestItem::from_file("folder", &name, "", serde_json::to_vec(&file).unwrap())
     };
     let stats = sample_files("gamestats")
         .into_iter()
         .find(|(n, _)| n.contains("125046"))
         .unwrap();
-    let stats = Arrival::from_file("folder", &stats.0, "", stats.1);
+    let stats = IngestItem::from_file("folder", &stats.0, "", stats.1);
     store.apply(&[twin("1"), twin("2"), stats]).await.unwrap();
     let sql = "SELECT COUNT(*), COUNT(round_id) FROM lua_round_teams";
     let row = store.database.row(sql, &[]).await.unwrap().unwrap();
@@ -481,7 +482,7 @@ async fn a_tie_stays_unlinked(url: &str) {
     let found = rounds(store).await;
     assert_eq!(found.len(), 1, "{found:?}");
     let status = gametimes_bot::status::Status::default();
-    let shown = gametimes_bot::api::diagnostics::lua_webhook(store, &status).await;
+    let shown = gametimes_bot::db::diagnostics::lua_webhook(store, &status).await;
     assert_eq!(shown.errors, Vec::<String>::new());
     assert_eq!(shown.linkage_health.status, "poor");
     assert!(
@@ -549,9 +550,9 @@ async fn a_player_is_found_by_an_index(url: &str) {
 /// Read with a wrong time zone, nothing fits; with the right one all rows are as if it had been right from the start.
 async fn a_wrong_time_zone_can_be_set_right(url: &str) {
     let five_hours = TimeZone::fixed(jiff::tz::offset(5));
-    let wrong = Store::open(url, five_hours).await.unwrap();
+    let wrong = Db::open(url, five_hours).await.unwrap();
     // The scripts' files and messages name no stats file, so times tell what belongs together.
-    let arrivals: Vec<Arrival> = everything()
+    let arrivals: Vec<IngestItem> = everything()
         .into_iter()
         .filter(|a| a.source != "folder")
         .collect();
@@ -623,13 +624,13 @@ async fn the_audit_finds_players_by_an_index(url: &str) {
     let store = &open(url).await;
     store.apply(&everything()).await.unwrap();
     store.analyze().await.unwrap();
-    let sql = gametimes_bot::api::audit::players_of_spawns(store);
+    let sql = gametimes_bot::db::audit::players_of_spawns(store);
     let plan = plan_of(store, &sql, 1000.into()).await;
     assert!(plan.contains("idx_player_stats_guid8"), "{plan}");
 }
 
 /// How the database carries out a statement with one value.
-async fn plan_of(store: &Store, sql: &str, value: Value) -> String {
+async fn plan_of(store: &Db, sql: &str, value: Value) -> String {
     let mut transaction = store.database.begin().await.unwrap();
     let explain = if store.database.is_postgres() {
         // Of a few rows a scan is cheaper; what counts is that the index can be used.
@@ -707,7 +708,7 @@ async fn both_databases_hold_the_same() {
     assert_eq!(dump(&one).await, dump(&other).await);
 }
 
-async fn clear(store: &Store) {
+async fn clear(store: &Db) {
     let mut transaction = store.database.begin().await.unwrap();
     for table in [
         "gametimes_facts",
@@ -766,7 +767,7 @@ async fn orders(url: &str, cases: u32, seed: u8) {
         order.extend(again.into_iter().filter(|i| *i < whole));
         clear(&store).await;
         for (n, chunk) in order.chunks(at_a_time).enumerate() {
-            let arrivals: Vec<Arrival> = chunk.iter().map(|i| pool[*i].clone()).collect();
+            let arrivals: Vec<IngestItem> = chunk.iter().map(|i| pool[*i].clone()).collect();
             if let Some(what) = breaks.get(&n) {
                 if let Break::Cut(steps) = what {
                     let finished = steps_of(store.apply(&arrivals), *steps).await;

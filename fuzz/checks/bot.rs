@@ -6,12 +6,13 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use gametimes_bot::files::stats::StatsFile;
-use gametimes_bot::link::rows::{Columns, build};
-use gametimes_bot::link::{Document, Fact, assemble};
-use gametimes_bot::report::Report;
-use gametimes_bot::store::value::Value;
+use gametimes_bot::db::columns::{self, Columns};
+use gametimes_bot::db::value::Value;
 use gametimes_format::Message;
+use gametimes_rounds::reconcile::{Document, Fact, reconcile};
+use gametimes_rounds::report::Report;
+use gametimes_rounds::rows::{RoundTarget, build};
+use gametimes_rounds::stats_file::StatsFile;
 use jiff::tz::TimeZone;
 
 /// A stats file of any content, alone and as the round 2 of itself.
@@ -64,21 +65,25 @@ fn fact(document: Document, at_unix: i64) -> Fact {
 }
 
 fn rows_fit(facts: Vec<Fact>) {
-    let rounds = assemble(&facts);
+    let rounds = reconcile(&facts);
     for rows in build(&facts, &rounds, &TimeZone::UTC) {
         // That of gametimes_groups.
         assert!(rows.match_id.chars().count() <= 64, "{}", rows.match_id);
-        if let Some(row) = &rows.round {
-            columns_fit("rounds", row);
+        match &rows.round {
+            Some(RoundTarget::Own(row)) => columns_fit("rounds", &columns::round(row)),
+            Some(RoundTarget::Foreign { times, .. }) => {
+                columns_fit("rounds", &columns::times(times));
+            }
+            None => {}
         }
         if let Some(row) = &rows.teams {
-            columns_fit("lua_round_teams", row);
+            columns_fit("lua_round_teams", &columns::teams(row));
         }
         for row in &rows.spawns {
-            columns_fit("lua_spawn_stats", row);
+            columns_fit("lua_spawn_stats", &columns::spawn(row));
         }
         for row in rows.players.iter().flatten() {
-            columns_fit("player_comprehensive_stats", row);
+            columns_fit("player_comprehensive_stats", &columns::player(row));
         }
     }
 }

@@ -101,7 +101,7 @@ impl Demo {
             get(&format!("{url}/api/rounds")).filter(|r| round_list(r).len() >= posted)
         })?;
         show(&url, &rounds)?;
-        println!("Look at them: {url}/");
+        println!("Highlight at them: {url}/");
         println!(
             "Files, outbox and database are in {}; what the server's admin read is in etconsole.log there",
             folder.display()

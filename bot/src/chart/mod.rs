@@ -8,12 +8,12 @@ pub mod text;
 
 use std::collections::HashMap;
 
-use gametimes_format::check::bounds;
 use gametimes_format::{EventKind, Pause, TimelineEvent};
+use gametimes_rounds::pauses::{PauseMark, pause_marks};
 
-use crate::store::read::{Player, RoundDetail};
-use crate::store::{Store, StoreError};
-use crate::words;
+use crate::db::rounds::{Player, RoundDetail};
+use crate::db::{Db, DbError};
+use crate::display;
 
 /// How many times its size a PNG is drawn, so that it is sharp on today's screens.
 pub const PNG_SCALE: f32 = 1.5;
@@ -70,15 +70,6 @@ pub struct Lane {
     pub denied_ms: Option<i64>,
 }
 
-/// A pause, on the play clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stop {
-    /// When the clock stopped. From older files, which tell it in unix time only, it is up to a second off.
-    pub at_ms: i64,
-    /// For how long.
-    pub seconds: i64,
-}
-
 /// A round, ready to be drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chart {
@@ -91,7 +82,7 @@ pub struct Chart {
     /// Time played.
     pub duration_ms: i64,
     /// The pauses, in order.
-    pub pauses: Vec<Stop>,
+    pub pauses: Vec<PauseMark>,
     /// The players: Axis, Allies, others.
     pub lanes: Vec<Lane>,
     /// Whether there is a timeline at all.
@@ -113,7 +104,7 @@ impl Chart {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn load(store: &Store, id: i64) -> Result<Option<Self>, StoreError> {
+    pub async fn load(store: &Db, id: i64) -> Result<Option<Self>, DbError> {
         let Some(detail) = store.round(id).await? else {
             return Ok(None);
         };
@@ -138,8 +129,8 @@ impl Chart {
                 text::plain(&round.map_name),
                 round.round_number
             ),
-            facts: words::facts(detail),
-            end: words::end(detail),
+            facts: display::facts(detail),
+            end: display::end(detail),
             duration_ms,
             pauses: pauses(detail, duration_ms),
             lanes: Builder::new(&detail.players).build(events, duration_ms),
@@ -152,42 +143,22 @@ impl Chart {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn events(store: &Store, id: i64) -> Result<Vec<TimelineEvent>, StoreError> {
+pub async fn events(store: &Db, id: i64) -> Result<Vec<TimelineEvent>, DbError> {
     Ok(serde_json::from_value(store.timeline(id).await?).unwrap_or_default())
 }
 
-fn pauses(detail: &RoundDetail, duration_ms: i64) -> Vec<Stop> {
+fn pauses(detail: &RoundDetail, duration_ms: i64) -> Vec<PauseMark> {
     let Some(recorded) = &detail.recorded else {
         return Vec::new();
     };
     let pauses: Vec<Pause> = serde_json::from_value(recorded.pauses.clone()).unwrap_or_default();
     let start = detail.round.round_start_unix.unwrap_or_default();
-    let mut stops = stops(&pauses, start);
-    for stop in &mut stops {
-        stop.at_ms = stop.at_ms.clamp(0, duration_ms);
+    let mut marks = pause_marks(&pauses, start);
+    for mark in &mut marks {
+        mark.at_ms = mark.at_ms.clamp(0, duration_ms);
     }
-    stops.sort_by_key(|stop| stop.at_ms);
-    stops
-}
-
-/// Where on the play clock the pauses of a round lie that began at `start_unix`. Older files tell it by unix times only,
-/// which are cut to seconds.
-pub(crate) fn stops(pauses: &[Pause], start_unix: i64) -> Vec<Stop> {
-    let mut before = 0i64;
-    let stop = |pause: &Pause| {
-        let by_unix_time = pause
-            .start
-            .saturating_sub(start_unix)
-            .saturating_sub(before)
-            .saturating_mul(1000);
-        let seconds = pause.sec.clamp(0, bounds::ROUND_SECONDS);
-        before = before.saturating_add(seconds);
-        Stop {
-            at_ms: pause.at_play_ms.unwrap_or(by_unix_time),
-            seconds,
-        }
-    };
-    pauses.iter().map(stop).collect()
+    marks.sort_by_key(|mark| mark.at_ms);
+    marks
 }
 
 /// A lane in the making.
@@ -339,7 +310,7 @@ impl Builder {
             }
             EventKind::Death => {
                 let killer = by.and_then(|by| self.known.get(by).copied());
-                let means = event.means_of_death.as_deref().map(words::means_of_death);
+                let means = event.means_of_death.as_deref().map(display::means_of_death);
                 let mut cause = match by {
                     _ if killer == Some(at) => "killed themselves".to_owned(),
                     Some(by) => format!("killed by {}", self.name_of(by)),

@@ -6,8 +6,8 @@
 use std::fmt::Write;
 
 use super::text::{escape, fit};
-use super::{Chart, Lane, Span, State, Stop, Theme};
-use crate::words::{clock, clock_ms};
+use super::{Chart, Lane, PauseMark, Span, State, Theme};
+use crate::display::{clock, clock_ms};
 
 const WIDTH: f64 = 1200.0;
 const NAMES: f64 = 186.0;
@@ -108,7 +108,7 @@ struct Scale {
     x0: f64,
     per_ms: f64,
     /// When, and how wide.
-    bands: Vec<(Stop, f64)>,
+    bands: Vec<(PauseMark, f64)>,
 }
 
 impl Scale {
@@ -117,7 +117,7 @@ impl Scale {
         let paused: i64 = chart.pauses.iter().map(|p| p.seconds).sum();
         let whole_ms = (chart.duration_ms + paused.saturating_mul(1000)).max(1);
         let raw = room / whole_ms as f64;
-        let mut bands: Vec<(Stop, f64)> = chart
+        let mut bands: Vec<(PauseMark, f64)> = chart
             .pauses
             .iter()
             .map(|p| (*p, (p.seconds as f64 * 1000.0 * raw).clamp(14.0, 56.0)))

@@ -4,7 +4,7 @@ use gametimes_format::GametimesFile;
 use serde_json::json;
 
 use super::*;
-use crate::store::read::{Recorded, RoundSummary};
+use crate::db::rounds::{Recorded, RoundSummary};
 
 /// Every round that the module recorded.
 fn recorded() -> Vec<GametimesFile> {
@@ -111,8 +111,8 @@ fn pauses_stand_where_the_play_clock_stood() {
         .find(|f| f.meta.pause_count == 2)
         .unwrap();
     let at = |file: &GametimesFile| -> Vec<(i64, i64)> {
-        let stops = chart_of(file).pauses;
-        stops.iter().map(|s| (s.at_ms, s.seconds)).collect()
+        let pause_marks = chart_of(file).pauses;
+        pause_marks.iter().map(|s| (s.at_ms, s.seconds)).collect()
     };
     // The tape's own truth: paused at level time 155,150 and 185,150, the round began at 140,150.
     assert_eq!(at(&file), [(15_000, 16), (28_950, 14)]);

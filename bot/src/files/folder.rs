@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::ingest::is_wanted;
-use super::sweep::{Directory, Entry};
+use super::poller::{Directory, Entry};
 
 /// A local folder.
 #[derive(Debug)]

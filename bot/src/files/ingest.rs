@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gametimes_format::{check, file};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::store::{Applied, Arrival, Content, Store};
+use crate::db::{Applied, Content, Db, IngestItem};
 
 /// How many files are stored in one transaction.
 const BATCH: usize = 256;
@@ -57,7 +57,7 @@ impl fmt::Display for Ingested {
 /// # Errors
 /// When a path cannot be read or the database fails; what was stored until then stays, and a second run takes the rest.
 pub async fn ingest(
-    store: &Store,
+    store: &Db,
     paths: &[PathBuf],
     server: &str,
     progress: bool,
@@ -90,7 +90,7 @@ pub async fn ingest(
                 .map(|path| read(path, &server))
                 .collect::<Vec<_>>()
         };
-        let arrivals: Vec<Arrival> = tokio::task::spawn_blocking(read)
+        let arrivals: Vec<IngestItem> = tokio::task::spawn_blocking(read)
             .await
             .map_err(|e| e.to_string())?;
         let applied: Applied = store
@@ -166,15 +166,15 @@ fn sort_key(path: &Path) -> (i64, String) {
             .parse::<i64>()
             .ok()
     };
-    let stats = || crate::store::apply::unix_of(&name, &jiff::tz::TimeZone::UTC);
+    let stats = || gametimes_rounds::reconcile::unix_of(&name, &jiff::tz::TimeZone::UTC);
     (gametimes().or_else(stats).unwrap_or(i64::MAX), name)
 }
 
-fn read(path: &Path, server: &str) -> Arrival {
+fn read(path: &Path, server: &str) -> IngestItem {
     let name = name_of(path);
     match std::fs::read(path) {
-        Ok(bytes) => Arrival::from_file("ingest", &name, server, bytes),
-        Err(error) => Arrival {
+        Ok(bytes) => IngestItem::from_file("ingest", &name, server, bytes),
+        Err(error) => IngestItem {
             source: "ingest",
             origin: name,
             server: server.to_owned(),

@@ -3,7 +3,5 @@
 
 pub mod folder;
 pub mod ingest;
-pub mod ssh;
-pub mod stats;
-pub mod subtract;
-pub mod sweep;
+pub mod poller;
+pub mod sftp;

@@ -38,7 +38,7 @@ use std::time::Duration;
 
 use gametimes_bot::Config;
 use gametimes_bot::config::{Discord as DiscordSettings, Secret};
-use gametimes_bot::store::Store;
+use gametimes_bot::db::Db;
 use gametimes_discord_standin::Discord;
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -103,8 +103,8 @@ pub fn config_in(folder: &tempfile::TempDir) -> Config {
 }
 
 /// A store on a fresh SQLite file.
-pub async fn sqlite(folder: &tempfile::TempDir) -> Store {
-    Store::open(config_in(folder).database_url.reveal(), TimeZone::UTC)
+pub async fn sqlite(folder: &tempfile::TempDir) -> Db {
+    Db::open(config_in(folder).database_url.reveal(), TimeZone::UTC)
         .await
         .unwrap()
 }
@@ -174,7 +174,7 @@ pub fn delivery(bot: &gametimes_bot::Bot, begins: &str) -> Option<gametimes_bot:
 
 /// Everything that the tables hold, as text, without what depends on when and in which order things came: ids and times
 /// of capture.
-pub async fn dump(store: &Store) -> String {
+pub async fn dump(store: &Db) -> String {
     let round =
         "(SELECT r.match_id || ' ' || r.round_number FROM rounds r WHERE r.id = t.round_id)";
     let mut text = String::new();
@@ -184,7 +184,7 @@ pub async fn dump(store: &Store) -> String {
         ("lua_spawn_stats", round),
         ("player_comprehensive_stats", round),
     ] {
-        let columns = gametimes_bot::store::migrate::columns_of(&store.database, &[table])
+        let columns = gametimes_bot::db::migrations::columns_of(&store.database, &[table])
             .await
             .unwrap();
         let columns: Vec<String> = columns[table]
@@ -209,7 +209,7 @@ pub async fn dump(store: &Store) -> String {
 }
 
 /// A row in which both databases' ways to hold the same value look the same.
-fn normal(row: &gametimes_bot::store::value::Row) -> Vec<String> {
+fn normal(row: &gametimes_bot::db::value::Row) -> Vec<String> {
     (0..row.0.len())
         .map(|i| {
             if let Some(text) = row.text(i) {

@@ -1,0 +1,151 @@
+//! Stored values in words, for pictures, pages, messages and the terminal.
+
+use jiff::Timestamp;
+
+use crate::db::rounds::{RoundDetail, RoundSummary};
+
+/// `M:SS`, or `H:MM:SS` from an hour on.
+pub fn clock(seconds: i64) -> String {
+    let (sign, s) = (if seconds < 0 { "-" } else { "" }, seconds.unsigned_abs());
+    match s / 3600 {
+        0 => format!("{sign}{}:{:02}", s / 60, s % 60),
+        hours => format!("{sign}{hours}:{:02}:{:02}", s / 60 % 60, s % 60),
+    }
+}
+
+/// `M:SS.t`: milliseconds cut to tenths.
+pub fn clock_ms(ms: i64) -> String {
+    format!("{}.{}", clock(ms / 1000), ms.unsigned_abs() / 100 % 10)
+}
+
+/// A unix time as a date in UTC.
+pub fn utc(unix: i64) -> String {
+    Timestamp::from_second(unix).map_or_else(
+        |_| "unknown".to_owned(),
+        |t| t.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+    )
+}
+
+/// A team's name.
+pub fn team(team: Option<i64>) -> &'static str {
+    match team {
+        Some(1) => "Axis",
+        Some(2) => "Allies",
+        _ => "nobody",
+    }
+}
+
+/// The defending team's name: there always is one, but not always is it known.
+pub fn defender(team: Option<i64>) -> &'static str {
+    match team {
+        Some(1 | 2) => self::team(team),
+        _ => "unknown",
+    }
+}
+
+/// Why a round ended.
+pub fn end_reason(reason: Option<&str>) -> &str {
+    match reason {
+        Some("objective") => "objective completed",
+        Some("surrender") => "surrender",
+        Some("time_expired") => "time limit",
+        Some("eliminated") => "team eliminated",
+        Some("vote") => "vote",
+        Some("map_change") => "map changed",
+        Some("map_restart") => "map restarted",
+        Some("server_quit") => "server stopped",
+        Some("server_crash") => "server crashed",
+        None | Some("unknown" | "") => "end unknown",
+        Some(other) => other,
+    }
+}
+
+/// Why a round ended, and who gave up where somebody did.
+pub fn end(detail: &RoundDetail) -> String {
+    let reason = end_reason(detail.round.end_reason.as_deref());
+    match detail.recorded.as_ref().and_then(|r| r.surrender_team) {
+        Some(team @ (1 | 2)) => format!("{reason} of the {}", self::team(Some(team))),
+        _ => reason.to_owned(),
+    }
+}
+
+/// `MOD_KNIFE` as `knife`.
+pub fn means_of_death(name: &str) -> String {
+    let name = name.strip_prefix("MOD_").unwrap_or(name);
+    name.replace('_', " ").to_lowercase()
+}
+
+/// The time played, as exactly as it is known.
+pub fn played(round: &RoundSummary) -> String {
+    match (round.duration_ms, round.actual_duration_seconds) {
+        (Some(ms), _) => clock_ms(ms),
+        (None, Some(seconds)) => clock(seconds),
+        (None, None) => "unknown".to_owned(),
+    }
+}
+
+/// Whether a stats file's duration is another than what happened. Both are cut to seconds, so one apart is the same.
+pub fn is_wrong(happened: Option<i64>, said: Option<i64>) -> bool {
+    matches!((happened, said), (Some(a), Some(b)) if (a - b).abs() > 1)
+}
+
+/// Who won: `Allies won`, `no winner`.
+pub fn winner(round: &RoundSummary) -> String {
+    match round.winner_team {
+        Some(team @ (1 | 2)) => format!("{} won", self::team(Some(team))),
+        _ => "no winner".to_owned(),
+    }
+}
+
+/// The pauses: `2 pauses (0:30)`.
+pub fn pauses(round: &RoundSummary) -> String {
+    let length = clock(round.total_pause_seconds.unwrap_or_default());
+    match round.pause_count {
+        None => "pauses unknown".to_owned(),
+        Some(0) => "no pause".to_owned(),
+        Some(1) => format!("1 pause ({length})"),
+        Some(n) => format!("{n} pauses ({length})"),
+    }
+}
+
+/// A round in a line: result, end, duration, score, pauses, server, time.
+pub fn facts(detail: &RoundDetail) -> Vec<String> {
+    let round = &detail.round;
+    let mut facts = vec![
+        winner(round),
+        end(detail),
+        format!("played {}", played(round)),
+    ];
+    if let Some(recorded) = &detail.recorded
+        && let (Some(axis), Some(allies)) = (recorded.axis_score, recorded.allies_score)
+    {
+        facts.push(format!("score Axis {axis} : {allies} Allies"));
+    }
+    if round.pause_count.is_some_and(|n| n > 0) {
+        facts.push(pauses(round));
+    }
+    if let Some(end) = round.round_end_unix {
+        facts.push(utc(end));
+    }
+    facts.extend(round.server_name.as_deref().map(crate::chart::text::plain));
+    facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_cut_never_rounded() {
+        assert_eq!(clock(59), "0:59");
+        assert_eq!(clock(3_661), "1:01:01");
+        assert_eq!(clock(-5), "-0:05");
+        assert_eq!(clock_ms(59_999), "0:59.9");
+    }
+
+    #[test]
+    fn means_of_death_lose_their_prefix() {
+        assert_eq!(means_of_death("MOD_KNIFE"), "knife");
+        assert_eq!(means_of_death("SWITCHTEAM"), "switchteam");
+    }
+}

@@ -1,0 +1,181 @@
+//! The JSON API: one function per route.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use gametimes_rounds::audit::SpawnAudit;
+use serde_json::{Value, json};
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::OpenApi;
+
+use super::error::ApiError;
+use super::query::Parameters;
+use super::state::App;
+use crate::db::audit;
+use crate::db::diagnostics::{self, LuaWebhook};
+use crate::db::rounds::{Player, Rejected, RoundDetail, RoundFilter, RoundSummary};
+
+type Parsed = Query<BTreeMap<String, String>>;
+
+/// The description of the API.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "gametimes",
+        description = "Rounds of ET:Legacy with their true times"
+    ),
+    paths(
+        health,
+        rounds,
+        round,
+        players,
+        timeline,
+        rejected,
+        lua_webhook,
+        spawn_audit
+    )
+)]
+struct Description;
+
+/// The API's routes, below `/api`.
+pub fn router() -> Router<App> {
+    let no_store = SetResponseHeaderLayer::if_not_present(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-store"),
+    );
+    Router::new()
+        .route("/health", get(health))
+        .route("/rounds", get(rounds))
+        .route("/rounds/{id}", get(round))
+        .route("/rounds/{id}/players", get(players))
+        .route("/rounds/{id}/timeline", get(timeline))
+        .route("/rejected", get(rejected))
+        .route("/diagnostics/lua-webhook", get(lua_webhook))
+        .route("/diagnostics/spawn-audit", get(spawn_audit))
+        .route(
+            "/openapi.json",
+            get(|| async { axum::Json(Description::openapi()) }),
+        )
+        .layer(no_store)
+}
+
+/// Whether the bot can do its work: 200, or 503 when the database does not answer.
+#[utoipa::path(get, path = "/api/health", responses((status = 200), (status = 503)))]
+pub async fn health(State(app): State<App>) -> Response {
+    let database = app.db.database.row("SELECT 1", &[]).await.is_ok();
+    let status = if database {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let body = json!({
+        "status": if database { "ok" } else { "error" },
+        "database": database,
+        "discord_connected": app.status.is_discord_connected(),
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    (status, Json(body)).into_response()
+}
+
+/// Rounds, latest first.
+#[utoipa::path(get, path = "/api/rounds", responses((status = 200, body = Vec<RoundSummary>), (status = 400)),
+    params(
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 500, description = "how many, 50 when missing"),
+        ("map" = Option<String>, Query, description = "only this map"),
+        ("before" = Option<i64>, Query, description = "only rounds that come after the one with this id, for the next page"),
+    ))]
+pub async fn rounds(
+    State(app): State<App>,
+    Query(query): Parsed,
+) -> Result<Json<Vec<RoundSummary>>, ApiError> {
+    let mut query = Parameters::new(query);
+    let limit = query.number("limit", 50, 1..=500)?;
+    let map = query.text("map", 64)?;
+    let before = query.number("before", 0, 0..=i64::MAX)?;
+    query.end("limit, map, before")?;
+    let filter = RoundFilter {
+        map,
+        before: (before > 0).then_some(before),
+        limit,
+    };
+    Ok(Json(app.db.rounds(&filter).await?))
+}
+
+/// One round with what the recorder said and its players.
+#[utoipa::path(get, path = "/api/rounds/{id}", params(("id" = i64, Path, description = "rounds.id")),
+    responses((status = 200, body = RoundDetail), (status = 404)))]
+pub async fn round(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<RoundDetail>, ApiError> {
+    Ok(Json(app.find_round(&id).await?))
+}
+
+/// The players of a round.
+#[utoipa::path(get, path = "/api/rounds/{id}/players", params(("id" = i64, Path, description = "rounds.id")),
+    responses((status = 200, body = Vec<Player>), (status = 404)))]
+pub async fn players(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<Vec<Player>>, ApiError> {
+    Ok(Json(app.find_round(&id).await?.players))
+}
+
+/// The timeline of a round: `[{t_ms, kind, guid, by, mod}]`.
+#[utoipa::path(get, path = "/api/rounds/{id}/timeline", params(("id" = i64, Path, description = "rounds.id")),
+    responses((status = 200), (status = 404)))]
+pub async fn timeline(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let round = app.find_round(&id).await?;
+    Ok(Json(app.db.timeline(round.round.id).await?))
+}
+
+/// What was refused, latest first.
+#[utoipa::path(get, path = "/api/rejected", responses((status = 200, body = Vec<Rejected>), (status = 400)),
+    params(("limit" = Option<i64>, Query, minimum = 1, maximum = 500, description = "how many, 50 when missing")))]
+pub async fn rejected(
+    State(app): State<App>,
+    Query(query): Parsed,
+) -> Result<Json<Vec<Rejected>>, ApiError> {
+    let mut query = Parameters::new(query);
+    let limit = query.number("limit", 50, 1..=500)?;
+    query.end("limit")?;
+    Ok(Json(app.db.rejected(limit).await?))
+}
+
+/// How messages arrive and link.
+#[utoipa::path(get, path = "/api/diagnostics/lua-webhook", responses((status = 200, body = LuaWebhook)))]
+pub async fn lua_webhook(
+    State(app): State<App>,
+    Query(query): Parsed,
+) -> Result<Json<LuaWebhook>, ApiError> {
+    Parameters::new(query).end("none")?;
+    Ok(Json(diagnostics::lua_webhook(&app.db, &app.status).await))
+}
+
+/// Compares the recorder's times dead with those of the stats files.
+#[utoipa::path(get, path = "/api/diagnostics/spawn-audit",
+    responses((status = 200, body = SpawnAudit), (status = 400)),
+    params(
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000, description = "how many rows, 200 when missing"),
+        ("diff_seconds" = Option<i64>, Query, minimum = 0, maximum = 3600,
+            description = "differences over this are told, 30 when missing"),
+    ))]
+pub async fn spawn_audit(
+    State(app): State<App>,
+    Query(query): Parsed,
+) -> Result<Json<SpawnAudit>, ApiError> {
+    let mut query = Parameters::new(query);
+    let limit = query.number("limit", 200, 1..=1000)?;
+    let diff_seconds = query.number("diff_seconds", 30, 0..=3600)?;
+    query.end("limit, diff_seconds")?;
+    Ok(Json(
+        audit::spawn_audit(&app.db, limit, diff_seconds).await?,
+    ))
+}

@@ -1,0 +1,88 @@
+//! Errors as answers.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::db::DbError;
+
+/// An error answer, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    status: StatusCode,
+    message: String,
+    allowed: Option<String>,
+}
+
+impl ApiError {
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            message: format!("no such {what}"),
+            allowed: None,
+        }
+    }
+
+    pub(crate) fn bad_request(message: String, allowed: String) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            message,
+            allowed: Some(allowed),
+        }
+    }
+
+    /// A failure of the bot itself; the log has the details.
+    pub(crate) fn internal() -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            message: "this cannot be shown; see the log".into(),
+            allowed: None,
+        }
+    }
+
+    /// A method other than GET and HEAD.
+    pub(crate) fn method_not_allowed() -> Self {
+        Self {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            message: "this interface is read-only".into(),
+            allowed: Some("GET, HEAD".into()),
+        }
+    }
+
+    /// No token, or a wrong one.
+    pub(crate) fn unauthorized() -> Self {
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            message: "the api_token is required: as password with any user name, or as Authorization: Bearer <api_token>".into(),
+            allowed: None,
+        }
+    }
+
+    /// What went wrong and what is allowed, for a page.
+    pub fn parts(&self) -> (StatusCode, &str, Option<&str>) {
+        (self.status, &self.message, self.allowed.as_deref())
+    }
+}
+
+impl From<DbError> for ApiError {
+    fn from(error: DbError) -> Self {
+        // The text may contain internals, so it goes to the log only.
+        tracing::error!("answering a request: {error}");
+        let message = "the database does not answer; see the log".into();
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            message,
+            allowed: None,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut error = json!({ "message": self.message });
+        if let Some(allowed) = self.allowed {
+            error["allowed"] = allowed.into();
+        }
+        (self.status, axum::Json(json!({ "error": error }))).into_response()
+    }
+}

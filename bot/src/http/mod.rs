@@ -1,0 +1,48 @@
+//! API and pages: read-only, on loopback by default.
+//!
+//! [`api`] answers in JSON, [`pages`] in HTML. Both stand on the same [`state`] and know nothing of each other.
+
+pub mod api;
+mod auth;
+mod error;
+pub mod metrics;
+mod pages;
+mod query;
+mod state;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware;
+use axum::routing::get;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+
+pub use error::ApiError;
+pub use state::App;
+
+/// All routes.
+pub fn router(app: App) -> Router {
+    let header = |name, value: &'static str| {
+        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+    };
+    let prometheus = metrics::prometheus();
+    Router::new()
+        .nest("/api", api::router())
+        .route("/metrics", get(move || std::future::ready(prometheus.render())))
+        .merge(pages::router())
+        .fallback(|| async { ApiError::not_found("page") })
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .layer(middleware::from_fn_with_state(app.clone(), auth::authorize))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(30)))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::X_FRAME_OPTIONS, "DENY"))
+        .layer(header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(header(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; script-src 'self'; \
+             connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        ))
+        .with_state(app)
+}

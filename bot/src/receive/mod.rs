@@ -1,8 +1,0 @@
-//! Messages of the control channel: over the gateway as they come, and from the channel's history what was missed.
-
-mod download;
-mod gateway;
-mod message;
-
-pub use gateway::{client, run};
-pub use message::{Incoming, judge};

@@ -1,0 +1,185 @@
+//! From the totals in a stats file to the numbers of one round.
+//!
+//! In a round 2 the weapons and the fields 0..7 and 20..22 are totals over both rounds; the other fields belong to the round
+//! alone. So round 1 is subtracted. If a counter fell, the game reset it: the player's line is then taken as it is, and
+//! flagged.
+
+use std::collections::BTreeMap;
+
+use crate::audit::ROUNDING_SECONDS;
+use crate::stats_file::{StatsFile, StatsPlayer, field};
+
+/// Fields that are totals over both rounds of a match.
+const CUMULATIVE: [usize; 11] = [
+    field::DAMAGE_GIVEN,
+    field::DAMAGE_RECEIVED,
+    field::TEAM_DAMAGE_GIVEN,
+    field::TEAM_DAMAGE_RECEIVED,
+    field::GIBS,
+    field::SELF_KILLS,
+    field::TEAM_KILLS,
+    field::TEAM_GIBS,
+    field::BULLETS_FIRED,
+    field::DPM,
+    field::MINUTES_PLAYED,
+];
+
+/// A warning about a player's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Flag {
+    /// A counter fell since the round before: the game reset it.
+    CounterReset,
+    /// The stats file of round 1 is missing: the numbers are totals over both rounds.
+    Cumulative,
+    /// The file has more time dead than time played.
+    DeadGtPlayed,
+}
+
+impl Flag {
+    /// The word in the column `gametimes_flags`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CounterReset => "counter_reset",
+            Self::Cumulative => "cumulative",
+            Self::DeadGtPlayed => "dead_gt_played",
+        }
+    }
+}
+
+/// A player's numbers in one round.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlayerRound {
+    /// Guid, names and team as in the file; weapons and fields of this round alone.
+    pub player: StatsPlayer,
+    /// Time played in this round, from the minutes of the file.
+    pub played_seconds: i64,
+    /// Warnings about the numbers.
+    pub flags: Vec<Flag>,
+}
+
+/// The players' numbers of one round. `base` is the stats file whose totals are included in this one; `orphan` means that
+/// there should be one but it is missing.
+pub fn per_round(file: &StatsFile, base: Option<&StatsFile>, orphan: bool) -> Vec<PlayerRound> {
+    let before: BTreeMap<String, &StatsPlayer> = base
+        .iter()
+        .flat_map(|b| &b.players)
+        .map(|p| (p.guid.to_ascii_uppercase(), p))
+        .collect();
+    let mut rounds: Vec<PlayerRound> = file
+        .players
+        .iter()
+        .map(|player| {
+            let mut flags = Vec::new();
+            let mut round = player.clone();
+            match before.get(&player.guid.to_ascii_uppercase()) {
+                Some(before) if fell(player, before) => flags.push(Flag::CounterReset),
+                Some(before) => subtract(&mut round, before),
+                None if orphan => flags.push(Flag::Cumulative),
+                None => {}
+            }
+            PlayerRound {
+                played_seconds: (round.fields[field::MINUTES_PLAYED] * 60.0).round() as i64,
+                player: round,
+                flags,
+            }
+        })
+        .collect();
+    // Old scripts do not write the minutes played: then every player in the file gets the whole round.
+    if rounds
+        .iter()
+        .all(|r| r.player.fields[field::MINUTES_PLAYED] <= 0.0)
+        && base.is_none()
+    {
+        for round in &mut rounds {
+            round.played_seconds = file.played_seconds().unwrap_or_default();
+        }
+    }
+    for round in &mut rounds {
+        let dead_seconds = round.player.fields[field::MINUTES_DEAD] * 60.0;
+        if dead_seconds > (round.played_seconds + ROUNDING_SECONDS) as f64 {
+            round.flags.push(Flag::DeadGtPlayed);
+        }
+    }
+    rounds
+}
+
+/// Whether any counter is lower than it was before.
+fn fell(now: &StatsPlayer, before: &StatsPlayer) -> bool {
+    let weapons = before.weapons.iter().any(|(weapon, old)| {
+        let new = now.weapons.get(weapon).unwrap_or(&[0; 5]);
+        new.iter().zip(old).any(|(n, o)| n < o)
+    });
+    weapons
+        || CUMULATIVE
+            .iter()
+            .filter(|i| **i != field::DPM)
+            .any(|&i| now.fields[i] < before.fields[i])
+}
+
+fn subtract(now: &mut StatsPlayer, before: &StatsPlayer) {
+    for (weapon, old) in &before.weapons {
+        if let Some(new) = now.weapons.get_mut(weapon) {
+            for (n, o) in new.iter_mut().zip(old) {
+                *n -= o;
+            }
+        }
+    }
+    for i in CUMULATIVE {
+        // Written with one decimal, and so is a difference of two.
+        now.fields[i] = ((now.fields[i] - before.fields[i]) * 10.0).round() / 10.0;
+    }
+    now.fields[field::DPM] = now.fields[field::DPM].max(0.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(name: &str) -> StatsFile {
+        let path = format!(
+            "{}/../tests/data/samples/gamestats/{name}",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        StatsFile::parse(name, &std::fs::read(path).unwrap()).unwrap()
+    }
+
+    fn find<'a>(rounds: &'a [PlayerRound], guid: &str) -> &'a PlayerRound {
+        rounds.iter().find(|r| r.player.guid == guid).unwrap()
+    }
+
+    #[test]
+    fn round_1_is_subtracted_from_round_2() {
+        let one = sample("2026-11-20-123344-room2-round-1.txt");
+        let two = sample("2026-11-20-123531-room2-round-2.txt");
+        let rounds = per_round(&two, Some(&one), false);
+        let p = find(&rounds, "A0000003");
+        assert_eq!(p.player.weapons[&5], [6, 43, 1, 0, 1]);
+        assert_eq!(p.player.weapons[&27], [2, 3, 0, 0, 0]);
+        assert_eq!(
+            (p.player.fields[0], p.player.fields[22], p.player.fields[25]),
+            (114.0, 0.7, 0.2)
+        );
+        assert_eq!(p.flags, []);
+        // This player's team damage and gibs fell, so nothing is subtracted.
+        let reset = find(&rounds, "A0000004");
+        assert_eq!(reset.flags, [Flag::CounterReset]);
+        assert_eq!(
+            (reset.player.fields[0], reset.player.weapon_sum(1)),
+            (119.0, 74)
+        );
+    }
+
+    #[test]
+    fn orphan_round_2_is_flagged_as_cumulative() {
+        let two = sample("2026-11-20-123531-room2-round-2.txt");
+        assert!(
+            per_round(&two, None, true)
+                .iter()
+                .all(|r| r.flags.contains(&Flag::Cumulative))
+        );
+        let one = sample("2026-11-20-123344-room2-round-1.txt");
+        let rounds = per_round(&one, None, false);
+        assert!(rounds.iter().all(|r| r.flags.is_empty()));
+        assert_eq!(find(&rounds, "A0000005").played_seconds, 54);
+    }
+}
