@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gametimes_format::check::bounds;
-use gametimes_format::{EventKind, Pause, TimelineEvent};
+use gametimes_format::{EventKind, Pause, TeamNumber, TimelineEvent};
 
 use crate::chart::stops;
 
@@ -129,7 +129,7 @@ fn spells(e: &Evidence<'_>) -> Vec<Spell> {
                 });
                 dead = None;
             }
-            (EventKind::Team, Some((from_ms, _))) if event.team != Some(3) => {
+            (EventKind::Team, Some((from_ms, _))) if event.team != Some(TeamNumber::SPECTATOR) => {
                 dead = Some((from_ms, true));
             }
             (EventKind::Leave | EventKind::Team, Some((from_ms, _))) => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gametimes_format::{EndReason, Meta, PlayerRef, SpawnStats};
+use gametimes_format::{EndReason, Meta, PlayerRef, SpawnStats, TeamNumber};
 use ring::digest;
 use serde_json::json;
 
@@ -13,7 +13,8 @@ use crate::store::value::Value;
 pub(super) fn teams_row(report: &Report, match_id: &str) -> Columns {
     let meta = &report.meta;
     let players = |team: &[PlayerRef]| Value::Json(json!(team));
-    let surrendered = meta.end_reason == EndReason::Surrender || meta.surrender.team != 0;
+    let surrendered =
+        meta.end_reason == EndReason::Surrender || meta.surrender.team != TeamNumber::NONE;
     vec![
         ("match_id", match_id.into()),
         ("round_number", meta.round.into()),
@@ -28,8 +29,8 @@ pub(super) fn teams_row(report: &Report, match_id: &str) -> Columns {
         ("total_pause_seconds", meta.pause_seconds.into()),
         ("pause_count", meta.pause_count.into()),
         ("end_reason", meta.end_reason.as_str().into()),
-        ("winner_team", meta.winner.into()),
-        ("defender_team", meta.defender.into()),
+        ("winner_team", meta.winner.number().into()),
+        ("defender_team", meta.defender.number().into()),
         ("map_name", cut(&meta.map, 64).into()),
         (
             "time_limit_minutes",
@@ -39,7 +40,7 @@ pub(super) fn teams_row(report: &Report, match_id: &str) -> Columns {
         ("lua_warmup_seconds", int4(meta.warmup_seconds).into()),
         ("lua_warmup_start_unix", report.warmup_start_unix.into()),
         ("lua_pause_events", Value::Json(json!(meta.pauses))),
-        ("surrender_team", meta.surrender.team.into()),
+        ("surrender_team", meta.surrender.team.number().into()),
         (
             "surrender_caller_guid",
             surrendered
@@ -114,7 +115,7 @@ fn team_of(player: &SpawnStats, meta: &Meta) -> Option<i64> {
     let is = |other: &PlayerRef| {
         other.guid == player.guid && (!player.guid.is_empty() || other.name == player.name)
     };
-    match player.team {
+    match player.team.number() {
         0 if meta.teams.axis.iter().any(is) => Some(1),
         0 if meta.teams.allies.iter().any(is) => Some(2),
         0 => None,

@@ -1,6 +1,6 @@
 //! The row of `rounds`: what recorder and stats file say of a round, the recorder's word first.
 
-use gametimes_format::Meta;
+use gametimes_format::{Meta, TeamNumber};
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 
@@ -58,8 +58,8 @@ pub(super) fn times(known: &Known<'_>) -> Columns {
         ),
     ];
     // An old script that does not know the winner must not wipe out the file's.
-    if meta.winner != 0 || !meta.end_reason.is_finished() {
-        row.push(("winner_team", meta.winner.into()));
+    if meta.winner != TeamNumber::NONE || !meta.end_reason.is_finished() {
+        row.push(("winner_team", meta.winner.number().into()));
     }
     row
 }
@@ -91,7 +91,7 @@ pub(super) fn round_row(known: &Known<'_>, rows: &RoundRows) -> Columns {
     let actual = actual.or(meta.map(|m| clock(m.actual_duration_seconds)));
     let winner = header.map_or(0, |h| h.winner);
     let defender = meta
-        .map(|m| m.defender)
+        .map(|m| m.defender.number())
         .filter(|d| *d != 0)
         .or(header.map(|h| h.defender))
         .unwrap_or(0);
