@@ -3,6 +3,7 @@
 //! Events are plain data without pointers, so that they can be handed over without allocating, written to the journal
 //! and played back after a crash.
 
+use gametimes_format::TeamNumber;
 use gametimes_format::check::STATS_FILE_NAME;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -41,10 +42,10 @@ pub enum What {
         /// `timelimit`, minutes.
         timelimit_minutes: f64,
     },
-    /// Who has won if the round ends now: 1 Axis, 2 Allies, 0 nobody.
-    Winner(u8),
-    /// Who defends: 1 Axis, 2 Allies, 0 unknown.
-    Defender(u8),
+    /// The team that wins if the round ends now; 0 for none.
+    Winner(TeamNumber),
+    /// The team that defends; 0 when the game does not say.
+    Defender(TeamNumber),
     /// The match is paused (true) or goes on (false).
     Pause(bool),
     /// A client is on the server.
@@ -65,8 +66,8 @@ pub enum What {
     Player {
         /// Slot.
         slot: u8,
-        /// 1 Axis, 2 Allies, 3 spectator, 0 none yet.
-        team: u8,
+        /// 0 before the player has chosen one.
+        team: TeamNumber,
         /// With colours.
         name: Text<64>,
     },

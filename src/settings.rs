@@ -6,34 +6,14 @@ use std::ffi::CStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use gametimes_format::Secret;
+
 use crate::engine::traps::Engine;
 
 /// Webhooks at the most: each has a thread of its own.
 const WEBHOOKS_LIMIT: usize = 16;
 /// The longest file of webhook URLs, in bytes.
 const WEBHOOK_FILE_LIMIT: u64 = 64 << 10;
-
-/// Secrets never show in a debug print.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps a secret.
-    pub fn new(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-
-    /// The secret itself: for the wire only.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(secret)")
-    }
-}
 
 /// All settings, checked.
 #[derive(Debug, Clone, PartialEq)]

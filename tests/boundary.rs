@@ -267,7 +267,7 @@ fn a_bot_that_the_game_adds_is_recorded_like_everybody() {
     stop(&mut server);
     let stats = &common::files(home.path())[0].meta.spawn_stats;
     let bot = stats.iter().find(|s| s.guid == "OMNIBOT03").unwrap();
-    assert_eq!((bot.team, bot.spawns, bot.deaths), (2, 1, 1));
+    assert_eq!((bot.team.number(), bot.spawns, bot.deaths), (2, 1, 1));
     assert_eq!(
         (bot.played_ms, bot.alive_ms, bot.dead_ms),
         (7000, 4000, 1000)

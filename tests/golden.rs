@@ -129,7 +129,7 @@ fn crashed(players: u8, name: impl Fn(u8) -> String) -> GametimesFile {
             0,
             What::Player {
                 slot,
-                team: 1 + slot % 2,
+                team: (1 + slot % 2).into(),
                 name: text(&name(slot)),
             },
         );

@@ -50,7 +50,11 @@ fn compare(which: &str, file: &GametimesFile, expected: &Round) {
     match expected.exit.as_deref() {
         None => {
             assert!(expected.aborted && !m.end_reason.is_finished(), "{which}");
-            assert_eq!((m.winner, m.exit_text.as_str()), (0, ""), "{which}");
+            assert_eq!(
+                (m.winner.number(), m.exit_text.as_str()),
+                (0, ""),
+                "{which}"
+            );
         }
         Some(exit) => {
             assert_eq!(format!("Exit: {}", m.exit_text), exit, "{which}");

@@ -64,7 +64,7 @@ fn a_disk_that_stalls_for_minutes_costs_deaths_but_not_the_end_of_the_round() {
     assert_eq!(check(&file), []);
     assert_eq!(file.meta.duration_ms, 601_000);
     assert_eq!(
-        (file.meta.winner, file.meta.end_reason.as_str()),
+        (file.meta.winner.number(), file.meta.end_reason.as_str()),
         (2, "objective")
     );
     assert!(file.meta.stats_file.is_some());
@@ -125,7 +125,7 @@ fn sixty_four_players_who_join_and_leave_at_once_are_all_counted() {
     assert_eq!(crowd.len(), 64);
     let times = TIMES as i64;
     for s in crowd {
-        let allied = s.team == 2;
+        let allied = s.team.number() == 2;
         let figures = (
             s.spawns,
             s.deaths,

@@ -4,8 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use gametimes::deliver::outbox::{Entry, Outbox, target_key};
-use gametimes::settings::Secret;
-use gametimes_format::{GametimesFile, Message, Meta};
+use gametimes_format::{GametimesFile, Message, Meta, Secret};
 use gametimes_standin::GAME;
 
 use crate::server::{fight, timed_frames};

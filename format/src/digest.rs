@@ -1,8 +1,8 @@
-//! Identities and signatures that module and bot must compute alike.
+//! Hashes, identities and signatures that the module and the bot must compute alike.
 
 use ring::{digest, hmac};
 
-/// The id of a round that every reader can compute anew: the first 16 hex digits of SHA-256 over
+/// The id of a round, which every reader can compute: the first 16 hex digits of SHA-256 over
 /// `<start_unix>:<map>:<round>`.
 ///
 /// ```
@@ -12,11 +12,20 @@ use ring::{digest, hmac};
 /// ```
 pub fn round_canonical_id(start_unix: i64, map: &str, round: u8) -> String {
     let text = format!("{start_unix}:{map}:{round}");
-    hex(&digest::digest(&digest::SHA256, text.as_bytes()).as_ref()[..8])
+    hex(&sha256([text.as_bytes()])[..8])
 }
 
-/// HMAC-SHA256 over the bytes of an attached file, in hex: with a key that only server and bot know, the bot can tell a
-/// forged message.
+/// SHA-256 over several parts, as if they were one.
+pub fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    parts.into_iter().for_each(|part| context.update(part));
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    hash
+}
+
+/// HMAC-SHA256 over the bytes of an attached file, in hex. The key is known to the server and the bot only, so the bot
+/// can recognize a forged message.
 pub fn sign(key: &[u8], bytes: &[u8]) -> String {
     hex(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), bytes).as_ref())
 }
@@ -29,7 +38,12 @@ pub fn verify(key: &[u8], bytes: &[u8], signature: &str) -> bool {
     hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), bytes, &tag).is_ok()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as lower-case hex digits, two for each byte.
+///
+/// ```
+/// assert_eq!(gametimes_format::digest::hex(&[0x0b, 0xad]), "0bad");
+/// ```
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::Message;
+use crate::team::TeamNumber;
 
 /// The version of the format that this crate writes (`meta.schema`). Files without the key come from the older Lua
 /// scripts and count as schema 1.
@@ -123,12 +124,12 @@ pub struct Meta {
     /// `timelimit` as it stood at the end; fractional in a stopwatch round 2.
     #[serde(default)]
     pub timelimit_minutes: f64,
-    /// Who won: 1 Axis, 2 Allies, 0 nobody or unknown. An aborted round has no winner.
+    /// The team that won; 0 for a draw or when it is unknown. An aborted round has no winner.
     #[serde(default)]
-    pub winner: u8,
-    /// Who defended: 1 Axis, 2 Allies, 0 unknown.
+    pub winner: TeamNumber,
+    /// The team that defended; 0 when it is unknown.
     #[serde(default)]
-    pub defender: u8,
+    pub defender: TeamNumber,
     /// Why the round ended.
     #[serde(default)]
     pub end_reason: EndReason,
@@ -236,8 +237,8 @@ impl EndReason {
 /// Who gave up a round.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Surrender {
-    /// 1 Axis, 2 Allies, 0 nobody.
-    pub team: u8,
+    /// The team that gave up; 0 when none did.
+    pub team: TeamNumber,
     /// Guid of the player who called the vote; empty when a referee ended the round.
     pub caller_guid: String,
     /// Name of that player, colours out.
@@ -311,9 +312,9 @@ pub struct SpawnStats {
     /// The longest time dead in one piece, cut to whole seconds.
     pub max_respawn: i64,
 
-    /// The team they were last on: 1 Axis, 2 Allies; 0 unknown.
+    /// The team they were last on; 0 when it is unknown.
     #[serde(default)]
-    pub team: u8,
+    pub team: TeamNumber,
     /// How many of the spawns were revives by a medic.
     #[serde(default)]
     pub revives: u32,
@@ -382,9 +383,9 @@ pub struct TimelineEvent {
     /// Means of death as the game names it (`MOD_MP40`; its numbers differ from version to version), else null.
     #[serde(default, rename = "mod")]
     pub means_of_death: Option<String>,
-    /// The team of a join or of a change of team: 1 Axis, 2 Allies, 3 spectator.
+    /// The new team, in a join or a change of team: 1 Axis, 2 Allies, 3 spectators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub team: Option<u8>,
+    pub team: Option<TeamNumber>,
 }
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 //!
 //! * [`file`]: the gametimes file, `{"meta": {...}, "payload": {...}}`, and its name.
 //! * [`message`]: the Discord message, as it is posted to a webhook and as it stands in `payload`.
+//! * [`rules`]: rules about rounds and players that several readers share.
+//! * [`secret`]: texts that must not be printed.
+//! * [`team`]: the two teams and their numbers.
 //! * [`text`]: names as the engine has them (colour codes, any byte) made fit to be read.
 //! * [`check`]: what a file must hold to be believed.
 //! * [`digest`]: the round's canonical id and the signature over a file.
@@ -16,6 +19,9 @@ pub mod check;
 pub mod digest;
 pub mod file;
 pub mod message;
+pub mod rules;
+pub mod secret;
+pub mod team;
 pub mod text;
 
 pub use file::{
@@ -23,3 +29,5 @@ pub use file::{
     Teams, TimelineEvent,
 };
 pub use message::{Embed, Field, Footer, Message};
+pub use secret::Secret;
+pub use team::{Team, TeamNumber};

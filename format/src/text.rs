@@ -22,6 +22,42 @@ pub fn decode(bytes: &[u8]) -> String {
     }
 }
 
+/// The first `characters` characters of a text.
+///
+/// ```
+/// assert_eq!(gametimes_format::text::cut("Žižkov", 3), "Žiž");
+/// ```
+pub fn cut(text: &str, characters: usize) -> String {
+    text.chars().take(characters).collect()
+}
+
+/// The first `characters` characters of a text, as one line: control characters become spaces.
+///
+/// ```
+/// assert_eq!(gametimes_format::text::one_line("a\r\nb", 3), "a  ");
+/// ```
+pub fn one_line(text: &str, characters: usize) -> String {
+    let space = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(space).take(characters).collect()
+}
+
+/// A name as a page or a picture can show it: without control characters, marks that change the direction of the text
+/// after them, and code points that are no characters.
+///
+/// ```
+/// use gametimes_format::text::displayable;
+/// assert_eq!(displayable("a\u{202E}b\u{7}c\u{2068}"), "abc");
+/// assert_eq!(displayable("שלום"), "שלום");
+/// ```
+pub fn displayable(name: &str) -> String {
+    let keeps = |c: &char| {
+        !c.is_control()
+            && !matches!(*c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+                | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}')
+    };
+    name.chars().filter(keeps).collect()
+}
+
 /// Takes the colour codes out: a `^` and the character after it, as the game draws names. A `^` before another one or at the
 /// end is no code and stays.
 ///

@@ -13,7 +13,6 @@
 #![deny(missing_docs)]
 
 pub mod audit;
-mod hash;
 pub mod pauses;
 pub mod per_round;
 pub mod reconcile;

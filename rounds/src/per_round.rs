@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::audit::ROUNDING_SECONDS;
+use gametimes_format::rules::STATS_ROUNDING_SECONDS;
+
 use crate::stats_file::{StatsFile, StatsPlayer, field};
 
 /// Fields that are totals over both rounds of a match.
@@ -96,7 +97,7 @@ pub fn per_round(file: &StatsFile, base: Option<&StatsFile>, orphan: bool) -> Ve
     }
     for round in &mut rounds {
         let dead_seconds = round.player.fields[field::MINUTES_DEAD] * 60.0;
-        if dead_seconds > (round.played_seconds + ROUNDING_SECONDS) as f64 {
+        if dead_seconds > (round.played_seconds + STATS_ROUNDING_SECONDS) as f64 {
             round.flags.push(Flag::DeadGtPlayed);
         }
     }

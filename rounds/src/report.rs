@@ -190,13 +190,13 @@ fn clean(meta: &mut Meta) {
 
 /// What the older scripts say in the message only.
 fn complete_from_embed(meta: &mut Meta, embed: &Embed) -> Result<(), Refused> {
-    meta.winner = number_or(embed, "Winner", 0)?;
-    meta.defender = number_or(embed, "Defender", 0)?;
+    meta.winner = number_or::<u8>(embed, "Winner", 0)?.into();
+    meta.defender = number_or::<u8>(embed, "Defender", 0)?.into();
     meta.timelimit_minutes = decimal_or(embed, "Lua_Timelimit", 0.0)?;
     let reason = embed.field("Lua_EndReason").unwrap_or("unknown");
     meta.end_reason = serde_json::from_value(reason.to_ascii_lowercase().into())
         .map_err(|e| Refused(format!("Lua_EndReason: {e}")))?;
-    meta.surrender.team = number_or(embed, "Lua_SurrenderTeam", 0)?;
+    meta.surrender.team = number_or::<u8>(embed, "Lua_SurrenderTeam", 0)?.into();
     let caller = |name| match embed.field(name).unwrap_or_default() {
         "none" | "unknown" | "N/A" => String::new(),
         text => text.to_owned(),
@@ -307,7 +307,10 @@ mod tests {
         assert_eq!(report.completeness, Completeness::OldFile);
         assert_eq!(report.meta.end_reason, EndReason::Surrender);
         assert_eq!(report.meta.surrender.caller_name, "Player01");
-        assert_eq!((report.meta.winner, report.meta.defender), (1, 1));
+        assert_eq!(
+            (report.meta.winner.number(), report.meta.defender.number()),
+            (1, 1)
+        );
         assert_eq!(report.meta.teams.axis.len(), 6);
         assert_eq!(report.meta.pauses[0].sec, 16);
         assert_eq!(report.meta.timelimit_minutes, 3.0);

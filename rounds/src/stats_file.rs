@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use gametimes_format::{check, text};
+use gametimes_format::{TeamNumber, check, text};
 use jiff::civil::DateTime;
 
 use crate::report::Refused;
@@ -131,9 +131,9 @@ pub struct Header {
     /// 1 or 2.
     pub round: u8,
     /// 1 Axis, 2 Allies, 0 unknown.
-    pub defender: u8,
+    pub defender: TeamNumber,
     /// 1 Axis, 2 Allies, 0 nobody.
-    pub winner: u8,
+    pub winner: TeamNumber,
     /// The time limit as written, `M:SS`.
     pub timelimit: String,
     /// The next time limit as written, `M:SS`: the stopwatch target. Readers took it for the round's duration.
@@ -154,7 +154,7 @@ pub struct StatsPlayer {
     /// Rounds played before.
     pub rounds: i64,
     /// 1 Axis, 2 Allies.
-    pub team: u8,
+    pub team: TeamNumber,
     /// By number of the weapon: hits, shots, kills, deaths, headshots.
     pub weapons: BTreeMap<u8, [i64; 5]>,
     /// The fields behind the weapons.
@@ -280,8 +280,8 @@ impl Header {
                 .collect(),
             map,
             round,
-            defender: small(4, "defender", 2)?,
-            winner: small(5, "winner", 2)?,
+            defender: small(4, "defender", 2)?.into(),
+            winner: small(5, "winner", 2)?.into(),
             timelimit: limit(6),
             next_timelimit: limit(7),
             playtime_ms: match parts.get(8).map(|p| p.trim()) {
@@ -341,7 +341,10 @@ impl StatsPlayer {
             name: name.chars().take(check::bounds::NAME).collect(),
             clean_name,
             rounds,
-            team: u8::try_from(team).ok().filter(|t| *t <= 3).unwrap_or(0),
+            team: u8::try_from(team)
+                .ok()
+                .filter(|t| *t <= 3)
+                .map_or(TeamNumber::NONE, TeamNumber::from),
             weapons,
             fields,
         })
@@ -415,7 +418,11 @@ mod tests {
         let file = sample("2026-11-20-123531-room2-round-2.txt");
         assert_eq!(file.header.server, "ETLHost");
         assert_eq!(
-            (file.header.round, file.header.defender, file.header.winner),
+            (
+                file.header.round,
+                file.header.defender.number(),
+                file.header.winner.number()
+            ),
             (2, 1, 2)
         );
         assert_eq!(file.header.playtime_ms, Some(39_276));

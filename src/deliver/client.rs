@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use gametimes_format::Message;
+use gametimes_format::{Message, Secret, text};
 use once_cell::sync::Lazy;
 use ureq::Agent;
 use ureq::unversioned::multipart::{Form, Part};
-
-use crate::settings::Secret;
 
 /// How much of an answer is read.
 const ANSWER_LIMIT: u64 = 64 << 10;
@@ -191,15 +189,13 @@ fn pause(seconds: f64) -> Option<Duration> {
 }
 
 /// Discord's own words, short enough for a line of the log, and without the URL.
-fn short(json: &serde_json::Value, text: &str, url: &str) -> String {
+fn short(json: &serde_json::Value, body: &str, url: &str) -> String {
     let words = match (json["message"].as_str(), json["code"].as_i64()) {
         (Some(message), Some(code)) => format!("{message} (code {code})"),
         (Some(message), None) => message.to_owned(),
-        _ => text.to_owned(),
+        _ => body.to_owned(),
     };
-    let words = without_url(words, url);
-    let plain = words.chars().map(|c| if c.is_control() { ' ' } else { c });
-    plain.take(300).collect()
+    text::one_line(&without_url(words, url), 300)
 }
 
 /// Proxies like to repeat the path that was asked for: the URL, its path, and each part of it that is long enough for a secret

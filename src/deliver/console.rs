@@ -1,9 +1,12 @@
 //! Lines for the server's console. Background threads queue them; the game's thread prints them in the next frame.
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use gametimes_format::text::one_line;
 
 /// Lines that wait at the most; more are dropped: a console that nobody drains must not grow.
 const LINES_LIMIT: usize = 512;
+/// Characters of a line; longer ones are cut.
+const LINE_LIMIT: usize = 900;
 
 /// Where background threads put their lines.
 #[derive(Debug, Clone)]
@@ -18,7 +21,6 @@ pub fn console() -> (Console, Receiver<String>) {
 impl Console {
     /// Queues a line, without a line end and without the prefix.
     pub fn line(&self, text: &str) {
-        let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-        let _ = self.0.try_send(plain.take(900).collect());
+        let _ = self.0.try_send(one_line(text, LINE_LIMIT));
     }
 }

@@ -15,12 +15,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use gametimes_format::{GametimesFile, Message};
-use ring::digest;
+use gametimes_format::digest::{hex, sha256};
+use gametimes_format::{GametimesFile, Message, Secret};
 use serde::{Deserialize, Serialize};
 
 use super::files;
-use crate::settings::Secret;
 
 /// Messages that wait at the most.
 pub const ENTRIES_LIMIT: usize = 500;
@@ -273,11 +272,7 @@ pub fn target_of(name: &str) -> Option<&str> {
 
 /// What a target is known by: the first 8 hex digits of the SHA-256 of its URL.
 pub fn target_key(url: &Secret) -> String {
-    let hash = digest::digest(&digest::SHA256, url.reveal().as_bytes());
-    hash.as_ref()[..4]
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    hex(&sha256([url.reveal().as_bytes()])[..4])
 }
 
 #[cfg(test)]

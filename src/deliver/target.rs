@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use gametimes_format::Secret;
 use parking_lot::Mutex;
 
 use super::client::{self, Answer, Attachment};
@@ -16,7 +17,6 @@ use super::console::Console;
 use super::outbox::{Outbox, target_key};
 use crate::fault;
 use crate::report::message;
-use crate::settings::Secret;
 
 /// Discord's documented limit for a webhook.
 const BURST: usize = 5;

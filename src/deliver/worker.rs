@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use gametimes_format::Secret;
 
 use super::clerk::Clerk;
 use super::console::console;
@@ -16,7 +17,7 @@ use super::desk::instance_name;
 use crate::engine::{clock, signals};
 use crate::event::{Event, Stamp, What};
 use crate::observe::Sink;
-use crate::settings::{Secret, Settings};
+use crate::settings::Settings;
 
 /// Orders that wait at the most: a full server in heavy fight makes about 20 a second, so the disk may stall for minutes.
 const ORDERS_LIMIT: usize = 8192;

@@ -7,6 +7,8 @@
 //! * A slot is looked at after every call that can have changed it: its own, one that printed its name, every frame
 //!   while it is not alive. Between frames the game's clock stands still, so the time of every life is exact.
 
+use gametimes_format::TeamNumber;
+
 use super::{Complaint, Observer, Records, Sink, parse};
 use crate::engine::layout::flags;
 use crate::event::{Text, What};
@@ -16,7 +18,7 @@ pub(super) struct Slot {
     pub(super) connected: bool,
     /// Past CLIENT_BEGIN: before it the record is blank.
     pub(super) begun: bool,
-    pub(super) team: u8,
+    pub(super) team: TeamNumber,
     pub(super) name: Text<64>,
     pub(super) guid_known: bool,
     pub(super) alive: bool,
@@ -145,6 +147,7 @@ impl<S: Sink> Observer<S> {
     pub(super) fn player(&mut self, n: usize, info: &[u8]) {
         let team = parse::info_value(info, b"t").map_or(0, parse::leading_number);
         let team = u8::try_from(team).ok().filter(|t| *t <= 3).unwrap_or(0);
+        let team = TeamNumber::from(team);
         let name = Text::new(parse::info_value(info, b"n").unwrap_or(b""));
         let s = &mut self.slots[n];
         if s.team == team && s.name == name {
@@ -215,7 +218,7 @@ impl<S: Sink> Observer<S> {
             return;
         }
         // Between connecting and spawning the record is blank, or still that of a spectator.
-        if record.team != i32::from(s.team) {
+        if record.team != i32::from(s.team.number()) {
             return;
         }
         self.records_judged = true;
@@ -238,8 +241,8 @@ impl<S: Sink> Observer<S> {
     }
 }
 
-fn on_team(team: u8) -> bool {
-    team == 1 || team == 2
+fn on_team(team: TeamNumber) -> bool {
+    team.team().is_some()
 }
 
 /// `cl_guid`, as far as it can be one: printable characters, and not what clients without a guid send, all of them the same.

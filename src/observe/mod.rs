@@ -16,6 +16,7 @@ use lives::Slot;
 use parse::Print;
 
 use gametimes_format::check::STATS_FILE_NAME;
+use gametimes_format::{Team, TeamNumber};
 
 use crate::engine::numbers::{GAMESTATE_PLAYING, MAX_CLIENTS, configstring};
 use crate::event::{Level, ShutdownCause, Text, What};
@@ -219,21 +220,21 @@ impl<S: Sink> Observer<S> {
 
     /// Trap SET_CONFIGSTRING; the text is only read for the few that count.
     pub fn configstring<'a>(&mut self, index: i32, text: impl FnOnce() -> &'a [u8]) {
-        /// The configstrings count sides from 0 (Axis); everybody else from 1.
-        fn side(info: &[u8], key: &[u8]) -> u8 {
+        /// These two configstrings count teams from 0 (Axis), everything else counts from 1.
+        fn team(info: &[u8], key: &[u8]) -> TeamNumber {
             match parse::info_value(info, key).map(<[u8]>::trim_ascii) {
-                Some(b"0") => 1,
-                Some(b"1") => 2,
-                _ => 0,
+                Some(b"0") => Team::Axis.into(),
+                Some(b"1") => Team::Allies.into(),
+                _ => TeamNumber::NONE,
             }
         }
         match index {
             configstring::MAP_WINNER => {
-                let winner = side(text(), b"w");
+                let winner = team(text(), b"w");
                 self.send(What::Winner(winner));
             }
             configstring::MULTI_INFO => {
-                let defender = side(text(), b"d");
+                let defender = team(text(), b"d");
                 self.send(What::Defender(defender));
             }
             configstring::SERVER_TOGGLES => {

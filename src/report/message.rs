@@ -4,6 +4,7 @@ use gametimes_format::file::{Meta, PlayerRef};
 use gametimes_format::message::{
     AllowedMentions, CONTENT, Embed, Field, Footer, Message, USERNAME, limits,
 };
+use gametimes_format::text::cut;
 use serde_json::json;
 
 /// Discord's blue.
@@ -162,11 +163,6 @@ fn plain(text: &str) -> String {
             c => Some(c),
         })
         .collect()
-}
-
-/// The first `limit` characters.
-fn cut(text: &str, limit: usize) -> String {
-    text.chars().take(limit).collect()
 }
 
 /// Brings an embed under Discord's total: the two teams share what the rest leaves.

@@ -2,9 +2,9 @@
 
 pub mod message;
 
-use gametimes_format::GametimesFile;
 use gametimes_format::digest::round_canonical_id;
 use gametimes_format::file::{self, Meta, Pause, SpawnStats};
+use gametimes_format::{GametimesFile, Team};
 use uuid::Uuid;
 
 use crate::VERSION;
@@ -51,8 +51,8 @@ fn meta(round: &Round, identity: &Identity) -> Meta {
         round_canonical_id: round_canonical_id(start_unix, &round.map, round.number),
         gametype: round.gametype,
         timelimit_minutes: round.timelimit_minutes,
-        winner: round.winner,
-        defender: round.defender,
+        winner: round.winner.into(),
+        defender: round.defender.into(),
         end_reason: round.end_reason,
         exit_text: round.exit_text.clone(),
         surrender: round.surrender.clone(),
@@ -81,7 +81,7 @@ fn spawn_stats(person: &Person) -> SpawnStats {
             .checked_div(i64::from(person.deaths))
             .unwrap_or(0),
         max_respawn: seconds(person.max_dead_ms),
-        team: person.team,
+        team: person.team.into(),
         revives: person.revives,
         kills: person.kills,
         denied_seconds: seconds(person.denied_ms),
@@ -116,11 +116,6 @@ fn seconds(ms: i64) -> i64 {
 /// The lines that admins read when a round is over.
 pub fn summary(file: &GametimesFile) -> Vec<String> {
     let m = &file.meta;
-    let side = |n: u8| match n {
-        1 => "Axis",
-        2 => "Allies",
-        _ => "nobody",
-    };
     let names = |team: &[gametimes_format::PlayerRef]| {
         let names: Vec<&str> = team.iter().map(|p| p.name.as_str()).collect();
         if names.is_empty() {
@@ -137,7 +132,7 @@ pub fn summary(file: &GametimesFile) -> Vec<String> {
             m.round,
             m.end_reason.as_str(),
             minutes(m.duration_ms),
-            side(m.winner),
+            m.winner.team().map_or("nobody", Team::name),
             m.score.axis,
             m.score.allies,
             m.pause_count,

@@ -1,6 +1,7 @@
 //! One round while it is played.
 
 use gametimes_format::file::{EndReason, EventKind, Teams, TimelineEvent};
+use gametimes_format::{Team, TeamNumber};
 
 use super::clock::PlayClock;
 use super::players::Slots;
@@ -55,8 +56,8 @@ pub struct LivePlayer {
     pub slot: u8,
     /// Name, colours out.
     pub name: String,
-    /// 1 or 2.
-    pub team: u8,
+    /// The team.
+    pub team: Team,
     /// Whether they are alive.
     pub alive: bool,
     /// Time dead so far, this death included.
@@ -92,6 +93,7 @@ impl Live<'_> {
     pub fn players(&self, level_ms: i64) -> Vec<LivePlayer> {
         let now = self.played_ms(level_ms);
         let player = |(n, s): (u8, &super::players::Slot)| {
+            let team = s.playing_for()?;
             let seat = self.game.seats[usize::from(n)];
             let person = seat.person.and_then(|p| self.game.round.people.get(p));
             let dead_before = person.map_or(0, |p| p.dead_ms);
@@ -99,19 +101,15 @@ impl Live<'_> {
                 Life::Dead { since_ms, .. } => now - since_ms,
                 _ => 0,
             };
-            LivePlayer {
+            Some(LivePlayer {
                 slot: n,
                 name: s.name.clone(),
-                team: s.team,
+                team,
                 alive: matches!(seat.life, Life::Alive { .. }),
                 dead_ms: dead_before + dead_now,
-            }
+            })
         };
-        self.slots
-            .iter()
-            .filter(|(_, s)| s.plays())
-            .map(player)
-            .collect()
+        self.slots.iter().filter_map(player).collect()
     }
 }
 
@@ -231,14 +229,14 @@ impl Game {
         self.round.played_ms = now;
         let mut teams = Teams::default();
         for (n, slot) in slots.iter() {
-            if let (true, Some(person)) = (slot.plays(), self.seats[usize::from(n)].person) {
-                let reference = self.round.people[person].reference();
-                let team = if slot.team == 1 {
-                    &mut teams.axis
-                } else {
-                    &mut teams.allies
+            if let (Some(team), Some(person)) =
+                (slot.playing_for(), self.seats[usize::from(n)].person)
+            {
+                let team = match team {
+                    Team::Axis => &mut teams.axis,
+                    Team::Allies => &mut teams.allies,
                 };
-                team.push(reference);
+                team.push(self.round.people[person].reference());
             }
             self.stand_up(now, n);
         }
@@ -248,7 +246,14 @@ impl Game {
     }
 
     /// Name or team of a client.
-    pub(super) fn player(&mut self, at: Stamp, slot: u8, team: u8, name: &str, slots: &mut Slots) {
+    pub(super) fn player(
+        &mut self,
+        at: Stamp,
+        slot: u8,
+        team: TeamNumber,
+        name: &str,
+        slots: &mut Slots,
+    ) {
         let now = self.clock.played_ms(at.level_ms);
         let before = slots.get(slot).clone();
         slots.set(slot, team, name);
@@ -278,7 +283,7 @@ impl Game {
             return;
         };
         let team = slots.get(slot).team;
-        self.round.people[person].team = team;
+        self.round.people[person].team = team.team();
         let seat = &mut self.seats[usize::from(slot)];
         seat.life = Life::Waiting;
         seat.plays_since_ms = Some(now);
@@ -301,7 +306,7 @@ impl Game {
             }
         }
         if let Some(person) = self.person_in(slot) {
-            person.team = team;
+            person.team = team.team();
         }
         self.note(now, EventKind::Team, slot, None, None, Some(team), slots);
     }
@@ -369,7 +374,7 @@ impl Game {
         if !matches!(self.seats[usize::from(slot)].life, Life::Dead { .. }) {
             self.close_life(now, slot);
             // Who went to the spectators with a shell in the air counts for the team they were last on.
-            let team = slots.get(slot).team;
+            let team = slots.get(slot).team.team();
             let killer = by
                 .filter(|&k| k != slot)
                 .and_then(|k| self.seats.get(usize::from(k))?.person)
@@ -506,7 +511,7 @@ impl Game {
         slot: u8,
         by: Option<u8>,
         means: Option<&str>,
-        team: Option<u8>,
+        team: Option<TeamNumber>,
         slots: &Slots,
     ) {
         if self.seats.get(usize::from(slot)).is_some_and(|s| s.ghost) {

@@ -15,6 +15,7 @@ pub use clock::PlayClock;
 pub use game::Live;
 pub use round::{Pause, Person, Round};
 
+use gametimes_format::Team;
 use gametimes_format::file::{EndReason, Score, Surrender};
 
 use crate::engine::numbers::{GAMESTATE_INITIALIZE, GAMESTATE_PLAYING, GAMETYPE_STOPWATCH};
@@ -65,8 +66,8 @@ pub struct Tracker {
     /// The round of a stopwatch match that the game has announced: 2 when round 1 has come to its end.
     next_round: u8,
     warmup_start_unix_ms: Option<i64>,
-    winner: u8,
-    defender: u8,
+    winner: Option<Team>,
+    defender: Option<Team>,
     game: Option<Game>,
 }
 
@@ -95,8 +96,8 @@ impl Tracker {
                 round,
                 timelimit_minutes,
             } => return self.rules(*gametype, *round, *timelimit_minutes),
-            What::Winner(side) => self.winner = *side,
-            What::Defender(side) => self.defender = *side,
+            What::Winner(team) => self.winner = team.team(),
+            What::Defender(team) => self.defender = team.team(),
             What::Pause(paused) => return self.pause(at, *paused),
             What::Exit(text) => {
                 if let Some(game) = &mut self.game {
@@ -137,8 +138,8 @@ impl Tracker {
         }
         self.level = level.clone();
         self.slots = Slots::default();
-        self.winner = 0;
-        self.defender = 0;
+        self.winner = None;
+        self.defender = None;
         if level.gamestate == GAMESTATE_PLAYING {
             self.game = Some(Game::begin(at, self.warmup_start_unix_ms.take()));
         }
@@ -192,9 +193,9 @@ impl Tracker {
             round.winner = self.winner;
         }
         match round.winner {
-            1 => self.score.axis += 1,
-            2 => self.score.allies += 1,
-            _ => {}
+            Some(Team::Axis) => self.score.axis += 1,
+            Some(Team::Allies) => self.score.allies += 1,
+            None => {}
         }
         round.score = self.score;
         round.defender = self.defender;
@@ -271,13 +272,13 @@ pub(crate) fn end_reason(exit_text: &str) -> EndReason {
 /// Who gave up, from the text after `Exit: ` and the last vote to surrender that did not fail.
 pub(crate) fn surrender(exit_text: &str, caller: Option<(String, String)>) -> Surrender {
     let team = match exit_text {
-        "Axis Surrender" => 1,
-        "Allies Surrender" => 2,
+        "Axis Surrender" => Team::Axis,
+        "Allies Surrender" => Team::Allies,
         _ => return Surrender::default(),
     };
     let (caller_guid, caller_name) = caller.unwrap_or_default();
     Surrender {
-        team,
+        team: team.into(),
         caller_guid,
         caller_name,
     }

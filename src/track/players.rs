@@ -1,5 +1,7 @@
 //! Who is in which slot.
 
+use gametimes_format::{Team, TeamNumber};
+
 use crate::engine::numbers::MAX_CLIENTS;
 
 /// A client of the server, whether a round is played or not.
@@ -9,14 +11,19 @@ pub(super) struct Slot {
     pub(super) guid: String,
     /// Colours out.
     pub(super) name: String,
-    /// 1 Axis, 2 Allies, 3 spectator, 0 none yet.
-    pub(super) team: u8,
+    /// 0 before the player has chosen one.
+    pub(super) team: TeamNumber,
 }
 
 impl Slot {
+    /// The team that the client plays on, if it is connected and plays on one.
+    pub(super) fn playing_for(&self) -> Option<Team> {
+        self.team.team().filter(|_| self.connected)
+    }
+
     /// On one of the two teams.
     pub(super) fn plays(&self) -> bool {
-        self.connected && (self.team == 1 || self.team == 2)
+        self.playing_for().is_some()
     }
 }
 
@@ -37,7 +44,7 @@ impl Slots {
             connected: false,
             guid: String::new(),
             name: String::new(),
-            team: 0,
+            team: TeamNumber::NONE,
         };
         self.0.get(usize::from(slot)).unwrap_or(&NOBODY)
     }
@@ -63,7 +70,7 @@ impl Slots {
         }
     }
 
-    pub(super) fn set(&mut self, slot: u8, team: u8, name: &str) {
+    pub(super) fn set(&mut self, slot: u8, team: TeamNumber, name: &str) {
         if let Some(s) = self.0.get_mut(usize::from(slot)) {
             s.team = team;
             name.clone_into(&mut s.name);

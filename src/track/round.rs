@@ -1,5 +1,6 @@
 //! One round as it was played: what the tracker gives when the round is over.
 
+use gametimes_format::Team;
 use gametimes_format::file::{EndReason, PlayerRef, Score, Surrender, Teams, TimelineEvent};
 
 use crate::event::Stamp;
@@ -25,8 +26,8 @@ pub struct Person {
     pub guid: String,
     /// The last name, colours out.
     pub name: String,
-    /// The team they were last on, 1 or 2.
-    pub team: u8,
+    /// The team they were last on.
+    pub team: Option<Team>,
     /// How often they came alive, revives included.
     pub spawns: u32,
     /// How often a medic brought them back.
@@ -92,10 +93,10 @@ pub struct Round {
     pub warmup_start_unix_ms: Option<i64>,
     /// Every pause.
     pub pauses: Vec<Pause>,
-    /// 1 Axis, 2 Allies, 0 nobody.
-    pub winner: u8,
-    /// 1 Axis, 2 Allies, 0 unknown.
-    pub defender: u8,
+    /// The team that won.
+    pub winner: Option<Team>,
+    /// The team that defended.
+    pub defender: Option<Team>,
     /// Why it ended.
     pub end_reason: EndReason,
     /// The game's text after `Exit: `.

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use gametimes_format::Secret;
 use jiff::tz::TimeZone;
 
 use reader::{OTHERS, PREFIX, Reader};
@@ -113,28 +114,6 @@ pub struct Folder {
     pub path: PathBuf,
     /// As [`Ssh::server`].
     pub server: String,
-}
-
-/// Something that must not be printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps a secret.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The secret itself: never for a log or an error.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
 }
 
 /// Everything that is wrong with the settings.

@@ -124,7 +124,7 @@ pub fn spawn(row: &SpawnRow) -> Columns {
         ("dead_seconds", row.dead_seconds.into()),
         ("avg_respawn_seconds", row.avg_respawn_seconds.into()),
         ("max_respawn_seconds", row.max_respawn_seconds.into()),
-        ("team", row.team.map(i64::from).into()),
+        ("team", row.team.map(|t| i64::from(t.number())).into()),
         ("revive_count", row.revive_count.into()),
         ("kill_count", row.kill_count.into()),
         ("denied_seconds", row.denied_seconds.into()),

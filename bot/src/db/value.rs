@@ -1,5 +1,6 @@
 //! Values on their way to and from either database.
 
+use gametimes_format::TeamNumber;
 use serde_json::Value as Json;
 
 /// A value of a column. `None` is NULL; its variant tells the type, which PostgreSQL wants to know.
@@ -32,6 +33,7 @@ from! {
     i32 => |v| Self::Int(Some(v.into())),
     u32 => |v| Self::Int(Some(v.into())),
     u8 => |v| Self::Int(Some(v.into())),
+    TeamNumber => |v| Self::Int(Some(v.into())),
     usize => |v| Self::Int(Some(v as i64)),
     Option<i64> => |v| Self::Int(v),
     f64 => |v| Self::Real(Some(v)),

@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio::time;
 
 use super::poller::{Directory, Entry};
-use crate::config::Ssh;
+use crate::config::{Secret, Ssh};
 use gametimes_rounds::report::FILE_BYTES_MAX;
 
 /// A server, connected when needed.
@@ -127,13 +127,8 @@ impl Server {
             nodelay: true,
             ..client::Config::default()
         };
-        let key = keys::load_secret_key(
-            key_file,
-            key_passphrase
-                .as_ref()
-                .map(super::super::config::Secret::reveal),
-        )
-        .map_err(|e| format!("ssh.key_file {}: {e}", key_file.display()))?;
+        let key = keys::load_secret_key(key_file, key_passphrase.as_ref().map(Secret::reveal))
+            .map_err(|e| format!("ssh.key_file {}: {e}", key_file.display()))?;
         let handler = HostKeys {
             settings: self.settings.clone(),
         };

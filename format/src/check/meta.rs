@@ -7,6 +7,7 @@ use super::names::{is_path_safe, is_stats_file_name, is_uuid_v7};
 use super::{Problem, bounds};
 use crate::digest::round_canonical_id;
 use crate::file::{self, EndReason, Meta, PlayerRef, SpawnStats};
+use crate::team::TeamNumber;
 
 /// Everything that is wrong with the part that readers store.
 pub fn check_meta(meta: &Meta) -> Vec<Problem> {
@@ -34,19 +35,19 @@ pub fn check_meta(meta: &Meta) -> Vec<Problem> {
         ("meta.defender", meta.defender),
         ("meta.surrender.team", meta.surrender.team),
     ] {
-        c.reject_unless(n <= 2, path, || {
+        c.reject_unless(n.number() <= 2, path, || {
             format!("{n}, but a team is 1 (Axis), 2 (Allies) or 0 (unknown)")
         });
     }
     if meta.end_reason == EndReason::Surrender && ours {
         c.doubt_unless(
-            matches!(meta.surrender.team, 1 | 2) && meta.winner != meta.surrender.team,
+            meta.surrender.team.team().is_some() && meta.winner != meta.surrender.team,
             "meta.surrender.team",
             || format!("{} gave up and {} won", meta.surrender.team, meta.winner),
         );
     }
     c.doubt_unless(
-        meta.end_reason.is_finished() || meta.winner == 0,
+        meta.end_reason.is_finished() || meta.winner == TeamNumber::NONE,
         "meta.winner",
         || {
             format!(
@@ -257,7 +258,7 @@ impl Checker {
         ] {
             self.range(&format!("{path}.{key}"), seconds, 0, most);
         }
-        self.reject_unless(p.team <= 3, &format!("{path}.team"), || {
+        self.reject_unless(p.team.number() <= 3, &format!("{path}.team"), || {
             format!("{} is no team", p.team)
         });
         if !ours {
@@ -340,8 +341,9 @@ impl Checker {
                     self.text(&format!("{path}.{key}"), text, 0, most);
                 }
             }
-            self.reject_unless(event.team.is_none_or(|t| t <= 3), &path, || {
-                format!("{:?} is no team", event.team)
+            let team = event.team.map(TeamNumber::number);
+            self.reject_unless(team.is_none_or(|t| t <= 3), &path, || {
+                format!("{team:?} is no team")
             });
         }
     }

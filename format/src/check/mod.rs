@@ -187,7 +187,9 @@ mod tests {
                 m.stats_file = Some("notes.txt".into());
             }),
             ("meta.schema", Severity::Reject, |m| m.schema = 3),
-            ("meta.winner", Severity::Reject, |m| m.winner = 3),
+            ("meta.winner", Severity::Reject, |m| {
+                m.winner = 3.into();
+            }),
             ("meta.timelimit_minutes", Severity::Reject, |m| {
                 m.timelimit_minutes = f64::NAN;
             }),

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use gametimes_format::{Pause, TimelineEvent};
 use serde::{Serialize, Serializer};
 
-pub use reason::{Evidence, ROUNDING_SECONDS, Reason, reason};
+pub use reason::{Evidence, Reason, reason};
 
 /// How many samples are shown at most.
 const SAMPLES_MAX: usize = 25;

@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 
 use gametimes_format::check::bounds;
-use gametimes_format::{EventKind, Pause, TimelineEvent};
+use gametimes_format::rules::STATS_ROUNDING_SECONDS;
+use gametimes_format::{EventKind, Pause, TeamNumber, TimelineEvent};
 
 use crate::pauses::pause_marks;
-
-/// The stats file rounds times to a tenth of a minute, so a difference up to this has no meaning.
-pub const ROUNDING_SECONDS: i64 = 6;
 
 /// Why two times dead differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,11 +145,11 @@ pub fn reason(e: &Evidence<'_>) -> Reason {
     if e.counter_reset {
         return Reason::CounterReset;
     }
-    if more.abs() <= ROUNDING_SECONDS {
+    if more.abs() <= STATS_ROUNDING_SECONDS {
         return Reason::Rounding;
     }
     let spells = spells(e);
-    let explained = |seconds: i64| (more.abs() - seconds).abs() <= ROUNDING_SECONDS;
+    let explained = |seconds: i64| (more.abs() - seconds).abs() <= STATS_ROUNDING_SECONDS;
     let pauses = sums(&pauses_while_dead(e, &spells));
     if (more < 0 || e.old_script) && pauses.iter().copied().any(explained) {
         return if more < 0 {
@@ -178,14 +176,14 @@ pub fn reason(e: &Evidence<'_>) -> Reason {
     if missed > 0
         && pauses
             .iter()
-            .any(|p| (more - missed + p).abs() <= ROUNDING_SECONDS)
+            .any(|p| (more - missed + p).abs() <= STATS_ROUNDING_SECONDS)
     {
         return Reason::PauseCountedOpenTimeMissed;
     }
     let beyond =
         e.stats_duration_seconds.unwrap_or_default() - e.duration_seconds.unwrap_or_default();
-    let counts_on = e.ended_early && beyond > ROUNDING_SECONDS;
-    if more < 0 && counts_on && -more <= beyond + ROUNDING_SECONDS {
+    let counts_on = e.ended_early && beyond > STATS_ROUNDING_SECONDS;
+    if more < 0 && counts_on && -more <= beyond + STATS_ROUNDING_SECONDS {
         return Reason::CountedAfterTheEnd;
     }
     Reason::Unknown
@@ -235,7 +233,7 @@ fn spells(e: &Evidence<'_>) -> Vec<Spell> {
                 });
                 dead = None;
             }
-            (EventKind::Team, Some((from_ms, _))) if event.team != Some(3) => {
+            (EventKind::Team, Some((from_ms, _))) if event.team != Some(TeamNumber::SPECTATOR) => {
                 dead = Some((from_ms, true));
             }
             (EventKind::Leave | EventKind::Team, Some((from_ms, _))) => {

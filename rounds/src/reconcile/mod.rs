@@ -9,7 +9,7 @@
 //! 2. A stats file belongs to the report that names it; else to the one of its map and round whose end is next to the
 //!    time in its name, at most [`WINDOW_SECONDS`] away, if each is the other's only nearest one. A tie stays unlinked.
 //! 3. A round 2 counts on from the stats file of its round 1: the latest file of its server and map that has a player in
-//!    common, at most [`ROUND_1_SECONDS`] before. If that is another round 2, its round 1 is missing.
+//!    common, at most [`ROUND_2_WINDOW_SECONDS`] before. If that is another round 2, its round 1 is missing.
 //!
 //! Servers are told apart by address and by name, as far as a fact tells them: many have the address 0.0.0.0:27960.
 
@@ -18,6 +18,7 @@ mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gametimes_format::rules::ROUND_2_WINDOW_SECONDS;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
@@ -29,12 +30,10 @@ use crate::stats_file::StatsFile;
 pub const SAME_END_SECONDS: i64 = 2;
 /// A stats file is written within seconds of the end; measured on real servers: 0 to 3.
 pub const WINDOW_SECONDS: i64 = 30;
-/// How long after its round 1 a round 2 may end.
-pub const ROUND_1_SECONDS: i64 = 45 * 60;
 /// How a match id begins: the server's local time, as a format of `strftime`.
 pub const MATCH_ID_FORMAT: &str = "%Y-%m-%d-%H%M%S";
 /// Facts further away in time than this have no say in a round.
-pub const REACH_SECONDS: i64 = ROUND_1_SECONDS + 4 * WINDOW_SECONDS;
+pub const REACH_SECONDS: i64 = ROUND_2_WINDOW_SECONDS + 4 * WINDOW_SECONDS;
 
 /// Something that was received and stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -364,7 +363,7 @@ fn base(
         let Document::Stats(other) = &facts[f].document else {
             return None;
         };
-        ((1..=ROUND_1_SECONDS).contains(&age)
+        ((1..=ROUND_2_WINDOW_SECONDS).contains(&age)
             && other.header.map.eq_ignore_ascii_case(&this.header.map)
             && server.may_be(servers[&file])
             // A save at a shutdown counts on from whatever was written last.

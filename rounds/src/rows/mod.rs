@@ -11,7 +11,7 @@ mod round;
 
 use std::collections::BTreeMap;
 
-use crate::hash::sha256_hex;
+use gametimes_format::digest::{hex, sha256};
 use jiff::tz::TimeZone;
 
 use crate::per_round;
@@ -107,7 +107,7 @@ impl RoundRows {
 
     /// A hash over all rows: equal hashes mean that nothing needs to be written.
     pub fn content_hash(&self) -> String {
-        sha256_hex(format!("{self:?}").as_bytes())
+        hex(&sha256([format!("{self:?}").as_bytes()]))
     }
 
     fn own_round(&self) -> Option<&RoundRow> {

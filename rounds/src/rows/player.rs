@@ -1,5 +1,7 @@
 //! What only the stats file knows: the rows of `player_comprehensive_stats`.
 
+use gametimes_format::TeamNumber;
+
 use super::int4;
 use crate::per_round::PlayerRound;
 use crate::stats_file::field;
@@ -17,7 +19,7 @@ pub struct PlayerRow {
     pub player_guid: String,
     pub player_name: String,
     pub clean_name: String,
-    pub team: u8,
+    pub team: TeamNumber,
     pub kills: i64,
     pub deaths: i64,
     pub damage_given: i64,

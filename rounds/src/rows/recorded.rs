@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use gametimes_format::{EndReason, Meta, Pause, PlayerRef, SpawnStats};
+use gametimes_format::digest::{hex, sha256};
+use gametimes_format::text::cut;
+use gametimes_format::{EndReason, Meta, Pause, PlayerRef, SpawnStats, Team, TeamNumber};
 
 use super::int4;
-use crate::hash::sha256_hex;
 use crate::report::{Completeness, Report};
 
 /// A row of `lua_round_teams`: the fields are its columns.
@@ -25,15 +26,15 @@ pub struct TeamsRow {
     pub total_pause_seconds: i64,
     pub pause_count: i64,
     pub end_reason: EndReason,
-    pub winner_team: u8,
-    pub defender_team: u8,
+    pub winner_team: TeamNumber,
+    pub defender_team: TeamNumber,
     pub map_name: String,
     pub time_limit_minutes: i64,
     pub lua_version: String,
     pub lua_warmup_seconds: i64,
     pub lua_warmup_start_unix: i64,
     pub lua_pause_events: Vec<Pause>,
-    pub surrender_team: u8,
+    pub surrender_team: TeamNumber,
     pub surrender_caller_guid: Option<String>,
     pub surrender_caller_name: Option<String>,
     pub axis_score: i64,
@@ -43,7 +44,8 @@ pub struct TeamsRow {
 impl TeamsRow {
     pub(super) fn new(report: &Report, match_id: &str) -> Self {
         let meta = &report.meta;
-        let surrendered = meta.end_reason == EndReason::Surrender || meta.surrender.team != 0;
+        let surrendered =
+            meta.end_reason == EndReason::Surrender || meta.surrender.team != TeamNumber::NONE;
         let caller = |text: &str, most| surrendered.then(|| cut(text, most));
         Self {
             match_id: match_id.to_owned(),
@@ -91,7 +93,7 @@ pub struct SpawnRow {
     pub dead_seconds: i64,
     pub avg_respawn_seconds: i64,
     pub max_respawn_seconds: i64,
-    pub team: Option<u8>,
+    pub team: Option<Team>,
     pub revive_count: Option<i64>,
     pub kill_count: Option<i64>,
     pub denied_seconds: Option<i64>,
@@ -155,22 +157,18 @@ pub fn player_key(guid: &str, name: &str) -> String {
     if !guid.is_empty() {
         return guid.to_owned();
     }
-    format!("name:{}", &sha256_hex(name.as_bytes())[..27])
+    format!("name:{}", &hex(&sha256([name.as_bytes()]))[..27])
 }
 
 /// The player's team. Old scripts list it only in the teams at the end of the round.
-fn team_of(player: &SpawnStats, meta: &Meta) -> Option<u8> {
+fn team_of(player: &SpawnStats, meta: &Meta) -> Option<Team> {
     let is = |other: &PlayerRef| {
         other.guid == player.guid && (!player.guid.is_empty() || other.name == player.name)
     };
-    match player.team {
-        0 if meta.teams.axis.iter().any(is) => Some(1),
-        0 if meta.teams.allies.iter().any(is) => Some(2),
-        0 => None,
-        team => Some(team),
-    }
-}
-
-pub(super) fn cut(text: &str, most: usize) -> String {
-    text.chars().take(most).collect()
+    let listed = || match () {
+        () if meta.teams.axis.iter().any(is) => Some(Team::Axis),
+        () if meta.teams.allies.iter().any(is) => Some(Team::Allies),
+        () => None,
+    };
+    player.team.team().or_else(listed)
 }

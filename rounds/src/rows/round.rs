@@ -1,11 +1,12 @@
 //! The row of `rounds`: what recorder and stats file report about a round. Where they disagree, the recorder wins.
 
-use gametimes_format::{EndReason, Meta};
+use gametimes_format::rules::is_bot_guid;
+use gametimes_format::text::cut;
+use gametimes_format::{EndReason, Meta, TeamNumber};
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 
 use super::int4;
-use super::recorded::cut;
 use crate::per_round::PlayerRound;
 use crate::reconcile::{MATCH_ID_FORMAT, ReconciledRound};
 use crate::report::{Completeness, Report};
@@ -35,7 +36,7 @@ pub struct RecordedTimes {
     pub end_reason: Option<EndReason>,
     pub duration_ms: Option<i64>,
     /// `None` if the recorder does not know the winner: what the stats file says stays.
-    pub winner_team: Option<u8>,
+    pub winner_team: Option<TeamNumber>,
 }
 
 impl RecordedTimes {
@@ -43,7 +44,7 @@ impl RecordedTimes {
         let meta = &report.meta;
         let is_exact = report.completeness == Completeness::File;
         // An old script that does not know the winner must not overwrite the winner of the stats file.
-        let knows_winner = meta.winner != 0 || !meta.end_reason.is_finished();
+        let knows_winner = meta.winner != TeamNumber::NONE || !meta.end_reason.is_finished();
         Self {
             round_start_unix: (meta.round_start_unix > 0).then_some(meta.round_start_unix),
             round_end_unix: Some(meta.round_end_unix),
@@ -85,7 +86,7 @@ pub struct RoundRow {
     pub map_name: String,
     pub time_limit: Option<String>,
     pub actual_time: Option<String>,
-    pub defender_team: u8,
+    pub defender_team: TeamNumber,
     pub round_status: &'static str,
     pub round_canonical_id: Option<String>,
     pub is_bot_round: bool,
@@ -96,8 +97,8 @@ pub struct RoundRow {
     pub stats_file: Option<String>,
     pub stats_duration_seconds: Option<i64>,
     pub stats_playtime_ms: Option<i64>,
-    pub stats_winner_team: Option<u8>,
-    pub stats_defender_team: Option<u8>,
+    pub stats_winner_team: Option<TeamNumber>,
+    pub stats_defender_team: Option<TeamNumber>,
     pub gametype: Option<i32>,
     pub recorder: Option<String>,
     pub recorder_version: Option<String>,
@@ -124,7 +125,9 @@ impl RoundRow {
             Some(report) => RecordedTimes::of(report),
             None => RecordedTimes::of_stats_file(sources.file),
         };
-        times.winner_team = times.winner_team.or(Some(header.map_or(0, |h| h.winner)));
+        times.winner_team = times
+            .winner_team
+            .or(Some(header.map_or(TeamNumber::NONE, |h| h.winner)));
         Self {
             match_id: match_id.to_owned(),
             round_number,
@@ -142,9 +145,9 @@ impl RoundRow {
                 .or(meta.map(|m| clock(m.actual_duration_seconds))),
             defender_team: meta
                 .map(|m| m.defender)
-                .filter(|d| *d != 0)
+                .filter(|d| *d != TeamNumber::NONE)
                 .or(header.map(|h| h.defender))
-                .unwrap_or(0),
+                .unwrap_or(TeamNumber::NONE),
             round_status: if is_finished {
                 "completed"
             } else {
@@ -189,7 +192,7 @@ pub(super) fn local_time(report: &Report, zone: &TimeZone) -> String {
 
 /// How many bots and how many humans played.
 fn count_bots(players: &[PlayerRound]) -> (i64, i64) {
-    let is_bot = |p: &&PlayerRound| p.player.guid.to_ascii_uppercase().starts_with("OMNIBOT");
+    let is_bot = |p: &&PlayerRound| is_bot_guid(&p.player.guid);
     let bots = players.iter().filter(is_bot).count();
     (bots as i64, (players.len() - bots) as i64)
 }

@@ -203,12 +203,12 @@ mod tests {
     use std::sync::Arc;
 
     use crossbeam_channel::Receiver;
+    use gametimes_format::Secret;
 
     use super::*;
     use crate::deliver::console::console;
     use crate::deliver::journal::Journal;
     use crate::event::{Level, Stamp};
-    use crate::settings::Secret;
 
     const START_UNIX_MS: i64 = 1_795_000_000_000;
 
@@ -228,7 +228,7 @@ mod tests {
                 Config {
                     folder: folder.to_owned(),
                     instance: "x".to_owned(),
-                    webhooks: webhooks.iter().map(|url| Secret::new(url)).collect(),
+                    webhooks: webhooks.iter().copied().map(Secret::new).collect(),
                     min_seconds: 0,
                     keep_days: 0,
                     hmac_key: None,

@@ -20,11 +20,11 @@ impl Clerk {
                     minutes(live.played_ms(level_ms))
                 ));
                 for p in live.players(level_ms) {
-                    let team = if p.team == 1 { "Axis" } else { "Allies" };
                     let alive = if p.alive { "alive" } else { "dead" };
                     self.say(&format!(
-                        "  {:2} {team:6} {alive:5} dead {} {}",
+                        "  {:2} {:6} {alive:5} dead {} {}",
                         p.slot,
+                        p.team.name(),
                         minutes(p.dead_ms),
                         p.name
                     ));

@@ -3,6 +3,7 @@
 mod model;
 
 use gametimes_format::file::{EndReason, EventKind};
+use gametimes_format::{Team, TeamNumber};
 
 use super::{Outcome, Person, Round, Tracker};
 use crate::event::{Event, Level, ShutdownCause, Stamp, Text, What};
@@ -65,7 +66,7 @@ impl Play {
     fn team(&mut self, slot: u8, team: u8, name: &str) {
         self.what(What::Player {
             slot,
-            team,
+            team: team.into(),
             name: Text::new(name.as_bytes()),
         });
     }
@@ -199,7 +200,10 @@ fn who_changes_the_team_while_dead_stays_dead_until_the_new_wave() {
     play.wait(1000);
     let round = play.exit("Wolf EndRound.");
     let a = person(&round, "A");
-    assert_eq!((a.dead_ms, a.alive_ms, a.team), (4000, 2000, 2));
+    assert_eq!(
+        (a.dead_ms, a.alive_ms, a.team),
+        (4000, 2000, Some(Team::Allies))
+    );
     assert_eq!(person(&round, "B").denied_ms, 4000);
 }
 
@@ -326,11 +330,11 @@ fn a_vote_that_fails_is_no_surrender_and_a_referee_needs_none() {
     let taken = surrender(std::slice::from_ref(&called));
     assert_eq!(
         (
-            taken.team,
+            taken.team.team(),
             taken.caller_guid.as_str(),
             taken.caller_name.as_str()
         ),
-        (1, "A", "a")
+        (Some(Team::Axis), "A", "a")
     );
     for vote in [
         &[][..],
@@ -339,8 +343,8 @@ fn a_vote_that_fails_is_no_surrender_and_a_referee_needs_none() {
     ] {
         let taken = surrender(vote);
         assert_eq!(
-            (taken.team, taken.caller_guid.as_str()),
-            (1, ""),
+            (taken.team.team(), taken.caller_guid.as_str()),
+            (Some(Team::Axis), ""),
             "{vote:?}"
         );
     }
@@ -348,35 +352,35 @@ fn a_vote_that_fails_is_no_surrender_and_a_referee_needs_none() {
     let round = play.exit("Wolf EndRound.");
     assert_eq!(
         (round.surrender.team, round.end_reason),
-        (0, EndReason::Objective)
+        (TeamNumber::NONE, EndReason::Objective)
     );
 }
 
 #[test]
 fn the_score_lives_over_restarts_and_ends_with_the_map() {
     let mut play = Play::start();
-    let win = |play: &mut Play, side| {
-        play.what(What::Winner(side));
+    let win = |play: &mut Play, winner: Option<Team>| {
+        play.what(What::Winner(winner.into()));
         let round = play.exit("Wolf EndRound.");
         (round.score.axis, round.score.allies)
     };
-    assert_eq!(win(&mut play, 1), (1, 0));
+    assert_eq!(win(&mut play, Some(Team::Axis)), (1, 0));
     play.level_of_round(2, 2);
     play.level_of_round(0, 2);
-    assert_eq!(win(&mut play, 2), (1, 1));
+    assert_eq!(win(&mut play, Some(Team::Allies)), (1, 1));
     play.level(0);
-    assert_eq!(win(&mut play, 0), (1, 1), "a draw is nobody's");
+    assert_eq!(win(&mut play, None), (1, 1), "a draw is nobody's");
     play.level_of_round(0, 2);
-    assert_eq!(win(&mut play, 2), (1, 2));
+    assert_eq!(win(&mut play, Some(Team::Allies)), (1, 2));
     play.level(-1);
     play.level(0);
-    assert_eq!(win(&mut play, 1), (1, 0), "another map");
+    assert_eq!(win(&mut play, Some(Team::Axis)), (1, 0), "another map");
 }
 
 #[test]
 fn a_match_that_is_reset_counts_from_nothing() {
     let won = |play: &mut Play| {
-        play.what(What::Winner(1));
+        play.what(What::Winner(Team::Axis.into()));
         play.exit("Wolf EndRound.").score.axis
     };
     let mut play = Play::start();
@@ -408,16 +412,16 @@ fn nobody_wins_a_round_that_was_cut_off_or_voted_away() {
         ShutdownCause::Crash,
     ] {
         let mut play = Play::start();
-        play.what(What::Winner(1)); // the map's default
+        play.what(What::Winner(Team::Axis.into())); // the map's default
         let Some(Outcome::Ended(round)) = play.what(What::Shutdown(cause)) else {
             panic!()
         };
-        assert_eq!((round.winner, round.score.axis), (0, 0), "{cause:?}");
+        assert_eq!((round.winner, round.score.axis), (None, 0), "{cause:?}");
     }
     let mut play = Play::start();
-    play.what(What::Winner(1));
+    play.what(What::Winner(Team::Axis.into()));
     let round = play.exit("Nextmap vote passed");
-    assert_eq!((round.winner, round.end_reason), (0, EndReason::Vote));
+    assert_eq!((round.winner, round.end_reason), (None, EndReason::Vote));
 }
 
 #[test]

@@ -21,7 +21,10 @@ fn a_surrender_vote_that_failed_is_no_surrender() {
     });
     assert_eq!(meta.end_reason, EndReason::TimeExpired);
     assert_eq!(
-        (meta.surrender.team, meta.surrender.caller_guid.as_str()),
+        (
+            meta.surrender.team.number(),
+            meta.surrender.caller_guid.as_str()
+        ),
         (0, "")
     );
 }
@@ -43,7 +46,10 @@ fn a_later_surrender_is_not_put_down_to_the_caller_of_a_lost_vote() {
         });
         assert_eq!(meta.end_reason, EndReason::Surrender);
         assert_eq!(
-            (meta.surrender.team, meta.surrender.caller_guid.as_str()),
+            (
+                meta.surrender.team.number(),
+                meta.surrender.caller_guid.as_str()
+            ),
             (1, ""),
             "{lost}"
         );
@@ -152,7 +158,10 @@ fn who_changes_team_stays_dead_until_the_new_teams_wave() {
         round.shutdown(1);
     });
     let s = of(&meta, 1);
-    assert_eq!((s.spawns, s.deaths, s.dead_ms, s.team), (2, 1, 2000, 1));
+    assert_eq!(
+        (s.spawns, s.deaths, s.dead_ms, s.team.number()),
+        (2, 1, 2000, 1)
+    );
     assert_eq!((s.kills, of(&meta, 0).kills), (0, 0));
 }
 

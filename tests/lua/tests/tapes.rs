@@ -210,9 +210,9 @@ fn stopwatch_two_rounds_three_pauses_and_a_quit() {
     let meta: Vec<_> = m.files.iter().map(|(_, f)| &f.meta).collect();
     assert_eq!(meta[0].end_reason, EndReason::Objective);
     assert_eq!(meta[2].end_reason, EndReason::ServerQuit);
-    assert_eq!(meta[2].winner, 0);
+    assert_eq!(meta[2].winner.number(), 0);
     // The Allies attack and win round 1; in round 2 the teams have changed sides, not names.
-    assert_eq!((meta[0].winner, meta[0].defender), (2, 1));
+    assert_eq!((meta[0].winner.number(), meta[0].defender.number()), (2, 1));
     assert_eq!((meta[0].score.axis, meta[0].score.allies), (0, 1));
     assert_eq!((meta[1].score.axis, meta[1].score.allies), (0, 2));
     assert_eq!(
@@ -252,7 +252,7 @@ fn surrender_names_team_and_caller() {
     let m = compare("surrender");
     let meta = &m.files[0].1.meta;
     assert_eq!(meta.exit_text, "Allies Surrender");
-    assert_eq!((meta.surrender.team, meta.winner), (2, 1));
+    assert_eq!((meta.surrender.team.number(), meta.winner.number()), (2, 1));
     assert_eq!(
         meta.surrender.caller_guid,
         "A00000012469579A0BADF00CC0FFEE01"

@@ -13,7 +13,8 @@ use crate::db::rounds::{Player, RoundDetail, RoundSummary};
 use crate::db::{Db, DbError};
 use crate::display::{self, is_wrong};
 use crate::http::App;
-use gametimes_rounds::reconcile::{MATCH_ID_FORMAT, ROUND_1_SECONDS};
+use gametimes_format::rules::ROUND_2_WINDOW_SECONDS;
+use gametimes_rounds::reconcile::MATCH_ID_FORMAT;
 
 /// What the stats file said beside what happened.
 struct Comparison {
@@ -77,7 +78,7 @@ async fn other_round(store: &Db, round: &RoundSummary) -> Result<Option<i64>, Db
     let Some(at) = at.and_then(|at| DateTime::strptime(MATCH_ID_FORMAT, at).ok()) else {
         return Ok(None);
     };
-    let reach = ROUND_1_SECONDS.seconds();
+    let reach = ROUND_2_WINDOW_SECONDS.seconds();
     let (wanted, order, far) = match round.round_number {
         1 => (2, "ASC", at.checked_add(reach)),
         2 => (1, "DESC", at.checked_sub(reach)),
