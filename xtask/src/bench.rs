@@ -5,7 +5,7 @@ use crate::run::{build_module, cargo, output, root};
 /// What stands before the tables.
 const HEAD: &str = "# Benchmarks
 
-Written by `cargo xtask bench --write`. Ratios and medians are what counts: machines are noisy. What the bot's own benchmarks say is in
+Written by `cargo xtask bench --write`. Machines are noisy, so rely on ratios and medians. The benchmarks of the bot are in
 [benchmarks-bot.md](benchmarks-bot.md).
 ";
 
