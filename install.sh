@@ -1,9 +1,12 @@
 #!/bin/sh
-# Installs gametimes on an ET:Legacy server, takes it away again, or says what is wrong. See --help and docs/setup.md.
+# Installs gametimes on an ET:Legacy server, removes it, or checks the installation. See --help and docs/setup.md.
 #
-# Rules: nothing is touched before everything has been checked; every file is replaced by a rename, so that at no moment a
-# server finds half a file or no game at all; a second run changes nothing; what the admin has changed is kept; and what is
-# edited is copied to <homepath>/<game>/gametimes-install/ before.
+# Rules:
+# - Everything is checked before anything is changed.
+# - Every file is replaced by a rename, so that a server never finds a half-written file or no game at all.
+# - A second run changes nothing.
+# - Changes made by the admin are kept.
+# - A file is copied to <homepath>/<game>/gametimes-install/ before it is edited.
 
 set -eu
 
@@ -13,15 +16,15 @@ usage: install.sh [options] SERVER_FOLDER
 
 Installs gametimes (module, fallback script, settings) for the ET:Legacy server in SERVER_FOLDER, its fs_basepath.
 
-  --homepath DIR   fs_homepath of the server; as a rule it is found by itself. Give it when there are several servers.
+  --homepath DIR   fs_homepath of the server (default: found automatically); needed if there are several servers
   --game NAME      fs_game (default: legacy)
-  --cfg FILE       the server's cfg that gets the exec line (default: etl_server.cfg or server.cfg, where they are looked for)
-  --check          change nothing; say what is installed and what is wrong; exit code 0 when all is well
-  --dry-run        change nothing; say what would be done
-  --uninstall      take everything away that was installed; settings that were changed and gametimes files stay
-  --no-module      only the script and the settings
-  --no-script      only the module and the settings
-  --help           this text
+  --cfg FILE       the server's cfg, which will execute gametimes.cfg (default: etl_server.cfg or server.cfg, if found)
+  --check          change nothing; show what is installed and what is wrong; exit code 0 if all is well
+  --dry-run        change nothing; show what would be done
+  --uninstall      remove everything that was installed, except changed settings and recorded rounds
+  --no-module      install only the script and the settings
+  --no-script      install only the module and the settings
+  --help           show this text
 END
 }
 
@@ -50,17 +53,17 @@ while [ $# -gt 0 ]; do
     --no-script) with_script=0 ;;
     --help | -h) usage; exit 0 ;;
     -*) die "unknown option $1 (see --help)" ;;
-    *) [ -z "$base" ] || die "more than one server folder; quote a path with blanks"; base=$1 ;;
+    *) [ -z "$base" ] || die "more than one server folder given; quote paths that contain spaces"; base=$1 ;;
   esac
   shift
 done
 [ -n "$base" ] || { usage >&2; exit 2; }
-[ -d "$base" ] || die "$base is no folder"
+[ -d "$base" ] || die "$base is not a folder"
 base=$(cd "$base" && pwd -P)
-case $game in */* | .* | '') die "--game is a name, not a path: $game" ;; esac
+case $game in */* | .* | '') die "--game must be a name, not a path: $game" ;; esac
 
 # ----------------------------------------------------------------------------------------------------------------------
-# Where things are
+# Paths
 
 here=$(cd "$(dirname "$0")" && pwd -P)
 find_source() {
@@ -72,13 +75,13 @@ module_source=$(find_source "$MODULE" target/module/libgametimes.so)
 script_source=$(find_source gametimes.lua fallback-lua/gametimes.lua)
 cfg_source=$(find_source gametimes.cfg server-cfg/gametimes.cfg)
 
-# The servers of this folder that run now.
+# The processes (/proc/PID) of this folder's servers.
 servers=
 for process in /proc/[0-9]*/exe; do
   case $(readlink "$process" 2>/dev/null) in "$base"/etlded*) servers="$servers ${process%/exe}" ;; esac
 done
 
-# The value of their "+set name value".
+# The value that their command lines set for a cvar: "+set name value".
 running_cvar() {
   for process in $servers; do
     { tr '\0' '\n' <"$process/cmdline"; } 2>/dev/null |
@@ -86,29 +89,29 @@ running_cvar() {
   done | sort -u
 }
 
-[ -d "$base/$game" ] || die "$base holds no folder $game; is it the fs_basepath of an ET:Legacy server? (--game for another fs_game)"
+[ -d "$base/$game" ] || die "$base contains no folder $game; is it the fs_basepath of an ET:Legacy server? For another fs_game use --game."
 if [ -z "$home" ]; then
   home=$(running_cvar fs_homepath)
   case $home in
     *"
-"*) die "several servers of this folder run, with homepaths
+"*) die "several servers are running from this folder, with these homepaths:
 $home
-install each with --homepath" ;;
+Run this once for each, with --homepath." ;;
   esac
 fi
 if [ -z "$home" ]; then
   if [ -d "${HOME:-/nonexistent}/.etlegacy/$game" ]; then home=$HOME/.etlegacy; else home=$base; fi
 fi
 case $home in /*) ;; *) home=$PWD/$home ;; esac
-# What root installs, the server's user could not read, and what it writes, root's tools would own.
+# The server's user could not read or replace files that root installs.
 if [ "$(id -u)" = 0 ] && [ "$mode" != check ]; then
   owner=$(stat -c %U "$home" 2>/dev/null || stat -c %U "$base")
-  [ "$owner" = root ] || die "this server belongs to $owner: run this as that user (sudo -u $owner $0 ...). Nothing was changed."
+  [ "$owner" = root ] || die "this server belongs to user $owner; run this as that user (sudo -u $owner $0 ...). Nothing was changed."
 fi
 if [ -d "$home" ]; then
   home=$(cd "$home" && pwd -P)
 elif [ "$mode" = check ] || [ "$mode" = uninstall ]; then
-  die "$home is no folder"
+  die "$home is not a folder"
 fi
 dir=$home/$game
 state=$dir/gametimes-install
@@ -124,11 +127,11 @@ if [ -z "$cfg" ]; then
     done
   done
 elif [ ! -f "$cfg" ]; then
-  die "--cfg $cfg: there is no such file"
+  die "--cfg $cfg: no such file"
 fi
 if [ -n "$cfg" ]; then cfg=$(readlink -f "$cfg"); fi
 
-# Every cfg and config that can set lua_modules, once.
+# Every cfg and config that may set lua_modules, without duplicates.
 config_files() {
   {
     if [ -n "$cfg" ]; then printf '%s\n' "$cfg"; fi
@@ -141,41 +144,41 @@ config_files() {
 }
 
 # ----------------------------------------------------------------------------------------------------------------------
-# Whether the module can run here
+# Can the module run here?
 
 version_at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
 
-# Why the module cannot run on this machine; nothing when it can.
+# Prints why the module cannot run on this machine; prints nothing if it can.
 module_problem() {
-  if [ -z "$module_source" ]; then echo "this package holds no module"; return; fi
+  if [ -z "$module_source" ]; then echo "this package contains no module"; return; fi
   machine=$(uname -m)
-  if [ "$machine" != x86_64 ]; then echo "the module is for x86_64, this machine is $machine"; return; fi
-  # The 19th byte of an ELF file is its machine: 62 is x86_64.
-  if [ "$(od -An -tu1 -j18 -N1 "$module_source" | tr -d ' ')" != 62 ]; then echo "the module is not for x86_64"; return; fi
+  if [ "$machine" != x86_64 ]; then echo "the module needs x86_64, but this machine is $machine"; return; fi
+  # Byte 19 of an ELF file identifies the architecture; 62 is x86_64.
+  if [ "$(od -An -tu1 -j18 -N1 "$module_source" | tr -d ' ')" != 62 ]; then echo "the module was not built for x86_64"; return; fi
   needs=$(LC_ALL=C grep -ao 'GLIBC_2\.[0-9.]*' "$module_source" | sed 's/GLIBC_//' | sort -V | tail -n 1)
   has=$(getconf GNU_LIBC_VERSION 2>/dev/null | sed 's/.* //')
-  if [ -z "$has" ]; then echo "the module needs glibc; this system has another libc"; return; fi
+  if [ -z "$has" ]; then echo "the module needs glibc, but this system uses another libc"; return; fi
   if [ -n "$needs" ] && ! version_at_least "$has" "$needs"; then
-    echo "the module needs glibc $needs, this system has $has"; return
+    echo "the module needs glibc $needs, but this system has $has"; return
   fi
   for stock in "$base/$game/$MODULE" "$dir/$REAL" "$dir/$MODULE"; do
     if [ -f "$stock" ] && ! is_ours "$stock"; then return; fi
   done
-  echo "there is no stock game at $base/$game/$MODULE (a 64-bit server is needed)"
+  echo "the stock game $base/$game/$MODULE is missing (the module needs a 64-bit server)"
 }
 
 # ----------------------------------------------------------------------------------------------------------------------
-# Doing it
+# Changing files
 
 changes=0
 dry() { [ "$mode" = dry ]; }
-step() { # description; counts it, and is true when it is to be done
+step() { # description; announces and counts a change; fails in a dry run
   changes=$((changes + 1))
   if dry; then say "would $1"; return 1; fi
   say "$1"
 }
 
-# Puts a file in place by a rename.
+# Copies a file to its destination through a temporary name.
 put() { # source destination mode
   cp "$1" "$2.gametimes-tmp"
   chmod "$3" "$2.gametimes-tmp"
@@ -184,23 +187,23 @@ put() { # source destination mode
 
 checksum() { sha256sum <"$1" | cut -c1-64; }
 installed_as() { sed -n "s/^\([0-9a-f]*\)  $1\$/\1/p" "$state/manifest" 2>/dev/null | tail -n 1; }
-remember() { # name: this file is as it was installed
+remember() { # name; notes the file's checksum as installed by us
   { grep -v "  $1\$" "$state/manifest" 2>/dev/null || true; echo "$(checksum "$dir/$1")  $1"; } >"$state/manifest.tmp"
   mv -f "$state/manifest.tmp" "$state/manifest"
 }
-forget() {
+forget() { # name
   if [ ! -f "$state/manifest" ]; then return; fi
   grep -v "  $1\$" "$state/manifest" >"$state/manifest.tmp" || true
   mv -f "$state/manifest.tmp" "$state/manifest"
 }
 
-# A copy of a file as it was before it was first touched.
+# Saves a copy of a file before its first change.
 keep_copy() {
   copy=$state/before$(printf '%s' "$1" | tr '/' '_')
   if [ ! -e "$copy" ]; then mkdir -p "$state"; cp -p "$1" "$copy"; fi
 }
 
-# Replaces a text file by what a command makes of it; mode and owner stay as they are.
+# Rewrites a text file with a filter command. Mode and owner stay as they are.
 edit() { # description file command...
   what=$1 file=$2
   shift 2
@@ -208,7 +211,7 @@ edit() { # description file command...
   new=${new%x}
   old=$(cat "$file"; echo x)
   old=${old%x}
-  # A last line without its newline is no change.
+  # A missing newline at the end is not a difference.
   if [ "$new" = "$old" ] || [ "$new" = "$old
 " ]; then return; fi
   if step "$what"; then
@@ -219,7 +222,7 @@ edit() { # description file command...
   fi
 }
 
-# Adds our script to every line that sets lua_modules, or takes it out.
+# Adds our script to every line that sets lua_modules, or removes it.
 edit_modules() { # add | remove
   awk -v action="$1" -v script="$SCRIPT" '
     tolower($0) ~ /^[ \t]*(set|seta|sets|setl)[ \t]+lua_modules[ \t]/ {
@@ -248,9 +251,9 @@ edit_modules() { # add | remove
     { print }'
 }
 
-# Our block at the head of the server's cfg: at its end a "map" command may have started the server already. Servers that
-# share a cfg are named in the block; it goes with the last of them.
-edit_block() { # add | remove, 1 when lua_modules is set nowhere else
+# Adds or removes our block at the beginning of the server's cfg; at its end it could come after the "map" command that
+# starts the game. The block lists the homepath of every server that shares the cfg, and is removed with the last one.
+edit_block() { # add | remove, 1 if lua_modules is set nowhere else
   awk -v action="$1" -v modules="$2" -v own="// for $home" -v first="$BEGIN" -v last="$END" -v script="$SCRIPT" '
     function block() {
       printed = 1
@@ -277,7 +280,7 @@ edit_block() { # add | remove, 1 when lua_modules is set nowhere else
     }'
 }
 
-# The cfgs that set lua_modules, our own block apart.
+# The cfgs that set lua_modules outside of our block.
 sets_modules() {
   config_files | while IFS= read -r file; do
     if awk -v first="$BEGIN" -v last="$END" '
@@ -288,14 +291,14 @@ sets_modules() {
   done
 }
 
-# The value a cvar is given in the cfgs, comments apart: the last one counts.
+# The value of a cvar in the cfgs. The last one wins; comments are ignored.
 configured() {
   config_files | while IFS= read -r file; do
     sed -n "s/^[[:blank:]]*[sS][eE][tT][aAsSlL]*[[:blank:]]\{1,\}$1[[:blank:]]\{1,\}\"\{0,1\}\([^\"]*\).*/\1/p" "$file"
   done | tr -d '\r' | tail -n 1
 }
 
-# The file of g_luaModuleList, which the game reads instead of lua_modules.
+# The file named by g_luaModuleList, which the game reads instead of lua_modules.
 module_list() {
   name=$(configured g_luaModuleList)
   if [ -z "$name" ]; then return; fi
@@ -312,9 +315,9 @@ edit_list() { # add | remove
 }
 
 # ----------------------------------------------------------------------------------------------------------------------
-# What is to be done
+# Installing and uninstalling
 
-# Everything that would be written must be writable, before anything is.
+# Stops with an error if a path cannot be written. Called for all paths before the first change.
 must_write() {
   if [ -e "$1" ]; then
     [ -w "$1" ] || die "cannot write $1; run this as the server's user. Nothing was changed."
@@ -329,13 +332,13 @@ install_module() {
   target=$dir/$MODULE
   if [ -f "$target" ] && ! is_ours "$target"; then
     if [ "$same_folder" = 1 ]; then
-      say "note: fs_homepath is fs_basepath: the stock game is kept beside the module as $REAL"
+      say "note: fs_homepath and fs_basepath are the same folder; the stock game is kept there as $REAL"
     else
-      say "note: $dir holds a game of its own: it is kept as $REAL and gametimes_qagame points to it"
+      say "note: $dir contains another game; it is kept as $REAL and gametimes_qagame is set to it"
     fi
-    # The copy is complete before the stock game's name changes hands.
+    # Copy the stock game completely before the module takes its name.
     if [ -f "$dir/$REAL" ] && ! cmp -s "$target" "$dir/$REAL"; then
-      if step "replace $dir/$REAL by the newer stock game"; then keep_copy "$dir/$REAL"; put "$target" "$dir/$REAL" 755; fi
+      if step "replace $dir/$REAL with the newer stock game"; then keep_copy "$dir/$REAL"; put "$target" "$dir/$REAL" 755; fi
     elif [ ! -f "$dir/$REAL" ]; then
       if step "copy the stock game to $dir/$REAL"; then put "$target" "$dir/$REAL" 755; fi
     fi
@@ -358,7 +361,7 @@ install_script() {
   on_line=$(running_cvar lua_modules)
   case " $on_line " in
     '  ' | *[\ ,\;]"$SCRIPT"[\ ,\;]*) ;;
-    *) say "TO DO: the server is started with +set lua_modules \"$on_line\"; add $SCRIPT there" ;;
+    *) say "TO DO: the server is started with +set lua_modules \"$on_line\"; add $SCRIPT to it" ;;
   esac
   list=$(module_list)
   if [ -n "$list" ]; then
@@ -373,7 +376,7 @@ install_script() {
   fi
 }
 
-# Lets gametimes_qagame point to the game that was kept, where nothing else is set.
+# Sets gametimes_qagame to the game that was kept, unless it is already set.
 edit_qagame() {
   awk -v path="$dir/$REAL" '/^set gametimes_qagame ""/ { print "set gametimes_qagame \"" path "\""; next } { print }'
 }
@@ -393,59 +396,59 @@ install_cfg() {
       if step "update $target"; then put "$wanted" "$target" 600; remember gametimes.cfg; fi
     else
       if [ "$before" != "$(checksum "$wanted")" ] && ! cmp -s "$wanted" "$target.new"; then
-        if step "put this version's settings beside yours: $target.new"; then put "$wanted" "$target.new" 600; fi
+        if step "save the settings of this version as $target.new, because $target was changed"; then put "$wanted" "$target.new" 600; fi
       fi
       if [ "$wanted" != "$cfg_source" ]; then
-        edit "point gametimes_qagame in $target to $dir/$REAL" "$target" edit_qagame
+        edit "set gametimes_qagame in $target to $dir/$REAL" "$target" edit_qagame
       fi
     fi
   fi
   if [ -z "$cfg" ]; then
-    say "TO DO: no etl_server.cfg or server.cfg was found; add these lines to the cfg that the server executes:"
+    say "TO DO: no etl_server.cfg or server.cfg found; add these lines to the cfg that the server executes:"
     say "    exec gametimes.cfg"
     if [ "$with_script" = 1 ]; then say "    set lua_modules \"... $SCRIPT\""; fi
     return
   fi
-  alone=0
+  set_modules=0
   if [ "$with_script" = 1 ] && [ -z "$(sets_modules)" ] && [ -z "$(module_list)" ] && [ -z "$(running_cvar lua_modules)" ]; then
-    alone=1
+    set_modules=1
   fi
-  edit "add the exec line to $cfg" "$cfg" edit_block add "$alone"
+  edit "add \"exec gametimes.cfg\" to $cfg" "$cfg" edit_block add "$set_modules"
 }
 
-# A server that runs has the module loaded until it ends, whatever lies on disk, and opens the game behind it at every map.
+# A running server keeps the module loaded, even if the file is gone, and opens the stock game again at every map.
 remove_real() {
   if [ -z "$servers" ]; then rm -f "$dir/$REAL"
-  else say "kept: $dir/$REAL, which the running server uses until its next start; run this once more after it"; fi
+  else say "kept: $dir/$REAL, because the running server still uses it; restart the server, then run this again"; fi
 }
 
 uninstall() {
   target=$dir/$MODULE
   if is_ours "$target"; then
     if [ -f "$dir/$REAL" ]; then
-      if step "put the game back: $dir/$REAL becomes $target"; then
+      if step "restore the game: copy $dir/$REAL to $target"; then
         put "$dir/$REAL" "$target" 755
         forget "$MODULE"
         remove_real
       fi
     elif [ "$same_folder" = 1 ]; then
-      die "$dir/$REAL is missing: without it the server would have no game. Put the stock game back by hand first."
+      die "$dir/$REAL is missing; without it the server would have no game. Restore the stock game to $target by hand first."
     else
       if step "remove $target"; then rm -f "$target"; forget "$MODULE"; fi
     fi
   elif [ -f "$dir/$REAL" ] && [ -f "$target" ]; then
     if [ -n "$servers" ]; then remove_real
-    elif step "remove $dir/$REAL, which nothing uses any more"; then keep_copy "$dir/$REAL"; remove_real; fi
+    elif step "remove $dir/$REAL, which is no longer used"; then keep_copy "$dir/$REAL"; remove_real; fi
   fi
-  if [ -n "$cfg" ]; then edit "take the exec line out of $cfg" "$cfg" edit_block remove 0; fi
+  if [ -n "$cfg" ]; then edit "remove \"exec gametimes.cfg\" from $cfg" "$cfg" edit_block remove 0; fi
   config_files >"$files"
   while IFS= read -r file; do
-    # A cfg in the base folder may serve other servers, too, as long as one is named in it.
+    # A cfg outside of the home folder is still needed while our block lists another server.
     case $file in "$home"/*) ;; *) if [ -n "$cfg" ] && grep -qF "$BEGIN" "$cfg"; then continue; fi ;; esac
-    edit "take $SCRIPT out of lua_modules in $file" "$file" edit_modules remove
+    edit "remove $SCRIPT from lua_modules in $file" "$file" edit_modules remove
   done <"$files"
   list=$(module_list)
-  if [ -n "$list" ]; then edit "take $SCRIPT out of $list" "$list" edit_list remove; fi
+  if [ -n "$list" ]; then edit "remove $SCRIPT from $list" "$list" edit_list remove; fi
   if [ -f "$dir/$SCRIPT" ]; then
     if step "remove $dir/$SCRIPT"; then rm -f "$dir/$SCRIPT"; forget "$SCRIPT"; rmdir "$dir/luascripts" 2>/dev/null || true; fi
   fi
@@ -453,66 +456,66 @@ uninstall() {
     if [ "$(installed_as gametimes.cfg)" = "$(checksum "$dir/gametimes.cfg")" ]; then
       if step "remove $dir/gametimes.cfg"; then rm -f "$dir/gametimes.cfg" "$dir/gametimes.cfg.new"; forget gametimes.cfg; fi
     else
-      say "kept: $dir/gametimes.cfg, which was changed"
+      say "kept: $dir/gametimes.cfg, because it was changed"
     fi
   fi
-  if [ -d "$dir/gametimes" ]; then say "kept: $dir/gametimes with the recorded rounds"; fi
+  if [ -d "$dir/gametimes" ]; then say "kept: the recorded rounds in $dir/gametimes"; fi
 }
 
 # ----------------------------------------------------------------------------------------------------------------------
-# Saying how it stands
+# Checking
 
-wrong=0
+problems=0
 good() { say "ok      $*"; }
-bad() { wrong=$((wrong + 1)); say "WRONG   $*"; }
+bad() { problems=$((problems + 1)); say "WRONG   $*"; }
 note() { say "note    $*"; }
 
 check() {
   problem=$(module_problem)
   if [ "$with_module" = 0 ]; then
-    note "module: not asked for"
+    note "module: not checked (--no-module)"
   elif [ -n "$problem" ]; then
     if is_ours "$dir/$MODULE"; then note "module: installed, but $problem"; else note "module: $problem; the script records"; fi
-    [ "$with_script" = 1 ] || bad "neither module nor script can record"
+    [ "$with_script" = 1 ] || bad "neither the module nor the script can record"
   elif ! is_ours "$dir/$MODULE"; then
-    bad "module: $dir/$MODULE is not ours"
+    bad "module: $dir/$MODULE is missing or not from gametimes"
   elif ! cmp -s "$module_source" "$dir/$MODULE"; then
-    bad "module: $dir/$MODULE is of another version than this package"
+    bad "module: $dir/$MODULE is another version than in this package"
   else
     good "module: $dir/$MODULE"
   fi
   if is_ours "$dir/$MODULE"; then
     if [ -f "$base/$game/$MODULE" ] && ! is_ours "$base/$game/$MODULE"; then good "stock game: $base/$game/$MODULE"
     elif [ -f "$dir/$REAL" ] && ! is_ours "$dir/$REAL"; then good "stock game: $dir/$REAL"
-    else bad "stock game: neither $base/$game/$MODULE nor $dir/$REAL is one; the server cannot start"; fi
+    else bad "stock game: found neither at $base/$game/$MODULE nor at $dir/$REAL; the server cannot start"; fi
   fi
   if [ "$with_script" = 1 ]; then
     if cmp -s "$script_source" "$dir/$SCRIPT"; then good "script: $dir/$SCRIPT"; else bad "script: $dir/$SCRIPT is missing or another version"; fi
     list=$(module_list)
     if [ -n "$list" ]; then
-      if grep -qF "$SCRIPT" "$list"; then good "g_luaModuleList $list"; else bad "g_luaModuleList $list does not name $SCRIPT"; fi
+      if grep -qF "$SCRIPT" "$list"; then good "g_luaModuleList $list contains $SCRIPT"; else bad "g_luaModuleList $list does not contain $SCRIPT"; fi
     fi
     sets_modules >"$files"
     if [ -n "$cfg" ] && grep -q "^set lua_modules \"$SCRIPT\"" "$cfg"; then printf '%s\n' "$cfg" >>"$files"; fi
-    if [ ! -s "$files" ] && [ -z "$list" ]; then bad "lua_modules is set in no cfg; add: set lua_modules \"$SCRIPT\""; fi
+    if [ ! -s "$files" ] && [ -z "$list" ]; then bad "no cfg sets lua_modules; add: set lua_modules \"$SCRIPT\""; fi
     while IFS= read -r file; do
-      if grep -qi "lua_modules.*$SCRIPT" "$file"; then good "lua_modules in $file"; else bad "lua_modules in $file does not name $SCRIPT"; fi
+      if grep -qi "lua_modules.*$SCRIPT" "$file"; then good "lua_modules in $file contains $SCRIPT"; else bad "lua_modules in $file does not contain $SCRIPT"; fi
     done <"$files"
-    command -v curl >/dev/null || note "curl is not installed: the script writes files, but sends no messages"
+    command -v curl >/dev/null || note "curl is not installed; the script writes files but sends no messages"
   fi
   if [ -f "$dir/gametimes.cfg" ]; then good "settings: $dir/gametimes.cfg"; else bad "settings: $dir/gametimes.cfg is missing"; fi
-  if [ -z "$cfg" ]; then note "no etl_server.cfg or server.cfg found (--cfg): cannot tell whether gametimes.cfg is executed"
-  elif grep -q '^[[:blank:]]*exec[[:blank:]]\{1,\}"\{0,1\}gametimes\.cfg' "$cfg"; then good "exec line in $cfg"
+  if [ -z "$cfg" ]; then note "no etl_server.cfg or server.cfg found; use --cfg to check whether gametimes.cfg is executed"
+  elif grep -q '^[[:blank:]]*exec[[:blank:]]\{1,\}"\{0,1\}gametimes\.cfg' "$cfg"; then good "$cfg executes gametimes.cfg"
   else bad "$cfg does not execute gametimes.cfg"; fi
-  if [ -w "$dir" ]; then good "$dir can be written"; else bad "$dir cannot be written by $(id -un)"; fi
+  if [ -w "$dir" ]; then good "$dir is writable"; else bad "$dir is not writable for $(id -un)"; fi
   urls=$(configured gametimes_webhook_file)
   if [ -n "$urls" ]; then
     case $urls in /*) ;; *) urls=$dir/$urls ;; esac
     if [ ! -f "$urls" ]; then bad "gametimes_webhook_file: $urls is missing"
-    elif [ -n "$(find "$urls" -maxdepth 0 -perm /044)" ]; then bad "gametimes_webhook_file: others can read $urls; chmod 600 it"
+    elif [ -n "$(find "$urls" -maxdepth 0 -perm /044)" ]; then bad "gametimes_webhook_file: other users can read $urls; run chmod 600 on it"
     else good "webhook file: $urls"; fi
   elif [ -z "$(configured gametimes_webhook_url)" ]; then
-    note "no webhook is set: rounds are written, but not posted (gametimes_webhook_file in $dir/gametimes.cfg)"
+    note "no webhook is set; rounds are saved but not posted (set gametimes_webhook_file in $dir/gametimes.cfg)"
   fi
 }
 
@@ -526,32 +529,35 @@ trap 'exit 1' INT TERM HUP
 case $mode in
   check)
     check
-    [ "$wrong" = 0 ] || { say "$wrong wrong"; exit 1; }
-    say "all is well" ;;
+    case $problems in
+      0) say "all is well" ;;
+      1) say "1 problem found"; exit 1 ;;
+      *) say "$problems problems found"; exit 1 ;;
+    esac ;;
   uninstall)
     for path in "$dir/$MODULE" "$dir/$SCRIPT" "$dir/gametimes.cfg" "$cfg"; do [ -z "$path" ] || must_write "$path"; done
     uninstall
     if [ "$changes" = 0 ]; then say "nothing to do"
-    elif ! dry && [ -n "$servers" ]; then say "done; it counts from the next start of the server"; fi ;;
+    elif ! dry && [ -n "$servers" ]; then say "done; restart the server to complete the removal"; fi ;;
   *)
-    [ -n "$cfg_source" ] || die "gametimes.cfg is missing beside install.sh; unpack the whole package"
-    if [ "$with_script" = 1 ] && [ -z "$script_source" ]; then die "gametimes.lua is missing beside install.sh"; fi
+    [ -n "$cfg_source" ] || die "gametimes.cfg is missing next to install.sh; unpack the whole package"
+    if [ "$with_script" = 1 ] && [ -z "$script_source" ]; then die "gametimes.lua is missing next to install.sh; unpack the whole package"; fi
     if [ "$with_module" = 1 ]; then
       problem=$(module_problem)
       if [ -n "$problem" ]; then
-        [ "$with_script" = 1 ] || die "$problem, and the script was not asked for"
-        say "note: no module: $problem. The script records."
+        [ "$with_script" = 1 ] || die "nothing can record: $problem, and --no-script leaves out the script"
+        say "note: the module is not installed: $problem. The script records instead."
         with_module=0
       fi
     fi
     for path in "$dir" "$dir/$MODULE" "$dir/$SCRIPT" "$dir/gametimes.cfg" "$cfg"; do [ -z "$path" ] || must_write "$path"; done
     if [ "$with_script" = 1 ]; then sets_modules | while IFS= read -r file; do must_write "$file"; done; fi
     dry || mkdir -p "$state"
-    # What only waits comes first; the exec line, which makes it count, last.
+    # The line that activates everything is added last.
     if [ "$with_script" = 1 ]; then install_script; fi
     if [ "$with_module" = 1 ]; then install_module; fi
     install_cfg
     if [ "$changes" = 0 ]; then say "nothing to do"; elif ! dry; then
-      say "done; it counts from the next start of the server. Set a webhook in $dir/gametimes.cfg."
+      say "done; set a webhook in $dir/gametimes.cfg, then restart the server"
     fi ;;
 esac

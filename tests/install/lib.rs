@@ -1,2 +1,172 @@
-//! install.sh on made-up server folders, see `tests/`.
+//! A made-up server folder and a package to install in it. The tests are in `tests/`.
 #![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output};
+
+/// The module, under the file name of the game that the engine loads.
+pub const MODULE: &str = "qagame.mp.x86_64.so";
+/// The stock game, where the module has taken its name.
+pub const REAL: &str = "qagame_real.mp.x86_64.so";
+/// The fallback script, relative to the game folder.
+pub const SCRIPT: &str = "luascripts/gametimes.lua";
+
+/// The beginning of an ELF shared object; `machine` is its architecture, 62 for x86_64.
+pub fn elf(machine: u8, text: &str) -> Vec<u8> {
+    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+    bytes.resize(16, 0);
+    bytes.extend([3, 0, machine, 0]);
+    bytes.extend(text.as_bytes());
+    bytes.push(0);
+    bytes
+}
+
+/// A file that install.sh recognizes as a module.
+pub fn module(version: &str) -> Vec<u8> {
+    elf(62, &format!("gametimes_module {version} GLIBC_2.17"))
+}
+
+/// A server and an unpacked package, in a temporary folder.
+pub struct TestServer {
+    /// Holds everything; removed at the end.
+    pub dir: tempfile::TempDir,
+    /// `fs_basepath`, with the stock game and the server's cfg.
+    pub base: PathBuf,
+    /// `fs_homepath`.
+    pub home: PathBuf,
+}
+
+impl TestServer {
+    /// `base` and `home` are folder names; they may be equal.
+    pub fn new(base: &str, home: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(dir.path()).unwrap();
+        let server = Self {
+            base: root.join(base),
+            home: root.join(home),
+            dir,
+        };
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let package = server.package();
+        for (from, to) in [
+            ("install.sh", "install.sh"),
+            ("fallback-lua/gametimes.lua", "fallback-lua/gametimes.lua"),
+            ("server-cfg/gametimes.cfg", "server-cfg/gametimes.cfg"),
+        ] {
+            write(&package.join(to), &fs::read(project.join(from)).unwrap());
+        }
+        write(&package.join(MODULE), &module("1"));
+        write(
+            &server.base.join("legacy").join(MODULE),
+            &elf(62, "the stock game"),
+        );
+        write(
+            &server.base.join("etmain/etl_server.cfg"),
+            b"set sv_hostname \"x\"\nmap oasis\n",
+        );
+        fs::create_dir_all(server.home.join("legacy")).unwrap();
+        server
+    }
+
+    /// The folder of the unpacked package.
+    pub fn package(&self) -> PathBuf {
+        fs::canonicalize(self.dir.path())
+            .unwrap()
+            .join("the package")
+    }
+
+    /// A file in the game folder of the home folder.
+    pub fn game(&self, file: &str) -> PathBuf {
+        self.home.join("legacy").join(file)
+    }
+
+    /// The content of the server's cfg.
+    pub fn cfg(&self) -> String {
+        text(&self.base.join("etmain/etl_server.cfg"))
+    }
+
+    /// install.sh with these arguments and this server's folders.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new("sh");
+        command
+            .arg(self.package().join("install.sh"))
+            .args(args)
+            .arg("--homepath")
+            .arg(&self.home)
+            .arg(&self.base);
+        command
+    }
+
+    /// Starts a process that looks like this server running.
+    pub fn start_server(&self) -> Child {
+        let server = self.base.join("etlded.x86_64");
+        fs::copy(fs::canonicalize("/bin/sh").unwrap(), &server).unwrap();
+        Command::new(&server)
+            .args(["-c", "sleep 60; :", "x", "+set", "fs_homepath"])
+            .arg(&self.home)
+            .args([
+                "+set",
+                "lua_modules",
+                "stats.lua",
+                "+exec",
+                "etl_server.cfg",
+            ])
+            .spawn()
+            .unwrap()
+    }
+
+    /// Runs install.sh, expects success, and returns what it printed.
+    pub fn run(&self, args: &[&str]) -> String {
+        let output = self.command(args).output().unwrap();
+        assert!(output.status.success(), "{}", printed(&output));
+        printed(&output)
+    }
+
+    /// Runs install.sh, expects failure, and returns what it printed.
+    pub fn fails(&self, args: &[&str]) -> String {
+        let output = self.command(args).output().unwrap();
+        assert!(!output.status.success(), "{}", printed(&output));
+        printed(&output)
+    }
+
+    /// Every file of the server with its mode and content, except the installer's state.
+    pub fn tree(&self) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+        let mut tree = BTreeMap::new();
+        for folder in [&self.base, &self.home] {
+            walk(folder, &mut tree);
+        }
+        tree.retain(|path, _| !path.to_string_lossy().contains("gametimes-install"));
+        tree
+    }
+}
+
+fn walk(dir: &Path, tree: &mut BTreeMap<PathBuf, (u32, Vec<u8>)>) {
+    for entry in fs::read_dir(dir).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            walk(&path, tree);
+        } else {
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+            tree.insert(path.clone(), (mode, fs::read(&path).unwrap()));
+        }
+    }
+}
+
+/// Writes a file; creates its folder.
+pub fn write(path: &Path, content: &[u8]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+/// The content of a text file.
+pub fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Everything that a program printed.
+pub fn printed(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}

@@ -1,25 +1,23 @@
-//! `cargo xtask bench`: the benchmarks.
+//! `cargo xtask bench`: runs the benchmarks of the module, and the latency benchmark of the bot.
 
 use crate::run::{build_module, cargo, output, root};
 
-/// What stands before the tables.
+/// The beginning of `docs/benchmarks.md`.
 const HEAD: &str = "# Benchmarks
 
-Written by `cargo xtask bench --write`. Ratios and medians are what counts: machines are noisy. What the bot's own benchmarks say is in
+Written by `cargo xtask bench --write`. Machines are noisy, so rely on ratios and medians. The benchmarks of the bot are in
 [benchmarks-bot.md](benchmarks-bot.md).
 ";
 
-/// Runs the benchmarks and prints their tables.
+/// Runs the benchmarks and prints their results as tables.
 #[derive(Debug, clap::Args)]
 pub struct Bench {
-    /// Also writes them to `docs/benchmarks.md`.
+    /// Also write the tables to `docs/benchmarks.md`.
     #[arg(long)]
     write: bool,
 }
 
 impl Bench {
-    /// # Errors
-    /// A line for people.
     pub fn run(self) -> Result<(), String> {
         let module = build_module()?;
         let cost = [

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: the main job end to end, with nothing outside this machine.
+//! `cargo xtask demo`: a recorded match, from the game server to the web page, without leaving this machine.
 
 use std::fs;
 use std::io::{IsTerminal, Read};
@@ -12,28 +12,28 @@ use serde_json::Value;
 
 use crate::run::{build_module, cargo, root, run, target};
 
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for the bot.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Plays a recorded match through the module, posts to a local stand-in for Discord, lets the bot store it in SQLite, and
-/// shows the rounds.
+/// Plays a recorded match through the module, which posts to a local Discord stand-in. The bot receives the messages, stores the
+/// rounds in SQLite and serves them.
 #[derive(Debug, clap::Args)]
 pub struct Demo {
-    /// Where server, database and files go; removed and made anew.
+    /// Folder for the server, the database and all files; deleted and created again.
     #[arg(long, default_value = "demo-data")]
     folder: PathBuf,
-    /// The match, a name from `tests/data/tapes`.
+    /// Name of the match in `tests/data/tapes`.
     #[arg(long, default_value = "stopwatch")]
     tape: String,
-    /// Where the bot serves pages and API.
+    /// Address at which the bot serves pages and API.
     #[arg(long, default_value = "127.0.0.1:8650")]
     listen: String,
-    /// Ends when the rounds are shown, instead of serving them until Enter. So it is where no terminal is.
+    /// Exit after showing the rounds instead of serving them until Enter is pressed. Implied without a terminal.
     #[arg(long)]
     once: bool,
 }
 
-/// The bot's process; ended when the task is.
+/// The bot's process, killed on drop.
 pub struct Bot(pub Child);
 
 impl Drop for Bot {
@@ -44,31 +44,29 @@ impl Drop for Bot {
 }
 
 impl Demo {
-    /// # Errors
-    /// A line for people.
     pub fn run(self) -> Result<(), String> {
         let folder = root().join(&self.folder);
-        // Only a folder that an earlier demo made is removed.
-        let mark = folder.join(".gametimes-demo");
-        if mark.exists() {
+        // Only a folder that an earlier demo created may be deleted.
+        let marker = folder.join(".gametimes-demo");
+        if marker.exists() {
             fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         } else if folder.exists() {
             return Err(format!(
-                "{} is there and was not made by a demo; choose another --folder",
+                "{} exists and was not created by a demo; choose another --folder",
                 folder.display()
             ));
         }
         fs::create_dir_all(&folder)
-            .and_then(|()| fs::write(&mark, ""))
+            .and_then(|()| fs::write(&marker, ""))
             .map_err(|e| format!("{}: {e}", folder.display()))?;
 
-        println!("1. Building the module and the bot (the first time takes some minutes)");
+        println!("1. Building module and bot (takes a few minutes the first time)");
         let module = build_module()?;
         run(&mut cargo(&["build", "--package", "gametimes-bot"]))?;
 
-        println!("2. Starting a stand-in for Discord and the bot");
-        let discord =
-            Discord::start().map_err(|e| format!("no loopback port for the stand-in: {e}"))?;
+        println!("2. Starting a Discord stand-in and the bot");
+        let discord = Discord::start()
+            .map_err(|e| format!("the Discord stand-in cannot listen on loopback: {e}"))?;
         let settings = folder.join("bot.toml");
         fs::write(&settings, bot_settings(&folder, &self.listen, &discord))
             .map_err(|e| e.to_string())?;
@@ -79,7 +77,7 @@ impl Demo {
         })?;
 
         println!(
-            "3. Playing {} through the module, as fast as it goes",
+            "3. Playing {} through the module, as fast as possible",
             self.tape
         );
         let tape = recorded::tape(&self.tape)?;
@@ -96,18 +94,19 @@ impl Demo {
         }
 
         let posted = discord.messages().len();
-        println!("4. Posted {posted} messages; the bot stores the rounds in SQLite");
+        let messages = if posted == 1 { "message" } else { "messages" };
+        println!("4. Posted {posted} {messages}; the bot stores the rounds in SQLite");
         let rounds = wait_for("the rounds", &mut bot, || {
             get(&format!("{url}/api/rounds")).filter(|r| round_list(r).len() >= posted)
         })?;
         show(&url, &rounds)?;
-        println!("Highlight at them: {url}/");
+        println!("View the rounds at {url}/");
         println!(
-            "Files, outbox and database are in {}; what the server's admin read is in etconsole.log there",
+            "Files, outbox, database and the server's log (etconsole.log) are in {}",
             folder.display()
         );
         if !self.once && std::io::stdin().is_terminal() {
-            println!("The bot serves the page until you press Enter.");
+            println!("The bot serves the pages until you press Enter.");
             let _ = std::io::stdin().read(&mut [0]);
         }
         Ok(())
@@ -156,7 +155,7 @@ path = "{stats}"
     )
 }
 
-/// What an address answers, if it is JSON.
+/// The JSON that a URL returns; `None` if the request fails or the answer is not JSON.
 pub fn get(url: &str) -> Option<Value> {
     let text = ureq::get(url)
         .call()
@@ -167,40 +166,37 @@ pub fn get(url: &str) -> Option<Value> {
     serde_json::from_str(&text).ok()
 }
 
-/// Asks until there is an answer, as long as the bot lives.
-///
-/// # Errors
-/// When the bot ends, or it takes too long.
+/// Polls until there is an answer. Fails if the bot exits or takes too long.
 pub fn wait_for(
     what: &str,
     bot: &mut Bot,
-    ask: impl Fn() -> Option<Value>,
+    poll: impl Fn() -> Option<Value>,
 ) -> Result<Value, String> {
-    let until = Instant::now() + PATIENCE;
-    while Instant::now() < until {
-        if let Some(answer) = ask() {
+    let deadline = Instant::now() + TIMEOUT;
+    while Instant::now() < deadline {
+        if let Some(answer) = poll() {
             return Ok(answer);
         }
         if let Ok(Some(status)) = bot.0.try_wait() {
             return Err(format!(
-                "the bot ended ({status}); see bot.log in the demo's folder"
+                "the bot exited ({status}); see bot.log in the folder of the demo"
             ));
         }
         std::thread::sleep(Duration::from_millis(50));
     }
     Err(format!(
-        "{what} did not come within {} seconds; see bot.log in the demo's folder",
-        PATIENCE.as_secs()
+        "timed out after {} seconds while waiting for {what}; see bot.log in the folder of the demo",
+        TIMEOUT.as_secs()
     ))
 }
 
-/// The rounds of an answer, whether it is a list or holds one.
+/// The rounds in an answer of the API, which is a list or an object with the key `rounds`.
 fn round_list(answer: &Value) -> Vec<&Value> {
     let list = answer.as_array().or_else(|| answer["rounds"].as_array());
     list.map(|list| list.iter().collect()).unwrap_or_default()
 }
 
-/// The rounds and the players of the latest one, as tables.
+/// Prints the rounds, and the players of the latest one, as tables.
 fn show(url: &str, rounds: &Value) -> Result<(), String> {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
@@ -224,10 +220,10 @@ fn show(url: &str, rounds: &Value) -> Result<(), String> {
             text(&round["end_reason"])
         );
     }
-    let latest = rounds.first().ok_or("the bot has no rounds")?;
+    let latest = rounds.first().ok_or("the bot stored no rounds")?;
     let id = text(&latest["id"]);
-    let players =
-        get(&format!("{url}/api/rounds/{id}/players")).ok_or("the bot gave no players")?;
+    let players = get(&format!("{url}/api/rounds/{id}/players"))
+        .ok_or("the bot did not return the players")?;
     println!();
     println!("  Players of round {id}");
     println!(

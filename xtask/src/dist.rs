@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: the release, built against an old glibc, packed so that two builds give the same bytes.
+//! `cargo xtask dist`: builds the release against an old glibc and packs it. Two builds give the same bytes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,16 +9,16 @@ use gametimes_standin::{Options, play, recorded};
 use crate::packages;
 use crate::run::{cargo, output, root, run, target};
 
-/// The oldest glibc the module runs on: that of RHEL 7. The bot's is that of Debian 10 and RHEL 8.
+/// The oldest glibc that module and bot run on: the module on RHEL 7, the bot on Debian 10 and RHEL 8.
 const MODULE_GLIBC: &str = "2.17";
 const BOT_GLIBC: &str = "2.28";
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
-/// What builds against an old glibc: a cargo command from crates.io, and the zig compiler from PyPI.
+/// The tools that build against an old glibc: a cargo command from crates.io, and the zig compiler from PyPI.
 const ZIGBUILD_VERSION: &str = "0.24.1";
 const ZIGLANG_VERSION: &str = "0.17.0";
-/// The time of every file in the archive (2026-01-01), and what compilers that ask for a date are told.
+/// Unix time of 2026-01-01: the time of every file in the archive, and the build date for compilers.
 const EPOCH: &str = "1767225600";
-/// What goes beside the two binaries: in the repository, in the archive.
+/// The other files of the archive: path in the repository, name in the archive.
 const FILES: [(&str, &str); 8] = [
     ("fallback-lua/gametimes.lua", "gametimes.lua"),
     ("server-cfg/gametimes.cfg", "gametimes.cfg"),
@@ -30,22 +30,20 @@ const FILES: [(&str, &str); 8] = [
     ("docs", "docs"),
 ];
 
-/// Builds the release and packs it into `target/dist/`.
+/// Builds the release and packs it in `target/dist/`.
 #[derive(Debug, clap::Args)]
 pub struct Dist {
-    /// Only the module: builds it and checks it, packs nothing.
+    /// Only build and check the module; create no archive.
     #[arg(long)]
     module_only: bool,
-    /// Also unpacks the archive in an empty folder and tries everything in it.
+    /// Also unpack the archive in an empty folder and try everything in it.
     #[arg(long)]
     verify: bool,
 }
 
 impl Dist {
-    /// # Errors
-    /// A line for people.
     pub fn run(self) -> Result<(), String> {
-        let tools = Tools::get()?;
+        let tools = Tools::install()?;
         let module = tools.build(
             "gametimes",
             "--lib",
@@ -74,13 +72,14 @@ impl Dist {
     }
 }
 
-/// Programs that were fetched into `target/tools` because they were missing.
+/// The build tools, installed in `target/tools`.
 struct Tools {
     folder: PathBuf,
 }
 
 impl Tools {
-    fn get() -> Result<Self, String> {
+    /// Installs the tools that are missing.
+    fn install() -> Result<Self, String> {
         packages::for_release()?;
         let folder = target().join("tools");
         let zigbuild = folder.join("bin/cargo-zigbuild");
@@ -105,7 +104,7 @@ impl Tools {
                 .status()
                 .is_ok_and(|status| status.success())
         };
-        // What an interrupted try has left is made anew.
+        // `--clear` removes what an interrupted installation left.
         if !has_zig() {
             run(Command::new("python3")
                 .args(["-m", "venv", "--clear"])
@@ -115,7 +114,7 @@ impl Tools {
         Ok(Self { folder })
     }
 
-    /// Builds one package so that neither folders nor the time of the build are in it.
+    /// Builds one package. The binary contains neither local paths nor the time of the build.
     fn build(
         &self,
         package: &str,
@@ -129,9 +128,9 @@ impl Tools {
             || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo"),
             PathBuf::from,
         );
-        let map = [(root(), "/gametimes"), (home, "/cargo")];
-        let join = |flag: &str| {
-            let flags: Vec<String> = map
+        let renamed_paths = [(root(), "/gametimes"), (home, "/cargo")];
+        let rename_flags = |flag: &str| {
+            let flags: Vec<String> = renamed_paths
                 .iter()
                 .map(|(from, to)| format!("{flag}={}={to}", from.display()))
                 .collect();
@@ -161,18 +160,18 @@ impl Tools {
         .env("CARGO_TARGET_DIR", &out)
         .env("CARGO_INCREMENTAL", "0")
         .env("SOURCE_DATE_EPOCH", EPOCH)
-        .env("RUSTFLAGS", join("--remap-path-prefix"))
-        .env("CFLAGS", join("-ffile-prefix-map")))?;
+        .env("RUSTFLAGS", rename_flags("--remap-path-prefix"))
+        .env("CFLAGS", rename_flags("-ffile-prefix-map")))?;
         Ok(out.join(TRIPLE).join(profile).join(file))
     }
 }
 
-/// What an engine and an admin rely on: the library stays mapped, exports what is looked for, and runs on an old glibc.
+/// Checks what the engine and an admin rely on: the library stays mapped, exports its entry points, and runs on an old glibc.
 pub fn check_module(module: &Path) -> Result<(), String> {
     let readelf = |flag: &str| output(Command::new("readelf").args(["--wide", flag]).arg(module));
-    let wrong = |what: &str| Err(format!("{}: {what}", module.display()));
+    let fail = |problem: &str| Err(format!("{}: {problem}", module.display()));
     if !readelf("--dynamic")?.contains("NODELETE") {
-        return wrong("the flag NODELETE is missing");
+        return fail("the flag NODELETE is missing");
     }
     let symbols = readelf("--dyn-syms")?;
     for name in ["vmMain", "dllEntry"] {
@@ -180,11 +179,11 @@ pub fn check_module(module: &Path) -> Result<(), String> {
             .lines()
             .any(|line| line.ends_with(&format!(" {name}")))
         {
-            return wrong(&format!("{name} is not exported"));
+            return fail(&format!("{name} is not exported"));
         }
     }
     if symbols.contains("gametimes_arm_fault") {
-        return wrong("built with the feature faults");
+        return fail("it was built with the feature faults");
     }
     if module
         .components()
@@ -193,13 +192,13 @@ pub fn check_module(module: &Path) -> Result<(), String> {
         check_glibc(module, MODULE_GLIBC)?;
     }
     println!(
-        "{}: NODELETE, vmMain and dllEntry are there",
+        "{}: has NODELETE, exports vmMain and dllEntry",
         module.display()
     );
     Ok(())
 }
 
-/// No symbol of a newer glibc is asked for.
+/// Checks that the file needs no symbol of a newer glibc.
 fn check_glibc(file: &Path, limit: &str) -> Result<(), String> {
     let versions = output(
         Command::new("readelf")
@@ -221,11 +220,11 @@ fn check_glibc(file: &Path, limit: &str) -> Result<(), String> {
         .unwrap_or("0");
     if number(highest) > number(limit) {
         return Err(format!(
-            "{}: needs glibc {highest}, allowed is {limit}",
+            "{}: needs glibc {highest}, but may need at most {limit}",
             file.display()
         ));
     }
-    println!("{}: the newest glibc symbol is {highest}", file.display());
+    println!("{}: needs glibc {highest}", file.display());
     Ok(())
 }
 
@@ -281,7 +280,7 @@ fn pack(module: &Path, bot: &Path) -> Result<PathBuf, String> {
     Ok(archive)
 }
 
-/// Every package that is linked into the two binaries, with its licence, and the fonts.
+/// The licences of the packages linked into the two binaries, and of the bot's fonts.
 fn licenses() -> Result<String, String> {
     let list = output(&mut cargo(&[
         "tree",
@@ -309,10 +308,10 @@ fn licenses() -> Result<String, String> {
     lines.sort_unstable();
     lines.dedup();
     let mut text = format!(
-        "Packages in these binaries, and their licences.\n\n{}\n",
+        "The packages in these binaries and their licences.\n\n{}\n",
         lines.join("\n")
     );
-    // The fonts in the bot ask for their licences to go with them, whole.
+    // The fonts may only be distributed together with the full text of their licences.
     let folder = root.join("bot/assets/fonts");
     let failed = |e: std::io::Error| format!("{}: {e}", folder.display());
     let mut fonts: Vec<PathBuf> = fs::read_dir(&folder)
@@ -330,7 +329,7 @@ fn licenses() -> Result<String, String> {
     Ok(text)
 }
 
-/// Unpacks the archive in an empty folder and tries what is in it, as somebody would who has nothing else.
+/// Unpacks the archive in an empty folder and tries its content, without using anything from the repository but the stand-ins.
 fn verify(archive: &Path) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     run(Command::new("tar")
@@ -365,11 +364,11 @@ fn verify(archive: &Path) -> Result<(), String> {
     let rounds = output(&mut bot(&["rounds", "--json"]))?;
     if !rounds.contains("room1") {
         return Err(format!(
-            "the bot does not know the round that it was given: {rounds}"
+            "the bot did not store the round that it ingested: {rounds}"
         ));
     }
 
-    // A server folder with nothing in it but a stock game and a cfg.
+    // A server folder that contains only a stock game and a cfg.
     let server = folder.path().join("server");
     let legacy = server.join("legacy");
     fs::create_dir_all(&legacy)
@@ -388,6 +387,6 @@ fn verify(archive: &Path) -> Result<(), String> {
     };
     run(&mut install(&[]))?;
     run(&mut install(&["--check"]))?;
-    println!("{}: unpacked and tried", archive.display());
+    println!("{}: unpacked and tested", archive.display());
     Ok(())
 }

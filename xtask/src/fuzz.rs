@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: the fuzz targets, one after the other.
+//! `cargo xtask fuzz`: runs the fuzz targets one after the other.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::run::{cargo, root, target};
 
-/// All targets; what each checks stands in `fuzz/checks/`.
+/// All targets; `fuzz/checks/` contains what each one checks.
 const TARGETS: [&str; 7] = [
     "prints",
     "settings",
@@ -17,22 +17,22 @@ const TARGETS: [&str; 7] = [
     "gametimes_file",
     "message",
 ];
-/// How often a line of progress is shown.
+/// The interval between two lines of progress.
 const PROGRESS_EVERY: Duration = Duration::from_secs(15);
 
-/// Feeds damaged and made-up input to everything that reads foreign bytes, guided by the code's coverage. Needs cargo-fuzz and
-/// a C++ compiler, no nightly Rust.
+/// Feeds damaged and generated input to everything that parses untrusted bytes, guided by code coverage. Needs cargo-fuzz and a
+/// C++ compiler, but not nightly Rust.
 #[derive(Debug, clap::Args)]
 pub struct Fuzz {
-    /// How long each target runs.
+    /// Duration of each target, in seconds.
     #[arg(long, default_value_t = 60, value_name = "N")]
     seconds: u64,
-    /// The targets to run instead of all.
+    /// Targets to run; all if none is given.
     #[arg(value_parser = TARGETS)]
     targets: Vec<String>,
 }
 
-/// What came of a target.
+/// The result of one target.
 struct Outcome {
     target: String,
     executions: u64,
@@ -41,13 +41,11 @@ struct Outcome {
 }
 
 impl Fuzz {
-    /// # Errors
-    /// A line for people: what is missing, or which targets crashed.
     pub fn run(self) -> Result<(), String> {
         let installed = cargo(&["fuzz", "--version"]).output();
         if !installed.is_ok_and(|o| o.status.success()) {
             return Err(
-                "cargo-fuzz is not installed:\n  cargo install --locked cargo-fuzz".to_owned(),
+                "cargo-fuzz is not installed; run:\n  cargo install --locked cargo-fuzz".to_owned(),
             );
         }
         let targets = match self.targets.is_empty() {
@@ -69,8 +67,9 @@ impl Fuzz {
         let crashed = outcomes.iter().filter(|o| o.crashed).count();
         match crashed {
             0 => Ok(()),
+            1 => Err("1 target crashed; its input is in fuzz/artifacts/".to_owned()),
             n => Err(format!(
-                "{n} targets crashed; the inputs are in fuzz/artifacts/"
+                "{n} targets crashed; their inputs are in fuzz/artifacts/"
             )),
         }
     }
@@ -89,7 +88,7 @@ fn fuzz(target_name: &str, seconds: u64) -> Result<Outcome, String> {
         .args(["--", "-print_final_stats=1", "-timeout=60"])
         .arg(format!("-max_total_time={seconds}"))
         .stderr(Stdio::piped());
-    keep_in_memory(&mut command);
+    use_memory_for_temporary_files(&mut command);
     let mut child = command.spawn().map_err(|e| e.to_string())?;
     let mut began = None::<Instant>;
     let mut shown = None::<Instant>;
@@ -111,14 +110,14 @@ fn fuzz(target_name: &str, seconds: u64) -> Result<Outcome, String> {
             || line.starts_with("error")
             || line.contains("Compiling gametimes")
         {
-            // Of a crash, or of a build that failed, every word.
+            // Show a crash or a failed build completely.
             eprintln!("{line}");
         }
     }
     let status = child.wait().map_err(|e| e.to_string())?;
     let Some(began) = began else {
         return Err(format!(
-            "{target_name} cannot be built or started: {status}"
+            "{target_name} could not be built or started: {status}"
         ));
     };
     Ok(Outcome {
@@ -129,8 +128,8 @@ fn fuzz(target_name: &str, seconds: u64) -> Result<Outcome, String> {
     })
 }
 
-/// Temporary folders in memory, where there is such a place: two of the targets write files all the time.
-fn keep_in_memory(command: &mut Command) {
+/// Puts temporary folders in memory if possible, because two of the targets write files all the time.
+fn use_memory_for_temporary_files(command: &mut Command) {
     if Path::new("/dev/shm").is_dir() {
         command.env("TMPDIR", "/dev/shm");
     }

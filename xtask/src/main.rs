@@ -1,4 +1,4 @@
-//! The project's tasks; `cargo xtask help` lists them.
+//! The development commands of the project; `cargo xtask help` lists them.
 
 #![forbid(unsafe_code)]
 
@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// The project's tasks.
+/// The development commands of the project.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", version)]
 struct Arguments {
@@ -29,27 +29,27 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// A recorded match through the module, a local stand-in for Discord, the bot, and a page to look at.
+    /// Shows everything at work: a recorded match, the module, a local Discord stand-in, the bot, and a web page.
     Demo(demo::Demo),
-    /// The release: built against an old glibc, packed, reproducible.
+    /// Builds the release archive, reproducibly and against an old glibc.
     Dist(dist::Dist),
     /// Plays a recorded match through the module.
     Play(play::Play),
-    /// The pictures of the documentation, from recorded matches.
+    /// Draws the pictures of the documentation from recorded matches.
     Pictures(pictures::Pictures),
-    /// What the module costs on the game's thread, beside the fallback script.
+    /// Measures what the module costs on the game's thread, compared with the fallback script.
     Bench(bench::Bench),
-    /// Licences, sources, duplicates and known flaws of all dependencies.
+    /// Checks all dependencies for licences, sources, duplicates and known vulnerabilities.
     Supply(supply::Supply),
-    /// All tests; installs what they need where that is possible.
+    /// Runs all tests; installs the packages they need if it can.
     Test(test::Test),
-    /// Damaged and made-up input for everything that reads foreign bytes.
+    /// Fuzzes everything that parses untrusted input.
     Fuzz(fuzz::Fuzz),
-    /// All recorded matches under valgrind and ThreadSanitizer.
+    /// Plays all recorded matches under valgrind and ThreadSanitizer.
     Sanitize(sanitize::Sanitize),
-    /// A day of matches with a hostile webhook: nothing may grow.
+    /// Plays a day of matches against a hostile webhook; nothing may leak.
     Soak(soak::Soak),
-    /// The server of a soak; started by it.
+    /// The server process of `soak`, which starts it.
     #[command(hide = true)]
     SoakServer(soak::SoakServer),
 }
@@ -70,8 +70,8 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("xtask: {why}");
+        Err(error) => {
+            eprintln!("xtask: {error}");
             ExitCode::FAILURE
         }
     }

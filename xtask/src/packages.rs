@@ -1,58 +1,52 @@
-//! The Debian packages that tests and the release need: installed when root, else named.
+//! The Debian packages that tests and the release need. Installs missing ones as root; otherwise lists them in the error.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::run::run;
 
-/// What tells that a package is there.
-enum Sign {
-    /// A program.
+/// How to recognize that a package is installed.
+enum Provides {
     Program(&'static str),
-    /// A module of Python.
-    Python(&'static str),
+    PythonModule(&'static str),
 }
 
-/// What tests run.
-const TESTS: [(Sign, &str); 8] = [
-    (Sign::Program("cc"), "gcc"),
-    (Sign::Program("valgrind"), "valgrind"),
-    (Sign::Program("readelf"), "binutils"),
-    (Sign::Program("curl"), "curl"),
-    (Sign::Program("postgres"), "postgresql"),
-    (Sign::Program("sshd"), "openssh-server"),
-    (Sign::Program("chromium"), "chromium"),
-    (Sign::Program("chromedriver"), "chromium-driver"),
+/// Needed by the tests.
+const TESTS: [(Provides, &str); 8] = [
+    (Provides::Program("cc"), "gcc"),
+    (Provides::Program("valgrind"), "valgrind"),
+    (Provides::Program("readelf"), "binutils"),
+    (Provides::Program("curl"), "curl"),
+    (Provides::Program("postgres"), "postgresql"),
+    (Provides::Program("sshd"), "openssh-server"),
+    (Provides::Program("chromium"), "chromium"),
+    (Provides::Program("chromedriver"), "chromium-driver"),
 ];
 
-/// What the release is built with.
-const RELEASE: [(Sign, &str); 4] = [
-    (Sign::Program("cc"), "gcc"),
-    (Sign::Program("readelf"), "binutils"),
-    (Sign::Program("python3"), "python3"),
-    // `python3 -m venv` needs it, and Debian has it in a package of its own.
-    (Sign::Python("ensurepip"), "python3-venv"),
+/// Needed to build the release.
+const RELEASE: [(Provides, &str); 4] = [
+    (Provides::Program("cc"), "gcc"),
+    (Provides::Program("readelf"), "binutils"),
+    (Provides::Program("python3"), "python3"),
+    // `python3 -m venv` needs it; Debian ships it separately.
+    (Provides::PythonModule("ensurepip"), "python3-venv"),
 ];
 
-/// Makes sure of what tests need.
-///
-/// # Errors
-/// A line for people: what is missing.
+/// Ensures that the packages for the tests are installed.
 pub fn for_tests() -> Result<(), String> {
-    need(&TESTS)
+    ensure(&TESTS)
 }
 
-/// Makes sure of what building the release needs.
-///
-/// # Errors
-/// A line for people: what is missing.
+/// Ensures that the packages for building the release are installed.
 pub fn for_release() -> Result<(), String> {
-    need(&RELEASE)
+    ensure(&RELEASE)
 }
 
-fn need(packages: &[(Sign, &str)]) -> Result<(), String> {
+fn ensure(packages: &[(Provides, &str)]) -> Result<(), String> {
     let missing = || {
-        let missing = packages.iter().filter(|(sign, _)| !is_there(sign));
+        let missing = packages
+            .iter()
+            .filter(|(provides, _)| !is_installed(provides));
         missing.map(|(_, package)| *package).collect::<Vec<_>>()
     };
     let names = missing();
@@ -63,10 +57,10 @@ fn need(packages: &[(Sign, &str)]) -> Result<(), String> {
         .arg("-u")
         .output()
         .is_ok_and(|o| o.stdout == b"0\n");
-    if !is_root || !is_there(&Sign::Program("apt-get")) {
+    if !is_root || !is_installed(&Provides::Program("apt-get")) {
         let names = names.join(" ");
         return Err(format!(
-            "these Debian packages are needed: {names}\n  sudo apt-get install {names}"
+            "missing Debian packages: {names}; run:\n  sudo apt-get install {names}"
         ));
     }
     run(Command::new("apt-get").arg("update"))?;
@@ -74,20 +68,20 @@ fn need(packages: &[(Sign, &str)]) -> Result<(), String> {
         .args(["install", "--yes", "--no-install-recommends"])
         .args(names)
         .env("DEBIAN_FRONTEND", "noninteractive"))?;
-    // A package that was there already under another name, or an apt-get that said nothing, would only show much later.
+    // If apt-get succeeded without providing what we need, fail here and not much later.
     match missing()[..] {
         [] => Ok(()),
         ref names => Err(format!(
-            "installed, but what is needed of them is not found: {}",
+            "these packages were installed, but what they should provide was not found: {}",
             names.join(" ")
         )),
     }
 }
 
-fn is_there(sign: &Sign) -> bool {
-    match sign {
-        Sign::Program(name) => is_program(name),
-        Sign::Python(module) => Command::new("python3")
+fn is_installed(provides: &Provides) -> bool {
+    match provides {
+        Provides::Program(name) => is_program(name),
+        Provides::PythonModule(module) => Command::new("python3")
             .args(["-c", &format!("import {module}")])
             .stderr(Stdio::null())
             .status()
@@ -95,7 +89,7 @@ fn is_there(sign: &Sign) -> bool {
     }
 }
 
-/// Whether a program is in PATH, or where Debian puts servers.
+/// Looks for a program in PATH and in Debian's folders for servers.
 fn is_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let postgres = std::fs::read_dir("/usr/lib/postgresql")

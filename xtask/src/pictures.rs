@@ -1,4 +1,4 @@
-//! `cargo xtask pictures`: the pictures of the documentation, from recorded matches by the way that every round takes.
+//! `cargo xtask pictures`: draws the pictures of the documentation from recorded matches, processed like any other match.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,35 +11,33 @@ use serde_json::Value;
 use crate::demo::{Bot, get, wait_for};
 use crate::run::{build_module, cargo, output, root, run, target};
 
-/// Plays recorded matches through the module, lets the bot read the files, and draws the pictures that README shows.
+/// Plays recorded matches through the module, lets the bot ingest the files, and draws the pictures in README.
 #[derive(Debug, clap::Args)]
 pub struct Pictures {
-    /// Where the pictures go.
+    /// Folder for the pictures.
     #[arg(long, default_value = "docs/pictures")]
     folder: PathBuf,
-    /// The module to play through, instead of building it.
+    /// Use this module instead of building it.
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
-    /// Where the bot serves the page for a moment.
+    /// Address at which the bot serves the page while it is captured.
     #[arg(long, default_value = "127.0.0.1:8651")]
     listen: String,
 }
 
-/// Matches to play: 3 against 3, 6 against 6 with two pauses, 20 against 20.
+/// The matches: 3 against 3, 6 against 6 with two pauses, 20 against 20.
 const TAPES: [&str; 3] = ["timelimit", "stopwatch", "public40"];
-/// Pictures: the match, the colours, the file.
+/// Timelines to draw: match, theme, file.
 const TIMELINES: [(&str, &str, &str); 4] = [
     ("stopwatch", "auto", "timeline-light.png"),
     ("stopwatch", "dark", "timeline-dark.png"),
     ("timelimit", "auto", "timeline-3v3.png"),
     ("public40", "auto", "timeline-20v20.png"),
 ];
-/// The page, and the size of its picture.
+/// The page to capture: match, file, size.
 const PAGE: (&str, &str, &str) = ("stopwatch", "round-page.png", "1100,1000");
 
 impl Pictures {
-    /// # Errors
-    /// A line for people.
     pub fn run(self) -> Result<(), String> {
         let module = self.module.clone().map_or_else(build_module, Ok)?;
         run(&mut cargo(&["build", "--package", "gametimes-bot"]))?;
@@ -64,7 +62,7 @@ impl Pictures {
             let tape = recorded::tape(name)?;
             play(&tape, &Options::new(&module, &home))?;
             let files = home.join("legacy/gametimes");
-            ends.push((name, latest_whole_round(&files)?));
+            ends.push((name, latest_complete_round(&files)?));
             ingest.arg(files);
         }
         run(ingest.stdout(Stdio::null()))?;
@@ -77,7 +75,7 @@ impl Pictures {
                 .find(|r| r["round_end_unix"].as_i64() == end.map(|(_, end)| *end));
             round
                 .map(|r| r["id"].to_string())
-                .ok_or(format!("the bot does not know the round of {name}"))
+                .ok_or(format!("the bot did not store the round of {name}"))
         };
         for (name, theme, file) in TIMELINES {
             let id = id_of(name)?;
@@ -93,7 +91,7 @@ impl Pictures {
         wait_for("the bot", &mut server, || {
             get(&format!("http://{}/api/health", self.listen))
         })?;
-        photograph(work.path(), &url, size, &pictures.join(file))?;
+        screenshot(work.path(), &url, size, &pictures.join(file))?;
         for entry in fs::read_dir(&pictures).map_err(|e| e.to_string())? {
             let entry = entry.map_err(|e| e.to_string())?;
             let bytes = entry.metadata().map_err(|e| e.to_string())?.len();
@@ -109,8 +107,8 @@ fn bot(settings: &Path) -> Command {
     command
 }
 
-/// The unix time at which the latest round that was played to its end was over.
-fn latest_whole_round(folder: &Path) -> Result<i64, String> {
+/// The unix time at which the latest complete round ended.
+fn latest_complete_round(folder: &Path) -> Result<i64, String> {
     let mut latest = None;
     for entry in fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))? {
         let path = entry.map_err(|e| e.to_string())?.path();
@@ -124,11 +122,11 @@ fn latest_whole_round(folder: &Path) -> Result<i64, String> {
             latest = latest.max(Some(file.meta.round_end_unix));
         }
     }
-    latest.ok_or_else(|| format!("{}: no round was played to its end", folder.display()))
+    latest.ok_or_else(|| format!("{}: no complete round", folder.display()))
 }
 
-/// A picture of a page as Chromium shows it.
-fn photograph(work: &Path, url: &str, size: &str, file: &Path) -> Result<(), String> {
+/// Captures a page with Chromium.
+fn screenshot(work: &Path, url: &str, size: &str, file: &Path) -> Result<(), String> {
     let mut chromium = Command::new("chromium");
     chromium
         .args([
@@ -146,5 +144,5 @@ fn photograph(work: &Path, url: &str, size: &str, file: &Path) -> Result<(), Str
         .arg(format!("--screenshot={}", file.display()))
         .arg(url)
         .stderr(Stdio::null());
-    run(&mut chromium).map_err(|e| format!("{e} (apt-get install chromium)"))
+    run(&mut chromium).map_err(|e| format!("{e}; is the Debian package chromium installed?"))
 }

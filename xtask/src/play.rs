@@ -1,4 +1,4 @@
-//! `cargo xtask play`: a recorded match through the module.
+//! `cargo xtask play`: plays a recorded match through the module.
 
 use std::path::PathBuf;
 
@@ -6,31 +6,29 @@ use gametimes_standin::{Options, Tape, play};
 
 use crate::run::build_module;
 
-/// Plays a recorded match through the built module, as fast as it goes.
+/// Plays a recorded match through the module, as fast as possible.
 #[derive(Debug, clap::Args)]
 pub struct Play {
-    /// The recorded match, a `.tape.jsonl` or `.tape.jsonl.gz`.
+    /// The recorded match, a `.tape.jsonl` or `.tape.jsonl.gz` file.
     tape: PathBuf,
-    /// The server's home folder; gametimes files go to `<HOME>/legacy/gametimes/`.
+    /// The server's home folder; gametimes files are written to `<HOME>/legacy/gametimes/`.
     #[arg(long)]
     home: PathBuf,
-    /// Posts every round's message to this webhook, and waits until it is sent.
+    /// Post the message of every round to this webhook, and wait until all are sent.
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
-    /// Keeps the match's own pace.
+    /// Play at the speed of the recording.
     #[arg(long)]
     realtime: bool,
-    /// The module to play through, instead of building it.
+    /// Use this module instead of building it.
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
-    /// Sets a cvar before the first map: NAME=VALUE. May be given many times.
+    /// Set a cvar before the first map. Can be repeated.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     cvars: Vec<String>,
 }
 
 impl Play {
-    /// # Errors
-    /// A line for people.
     pub fn run(self) -> Result<(), String> {
         let tape = Tape::read(&self.tape)?;
         let module = self.module.map_or_else(build_module, Ok)?;

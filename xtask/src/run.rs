@@ -1,4 +1,4 @@
-//! Running other programs.
+//! Runs other programs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,26 +7,23 @@ use std::process::Command;
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
-        .expect("xtask lies in the repository")
+        .expect("xtask is a folder of the repository")
         .to_owned()
 }
 
-/// Where cargo builds.
+/// Cargo's target folder.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// Cargo, in the repository.
+/// A cargo command that runs in the repository.
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
     command
 }
 
-/// Runs a program to its end; says what it runs.
-///
-/// # Errors
-/// When it cannot be run or fails.
+/// Prints a command and runs it. Fails if the command does.
 pub fn run(command: &mut Command) -> Result<(), String> {
     let words: Vec<_> = std::iter::once(command.get_program())
         .chain(command.get_args())
@@ -42,10 +39,7 @@ pub fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
-/// Runs a program to its end and gives what it printed.
-///
-/// # Errors
-/// When it cannot be run or fails.
+/// Runs a command and returns its standard output. Fails if the command does.
 pub fn output(command: &mut Command) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command
@@ -58,10 +52,7 @@ pub fn output(command: &mut Command) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Builds the module as it is installed and gives its path.
-///
-/// # Errors
-/// When it does not compile.
+/// Builds the module as it is released and returns its path.
 pub fn build_module() -> Result<PathBuf, String> {
     run(&mut cargo(&[
         "build",

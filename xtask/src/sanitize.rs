@@ -1,4 +1,4 @@
-//! `cargo xtask sanitize`: recorded matches under valgrind and ThreadSanitizer.
+//! `cargo xtask sanitize`: plays recorded matches under valgrind and ThreadSanitizer.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,27 +7,22 @@ use gametimes_standin::recorded;
 
 use crate::run::{cargo, root, run, target};
 
-/// Plays all recorded matches under valgrind (wrong and lost memory) and under ThreadSanitizer (races between the game's
-/// thread and the module's own).
+/// Plays all recorded matches under valgrind (memory errors and leaks) and under ThreadSanitizer (data races between the game's
+/// thread and the module's threads).
 #[derive(Debug, clap::Args)]
 pub struct Sanitize;
 
 impl Sanitize {
-    /// # Errors
-    /// A line for people.
     pub fn run(self) -> Result<(), String> {
-        // As in the tests, with the names of functions.
+        // The debug build, so that valgrind can name functions.
         run(&mut cargo(&["build", "--package", "gametimes", "--lib"]))?;
-        memory(&target().join("debug/libgametimes.so"), &recorded::NAMES)?;
-        races()
+        check_memory(&target().join("debug/libgametimes.so"), &recorded::NAMES)?;
+        check_races()
     }
 }
 
-/// No error and no lost memory in our code.
-///
-/// # Errors
-/// A line for people.
-pub fn memory(module: &Path, tapes: &[&str]) -> Result<(), String> {
+/// Plays matches under valgrind's memcheck. Fails on memory errors and leaks.
+pub fn check_memory(module: &Path, tapes: &[&str]) -> Result<(), String> {
     for tape in tapes {
         let home = tempfile::tempdir().map_err(|e| e.to_string())?;
         run(Command::new("valgrind")
@@ -49,13 +44,15 @@ pub fn memory(module: &Path, tapes: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// No two threads touch the same memory without one waiting for the other. Valgrind's own tools do not know atomics and take
-/// every hand-over between the threads for a race. ThreadSanitizer does; the compiler has it, but calls it unstable.
-fn races() -> Result<(), String> {
-    run(cargo(&["test", "--test", "linked", "--target"])
+/// Plays all matches under ThreadSanitizer. Fails on data races.
+///
+/// Valgrind's race detectors do not understand atomics and report every event passed between threads. ThreadSanitizer does; the
+/// stable compiler contains it as an unstable feature, hence `RUSTC_BOOTSTRAP`.
+fn check_races() -> Result<(), String> {
+    run(cargo(&["test", "--test", "thread_sanitizer", "--target"])
         .arg("x86_64-unknown-linux-gnu")
         .env("RUSTC_BOOTSTRAP", "1")
-        // The standard library is not built with it: nearly all of its waiting is seen from outside, see the suppressions.
+        // The standard library is not instrumented; the suppressions cover the synchronization that this hides.
         .env(
             "RUSTFLAGS",
             "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer",

@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: a day of matches in some minutes, against a webhook that is having a bad one. Nothing may grow.
+//! `cargo xtask soak`: a day of matches in a few minutes, against a webhook that fails a lot. Nothing may leak or be lost.
 
 #[path = "../../tests/common/http.rs"]
 mod http;
@@ -16,24 +16,24 @@ use http::{Act, TAKEN, Webhook};
 
 use crate::run::build_module;
 
-/// The pause between two recorded matches, as between two maps.
-const BETWEEN_MS: i64 = 20_000;
-/// The server waits for its outbox when more than so many messages are in it: only the day is compressed, not Discord.
+/// The time between two recorded matches, as between two maps.
+const BETWEEN_MATCHES_MS: i64 = 20_000;
+/// The server waits while more messages than this are in its outbox, because Discord's limits run in real time.
 const QUEUE_LIMIT: usize = 60;
-/// How much the memory of the last third may exceed that of the second, in KiB: what a heap varies by.
+/// How much more memory, in KiB, the last third of the day may use than the second: the normal variation of a heap.
 const NOISE_KIB: u64 = 1024;
 
-/// Plays the recorded matches in a loop through one server process, with all its maps loaded and unloaded, and posts every
-/// round to a webhook that refuses, hangs, cuts off and talks nonsense. Fails when memory, threads or descriptors grow, or
-/// when a round is lost.
+/// Plays the recorded matches in a loop through one server process, loading and unloading every map, and posts every round to a
+/// webhook that refuses, hangs, cuts off and answers garbage. Fails if memory, threads or file descriptors grow, or if a
+/// round is lost.
 #[derive(Debug, clap::Args)]
 pub struct Soak {
-    /// Hours of match time.
+    /// Hours of match time to play.
     #[arg(long, default_value_t = 24)]
     hours: u32,
 }
 
-/// The server of a soak, in a process of its own.
+/// The server of a soak. It runs in a separate process, whose memory can be measured.
 #[derive(Debug, clap::Args)]
 pub struct SoakServer {
     #[arg(long)]
@@ -46,7 +46,7 @@ pub struct SoakServer {
     hours: u32,
 }
 
-/// What a server process holds at the end of an hour.
+/// What the server process uses at the end of an hour.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     rss_kib: u64,
@@ -57,8 +57,6 @@ struct Sample {
 }
 
 impl Soak {
-    /// # Errors
-    /// A line for people: what grew or was lost.
     pub fn run(self) -> Result<(), String> {
         let module = build_module()?;
         let home = tempfile::tempdir().map_err(|e| e.to_string())?;
@@ -75,7 +73,7 @@ impl Soak {
             .spawn()
             .map_err(|e| e.to_string())?;
         println!(
-            "| hour | memory KiB | threads | descriptors | rounds written | messages waiting | posts | taken |"
+            "| hour | memory KiB | threads | descriptors | rounds written | messages waiting | posts | delivered |"
         );
         println!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
         let mut samples = Vec::new();
@@ -107,10 +105,10 @@ impl Soak {
             began.elapsed().as_secs()
         );
         if !status.success() {
-            return Err(format!("the server ended with {status}"));
+            return Err(format!("the server exited with {status}"));
         }
-        nothing_is_lost(home.path(), &hook)?;
-        nothing_grew(&samples)
+        check_nothing_is_lost(home.path(), &hook)?;
+        check_nothing_grew(&samples)
     }
 }
 
@@ -150,8 +148,8 @@ fn queue(home: &Path) -> PathBuf {
     outbox(home).join("queue")
 }
 
-/// Every round that was written was taken once, or lies in `rejected/` because the webhook refused it for good.
-fn nothing_is_lost(home: &Path, hook: &Webhook) -> Result<(), String> {
+/// Checks that every saved round was delivered, or is kept in `rejected/` because the webhook refused it permanently.
+fn check_nothing_is_lost(home: &Path, hook: &Webhook) -> Result<(), String> {
     let folder = home.join("legacy/gametimes");
     let mut rounds = BTreeSet::new();
     for name in names(&folder).filter(|n| n.ends_with(".json")) {
@@ -170,7 +168,7 @@ fn nothing_is_lost(home: &Path, hook: &Webhook) -> Result<(), String> {
         .filter(|id| !rejected.iter().any(|name| name.contains(id.as_str())))
         .collect();
     println!(
-        "{} rounds, {} messages taken ({} of them again), {} refused for good, {} lost",
+        "{} rounds, {} messages delivered ({} repeated), {} refused permanently, {} lost",
         rounds.len(),
         unique.len(),
         taken.len() - unique.len(),
@@ -184,11 +182,11 @@ fn nothing_is_lost(home: &Path, hook: &Webhook) -> Result<(), String> {
     }
 }
 
-/// The last third of the day against the second: by then everything has its size.
-fn nothing_grew(samples: &[Sample]) -> Result<(), String> {
+/// Compares the last third of the day with the second; after the first, all buffers have reached their size.
+fn check_nothing_grew(samples: &[Sample]) -> Result<(), String> {
     let third = samples.len() / 3;
     if third == 0 {
-        println!("too short to tell whether anything grows");
+        println!("the soak is too short to measure growth");
         return Ok(());
     }
     let (second, last) = (
@@ -200,14 +198,14 @@ fn nothing_grew(samples: &[Sample]) -> Result<(), String> {
         values.sort_unstable();
         values[values.len() / 2]
     };
-    type Held = (&'static str, fn(&Sample) -> u64, u64);
-    let held: [Held; 3] = [
+    type Resource = (&'static str, fn(&Sample) -> u64, u64);
+    let resources: [Resource; 3] = [
         ("KiB of memory", |s| s.rss_kib, NOISE_KIB),
         ("threads", |s| s.threads as u64, 0),
-        ("descriptors", |s| s.descriptors as u64, 0),
+        ("file descriptors", |s| s.descriptors as u64, 0),
     ];
     let mut grew = Vec::new();
-    for (what, of, noise) in held {
+    for (what, of, noise) in resources {
         let (before, after) = (median(second, of), median(last, of));
         println!("{what}: median {before} in the second third of the day, {after} in the last");
         if after > before + noise {
@@ -217,11 +215,11 @@ fn nothing_grew(samples: &[Sample]) -> Result<(), String> {
     if grew.is_empty() {
         Ok(())
     } else {
-        Err(format!("more {} than before", grew.join(" and ")))
+        Err(format!("{} grew", grew.join(" and ")))
     }
 }
 
-/// What the webhook does with the posts of the day, always the same for the same length.
+/// How the webhook answers the posts of the day. Deterministic for a given length.
 fn hostile(length: usize) -> Vec<Act> {
     const LIMITED: Act = Act::Answer(
         429,
@@ -252,13 +250,11 @@ fn hostile(length: usize) -> Vec<Act> {
 }
 
 impl SoakServer {
-    /// # Errors
-    /// A line for people.
     pub fn run(self) -> Result<(), String> {
         let tapes = recorded::NAMES.map(recorded::tape);
         let mut tapes = tapes.into_iter().collect::<Result<Vec<_>, _>>()?;
         for line in tapes.iter_mut().flat_map(|tape| &mut tape.lines) {
-            // They were recorded on several servers; here they are one's.
+            // They were recorded on several servers; here all of them are played on one.
             if let Line::Cvars { values } = line {
                 values.insert("net_port".to_owned(), Bytes(b"27960".to_vec()));
             }
@@ -273,7 +269,7 @@ impl SoakServer {
         for tape in tapes.iter().cycle() {
             let mut player = Player::new(tape, false).starting_at(now_ms);
             while player.step(&mut server, |_| {})? {}
-            now_ms = player.unix_ms() + BETWEEN_MS;
+            now_ms = player.unix_ms() + BETWEEN_MATCHES_MS;
             for line in server.take_console().lines() {
                 if ["internal error", "were lost", "cannot be", "disk is slow"]
                     .iter()
@@ -282,25 +278,25 @@ impl SoakServer {
                     println!("{line}");
                 }
             }
-            wait_for(&self.home, QUEUE_LIMIT);
+            wait_for_outbox(&self.home, QUEUE_LIMIT);
             while hours < (now_ms - begin_ms) / 3_600_000 {
                 hours += 1;
                 println!("hour");
-                std::thread::sleep(Duration::from_millis(200)); // a moment to be looked at
+                std::thread::sleep(Duration::from_millis(200)); // time to take the sample
             }
             if hours >= i64::from(self.hours) {
                 break;
             }
         }
-        wait_for(&self.home, 0);
+        wait_for_outbox(&self.home, 0);
         Ok(())
     }
 }
 
-/// Until no more than so many messages wait.
-fn wait_for(home: &Path, messages: usize) {
-    let until = Instant::now() + Duration::from_secs(900);
-    while count(&queue(home)) > messages && Instant::now() < until {
+/// Waits until at most this many messages are in the outbox, up to 15 minutes.
+fn wait_for_outbox(home: &Path, messages: usize) {
+    let deadline = Instant::now() + Duration::from_secs(900);
+    while count(&queue(home)) > messages && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(100));
     }
 }

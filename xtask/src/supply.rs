@@ -1,22 +1,20 @@
-//! `cargo xtask supply`: what the project is made of.
+//! `cargo xtask supply`: checks the dependencies.
 
 use crate::run::{cargo, run, target};
 
-/// The tools, as cargo installs them.
+/// The crates of the tools.
 const TOOLS: [&str; 2] = ["cargo-deny", "cargo-machete"];
 
-/// Checks licences, duplicate and banned crates, sources and known flaws of everything in the lock file, and looks for
-/// dependencies that nobody uses. Builds the tools for it when they are missing, which takes some minutes.
+/// Checks everything in the lock file for licences, duplicate and banned crates, sources and known vulnerabilities, and looks for
+/// unused dependencies. Builds the tools it needs the first time, which takes a few minutes.
 #[derive(Debug, clap::Args)]
 pub struct Supply {
-    /// Leaves out the list of known flaws, which is fetched from GitHub.
+    /// Skip the check for known vulnerabilities, which downloads their list from GitHub.
     #[arg(long)]
     offline: bool,
 }
 
 impl Supply {
-    /// # Errors
-    /// A line for people.
     pub fn run(self) -> Result<(), String> {
         let folder = target().join("tools");
         for tool in TOOLS {

@@ -3,6 +3,7 @@
 //! What differs between them is here and in the migrations, nowhere else.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -141,11 +142,11 @@ impl Database {
         match self {
             Self::Sqlite(pool) => {
                 let rows = sqlite_query(sql, values).fetch_all(pool).await?;
-                rows.iter().map(from_sqlite).collect()
+                convert(&rows, from_sqlite)
             }
             Self::Postgres(pool) => {
                 let rows = postgres_query(sql, values).fetch_all(pool).await?;
-                rows.iter().map(from_postgres).collect()
+                convert(&rows, from_postgres)
             }
         }
     }
@@ -193,11 +194,11 @@ impl Transaction {
         match self {
             Self::Sqlite(t) => {
                 let rows = sqlite_query(sql, values).fetch_all(&mut **t).await?;
-                rows.iter().map(from_sqlite).collect()
+                convert(&rows, from_sqlite)
             }
             Self::Postgres(t) => {
                 let rows = postgres_query(sql, values).fetch_all(&mut **t).await?;
-                rows.iter().map(from_postgres).collect()
+                convert(&rows, from_postgres)
             }
         }
     }
@@ -336,7 +337,25 @@ fn sqlite_time(unix: i64) -> String {
         .to_string()
 }
 
-fn from_sqlite(row: &SqliteRow) -> Result<Row, DbError> {
+/// Converts the rows of a result, which share the names of their columns.
+fn convert<R: sqlx::Row>(
+    rows: &[R],
+    values: fn(&R) -> Result<Vec<Value>, DbError>,
+) -> Result<Vec<Row>, DbError> {
+    let Some(first) = rows.first() else {
+        return Ok(Vec::new());
+    };
+    let names: Arc<[String]> = first
+        .columns()
+        .iter()
+        .map(|c| c.name().to_owned())
+        .collect();
+    rows.iter()
+        .map(|row| Ok(Row::new(Arc::clone(&names), values(row)?)))
+        .collect()
+}
+
+fn from_sqlite(row: &SqliteRow) -> Result<Vec<Value>, DbError> {
     let mut values = Vec::with_capacity(row.len());
     for i in 0..row.len() {
         let raw = row.try_get_raw(i)?;
@@ -349,10 +368,10 @@ fn from_sqlite(row: &SqliteRow) -> Result<Row, DbError> {
             _ => Value::Int(Some(row.try_get_unchecked(i)?)),
         });
     }
-    Ok(Row(values))
+    Ok(values)
 }
 
-fn from_postgres(row: &PgRow) -> Result<Row, DbError> {
+fn from_postgres(row: &PgRow) -> Result<Vec<Value>, DbError> {
     let mut values = Vec::with_capacity(row.len());
     for (i, column) in row.columns().iter().enumerate() {
         values.push(match column.type_info().name() {
@@ -377,5 +396,5 @@ fn from_postgres(row: &PgRow) -> Result<Row, DbError> {
             }
         });
     }
-    Ok(Row(values))
+    Ok(values)
 }

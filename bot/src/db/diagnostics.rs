@@ -235,12 +235,8 @@ async fn counts(store: &Db) -> Result<Counts, DbError> {
          COALESCE(SUM(CASE WHEN {at} >= $1 AND round_id IS NULL THEN 1 ELSE 0 END), 0) FROM lua_round_teams",
         at = store.database.epoch("captured_at")
     );
-    let row = store
-        .database
-        .row(&sql, args![day_ago])
-        .await?
-        .unwrap_or(Row(Vec::new()));
-    let n = |i| row.int(i).unwrap_or_default();
+    let row = store.database.row(&sql, args![day_ago]).await?;
+    let n = |i| row.as_ref().and_then(|row| row.int(i)).unwrap_or_default();
     Ok(Counts {
         total: n(0),
         unlinked_total: n(1),

@@ -77,7 +77,7 @@ impl Db {
             if there.is_some_and(|columns| columns.contains(*name)) {
                 format!("{alias}.{name}")
             } else {
-                "NULL".to_owned()
+                format!("NULL AS {name}")
             }
         };
         columns.iter().map(column).collect::<Vec<_>>().join(", ")

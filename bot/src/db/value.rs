@@ -1,5 +1,7 @@
 //! Values on their way to and from either database.
 
+use std::sync::Arc;
+
 use gametimes_format::TeamNumber;
 use serde_json::Value as Json;
 
@@ -54,55 +56,133 @@ macro_rules! args {
     ($($value:expr),* $(,)?) => { &[$($crate::db::value::Value::from($value)),*][..] };
 }
 
-/// A row of a result, its columns by position.
+/// A row of a result.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row(pub Vec<Value>);
+pub struct Row {
+    /// The columns' names, shared by all rows of a result.
+    names: Arc<[String]>,
+    values: Vec<Value>,
+}
 
 impl Row {
-    /// An integer (or boolean) column; `None` for NULL or another type.
-    pub fn int(&self, i: usize) -> Option<i64> {
-        match self.0.get(i)? {
+    pub(super) fn new(names: Arc<[String]>, values: Vec<Value>) -> Self {
+        Self { names, values }
+    }
+
+    /// The value of a column. NULL and values of another type give the default: `None` for an `Option`, else 0 or empty.
+    pub fn get<T: FromValue>(&self, column: &str) -> T {
+        let at = self.names.iter().position(|name| name == column);
+        debug_assert!(at.is_some(), "the query returns no column {column}");
+        at.and_then(|at| T::from_value(&self.values[at]))
+            .unwrap_or_default()
+    }
+
+    /// All values, in the order of the query.
+    pub fn values(&self) -> &[Value] {
+        &self.values
+    }
+}
+
+/// A type that the value of a column converts to.
+pub trait FromValue: Default {
+    /// The value as this type; `None` for NULL and for a value of another type.
+    fn from_value(value: &Value) -> Option<Self>;
+}
+
+impl<T: FromValue> FromValue for Option<T> {
+    fn from_value(value: &Value) -> Option<Self> {
+        Some(T::from_value(value))
+    }
+}
+
+impl FromValue for i64 {
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
             Value::Int(n) => *n,
             Value::Bool(b) => Some((*b).into()),
-            Value::Real(n) => n.map(|n| n as i64),
+            Value::Real(n) => n.map(|n| n as Self),
             _ => None,
         }
     }
+}
 
-    /// A number column.
-    pub fn real(&self, i: usize) -> Option<f64> {
-        match self.0.get(i)? {
+impl FromValue for u64 {
+    fn from_value(value: &Value) -> Option<Self> {
+        i64::from_value(value).and_then(|n| n.try_into().ok())
+    }
+}
+
+impl FromValue for f64 {
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
             Value::Real(n) => *n,
-            Value::Int(n) => n.map(|n| n as f64),
+            Value::Int(n) => n.map(|n| n as Self),
             _ => None,
         }
     }
+}
 
-    /// A text column.
+impl FromValue for bool {
+    fn from_value(value: &Value) -> Option<Self> {
+        i64::from_value(value).map(|n| n != 0)
+    }
+}
+
+impl FromValue for String {
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Text(text) => text.clone(),
+            _ => None,
+        }
+    }
+}
+
+/// However the database stores JSON.
+impl FromValue for Json {
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Json(json) => Some(json.clone()),
+            Value::Text(Some(text)) => serde_json::from_str(text).ok(),
+            _ => None,
+        }
+    }
+}
+
+impl FromValue for Vec<u8> {
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Bytes(bytes) => bytes.clone(),
+            Value::Text(text) => text.clone().map(String::into_bytes),
+            _ => None,
+        }
+    }
+}
+
+/// Access by position; every caller is to use [`Row::get`].
+impl Row {
+    pub fn int(&self, i: usize) -> Option<i64> {
+        i64::from_value(self.values.get(i)?)
+    }
+    pub fn real(&self, i: usize) -> Option<f64> {
+        f64::from_value(self.values.get(i)?)
+    }
     pub fn text(&self, i: usize) -> Option<&str> {
-        match self.0.get(i)? {
+        match self.values.get(i)? {
             Value::Text(text) => text.as_deref(),
             _ => None,
         }
     }
-
-    /// A text column, empty for NULL.
     pub fn string(&self, i: usize) -> String {
         self.text(i).unwrap_or_default().to_owned()
     }
-
-    /// A JSON column, however the database stores it.
     pub fn json(&self, i: usize) -> Json {
-        match self.0.get(i) {
-            Some(Value::Json(json)) => json.clone(),
-            Some(Value::Text(Some(text))) => serde_json::from_str(text).unwrap_or(Json::Null),
-            _ => Json::Null,
-        }
+        self.values
+            .get(i)
+            .and_then(Json::from_value)
+            .unwrap_or_default()
     }
-
-    /// A column of bytes; empty for NULL.
     pub fn bytes(&self, i: usize) -> &[u8] {
-        match self.0.get(i) {
+        match self.values.get(i) {
             Some(Value::Bytes(Some(bytes))) => bytes,
             Some(Value::Text(Some(text))) => text.as_bytes(),
             _ => &[],

@@ -210,18 +210,14 @@ pub async fn dump(store: &Db) -> String {
 
 /// A row in which both databases' ways to hold the same value look the same.
 fn normal(row: &gametimes_bot::db::value::Row) -> Vec<String> {
-    (0..row.0.len())
-        .map(|i| {
-            if let Some(text) = row.text(i) {
-                serde_json::from_str::<Value>(text)
-                    .ok()
-                    .filter(serde_json::Value::is_array)
-                    .map_or_else(|| text.to_owned(), |v| v.to_string())
-            } else if let Some(n) = row.real(i) {
-                format!("{}", (n * 1000.0).round() / 1000.0)
-            } else {
-                row.json(i).to_string()
-            }
-        })
-        .collect()
+    use gametimes_bot::db::value::{FromValue, Value as Cell};
+    let text = |cell: &Cell| match (cell, f64::from_value(cell)) {
+        (Cell::Text(Some(text)), _) => serde_json::from_str::<Value>(text)
+            .ok()
+            .filter(Value::is_array)
+            .map_or_else(|| text.clone(), |list| list.to_string()),
+        (_, Some(n)) => format!("{}", (n * 1000.0).round() / 1000.0),
+        _ => Value::from_value(cell).unwrap_or_default().to_string(),
+    };
+    row.values().iter().map(text).collect()
 }

@@ -1,14 +1,16 @@
-//! The documentation says what the script says.
+//! The documentation agrees with the script, and its links lead somewhere.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gametimes_format::{GametimesFile, check};
 use gametimes_lua_tests::SCRIPT;
 
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
 fn read(file: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .join(file);
+    let path = root().join(file);
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
@@ -30,17 +32,17 @@ fn every_setting_is_documented_and_in_the_cfg() {
             settings.contains(&format!("`{name}`")),
             "{name} is not in docs/settings.md"
         );
-        let set_by_us = ["gametimes_module", "gametimes_lua_state"].contains(&name);
+        let set_by_gametimes = ["gametimes_module", "gametimes_lua_state"].contains(&name);
         assert_eq!(
             cfg.contains(&format!("set {name} ")),
-            !set_by_us,
+            !set_by_gametimes,
             "{name} in gametimes.cfg"
         );
     }
 }
 
 #[test]
-fn the_example_is_a_gametimes_file() {
+fn example_passes_the_checks_and_all_of_its_keys_are_explained() {
     let docs = read("docs/json.md");
     let example = docs
         .split("```json\n")
@@ -55,7 +57,6 @@ fn the_example_is_a_gametimes_file() {
         .filter(|p| p.severity == check::Severity::Reject)
         .collect();
     assert_eq!(rejections, []);
-    // Every key of ours is explained.
     let value: serde_json::Value = serde_json::from_str(example).unwrap();
     for key in value["meta"].as_object().unwrap().keys() {
         assert!(docs.contains(&format!("`{key}`")), "{key}");
@@ -67,18 +68,64 @@ fn the_example_is_a_gametimes_file() {
 
 #[test]
 fn links_between_documents_lead_somewhere() {
-    for name in ["setup", "settings", "json", "log-lines", "troubleshooting"] {
-        for link in read(&format!("docs/{name}.md")).split("](").skip(1) {
-            let target = link.split(')').next().unwrap();
-            if !target.contains("://") {
-                read(&format!("docs/{target}"));
+    let mut documents = Vec::new();
+    find_documents(&root(), &mut documents);
+    assert!(documents.len() >= 14, "{documents:?}");
+    for document in &documents {
+        let text = std::fs::read_to_string(document).unwrap();
+        let links = ["](", " src=\"", " srcset=\""]
+            .iter()
+            .flat_map(|open| text.split(open).skip(1))
+            .map(|rest| rest.split([')', '"']).next().unwrap());
+        for link in links.filter(|link| !link.contains("://")) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = match file {
+                "" => document.clone(),
+                _ => document.with_file_name(file),
+            };
+            let place = document.display();
+            assert!(target.exists(), "{place}: {link} does not exist");
+            if !heading.is_empty() {
+                let target = std::fs::read_to_string(&target).unwrap();
+                let mut headings = target.lines().filter_map(|line| line.strip_prefix('#'));
+                assert!(
+                    headings.any(|h| anchor(h) == heading),
+                    "{place}: {link} has no such heading"
+                );
             }
         }
     }
 }
 
+/// All Markdown files of the repository; not those of builds and of hidden folders.
+fn find_documents(folder: &Path, documents: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy();
+        if path.is_dir() {
+            if !name.starts_with('.') && name != "target" {
+                find_documents(&path, documents);
+            }
+        } else if name.ends_with(".md") {
+            documents.push(path);
+        }
+    }
+}
+
+/// The anchor that GitHub gives a heading.
+fn anchor(heading: &str) -> String {
+    heading
+        .trim_start_matches('#')
+        .trim()
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphanumeric() || "-_ ".contains(*c))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
 #[test]
-fn the_script_and_the_workspace_have_one_version() {
+fn script_and_workspace_have_the_same_version() {
     let version = format!("local VERSION = \"{}\"", env!("CARGO_PKG_VERSION"));
     assert!(SCRIPT.contains(&version), "{version}");
 }
