@@ -53,15 +53,15 @@ async fn a_database_cut_off_in_mid_transaction_loses_nothing() {
     let store = Db::open(&through, TimeZone::UTC).await.unwrap();
     let status = Arc::new(Status::default());
     let (_stop, stopped) = watch::channel(false);
-    let (keeper, task) = Writer::new(store, Arc::clone(&status), stopped);
+    let (writer, task) = Writer::new(store, Arc::clone(&status), stopped);
     let task = tokio::spawn(task);
     // Each connection lives for a few statements only, now fewer, now more, and then nobody gets in. The next step follows
     // when the one before has cut.
     chaos.cut_after(3_000);
-    for arrival in arrivals() {
-        keeper.keep(arrival).await;
+    for item in arrivals() {
+        writer.submit(item).await;
     }
-    drop(keeper);
+    drop(writer);
     let cut = async |cuts: u64| {
         wait_for("a cut", || async { (chaos.cuts() > cuts).then_some(()) }).await;
     };
@@ -112,12 +112,12 @@ async fn a_full_disk_loses_nothing() {
     set(Some(3)).await;
     let status = Arc::new(Status::default());
     let (_stop, stopped) = watch::channel(false);
-    let (keeper, task) = Writer::new(store.clone(), Arc::clone(&status), stopped);
+    let (writer, task) = Writer::new(store.clone(), Arc::clone(&status), stopped);
     let task = tokio::spawn(task);
-    for arrival in arrivals() {
-        keeper.keep(arrival).await;
+    for item in arrivals() {
+        writer.submit(item).await;
     }
-    drop(keeper);
+    drop(writer);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!task.is_finished(), "the disk is not full");
     let count = store

@@ -110,7 +110,7 @@ async fn a_host_key_that_is_not_known_is_refused_with_advice() {
     let key = std::fs::read_to_string(sshd.path("client_key.pub")).unwrap();
     let port = config_port(&sshd);
     sshd.known_hosts(&format!("[127.0.0.1]:{port} {key}"));
-    error("somebody is in between").await;
+    error("the connection is intercepted").await;
     sshd.known_hosts(&format!("@revoked [127.0.0.1]:{port} {key}"));
     error("@revoked").await;
     // Hashed, as Debian writes it.

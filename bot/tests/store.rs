@@ -184,8 +184,11 @@ async fn marks_only_grow(url: &str) {
         .apply(&[arrival(900_000_000_000_000_000), arrival(90)])
         .await
         .unwrap();
-    assert_eq!(store.reached("x").await.unwrap(), 900_000_000_000_000_000);
-    assert_eq!(store.reached("y").await.unwrap(), 0);
+    assert_eq!(
+        store.checkpoint("x").await.unwrap(),
+        900_000_000_000_000_000
+    );
+    assert_eq!(store.checkpoint("y").await.unwrap(), 0);
 }
 
 async fn refused_things_are_kept_and_counted(url: &str) {
@@ -516,7 +519,7 @@ async fn what_the_database_refuses_stops_nobody(url: &str) {
     let paths = [support::samples().join("gamestats")];
     let done = ingest(store, &paths, "", false).await.unwrap();
     assert_eq!(
-        (done.files, done.new, done.refused.len()),
+        (done.files, done.new, done.rejected.len()),
         (5, 2, 3),
         "{done}"
     );

@@ -6,12 +6,14 @@
 
 pub mod audit;
 mod bisect;
+pub mod checks;
 pub mod columns;
 pub mod connection;
 pub mod diagnostics;
 pub mod facts;
 pub mod migrations;
 pub mod rounds;
+pub mod sources;
 pub mod summaries;
 pub mod value;
 mod write;
@@ -52,6 +54,14 @@ impl Db {
             columns: Arc::new(columns),
             zone,
         })
+    }
+
+    /// Stub until the real one is merged.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn open_read_only(url: &str, zone: TimeZone) -> Result<Self, DbError> {
+        Self::open(url, zone).await
     }
 
     /// Lets PostgreSQL count its tables anew, as is due after many rows at once: until it has, it works joins out over whole

@@ -17,7 +17,8 @@ use super::query::Parameters;
 use super::state::App;
 use crate::db::audit;
 use crate::db::diagnostics::{self, LuaWebhook};
-use crate::db::rounds::{Player, Rejected, RoundDetail, RoundFilter, RoundSummary};
+use crate::db::rounds::{Player, RoundDetail, RoundFilter, RoundSummary};
+use crate::db::sources::Rejected;
 
 type Parsed = Query<BTreeMap<String, String>>;
 

@@ -7,7 +7,7 @@ use jiff::{Timestamp, Zoned};
 
 use super::{PageError, dash, show};
 use crate::db::diagnostics::{LuaWebhook, lua_webhook};
-use crate::db::rounds::Rejected;
+use crate::db::sources::Rejected;
 use crate::display;
 use crate::http::App;
 use crate::status::Delivery;
