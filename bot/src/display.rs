@@ -127,7 +127,12 @@ pub fn facts(detail: &RoundDetail) -> Vec<String> {
     if let Some(end) = round.round_end_unix {
         facts.push(utc(end));
     }
-    facts.extend(round.server_name.as_deref().map(crate::chart::text::plain));
+    facts.extend(
+        round
+            .server_name
+            .as_deref()
+            .map(gametimes_format::text::displayable),
+    );
     facts
 }
 

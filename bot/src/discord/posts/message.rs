@@ -60,13 +60,13 @@ impl Summary {
         {
             embed["timestamp"] = end.to_string().into();
         }
-        if chart.known {
+        if chart.has_timeline {
             embed["image"] = json!({ "url": format!("attachment://{FILE_NAME}") });
         }
         let alt = format!("Timeline of {}: {}", chart.title, chart.facts.join(", "));
         Self {
             embed,
-            svg: chart.known.then(|| chart.svg(Theme::Dark)),
+            svg: chart.has_timeline.then(|| chart.svg(Theme::Dark)),
             alt: cut(&alt, ALT_CHARACTERS),
         }
     }
