@@ -1,4 +1,4 @@
-/* What the door (ffi/shim.c) may call of the Rust side. Written by cbindgen from src/entry.rs: do not edit. */
+/* What the shim (ffi/shim.c) can call in Rust. Written by cbindgen from src/ffi.rs; do not edit. */
 
 #ifndef GAMETIMES_H
 #define GAMETIMES_H
@@ -28,7 +28,7 @@
 #define GAMETIMES_TRAPS_AFTER 34816
 
 /**
- * The stock game as the door needs it. `vm_main` is null when it could not be opened; then `error` says why.
+ * The stock game, as the shim needs it. `vm_main` is null when it could not be opened; then `error` says why.
  */
 typedef struct {
   /**

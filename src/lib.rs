@@ -4,7 +4,7 @@
 //! happens here, in order:
 //!
 //! 1. `ffi/shim.c` forwards every call and every trap, and steps aside into Rust before and after those that count.
-//! 2. [`entry`] is the door into Rust: every panic is caught there.
+//! 2. [`ffi`] is the boundary of the Rust code and catches every panic.
 //! 3. [`module`] is the half on the game's thread: it asks the engine what it must know and lets [`observe`] turn calls,
 //!    traps and records into [`event`]s.
 //! 4. [`deliver`] is the half on the background thread: [`track`] makes rounds of the events, [`report`] makes the
@@ -15,11 +15,11 @@
 #[forbid(unsafe_code)]
 pub mod deliver;
 pub mod engine;
-pub mod entry;
 #[forbid(unsafe_code)]
 pub mod event;
 #[forbid(unsafe_code)]
 pub mod fault;
+pub mod ffi;
 #[forbid(unsafe_code)]
 pub mod module;
 #[forbid(unsafe_code)]

@@ -1,5 +1,5 @@
 //! The engine and the stock game as this module sees them: numbers, layouts, and the only unsafe code beside
-//! `src/entry.rs`.
+//! `src/ffi.rs`.
 
 pub mod clock;
 pub mod game;

@@ -496,7 +496,7 @@ impl<E: Engine> Module<E> {
         }
     }
 
-    /// A panic was caught at the door: from now on everything is passed through until the next map.
+    /// The boundary caught a panic. From now on everything is passed through until the next map.
     pub fn panicked(&mut self, panic: &(dyn Any + Send)) {
         let why = panic
             .downcast_ref::<&str>()

@@ -1,4 +1,4 @@
-//! The door between C and Rust: `vmMain` and `dllEntry`, and what `ffi/shim.c` calls before and after it forwards.
+//! The boundary between C and Rust: `vmMain` and `dllEntry`, and what `ffi/shim.c` calls before and after it forwards.
 //!
 //! Every function here catches panics: one is logged once, and from then on everything is passed through untouched until
 //! the next map. None is on the stack while a call or trap is forwarded, because a trap may leave by longjmp.
@@ -27,7 +27,7 @@ pub const GAMETIMES_TRAPS_BEFORE: u32 = 0x12_0023;
 /// Traps that Rust sees after the engine: FS_FOPEN, FS_FCLOSE.
 pub const GAMETIMES_TRAPS_AFTER: u32 = 0x8800;
 
-/// The stock game as the door needs it. `vm_main` is null when it could not be opened; then `error` says why.
+/// The stock game, as the shim needs it. `vm_main` is null when it could not be opened; then `error` says why.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct GametimesGame {
@@ -40,7 +40,7 @@ pub struct GametimesGame {
 }
 
 /// All that lives on the game's thread. The engine calls a game from one thread only.
-struct Door {
+struct GameThread {
     state: UnsafeCell<Option<State>>,
     /// A call of ours is on the stack: whoever comes in again steps aside.
     busy: Cell<bool>,
@@ -50,14 +50,14 @@ struct State {
     module: Module<Traps>,
     records: GameRecords,
     game: Option<game::Game>,
-    /// The text of the error that the door raises; the engine reads it after we have returned.
+    /// The error text that the shim raises; the engine reads it after we have returned.
     error: CString,
 }
 
 // SAFETY: the engine calls its game from one thread, and so every access is from that thread.
-unsafe impl Sync for Door {}
+unsafe impl Sync for GameThread {}
 
-static DOOR: Door = Door {
+static GAME_THREAD: GameThread = GameThread {
     state: UnsafeCell::new(None),
     busy: Cell::new(false),
 };
@@ -65,11 +65,11 @@ static DOOR: Door = Door {
 /// Runs `f` with the state, unless there is none or it is in use further up the stack. A panic is caught; the module then
 /// stands down until the next map.
 fn with_state<R>(otherwise: R, f: impl FnOnce(&mut State) -> R) -> R {
-    if DOOR.busy.replace(true) {
+    if GAME_THREAD.busy.replace(true) {
         return otherwise;
     }
     // SAFETY: `busy` was clear, so no reference to the state exists on this, the only thread.
-    let state = unsafe { &mut *DOOR.state.get() };
+    let state = unsafe { &mut *GAME_THREAD.state.get() };
     let result = match state {
         None => otherwise,
         Some(state) => match catch_unwind(AssertUnwindSafe(|| f(state))) {
@@ -82,7 +82,7 @@ fn with_state<R>(otherwise: R, f: impl FnOnce(&mut State) -> R) -> R {
             }
         },
     };
-    DOOR.busy.set(false);
+    GAME_THREAD.busy.set(false);
     result
 }
 
@@ -98,9 +98,9 @@ pub unsafe extern "C" fn gametimes_bind(syscall: *mut c_void) {
     // SAFETY: by the caller's promise a function of that type.
     let engine = unsafe { Traps::new(std::mem::transmute::<*mut c_void, Syscall>(syscall)) };
     // A game that raised its error left by longjmp: whatever was on the stack is gone.
-    DOOR.busy.set(false);
+    GAME_THREAD.busy.set(false);
     // SAFETY: the engine calls dllEntry between games, so nothing of ours is on the stack.
-    let state = unsafe { &mut *DOOR.state.get() };
+    let state = unsafe { &mut *GAME_THREAD.state.get() };
     match state {
         Some(state) => {
             state.module.bind(engine);
