@@ -11,7 +11,7 @@ use crate::engine::numbers::{call, trap};
 use crate::engine::records::GameRecords;
 use crate::engine::strings;
 use crate::engine::traps::{Syscall, Traps};
-use crate::engine::{clock, game};
+use crate::engine::{clock, stock_game};
 use crate::fault;
 use crate::module::Module;
 use crate::observe::Complaint;
@@ -49,7 +49,7 @@ struct GameThread {
 struct State {
     module: Module<Traps>,
     records: GameRecords,
-    game: Option<game::Game>,
+    game: Option<stock_game::StockGame>,
     /// The error text that the shim raises; the engine reads it after we have returned.
     error: CString,
 }
@@ -128,8 +128,8 @@ pub extern "C" fn gametimes_open_game() -> GametimesGame {
     };
     with_state((), |state| {
         state.game = None; // one that a nested shutdown left open
-        let places = state.module.places(game::ourselves());
-        match game::open(&places) {
+        let places = state.module.places(stock_game::own_path());
+        match stock_game::open(&places) {
             Ok(opened) => {
                 result.dll_entry = opened.dll_entry;
                 result.vm_main = opened.vm_main;

@@ -46,15 +46,15 @@ pub struct Settings {
 
 /// Secrets that were taken out of the cvar table, kept for the next map.
 #[derive(Debug, Clone, Default)]
-pub struct Kept {
+pub struct KeptSecrets {
     webhooks: Secret,
     hmac_key: Secret,
 }
 
-impl Kept {
+impl KeptSecrets {
     /// Puts the secrets back into the cvars, for whoever records the next map. Between two maps nothing else runs that could
     /// list them.
-    pub fn give_back(&self, engine: &impl Engine) {
+    pub fn restore(&self, engine: &impl Engine) {
         for (name, secret) in [
             (c"gametimes_webhook_url", &self.webhooks),
             (c"gametimes_hmac_key", &self.hmac_key),
@@ -73,7 +73,7 @@ pub type Warnings = Vec<String>;
 impl Settings {
     /// Reads and checks all settings. Secrets are taken out of the cvar table, so that nobody with rcon can list them, and
     /// kept in `kept`; the value `none` forgets them.
-    pub fn read(engine: &impl Engine, kept: &mut Kept) -> (Self, Warnings) {
+    pub fn read(engine: &impl Engine, kept: &mut KeptSecrets) -> (Self, Warnings) {
         let mut warnings = Vec::new();
         let homepath = engine.cvar(c"fs_homepath");
         let fs_game = match engine.cvar(c"fs_game") {

@@ -20,25 +20,25 @@ const SECRET_LENGTH: usize = 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// 2xx: the target took it. How long to wait before the next, when the answer says that the bucket is empty.
-    Taken(Duration),
+    Delivered(Duration),
     /// 429: wait. `global`: all targets must.
-    Wait {
+    RateLimited {
         /// How long.
         pause: Duration,
         /// For the whole application, not just this webhook.
         global: bool,
     },
     /// 5xx, a timeout, the network, or somebody in between who refuses: try again later. A line for the log.
-    Later(String),
+    RetryLater(String),
     /// 400 and the like: this message will never be taken as it is.
-    Refused {
+    Rejected {
         /// The answer's text.
         why: String,
         /// 413: because of its size.
         too_large: bool,
     },
     /// 401, or 404 as Discord says it: this target is no target any more. The answer's text.
-    Gone(String),
+    WebhookGone(String),
 }
 
 /// The file beside a message.
@@ -103,7 +103,7 @@ pub fn post(url: &Secret, message: &Message, attachment: Option<Attachment<'_>>)
     };
     match sent {
         Ok(response) => read(response, url.reveal()),
-        Err(e) => Answer::Later(describe(&e)),
+        Err(e) => Answer::RetryLater(describe(&e)),
     }
 }
 
@@ -144,7 +144,7 @@ fn read(response: ureq::http::Response<ureq::Body>, url: &str) -> Answer {
         // The message stands, whatever comes of the body.
         let empty = header("x-ratelimit-remaining") == Some("0");
         let pause = empty.then(|| seconds("x-ratelimit-reset-after")).flatten();
-        return Answer::Taken(pause.unwrap_or_default());
+        return Answer::Delivered(pause.unwrap_or_default());
     }
     let text = body
         .with_config()
@@ -158,16 +158,16 @@ fn read(response: ureq::http::Response<ureq::Body>, url: &str) -> Answer {
         429 => {
             let in_body = json["retry_after"].as_f64().and_then(pause);
             let longest = in_body.max(seconds("retry-after"));
-            Answer::Wait {
+            Answer::RateLimited {
                 pause: longest.unwrap_or(Duration::from_secs(5)),
                 global: json["global"] == true
                     || header("x-ratelimit-global").is_some_and(|v| v == "true"),
             }
         }
-        401 => Answer::Gone(said),
-        404 if json["code"] == UNKNOWN_WEBHOOK => Answer::Gone(said),
-        403 | 404 | 408 | 425 | 300..=399 | 500.. => Answer::Later(said),
-        413 => Answer::Refused {
+        401 => Answer::WebhookGone(said),
+        404 if json["code"] == UNKNOWN_WEBHOOK => Answer::WebhookGone(said),
+        403 | 404 | 408 | 425 | 300..=399 | 500.. => Answer::RetryLater(said),
+        413 => Answer::Rejected {
             why: said,
             too_large: true,
         },
@@ -176,7 +176,7 @@ fn read(response: ureq::http::Response<ureq::Body>, url: &str) -> Answer {
 }
 
 fn refused(why: String) -> Answer {
-    Answer::Refused {
+    Answer::Rejected {
         why,
         too_large: false,
     }

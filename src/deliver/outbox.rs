@@ -7,7 +7,7 @@
 //!   (`<unix_ms>-<map>-R<round>-<event_id>.<target>.json`); everything can be rebuilt by listing.
 //! * `queue/` never holds more than [`ENTRIES_LIMIT`] messages or [`BYTES_LIMIT`] bytes; the oldest go to `dropped/`.
 //!
-//! A target is known by the hash of its URL ([`target_key`]), as the script does it: no secret is written to disk, and what
+//! A target is known by the hash of its URL ([`webhook_key`]), as the script does it: no secret is written to disk, and what
 //! waits for one webhook never goes to another because a line of the settings was removed. The file `targets` holds the keys in
 //! the order of the settings, one a line, so that a corrected URL takes up what waits for it.
 
@@ -30,9 +30,9 @@ const KEPT_LIMIT: usize = 200;
 /// A file longer than this is no entry of ours.
 const ENTRY_LIMIT: u64 = 24 << 20;
 /// Where the keys of the targets stand.
-const TARGETS: &str = "targets";
+const KEYS_FILE: &str = "targets";
 /// A file of keys longer than this is none of ours.
-const TARGETS_LIMIT: u64 = 4096;
+const KEYS_LIMIT: u64 = 4096;
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,7 +88,7 @@ impl Outbox {
     /// What the file system says; nothing was added then.
     pub fn put(
         &self,
-        target: &str,
+        webhook: &str,
         entry: &Entry,
         round: &GametimesFile,
         unix_ms: i64,
@@ -100,22 +100,22 @@ impl Outbox {
             .strip_prefix("gametime-")
             .and_then(|s| s.rsplit_once('-'))
             .map_or("unknown", |(s, _)| s);
-        let name = format!("{unix_ms:013}-{stem}-{}.{target}.json", entry.event_id);
+        let name = format!("{unix_ms:013}-{stem}-{}.{webhook}.json", entry.event_id);
         files::write_whole(&queue, &name, &serde_json::to_vec(entry)?)?;
         Ok(name)
     }
 
     /// Names of what waits for a target, the oldest first.
-    pub fn waiting(&self, target: &str) -> Vec<String> {
+    pub fn waiting(&self, webhook: &str) -> Vec<String> {
         let mut names = self.all();
-        names.retain(|name| target_of(name) == Some(target));
+        names.retain(|name| webhook_key_of(name) == Some(webhook));
         names
     }
 
     /// Names of all that waits, the oldest first. Files that are not ours are not listed.
     pub fn all(&self) -> Vec<String> {
         let mut names = files::names(&self.queue());
-        names.retain(|name| target_of(name).is_some());
+        names.retain(|name| webhook_key_of(name).is_some());
         names
     }
 
@@ -125,19 +125,20 @@ impl Outbox {
     ///
     /// # Errors
     /// What the file system says; called again it does what is left.
-    pub fn set_targets(&self, targets: &[String]) -> io::Result<usize> {
-        let known = self.known_targets();
-        if targets.is_empty() {
+    pub fn set_webhooks(&self, keys: &[String]) -> io::Result<usize> {
+        let known = self.known_webhooks();
+        if keys.is_empty() {
             return Ok(0);
         }
-        let is_known = |target: &String| known.contains(target);
+        let is_known = |key: &String| known.contains(key);
         let heir = |of: &str| {
-            let place = known.iter().position(|target| target == of)?;
-            targets.get(place).filter(|target| !is_known(target))
+            let place = known.iter().position(|key| key == of)?;
+            keys.get(place).filter(|key| !is_known(key))
         };
         let mut dropped = 0;
         for name in self.all() {
-            let Some(of) = target_of(&name).filter(|of| targets.iter().all(|t| t != of)) else {
+            let Some(of) = webhook_key_of(&name).filter(|of| keys.iter().all(|key| key != of))
+            else {
                 continue;
             };
             if let Some(heir) = heir(of) {
@@ -149,16 +150,16 @@ impl Outbox {
                 dropped += 1;
             }
         }
-        if known != targets {
+        if known != keys {
             files::sync_folder(&self.queue())?;
-            files::write_whole(&self.folder, TARGETS, targets.join("\n").as_bytes())?;
+            files::write_whole(&self.folder, KEYS_FILE, keys.join("\n").as_bytes())?;
         }
         Ok(dropped)
     }
 
-    fn known_targets(&self) -> Vec<String> {
-        let path = self.folder.join(TARGETS);
-        let is_ours = fs::metadata(&path).is_ok_and(|m| m.is_file() && m.len() <= TARGETS_LIMIT);
+    fn known_webhooks(&self) -> Vec<String> {
+        let path = self.folder.join(KEYS_FILE);
+        let is_ours = fs::metadata(&path).is_ok_and(|m| m.is_file() && m.len() <= KEYS_LIMIT);
         let text = is_ours.then(|| fs::read_to_string(&path).unwrap_or_default());
         let text = text.unwrap_or_default();
         text.lines().map(str::to_owned).collect()
@@ -254,11 +255,11 @@ impl Outbox {
 /// A message, or the answer beside one.
 fn is_ours(name: &str) -> bool {
     let message = name.strip_suffix(".answer.txt");
-    target_of(&message.map_or(name.to_owned(), |stem| format!("{stem}.json"))).is_some()
+    webhook_key_of(&message.map_or(name.to_owned(), |stem| format!("{stem}.json"))).is_some()
 }
 
 /// The target in a name of the queue; none when it is no name of ours.
-pub fn target_of(name: &str) -> Option<&str> {
+pub fn webhook_key_of(name: &str) -> Option<&str> {
     let stem = name.strip_suffix(".json")?;
     let (rest, target) = stem.rsplit_once('.')?;
     let (time, _) = rest.split_once('-')?;
@@ -271,7 +272,7 @@ pub fn target_of(name: &str) -> Option<&str> {
 }
 
 /// What a target is known by: the first 8 hex digits of the SHA-256 of its URL.
-pub fn target_key(url: &Secret) -> String {
+pub fn webhook_key(url: &Secret) -> String {
     hex(&sha256([url.reveal().as_bytes()])[..4])
 }
 
@@ -406,13 +407,13 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let outbox = Outbox::open(folder.path()).unwrap();
             let owned = |keys: &[&str]| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
-            assert_eq!(outbox.set_targets(&owned(&[a, b])).unwrap(), 0);
+            assert_eq!(outbox.set_webhooks(&owned(&[a, b])).unwrap(), 0);
             let (message, file) = entry();
             for (target, unix_ms) in [(a, 1000), (a, 2000), (b, 3000)] {
                 outbox.put(target, &message, &file, unix_ms).unwrap();
             }
             let outbox = Outbox::open(folder.path()).unwrap();
-            assert_eq!(outbox.set_targets(&owned(after)).unwrap(), dropped);
+            assert_eq!(outbox.set_webhooks(&owned(after)).unwrap(), dropped);
             for (target, count) in waiting {
                 assert_eq!(outbox.waiting(target).len(), *count, "{after:?} {target}");
             }

@@ -2,10 +2,10 @@
 //! `src/ffi.rs`.
 
 pub mod clock;
-pub mod game;
 pub mod layout;
 pub mod numbers;
 pub mod records;
 pub mod signals;
+pub mod stock_game;
 pub mod strings;
 pub mod traps;

@@ -2,7 +2,7 @@
 
 use super::{Mode, Module, TIMED_FRAMES};
 use crate::VERSION;
-use crate::deliver::worker::{Order, Wish};
+use crate::deliver::handle::{Command, ConsoleRequest};
 use crate::engine::traps::Engine;
 use crate::settings::Settings;
 
@@ -14,7 +14,7 @@ impl<E: Engine> Module<E> {
         }
         match self.engine.argument(1).to_ascii_lowercase().as_str() {
             "status" | "" => self.status(),
-            "test" => self.wish(Wish::Test),
+            "test" => self.request(ConsoleRequest::Test),
             "reload" => self.reload(),
             "help" => self.help(),
             other => {
@@ -51,7 +51,7 @@ impl<E: Engine> Module<E> {
             }
             Mode::Off(why) => self.say(&format!("v{VERSION} does not record: {why}")),
         }
-        self.wish(Wish::Status);
+        self.request(ConsoleRequest::Status);
     }
 
     fn reload(&mut self) {
@@ -60,22 +60,22 @@ impl<E: Engine> Module<E> {
             self.say(&line);
         }
         let config = self.config(&settings, &self.level());
-        self.order(Order::Reload(config));
+        self.command(Command::Reload(config));
         self.say(&format!(
             "settings read: webhooks {}; gametimes_enabled and gametimes_dir count from the next map",
             settings.webhooks.len()
         ));
     }
 
-    fn wish(&mut self, wish: Wish) {
+    fn request(&mut self, request: ConsoleRequest) {
         if let Some(observer) = self.watch() {
-            observer.sink().wish(wish);
+            observer.sink().request(request);
         }
     }
 
-    fn order(&mut self, order: Order) {
+    fn command(&mut self, command: Command) {
         if let Some(observer) = self.watch() {
-            observer.sink().give(order);
+            observer.sink().give(command);
         }
     }
 }

@@ -9,15 +9,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::VERSION;
-use crate::deliver::worker::{Config, Order, Worker};
-use crate::engine::game::Places;
+use crate::deliver::handle::{Command, Config, WorkerHandle};
 use crate::engine::numbers::{
     GAMESTATE_INITIALIZE, GAMESTATE_PLAYING, GAMETYPE_STOPWATCH, MAX_CLIENTS, OLDEST_VERSION,
 };
+use crate::engine::stock_game::GamePaths;
 use crate::engine::traps::{Engine, until_zero};
 use crate::event::{Level, ShutdownCause};
 use crate::observe::{Complaint, Observer, Records};
-use crate::settings::{Kept, Settings, configured_game};
+use crate::settings::{KeptSecrets, Settings, configured_game};
 use complaints::Complaints;
 use version::{version_text, whole_version};
 
@@ -52,8 +52,8 @@ struct FrameCost {
 pub struct Module<E> {
     engine: E,
     mode: Mode,
-    kept: Kept,
-    observer: Option<Observer<Worker>>,
+    kept: KeptSecrets,
+    observer: Option<Observer<WorkerHandle>>,
     engine_version: String,
     game_path: String,
     /// Inside `GAME_INIT`: it is not too late to let the script record.
@@ -70,7 +70,7 @@ impl<E: Engine> Module<E> {
         Self {
             engine,
             mode: Mode::Off("no map yet".to_owned()),
-            kept: Kept::default(),
+            kept: KeptSecrets::default(),
             observer: None,
             engine_version: String::new(),
             game_path: String::new(),
@@ -88,9 +88,9 @@ impl<E: Engine> Module<E> {
     }
 
     /// Where the stock game may lie.
-    pub fn places(&mut self, ourselves: Option<PathBuf>) -> Places {
+    pub fn places(&mut self, ourselves: Option<PathBuf>) -> GamePaths {
         let fs_game = self.engine.cvar(c"fs_game");
-        Places {
+        GamePaths {
             configured: configured_game(&self.engine),
             basepath: PathBuf::from(self.engine.cvar(c"fs_basepath")),
             fs_game: if fs_game.is_empty() {
@@ -108,7 +108,7 @@ impl<E: Engine> Module<E> {
     }
 
     /// The observer, while rounds are recorded.
-    fn watch(&mut self) -> Option<&mut Observer<Worker>> {
+    fn watch(&mut self) -> Option<&mut Observer<WorkerHandle>> {
         match self.mode {
             Mode::Native => self.observer.as_mut(),
             Mode::Off(_) => None,
@@ -144,7 +144,7 @@ impl<E: Engine> Module<E> {
         let level = Box::new(self.level());
         let config = self.config(&settings, &level);
         if let Some(observer) = &mut self.observer {
-            observer.sink().give(Order::Configure(config));
+            observer.sink().give(Command::Configure(config));
             observer.sink().set_level_ms(level_ms);
             observer.level(level_ms, level);
         }
@@ -174,8 +174,8 @@ impl<E: Engine> Module<E> {
             .as_mut()
             .is_some_and(|observer| observer.sink().is_alive());
         if !alive {
-            let worker =
-                Worker::start().map_err(|e| format!("the system has no thread for us: {e}"))?;
+            let worker = WorkerHandle::start()
+                .map_err(|e| format!("the system has no thread for us: {e}"))?;
             self.observer = Some(Observer::new(worker));
         }
         Ok(())
@@ -237,7 +237,7 @@ impl<E: Engine> Module<E> {
         self.engine
             .set_cvar(c"gametimes_module", &format!("off: {why}"));
         self.say(&format!("v{VERSION} does not record: {why}"));
-        self.kept.give_back(&self.engine);
+        self.kept.restore(&self.engine);
         self.mode = Mode::Off(why);
     }
 
@@ -460,7 +460,7 @@ impl<E: Engine> Module<E> {
             self.say("the disk is slow: the last round was not written within 2 seconds; writing goes on");
         }
         self.engine.set_cvar(c"gametimes_module", "");
-        self.kept.give_back(&self.engine);
+        self.kept.restore(&self.engine);
         self.mode = Mode::Off("between two maps".to_owned());
     }
 

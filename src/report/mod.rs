@@ -8,7 +8,7 @@ use gametimes_format::{GametimesFile, Team};
 use uuid::Uuid;
 
 use crate::VERSION;
-use crate::track::{Person, Round};
+use crate::track::{PlayerStats, Round};
 
 /// What a round does not know of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ fn meta(round: &Round, identity: &Identity) -> Meta {
         server_ip: round.server_ip.clone(),
         server_port: round.server_port.clone(),
         match_id: end_unix.to_string(),
-        spawn_stats: round.people.iter().map(spawn_stats).collect(),
+        spawn_stats: round.players.iter().map(spawn_stats).collect(),
         schema: file::SCHEMA,
         source: "native".to_owned(),
         module_version: VERSION.to_owned(),
@@ -69,7 +69,7 @@ fn meta(round: &Round, identity: &Identity) -> Meta {
     }
 }
 
-fn spawn_stats(person: &Person) -> SpawnStats {
+fn spawn_stats(person: &PlayerStats) -> SpawnStats {
     let dead_seconds = seconds(person.dead_ms);
     SpawnStats {
         guid: person.guid.clone(),

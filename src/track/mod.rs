@@ -5,23 +5,23 @@
 //! it off. All times of players are on the play clock, which pauses do not move.
 
 mod clock;
-mod game;
-mod players;
 mod round;
+mod running;
+mod slots;
 #[cfg(test)]
 mod tests;
 
 pub use clock::PlayClock;
-pub use game::Live;
-pub use round::{Pause, Person, Round};
+pub use round::{Pause, PlayerStats, Round};
+pub use running::Live;
 
 use gametimes_format::Team;
 use gametimes_format::file::{EndReason, Score, Surrender};
 
 use crate::engine::numbers::{GAMESTATE_INITIALIZE, GAMESTATE_PLAYING, GAMETYPE_STOPWATCH};
 use crate::event::{Event, Level, ShutdownCause, Stamp, What};
-use game::Game;
-use players::Slots;
+use running::RunningRound;
+use slots::Slots;
 
 /// What an event meant.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,7 +68,7 @@ pub struct Tracker {
     warmup_start_unix_ms: Option<i64>,
     winner: Option<Team>,
     defender: Option<Team>,
-    game: Option<Game>,
+    game: Option<RunningRound>,
 }
 
 impl Tracker {
@@ -105,7 +105,7 @@ impl Tracker {
                 }
             }
             What::RoundOver { timelimit_minutes } => {
-                if self.game.as_ref().is_some_and(Game::is_over) {
+                if self.game.as_ref().is_some_and(RunningRound::is_over) {
                     return self.finish(Some(*timelimit_minutes));
                 }
             }
@@ -141,7 +141,7 @@ impl Tracker {
         self.winner = None;
         self.defender = None;
         if level.gamestate == GAMESTATE_PLAYING {
-            self.game = Some(Game::begin(at, self.warmup_start_unix_ms.take()));
+            self.game = Some(RunningRound::begin(at, self.warmup_start_unix_ms.take()));
         }
     }
 

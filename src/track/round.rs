@@ -21,7 +21,7 @@ pub struct Pause {
 
 /// One player: one guid, whatever slot and name; without a guid, one name.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Person {
+pub struct PlayerStats {
     /// `cl_guid`, may be empty.
     pub guid: String,
     /// The last name, colours out.
@@ -48,7 +48,7 @@ pub struct Person {
     pub played_ms: i64,
 }
 
-impl Person {
+impl PlayerStats {
     /// How others call them: by guid, else by name.
     pub fn key(&self) -> &str {
         if self.guid.is_empty() {
@@ -108,7 +108,7 @@ pub struct Round {
     /// Who was on which team at the end, by slot.
     pub teams: Teams,
     /// Everybody who took part, in the order in which they appeared.
-    pub people: Vec<Person>,
+    pub players: Vec<PlayerStats>,
     /// What happened, in order.
     pub timeline: Vec<TimelineEvent>,
     /// Events the timeline had no room for.
@@ -142,7 +142,7 @@ impl Round {
 
     /// When the wall clock was set during the round, makes its times follow the game's clock from the start on, and gives by
     /// how many seconds it was set at the most. A warmup that began by another clock is forgotten.
-    pub fn mend_clock(&mut self) -> Option<i64> {
+    pub fn correct_clock(&mut self) -> Option<i64> {
         /// The two clocks drift by a second or two in a long round, and by more when the server is short of breath.
         const DRIFT_LIMIT_MS: i64 = 60_000;
         let start = self.start;
@@ -208,7 +208,7 @@ mod tests {
             [hour, 0, 0, 0],
         ] {
             let mut round = round(off_ms);
-            assert!(round.mend_clock().is_some(), "{off_ms:?}");
+            assert!(round.correct_clock().is_some(), "{off_ms:?}");
             let since_start = |at: Stamp| at.unix_ms - round.start.unix_ms;
             assert_eq!(since_start(round.end), 100_000, "{off_ms:?}");
             assert_eq!(since_start(round.pauses[0].start), 40_000, "{off_ms:?}");
@@ -216,7 +216,7 @@ mod tests {
         }
         for off_ms in [[0; 4], [0, 1000, 2000, 3000], [0, -1000, -2000, -3000]] {
             let mut sound = round(off_ms);
-            assert_eq!(sound.mend_clock(), None);
+            assert_eq!(sound.correct_clock(), None);
             assert_eq!(sound, round(off_ms));
         }
     }
@@ -225,11 +225,11 @@ mod tests {
     fn a_clock_that_was_set_in_the_warmup_makes_no_warmup_of_years() {
         let mut sound = round([0; 4]);
         sound.warmup_start_unix_ms = Some(sound.start.unix_ms - 90_000);
-        sound.mend_clock();
+        sound.correct_clock();
         assert_eq!(sound.warmup_ms(), 90_000);
         let mut year_2000 = round([0; 4]);
         year_2000.warmup_start_unix_ms = Some(946_684_800_000);
-        year_2000.mend_clock();
+        year_2000.correct_clock();
         assert_eq!(year_2000.warmup_ms(), 0);
     }
 }

@@ -5,7 +5,7 @@ mod model;
 use gametimes_format::file::{EndReason, EventKind};
 use gametimes_format::{Team, TeamNumber};
 
-use super::{Outcome, Person, Round, Tracker};
+use super::{Outcome, PlayerStats, Round, Tracker};
 use crate::event::{Event, Level, ShutdownCause, Stamp, Text, What};
 
 /// Plays events by hand.
@@ -105,11 +105,11 @@ impl Play {
     }
 }
 
-fn person<'a>(round: &'a Round, key: &str) -> &'a Person {
-    let mut found = round.people.iter().filter(|p| p.key() == key);
+fn person<'a>(round: &'a Round, key: &str) -> &'a PlayerStats {
+    let mut found = round.players.iter().filter(|p| p.key() == key);
     let person = found
         .next()
-        .unwrap_or_else(|| panic!("{key} in {:?}", round.people));
+        .unwrap_or_else(|| panic!("{key} in {:?}", round.players));
     assert!(found.next().is_none(), "{key} twice");
     person
 }
@@ -123,7 +123,7 @@ fn two_who_share_a_name_and_have_no_guid_are_two() {
     play.wait(500);
     let round = play.exit("Wolf EndRound.");
     let figures: Vec<_> = round
-        .people
+        .players
         .iter()
         .map(|p| (p.kills, p.deaths, p.dead_ms))
         .collect();
@@ -232,7 +232,7 @@ fn who_is_on_no_team_neither_lives_nor_dies() {
     play.kill(1, 2);
     play.wait(5000);
     let round = play.exit("Wolf EndRound.");
-    assert_eq!(round.people.len(), 2);
+    assert_eq!(round.players.len(), 2);
     let (a, b) = (person(&round, "A"), person(&round, "B"));
     assert_eq!((a.kills, a.denied_ms), (1, 5000));
     assert_eq!((b.deaths, b.dead_ms), (1, 5000));
@@ -258,7 +258,7 @@ fn team_mates_oneself_the_world_and_the_dead_are_no_kills() {
     let round = play.exit("Wolf EndRound.");
     assert!(
         round
-            .people
+            .players
             .iter()
             .all(|p| p.kills == 0 && p.denied_ms == 0)
     );
@@ -288,7 +288,7 @@ fn a_shell_of_somebody_who_went_to_the_spectators_is_still_their_teams() {
         (person(&round, "B").deaths, person(&round, "C").deaths),
         (1, 2)
     );
-    assert_eq!(round.people.len(), 3);
+    assert_eq!(round.players.len(), 3);
 }
 
 #[test]
@@ -507,5 +507,5 @@ fn a_round_of_more_people_than_there_is_room_for_goes_on() {
         play.wait(10).what(What::Leave { slot: 3 });
     }
     let round = play.exit("Wolf EndRound.");
-    assert_eq!(round.people.len(), 256);
+    assert_eq!(round.players.len(), 256);
 }

@@ -164,7 +164,7 @@ proptest! {
         let round = play.exit("Wolf EndRound.");
         prop_assert_eq!(round.played_ms, model.played);
         let mut seen = HashMap::new();
-        for p in &round.people {
+        for p in &round.players {
             let guid: u8 = p.guid[1..].parse().unwrap();
             let sums = [p.spawns.into(), p.deaths.into(), p.kills.into(), p.dead_ms, p.denied_ms, p.alive_ms, p.played_ms];
             prop_assert!(seen.insert(guid, sums).is_none());

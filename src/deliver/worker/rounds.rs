@@ -3,11 +3,11 @@
 use gametimes_format::GametimesFile;
 use uuid::Uuid;
 
-use super::{Clerk, Reporting, flush_journal};
+use super::{EndedRound, Worker, flush_journal};
+use crate::deliver::handle::Config;
 use crate::deliver::journal::Recovered;
-use crate::deliver::outbox::{Entry, target_key};
-use crate::deliver::target::Target;
-use crate::deliver::worker::Config;
+use crate::deliver::outbox::{Entry, webhook_key};
+use crate::deliver::webhook::WebhookHandle;
 use crate::engine::clock;
 use crate::event::{Event, ShutdownCause, What};
 use crate::fault;
@@ -15,11 +15,11 @@ use crate::report::{self, Identity, message};
 use crate::track::{Outcome, Round, Tracker};
 
 /// Rounds that could not be written and are kept in memory at the most.
-const UNWRITTEN_LIMIT: usize = 50;
+const PENDING_LIMIT: usize = 50;
 
 /// A round that could not be written yet.
 #[derive(Debug)]
-pub(super) struct Unwritten {
+pub(super) struct PendingRound {
     file: GametimesFile,
     event_id: Uuid,
     /// Its message is in the outbox for every target.
@@ -28,12 +28,12 @@ pub(super) struct Unwritten {
     queued_for: Vec<String>,
 }
 
-impl Clerk {
+impl Worker {
     /// Writes and queues the round that is over.
     pub(super) fn report(&mut self) {
-        if let Some(Reporting {
+        if let Some(EndedRound {
             round, event_id, ..
-        }) = self.reporting.take()
+        }) = self.ended.take()
         {
             self.deliver(*round, event_id, false);
         }
@@ -42,7 +42,7 @@ impl Clerk {
     /// First the journal is brought up to date, then the message queued, then the file written, then the journal removed: a
     /// crash in between costs nothing, repeats nothing, and makes the same round again.
     fn deliver(&mut self, mut round: Round, event_id: Uuid, queued: bool) {
-        if let Some(drift_seconds) = round.mend_clock() {
+        if let Some(drift_seconds) = round.correct_clock() {
             self.say(&format!(
                 "the system's clock was set by {drift_seconds} sec during the round; the round's times follow the game's clock"
             ));
@@ -56,7 +56,7 @@ impl Clerk {
         for line in report::summary(&file) {
             self.say(&line);
         }
-        let mut unwritten = Unwritten {
+        let mut unwritten = PendingRound {
             file,
             event_id,
             queued,
@@ -69,22 +69,22 @@ impl Clerk {
                     "{} cannot be written: {why}; it is kept in memory and tried again",
                     unwritten.file.file_name()
                 ));
-                if self.unwritten.len() == UNWRITTEN_LIMIT {
-                    self.unwritten.pop_front();
+                if self.pending.len() == PENDING_LIMIT {
+                    self.pending.pop_front();
                     self.say("too many rounds could not be written: the oldest is lost");
                 }
-                self.unwritten.push_back(unwritten);
+                self.pending.push_back(unwritten);
             }
         }
     }
 
-    fn try_deliver(&mut self, unwritten: &mut Unwritten) -> Result<(), String> {
-        self.open_desk()?;
+    fn try_deliver(&mut self, unwritten: &mut PendingRound) -> Result<(), String> {
+        self.open_dir()?;
         fault::point("deliver");
-        let (Some(desk), Some(config)) = (&mut self.desk, &self.config) else {
+        let (Some(dir), Some(config)) = (&mut self.dir, &self.config) else {
             return Err("there are no settings yet".to_owned());
         };
-        flush_journal(desk, &self.console, true);
+        flush_journal(dir, &self.console, true);
         let file = &unwritten.file;
         let bytes = serde_json::to_string(file).map_err(|e| e.to_string())?;
         if !unwritten.queued {
@@ -101,30 +101,30 @@ impl Clerk {
                         file_name: file.file_name(),
                         file: bytes.clone(),
                     };
-                    for target in config.webhooks.iter().map(target_key) {
-                        if !unwritten.queued_for.contains(&target) {
-                            desk.outbox
-                                .put(&target, &entry, file, file.meta.round_end_unix * 1000)
+                    for webhook in config.webhooks.iter().map(webhook_key) {
+                        if !unwritten.queued_for.contains(&webhook) {
+                            dir.outbox
+                                .put(&webhook, &entry, file, file.meta.round_end_unix * 1000)
                                 .map_err(|e| format!("outbox: {e}"))?;
-                            unwritten.queued_for.push(target);
+                            unwritten.queued_for.push(webhook);
                         }
                     }
                     // Only now may a target send: what is sent is never queued again after a crash.
-                    desk.journal.queued(unwritten.event_id);
-                    flush_journal(desk, &self.console, true);
+                    dir.journal.queued(unwritten.event_id);
+                    flush_journal(dir, &self.console, true);
                 }
             }
             unwritten.queued = true;
-            for name in desk.outbox.bound() {
+            for name in dir.outbox.bound() {
                 self.console
                     .line(&format!("the outbox is full: {name} went to dropped/"));
             }
-            self.targets.iter().for_each(Target::look);
+            self.webhooks.iter().for_each(WebhookHandle::look);
         }
-        let path = desk
+        let path = dir
             .write(file, bytes.as_bytes())
             .map_err(|e| e.to_string())?;
-        desk.journal.finished(unwritten.event_id);
+        dir.journal.finished(unwritten.event_id);
         self.console
             .line(&format!("file written: {}", path.display()));
         Ok(())
@@ -156,8 +156,8 @@ impl Clerk {
             }
         }
         let Some(round) = ended else {
-            if let Some(desk) = &mut self.desk {
-                desk.journal.remove();
+            if let Some(dir) = &mut self.dir {
+                dir.journal.remove();
             }
             return;
         };
@@ -166,15 +166,15 @@ impl Clerk {
     }
 
     pub(super) fn retry(&mut self) {
-        if self.desk.is_none() && self.config.is_some() {
-            let _ = self.open_desk();
+        if self.dir.is_none() && self.config.is_some() {
+            let _ = self.open_dir();
         }
-        for _ in 0..self.unwritten.len() {
-            let Some(mut unwritten) = self.unwritten.pop_front() else {
+        for _ in 0..self.pending.len() {
+            let Some(mut unwritten) = self.pending.pop_front() else {
                 return;
             };
             if self.try_deliver(&mut unwritten).is_err() {
-                self.unwritten.push_front(unwritten);
+                self.pending.push_front(unwritten);
                 return;
             }
         }
@@ -212,9 +212,9 @@ mod tests {
 
     const START_UNIX_MS: i64 = 1_795_000_000_000;
 
-    /// A clerk that is called by hand: nothing happens between two calls.
+    /// A worker that is called by hand: nothing happens between two calls.
     struct ByHand {
-        clerk: Clerk,
+        worker: Worker,
         lines: Receiver<String>,
         now_ms: i64,
         unix_ms: i64,
@@ -223,8 +223,8 @@ mod tests {
     impl ByHand {
         fn new(folder: &Path, webhooks: &[&str]) -> Self {
             let (console, lines) = console();
-            let mut clerk = Clerk::new(console, Arc::default());
-            clerk.configure(
+            let mut worker = Worker::new(console, Arc::default());
+            worker.configure(
                 Config {
                     folder: folder.to_owned(),
                     instance: "x".to_owned(),
@@ -239,7 +239,7 @@ mod tests {
             );
             let (now_ms, unix_ms) = (0, START_UNIX_MS);
             Self {
-                clerk,
+                worker,
                 lines,
                 now_ms,
                 unix_ms,
@@ -253,7 +253,7 @@ mod tests {
                 level_ms: self.now_ms,
                 unix_ms: self.unix_ms,
             };
-            self.clerk.event(&Event { at, what });
+            self.worker.event(&Event { at, what });
         }
 
         /// Play begins.
@@ -294,22 +294,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let urls = ["http://127.0.0.1:9/one", "http://127.0.0.1:9/two"];
         let mut play = ByHand::new(folder.path(), &urls);
-        play.clerk.targets.clear(); // nobody sends
+        play.worker.webhooks.clear(); // nobody sends
         play.start();
         let queue = folder.path().join("outbox/x/queue");
         let name = |url| {
             let unix_ms = START_UNIX_MS + 5000;
-            let (id, key) = (play.clerk.event_id, target_key(&Secret::new(url)));
+            let (id, key) = (play.worker.event_id, webhook_key(&Secret::new(url)));
             format!("{unix_ms}-supply-R1-{id}.{key}.json")
         };
         let [one, two] = urls.map(name);
         block(&queue.join(&two));
         play.stop();
-        assert_eq!(play.clerk.unwritten.len(), 1);
+        assert_eq!(play.worker.pending.len(), 1);
         fs::remove_file(queue.join(&one)).unwrap(); // the first target took it
         fs::remove_dir_all(queue.join(&two)).unwrap();
-        play.clerk.retry();
-        assert!(play.clerk.unwritten.is_empty());
+        play.worker.retry();
+        assert!(play.worker.pending.is_empty());
         assert!(!queue.join(&one).exists(), "it would be sent twice");
         assert!(queue.join(&two).is_file());
     }
@@ -336,7 +336,7 @@ mod tests {
         play.start();
         play.unix_ms -= 3_600_000;
         play.event(120_000, What::Limbo { slot: 1 });
-        let journal = &mut play.clerk.desk.as_mut().unwrap().journal;
+        let journal = &mut play.worker.dir.as_mut().unwrap().journal;
         journal.flush(true).unwrap();
         drop(play); // the server crashes
         let play = ByHand::new(folder.path(), &[]);
@@ -354,17 +354,17 @@ mod tests {
         let blocked = folder.path().join("gametimes");
         fs::write(&blocked, "a file where the folder should be").unwrap();
         let mut play = ByHand::new(&blocked, &[]);
-        for _ in 0..UNWRITTEN_LIMIT + 2 {
+        for _ in 0..PENDING_LIMIT + 2 {
             play.start();
             play.stop();
             play.unix_ms += 10_000;
         }
-        assert_eq!(play.clerk.unwritten.len(), UNWRITTEN_LIMIT);
+        assert_eq!(play.worker.pending.len(), PENDING_LIMIT);
         assert_eq!(play.said("the oldest is lost"), 2);
         fs::remove_file(&blocked).unwrap();
-        play.clerk.retry();
+        play.worker.retry();
         let files = crate::deliver::files::names(&blocked);
-        assert_eq!(files.len(), UNWRITTEN_LIMIT);
+        assert_eq!(files.len(), PENDING_LIMIT);
         let third = START_UNIX_MS / 1000 + 2 * 15 + 5;
         assert_eq!(files[0], format!("gametime-supply-R1-{third}.json"));
     }

@@ -14,7 +14,7 @@ pub const RENAMED_GAME_FILE: &str = "qagame_real.mp.x86_64.so";
 
 /// The stock game, opened.
 #[derive(Debug)]
-pub struct Game {
+pub struct StockGame {
     handle: *mut c_void,
     /// Its `dllEntry`.
     pub dll_entry: *mut c_void,
@@ -26,7 +26,7 @@ pub struct Game {
 
 /// Where the stock game may lie, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub struct GamePaths {
     /// Cvar `gametimes_qagame`, when set.
     pub configured: Option<PathBuf>,
     /// Cvar `fs_basepath`.
@@ -37,7 +37,7 @@ pub struct Places {
     pub ourselves: Option<PathBuf>,
 }
 
-impl Places {
+impl GamePaths {
     fn candidates(&self) -> Vec<PathBuf> {
         let beside = self
             .ourselves
@@ -56,7 +56,7 @@ impl Places {
 ///
 /// # Errors
 /// When there is none: one line that names every path tried and why it would not do.
-pub fn open(places: &Places) -> Result<Game, String> {
+pub fn open(places: &GamePaths) -> Result<StockGame, String> {
     let mut tried = Vec::new();
     for path in places.candidates() {
         match open_one(&path, places.ourselves.as_deref()) {
@@ -70,7 +70,7 @@ pub fn open(places: &Places) -> Result<Game, String> {
     ))
 }
 
-fn open_one(path: &Path, ourselves: Option<&Path>) -> Result<Game, String> {
+fn open_one(path: &Path, ourselves: Option<&Path>) -> Result<StockGame, String> {
     let found = std::fs::metadata(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => "not there".to_owned(),
         _ => e.to_string(),
@@ -100,7 +100,7 @@ fn open_one(path: &Path, ourselves: Option<&Path>) -> Result<Game, String> {
         unsafe { libc::dlclose(handle) };
         return Err("no game: it lacks dllEntry or vmMain".to_owned());
     }
-    Ok(Game {
+    Ok(StockGame {
         handle,
         dll_entry,
         vm_main,
@@ -108,7 +108,7 @@ fn open_one(path: &Path, ourselves: Option<&Path>) -> Result<Game, String> {
     })
 }
 
-impl Drop for Game {
+impl Drop for StockGame {
     fn drop(&mut self) {
         // SAFETY: opened by us, closed once. Whoever drops a game makes sure that no frame of it is on the stack.
         unsafe { libc::dlclose(self.handle) };
@@ -127,12 +127,11 @@ fn dl_error() -> String {
 }
 
 /// The file that this code was loaded from.
-pub fn ourselves() -> Option<PathBuf> {
+pub fn own_path() -> Option<PathBuf> {
     // SAFETY: Dl_info is plain data for which zero is valid; dladdr only looks the address up.
     let name = unsafe {
         let mut info: libc::Dl_info = std::mem::zeroed();
-        if libc::dladdr(ourselves as *const c_void, &raw mut info) == 0 || info.dli_fname.is_null()
-        {
+        if libc::dladdr(own_path as *const c_void, &raw mut info) == 0 || info.dli_fname.is_null() {
             return None;
         }
         CStr::from_ptr(info.dli_fname)

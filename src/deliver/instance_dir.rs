@@ -19,7 +19,7 @@ const LOOK_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Everything on disk that the worker writes.
 #[derive(Debug)]
-pub struct Desk {
+pub struct InstanceDir {
     folder: PathBuf,
     /// `<folder>/outbox/<instance>`.
     own: PathBuf,
@@ -31,7 +31,7 @@ pub struct Desk {
     _lock: File,
 }
 
-impl Desk {
+impl InstanceDir {
     /// Opens the folders: `<folder>/outbox/<instance>/`. When another process has that instance, the next number is taken.
     ///
     /// # Errors
@@ -190,8 +190,8 @@ mod tests {
     #[test]
     fn two_servers_never_share_a_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let one = Desk::open(folder.path(), "0.0.0.0_27960").unwrap();
-        let two = Desk::open(folder.path(), "0.0.0.0_27960").unwrap();
+        let one = InstanceDir::open(folder.path(), "0.0.0.0_27960").unwrap();
+        let two = InstanceDir::open(folder.path(), "0.0.0.0_27960").unwrap();
         let mut instances: Vec<_> = fs::read_dir(folder.path().join("outbox"))
             .unwrap()
             .map(|e| e.unwrap().file_name().into_string().unwrap())
@@ -199,7 +199,7 @@ mod tests {
         instances.sort();
         assert_eq!(instances, ["0.0.0.0_27960", "0.0.0.0_27960-2"]);
         drop((one, two));
-        Desk::open(folder.path(), "0.0.0.0_27960").unwrap();
+        InstanceDir::open(folder.path(), "0.0.0.0_27960").unwrap();
         assert_eq!(
             fs::read_dir(folder.path().join("outbox")).unwrap().count(),
             2
@@ -209,35 +209,35 @@ mod tests {
     #[test]
     fn what_a_server_with_another_address_left_is_said() {
         let folder = tempfile::tempdir().unwrap();
-        let other = Desk::open(folder.path(), "0.0.0.0_27961").unwrap();
+        let other = InstanceDir::open(folder.path(), "0.0.0.0_27961").unwrap();
         let queue = other.own().join("queue");
         fs::write(queue.join("1795178024000-supply-R1-id.0badf00d.json"), "").unwrap();
         fs::create_dir(folder.path().join("outbox/lua")).unwrap();
-        let desk = Desk::open(folder.path(), "0.0.0.0_27960").unwrap();
-        assert_eq!(desk.left_behind(), [""; 0], "its server runs");
+        let dir = InstanceDir::open(folder.path(), "0.0.0.0_27960").unwrap();
+        assert_eq!(dir.left_behind(), [""; 0], "its server runs");
         let own = other.own().to_owned();
         drop(other);
         let said = format!(
             "{} is used by no server; 1 messages wait there: docs/setup.md tells how to take them over",
             own.display()
         );
-        assert_eq!(desk.left_behind(), [said]);
+        assert_eq!(dir.left_behind(), [said]);
         // Moved as the documentation says, they are found, and nothing is said any more.
         for name in files::names(&queue) {
-            fs::rename(queue.join(&name), desk.own().join("queue").join(&name)).unwrap();
+            fs::rename(queue.join(&name), dir.own().join("queue").join(&name)).unwrap();
         }
-        assert_eq!(desk.outbox.waiting("0badf00d").len(), 1);
+        assert_eq!(dir.outbox.waiting("0badf00d").len(), 1);
         let head = r#"{"head":{"event_id":"00000000-0000-0000-0000-000000000007","score":{"axis":1,"allies":0},"warmup_start_unix_ms":null}}"#;
         fs::write(own.join("round.journal"), head).unwrap();
-        assert!(desk.left_behind()[0].contains("0 messages and a round that was cut off"));
+        assert!(dir.left_behind()[0].contains("0 messages and a round that was cut off"));
         fs::remove_file(own.join("round.journal")).unwrap();
-        assert_eq!(desk.left_behind(), [""; 0]);
+        assert_eq!(dir.left_behind(), [""; 0]);
     }
 
     #[test]
     fn two_rounds_of_one_name_are_two_files_and_one_round_is_one() {
         let folder = tempfile::tempdir().unwrap();
-        let desk = Desk::open(folder.path(), "x").unwrap();
+        let dir = InstanceDir::open(folder.path(), "x").unwrap();
         let round = |event_id: &str| {
             let mut file = GametimesFile {
                 meta: gametimes_format::Meta::default(),
@@ -248,7 +248,7 @@ mod tests {
             file.meta.round_end_unix = 1_795_000_000;
             file.meta.event_id = event_id.into();
             let bytes = serde_json::to_vec(&file).unwrap();
-            let path = desk.write(&file, &bytes).unwrap();
+            let path = dir.write(&file, &bytes).unwrap();
             path.file_name().unwrap().to_str().unwrap().to_owned()
         };
         assert_eq!(round("a"), "gametime-supply-R1-1795000000.json");
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn only_old_files_of_ours_are_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let desk = Desk::open(folder.path(), "x").unwrap();
+        let dir = InstanceDir::open(folder.path(), "x").unwrap();
         let now = 1_795_000_000;
         let old = format!("gametime-a-R1-{}.json", now - 91 * 86_400);
         let young = format!("gametime-a-R1-{}.json", now - 89 * 86_400);
@@ -275,8 +275,8 @@ mod tests {
         ] {
             fs::write(folder.path().join(name), "").unwrap();
         }
-        assert_eq!(desk.remove_old(now, 0), 0);
-        assert_eq!(desk.remove_old(now, 90), 1);
+        assert_eq!(dir.remove_old(now, 0), 0);
+        assert_eq!(dir.remove_old(now, 90), 1);
         assert!(!folder.path().join(old).exists());
         assert_eq!(files::names(folder.path()).len(), 4);
     }

@@ -1,7 +1,7 @@
 //! The game's end of the background thread: what is handed over, and how.
 //!
-//! The game's thread never waits for it (but at `GAME_SHUTDOWN`, see [`Worker::wait`]) and never wakes it: the thread looks
-//! for orders itself, every few milliseconds, so that handing over costs no system call.
+//! The game's thread never waits for it (but at `GAME_SHUTDOWN`, see [`WorkerHandle::wait`]) and never wakes it: the thread looks
+//! for commands itself, every few milliseconds, so that handing over costs no system call.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use gametimes_format::Secret;
 
-use super::clerk::Clerk;
 use super::console::console;
-use super::desk::instance_name;
+use super::instance_dir::instance_name;
+use super::worker::Worker;
 use crate::engine::{clock, signals};
 use crate::event::{Event, Stamp, What};
 use crate::observe::Sink;
 use crate::settings::Settings;
 
 /// Orders that wait at the most: a full server in heavy fight makes about 20 a second, so the disk may stall for minutes.
-const ORDERS_LIMIT: usize = 8192;
+const COMMANDS_LIMIT: usize = 8192;
 /// Room that is kept for what a round cannot be told without, when too much of the rest waits: more than a map can have of it.
-const ORDERS_RESERVED: usize = 256;
+const COMMANDS_RESERVED: usize = 256;
 
 /// What the worker is to do.
 #[derive(Debug)]
-pub enum Order {
+pub enum Command {
     /// Something happened in the game.
     Event(Event),
     /// The settings as they are when a map begins.
@@ -38,7 +38,7 @@ pub enum Order {
 /// What somebody wants on the console. Asked for again before it was given, it is given once: no rcon can fill the queue
 /// of events with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum ConsoleRequest {
     /// How things are.
     Status,
     /// A test message to every webhook, and what came of it.
@@ -92,7 +92,7 @@ impl Config {
 pub(super) struct Shared {
     /// The game's level time, for the journal's signs of life.
     pub(super) level_ms: AtomicI64,
-    /// How many orders have been carried out.
+    /// How many commands have been carried out.
     pub(super) done: AtomicU64,
     /// Wishes that nobody has carried out yet.
     status: AtomicBool,
@@ -100,50 +100,50 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    fn wish(&self, wish: Wish) -> &AtomicBool {
-        match wish {
-            Wish::Status => &self.status,
-            Wish::Test => &self.test,
+    fn request(&self, request: ConsoleRequest) -> &AtomicBool {
+        match request {
+            ConsoleRequest::Status => &self.status,
+            ConsoleRequest::Test => &self.test,
         }
     }
 
     /// Whether somebody wants that; from now on nobody does.
-    pub(super) fn take(&self, wish: Wish) -> bool {
-        self.wish(wish).swap(false, Ordering::Relaxed)
+    pub(super) fn take(&self, request: ConsoleRequest) -> bool {
+        self.request(request).swap(false, Ordering::Relaxed)
     }
 }
 
 /// The game's end of the worker.
 #[derive(Debug)]
-pub struct Worker {
-    orders: Sender<Order>,
+pub struct WorkerHandle {
+    commands: Sender<Command>,
     shared: Arc<Shared>,
     thread: std::thread::JoinHandle<()>,
     lines: Receiver<String>,
-    /// How many orders have been given.
+    /// How many commands have been given.
     given: u64,
     /// Orders that found no room since this was last asked.
     lost: u32,
 }
 
-impl Worker {
+impl WorkerHandle {
     /// Starts the thread.
     ///
     /// # Errors
     /// When the system has no thread left.
     pub fn start() -> std::io::Result<Self> {
-        let (sender, orders) = bounded(ORDERS_LIMIT);
+        let (sender, commands) = bounded(COMMANDS_LIMIT);
         let (console, lines) = console();
         let shared = Arc::new(Shared::default());
-        let mut clerk = Clerk::new(console, Arc::clone(&shared));
+        let mut worker = Worker::new(console, Arc::clone(&shared));
         // The threads of the targets are started by this one, and block signals too.
         let thread = signals::blocked(|| {
             std::thread::Builder::new()
                 .name("gametimes".to_owned())
-                .spawn(move || clerk.run(&orders))
+                .spawn(move || worker.run(&commands))
         })?;
         Ok(Self {
-            orders: sender,
+            commands: sender,
             shared,
             thread,
             lines,
@@ -152,12 +152,12 @@ impl Worker {
         })
     }
 
-    /// Hands over an order: no lock, no system call, no allocation. When there is no room it is lost, and counted; details
+    /// Hands over a command: no lock, no system call, no allocation. When there is no room it is lost, and counted; details
     /// are lost first, so that a round ends when it ends however long the disk stalls.
-    pub fn give(&mut self, order: Order) {
-        let is_detail = matches!(&order, Order::Event(event) if event.what.is_detail());
-        let full = is_detail && self.orders.len() >= ORDERS_LIMIT - ORDERS_RESERVED;
-        if full || self.orders.try_send(order).is_err() {
+    pub fn give(&mut self, command: Command) {
+        let is_detail = matches!(&command, Command::Event(event) if event.what.is_detail());
+        let full = is_detail && self.commands.len() >= COMMANDS_LIMIT - COMMANDS_RESERVED;
+        if full || self.commands.try_send(command).is_err() {
             self.lost = self.lost.saturating_add(1);
         } else {
             self.given += 1;
@@ -165,8 +165,8 @@ impl Worker {
     }
 
     /// Somebody wants that on the console.
-    pub fn wish(&self, wish: Wish) {
-        self.shared.wish(wish).store(true, Ordering::Relaxed);
+    pub fn request(&self, request: ConsoleRequest) {
+        self.shared.request(request).store(true, Ordering::Relaxed);
     }
 
     /// Whether the thread is there.
@@ -179,7 +179,7 @@ impl Worker {
         self.lines.try_recv().ok()
     }
 
-    /// How many orders were lost since this was last asked.
+    /// How many commands were lost since this was last asked.
     pub fn take_lost(&mut self) -> u32 {
         std::mem::take(&mut self.lost)
     }
@@ -189,7 +189,7 @@ impl Worker {
         self.shared.level_ms.store(level_ms, Ordering::Relaxed);
     }
 
-    /// Waits until all orders are carried out, so that a round is on disk before the game is gone. Gives false when that
+    /// Waits until all commands are carried out, so that a round is on disk before the game is gone. Gives false when that
     /// took longer than `limit`; the thread goes on all the same.
     pub fn wait(&self, limit: Duration) -> bool {
         let began = Instant::now();
@@ -204,13 +204,13 @@ impl Worker {
     }
 }
 
-impl Sink for Worker {
+impl Sink for WorkerHandle {
     fn send(&mut self, level_ms: i64, what: What) {
         let at = Stamp {
             level_ms,
             unix_ms: clock::unix_ms(),
         };
-        self.give(Order::Event(Event { at, what }));
+        self.give(Command::Event(Event { at, what }));
     }
 }
 
@@ -221,9 +221,9 @@ mod tests {
 
     #[test]
     fn when_the_disk_stalls_deaths_are_lost_but_not_the_end_of_the_round() {
-        let (sender, orders) = bounded(ORDERS_LIMIT);
-        let mut worker = Worker {
-            orders: sender,
+        let (sender, commands) = bounded(COMMANDS_LIMIT);
+        let mut worker = WorkerHandle {
+            commands: sender,
             shared: Arc::default(),
             thread: std::thread::spawn(|| {}),
             lines: console().1,
@@ -240,9 +240,9 @@ mod tests {
         }
         worker.send(10_000, What::Exit(Text::new(b"Wolf EndRound.")));
         worker.send(10_000, death);
-        assert_eq!(orders.len() as u64, worker.given);
+        assert_eq!(commands.len() as u64, worker.given);
         assert_eq!(u64::from(worker.take_lost()) + worker.given, 10_002);
-        let last = orders.try_iter().last().unwrap();
-        assert!(matches!(last, Order::Event(event) if matches!(event.what, What::Exit(_))));
+        let last = commands.try_iter().last().unwrap();
+        assert!(matches!(last, Command::Event(event) if matches!(event.what, What::Exit(_))));
     }
 }

@@ -4,15 +4,15 @@ use gametimes_format::file::{EndReason, EventKind, Teams, TimelineEvent};
 use gametimes_format::{Team, TeamNumber};
 
 use super::clock::PlayClock;
-use super::players::Slots;
-use super::round::{Pause, Person, Round};
+use super::round::{Pause, PlayerStats, Round};
+use super::slots::Slots;
 use super::{Outcome, end_reason, surrender};
 use crate::engine::numbers::MAX_CLIENTS;
 use crate::event::Stamp;
 
 /// People in one round at the most: a full server four times over. Who comes after that is not recorded; nothing else
 /// suffers.
-const PEOPLE_LIMIT: usize = 4 * MAX_CLIENTS;
+const PLAYERS_LIMIT: usize = 4 * MAX_CLIENTS;
 /// Entries in a timeline at the most: two hours of a full server in heavy fight.
 const TIMELINE_LIMIT: usize = 20_000;
 /// Pauses of a round that are told at the most. The clock stands still in all others, too.
@@ -20,7 +20,7 @@ const PAUSES_LIMIT: usize = 200;
 
 /// The life of the player in a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Life {
+enum LifeState {
     /// On no team.
     #[default]
     None,
@@ -38,13 +38,13 @@ enum Life {
 
 /// What the round knows of a slot.
 #[derive(Debug, Clone, Copy, Default)]
-struct Seat {
+struct PlayerSlot {
     /// Index of the person in it.
     person: Option<usize>,
     /// Whoever sat here is back in another slot, and this connection has not timed out yet: what happens to it happens to
     /// nobody.
     ghost: bool,
-    life: Life,
+    life: LifeState,
     /// On a team since then, on the play clock.
     plays_since_ms: Option<i64>,
 }
@@ -67,7 +67,7 @@ pub struct LivePlayer {
 /// The running round, for the console's `status`.
 #[derive(Debug, Clone, Copy)]
 pub struct Live<'a> {
-    game: &'a Game,
+    game: &'a RunningRound,
     slots: &'a Slots,
     /// Map.
     pub map: &'a str,
@@ -92,20 +92,20 @@ impl Live<'_> {
     /// Everybody on a team, by slot.
     pub fn players(&self, level_ms: i64) -> Vec<LivePlayer> {
         let now = self.played_ms(level_ms);
-        let player = |(n, s): (u8, &super::players::Slot)| {
+        let player = |(n, s): (u8, &super::slots::Slot)| {
             let team = s.playing_for()?;
             let seat = self.game.seats[usize::from(n)];
-            let person = seat.person.and_then(|p| self.game.round.people.get(p));
+            let person = seat.person.and_then(|p| self.game.round.players.get(p));
             let dead_before = person.map_or(0, |p| p.dead_ms);
             let dead_now = match seat.life {
-                Life::Dead { since_ms, .. } => now - since_ms,
+                LifeState::Dead { since_ms, .. } => now - since_ms,
                 _ => 0,
             };
             Some(LivePlayer {
                 slot: n,
                 name: s.name.clone(),
                 team,
-                alive: matches!(seat.life, Life::Alive { .. }),
+                alive: matches!(seat.life, LifeState::Alive { .. }),
                 dead_ms: dead_before + dead_now,
             })
         };
@@ -115,18 +115,18 @@ impl Live<'_> {
 
 /// The running round.
 #[derive(Debug)]
-pub(super) struct Game {
+pub(super) struct RunningRound {
     round: Round,
     clock: PlayClock,
     /// Pauses so far, also those that are not told.
     pauses: usize,
-    seats: [Seat; MAX_CLIENTS],
+    seats: [PlayerSlot; MAX_CLIENTS],
     /// Guid and name of who called the vote to surrender that has not failed.
     surrender_caller: Option<(String, String)>,
     over: bool,
 }
 
-impl Game {
+impl RunningRound {
     /// Nobody is there yet: everybody connects anew.
     pub(super) fn begin(at: Stamp, warmup_start_unix_ms: Option<i64>) -> Self {
         Self {
@@ -138,7 +138,7 @@ impl Game {
             },
             clock: PlayClock::start(at.level_ms),
             pauses: 0,
-            seats: [Seat::default(); MAX_CLIENTS],
+            seats: [PlayerSlot::default(); MAX_CLIENTS],
             surrender_caller: None,
             over: false,
         }
@@ -236,12 +236,12 @@ impl Game {
                     Team::Axis => &mut teams.axis,
                     Team::Allies => &mut teams.allies,
                 };
-                team.push(self.round.people[person].reference());
+                team.push(self.round.players[person].reference());
             }
             self.stand_up(now, n);
         }
         self.round.teams = teams;
-        self.round.people.retain(Person::took_part);
+        self.round.players.retain(PlayerStats::took_part);
         self.over = true;
     }
 
@@ -283,9 +283,9 @@ impl Game {
             return;
         };
         let team = slots.get(slot).team;
-        self.round.people[person].team = team.team();
+        self.round.players[person].team = team.team();
         let seat = &mut self.seats[usize::from(slot)];
-        seat.life = Life::Waiting;
+        seat.life = LifeState::Waiting;
         seat.plays_since_ms = Some(now);
         let kind = if new_here {
             EventKind::Join
@@ -299,8 +299,8 @@ impl Game {
     fn change_team(&mut self, now: i64, slot: u8, slots: &Slots) {
         let team = slots.get(slot).team;
         let seat = &mut self.seats[usize::from(slot)];
-        if let Life::Alive { since_ms } = seat.life {
-            seat.life = Life::Waiting;
+        if let LifeState::Alive { since_ms } = seat.life {
+            seat.life = LifeState::Waiting;
             if let Some(person) = self.person_in(slot) {
                 person.alive_ms += now - since_ms;
             }
@@ -320,7 +320,7 @@ impl Game {
             self.stand_up(now, slot);
             self.note(now, EventKind::Leave, slot, None, None, None, slots);
         }
-        self.seats[usize::from(slot)] = Seat::default();
+        self.seats[usize::from(slot)] = PlayerSlot::default();
     }
 
     pub(super) fn spawn(
@@ -336,8 +336,8 @@ impl Game {
             return;
         };
         self.close_life(now, slot);
-        self.seats[usize::from(slot)].life = Life::Alive { since_ms: now };
-        let person = &mut self.round.people[person];
+        self.seats[usize::from(slot)].life = LifeState::Alive { since_ms: now };
+        let person = &mut self.round.players[person];
         person.spawns += 1;
         person.revives += u32::from(revived);
         let kind = if revived {
@@ -350,10 +350,10 @@ impl Game {
 
     pub(super) fn limbo(&mut self, at: Stamp, slot: u8, slots: &Slots) {
         let now = self.clock.played_ms(at.level_ms);
-        if let Some(Life::Alive { .. }) = self.seats.get(usize::from(slot)).map(|s| s.life) {
+        if let Some(LifeState::Alive { .. }) = self.seats.get(usize::from(slot)).map(|s| s.life) {
             // Out of play without a death.
             self.close_life(now, slot);
-            self.seats[usize::from(slot)].life = Life::Waiting;
+            self.seats[usize::from(slot)].life = LifeState::Waiting;
         }
         self.note(now, EventKind::Limbo, slot, None, None, None, slots);
     }
@@ -370,19 +370,19 @@ impl Game {
         let Some(victim) = self.player_in(now, slot, slots) else {
             return;
         };
-        self.round.people[victim].deaths += 1;
-        if !matches!(self.seats[usize::from(slot)].life, Life::Dead { .. }) {
+        self.round.players[victim].deaths += 1;
+        if !matches!(self.seats[usize::from(slot)].life, LifeState::Dead { .. }) {
             self.close_life(now, slot);
             // Who went to the spectators with a shell in the air counts for the team they were last on.
             let team = slots.get(slot).team.team();
             let killer = by
                 .filter(|&k| k != slot)
                 .and_then(|k| self.seats.get(usize::from(k))?.person)
-                .filter(|&k| self.round.people[k].team != team);
+                .filter(|&k| self.round.players[k].team != team);
             if let Some(killer) = killer {
-                self.round.people[killer].kills += 1;
+                self.round.players[killer].kills += 1;
             }
-            self.seats[usize::from(slot)].life = Life::Dead {
+            self.seats[usize::from(slot)].life = LifeState::Dead {
                 since_ms: now,
                 by: killer,
             };
@@ -402,7 +402,7 @@ impl Game {
     /// The guid of who sits in this slot came late.
     pub(super) fn guid_known(&mut self, slot: u8, slots: &Slots) {
         let guid = &slots.get(slot).guid;
-        if self.round.people.iter().any(|p| p.guid == *guid) {
+        if self.round.players.iter().any(|p| p.guid == *guid) {
             return; // they have played before; what they did without a guid stays with the name
         }
         if let Some(person) = self.person_in(slot) {
@@ -416,7 +416,7 @@ impl Game {
         let Some(seat) = self.seats.get_mut(usize::from(slot)) else {
             return;
         };
-        seat.life = Life::None;
+        seat.life = LifeState::None;
         if let Some(since) = seat.plays_since_ms.take()
             && let Some(person) = self.person_in(slot)
         {
@@ -426,7 +426,7 @@ impl Game {
 
     /// Counts the time of the life, or death, that ends now.
     fn close_life(&mut self, now: i64, slot: u8) {
-        let Some(&Seat {
+        let Some(&PlayerSlot {
             person: Some(person),
             life,
             ..
@@ -435,23 +435,23 @@ impl Game {
             return;
         };
         match life {
-            Life::None | Life::Waiting => {}
-            Life::Alive { since_ms } => self.round.people[person].alive_ms += now - since_ms,
-            Life::Dead { since_ms, by } => {
+            LifeState::None | LifeState::Waiting => {}
+            LifeState::Alive { since_ms } => self.round.players[person].alive_ms += now - since_ms,
+            LifeState::Dead { since_ms, by } => {
                 let dead = now - since_ms;
-                let person = &mut self.round.people[person];
+                let person = &mut self.round.players[person];
                 person.dead_ms += dead;
                 person.max_dead_ms = person.max_dead_ms.max(dead);
                 if let Some(killer) = by {
-                    self.round.people[killer].denied_ms += dead;
+                    self.round.players[killer].denied_ms += dead;
                 }
             }
         }
     }
 
-    fn person_in(&mut self, slot: u8) -> Option<&mut Person> {
+    fn person_in(&mut self, slot: u8) -> Option<&mut PlayerStats> {
         let person = self.seats.get(usize::from(slot))?.person?;
-        self.round.people.get_mut(person)
+        self.round.players.get_mut(person)
     }
 
     /// The person in a slot who is on a team: nobody else lives or dies, whatever is printed.
@@ -470,7 +470,7 @@ impl Game {
         if seat.person.is_some() || seat.ghost || !s.connected {
             return seat.person;
         }
-        let people = &self.round.people;
+        let people = &self.round.players;
         let known = if s.guid.is_empty() {
             // Two at the same time are two, though they share a name.
             let sits = |i| self.seats.iter().any(|seat| seat.person == Some(i));
@@ -481,24 +481,24 @@ impl Game {
         };
         let person = match known {
             Some(person) => person,
-            None if people.len() >= PEOPLE_LIMIT => return None,
+            None if people.len() >= PLAYERS_LIMIT => return None,
             None => {
-                self.round.people.push(Person {
+                self.round.players.push(PlayerStats {
                     guid: s.guid.clone(),
-                    ..Person::default()
+                    ..PlayerStats::default()
                 });
-                self.round.people.len() - 1
+                self.round.players.len() - 1
             }
         };
         let before = self.seats.iter().position(|s| s.person == Some(person));
         if let Some(before) = before {
             self.stand_up(now, before as u8);
-            self.seats[before] = Seat {
+            self.seats[before] = PlayerSlot {
                 ghost: true,
-                ..Seat::default()
+                ..PlayerSlot::default()
             };
         }
-        s.name.clone_into(&mut self.round.people[person].name);
+        s.name.clone_into(&mut self.round.players[person].name);
         self.seats[usize::from(slot)].person = Some(person);
         Some(person)
     }

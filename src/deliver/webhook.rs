@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use super::client::{self, Answer, Attachment};
 use super::console::Console;
-use super::outbox::{Outbox, target_key};
+use super::outbox::{Outbox, webhook_key};
 use crate::fault;
 use crate::report::message;
 
@@ -28,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const IDLE: Duration = Duration::from_secs(60);
 
 /// What a target is told.
-enum Order {
+enum Command {
     /// There may be something new in the queue.
     Look,
     /// It may be there again.
@@ -39,12 +39,12 @@ enum Order {
 
 /// A global rate limit, shared by all targets: nobody sends before this time.
 #[derive(Debug)]
-pub struct GlobalPause {
+pub struct GlobalRateLimit {
     began: Instant,
     until_ms: AtomicU64,
 }
 
-impl Default for GlobalPause {
+impl Default for GlobalRateLimit {
     fn default() -> Self {
         Self {
             began: Instant::now(),
@@ -53,7 +53,7 @@ impl Default for GlobalPause {
     }
 }
 
-impl GlobalPause {
+impl GlobalRateLimit {
     fn extend(&self, pause: Duration) {
         let until = self.began.elapsed() + pause;
         self.until_ms
@@ -68,7 +68,7 @@ impl GlobalPause {
 
 /// The state of a target, for the console's `status`.
 #[derive(Debug, Clone, Default)]
-pub struct Status {
+pub struct WebhookStatus {
     /// Its place in the settings, from 1: what the log calls it.
     pub number: usize,
     /// What came of the last attempt; empty before the first.
@@ -81,13 +81,13 @@ pub struct Status {
 
 /// A target and its thread. The thread ends with it, after the post that is under way.
 #[derive(Debug)]
-pub struct Target {
-    orders: Sender<Order>,
-    status: Arc<Mutex<Status>>,
+pub struct WebhookHandle {
+    commands: Sender<Command>,
+    status: Arc<Mutex<WebhookStatus>>,
     url: Secret,
 }
 
-impl Target {
+impl WebhookHandle {
     /// Starts the thread of the target with this URL; `number`: its place in the settings, from 1.
     ///
     /// # Errors
@@ -97,21 +97,21 @@ impl Target {
         url: Secret,
         outbox: Outbox,
         console: Console,
-        global: Arc<GlobalPause>,
+        global_limit: Arc<GlobalRateLimit>,
     ) -> std::io::Result<Self> {
-        let (sender, orders) = bounded(64);
-        let status = Arc::new(Mutex::new(Status {
+        let (queue, commands) = bounded(64);
+        let status = Arc::new(Mutex::new(WebhookStatus {
             number,
-            ..Status::default()
+            ..WebhookStatus::default()
         }));
-        let mut courier = Courier {
-            key: target_key(&url),
+        let mut sender = WebhookSender {
+            key: webhook_key(&url),
             url: url.clone(),
             outbox,
             console,
-            orders,
+            commands,
             status: Arc::clone(&status),
-            global,
+            global_limit,
             sent: VecDeque::with_capacity(BURST),
             failures: 0,
             not_before: Instant::now(),
@@ -119,10 +119,10 @@ impl Target {
             complained: false,
         };
         std::thread::Builder::new()
-            .name(format!("gametimes-{}", courier.key))
-            .spawn(move || courier.run())?;
+            .name(format!("gametimes-{}", sender.key))
+            .spawn(move || sender.run())?;
         Ok(Self {
-            orders: sender,
+            commands: queue,
             status,
             url,
         })
@@ -130,12 +130,12 @@ impl Target {
 
     /// There may be something new in the queue.
     pub fn look(&self) {
-        let _ = self.orders.try_send(Order::Look); // full: it will look anyway
+        let _ = self.commands.try_send(Command::Look); // full: it will look anyway
     }
 
     /// Posts a test message; the outcome goes to the console.
     pub fn test(&self, message: gametimes_format::Message) {
-        let _ = self.orders.try_send(Order::Test(Box::new(message)));
+        let _ = self.commands.try_send(Command::Test(Box::new(message)));
     }
 
     /// Whether it posts to this URL.
@@ -151,24 +151,24 @@ impl Target {
     /// Asks it again if it was switched off.
     pub fn switch_on(&self) {
         let _ = self
-            .orders
-            .send_timeout(Order::SwitchOn, Duration::from_secs(1));
+            .commands
+            .send_timeout(Command::SwitchOn, Duration::from_secs(1));
     }
 
     /// For the console.
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> WebhookStatus {
         self.status.lock().clone()
     }
 }
 
-struct Courier {
+struct WebhookSender {
     key: String,
     url: Secret,
     outbox: Outbox,
     console: Console,
-    orders: Receiver<Order>,
-    status: Arc<Mutex<Status>>,
-    global: Arc<GlobalPause>,
+    commands: Receiver<Command>,
+    status: Arc<Mutex<WebhookStatus>>,
+    global_limit: Arc<GlobalRateLimit>,
     /// When the last posts went out, at most [`BURST`].
     sent: VecDeque<Instant>,
     /// Failures in a row.
@@ -178,12 +178,12 @@ struct Courier {
     complained: bool,
 }
 
-impl Courier {
+impl WebhookSender {
     fn run(&mut self) {
         loop {
             let pause = self.next_pause();
-            match self.orders.recv_timeout(pause) {
-                Ok(order) => self.guarded(|courier| courier.obey(order)),
+            match self.commands.recv_timeout(pause) {
+                Ok(command) => self.guarded(|sender| sender.carry_out(command)),
                 Err(RecvTimeoutError::Timeout) => self.guarded(Self::send_next),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -201,7 +201,7 @@ impl Courier {
         }
     }
 
-    /// How long to wait for orders before the next message may go out.
+    /// How long to wait for commands before the next message may go out.
     fn next_pause(&self) -> Duration {
         if self.off || self.outbox.waiting(&self.key).is_empty() {
             return IDLE;
@@ -219,17 +219,17 @@ impl Courier {
         };
         burst
             .max(self.not_before.saturating_duration_since(now))
-            .max(self.global.left())
+            .max(self.global_limit.left())
     }
 
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Look => {}
-            Order::SwitchOn => {
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Look => {}
+            Command::SwitchOn => {
                 self.off = false;
                 self.status.lock().off = false;
             }
-            Order::Test(message) => self.send_test(&message),
+            Command::Test(message) => self.send_test(&message),
         }
     }
 
@@ -237,16 +237,16 @@ impl Courier {
         std::thread::sleep(self.pause_before_post().min(Duration::from_secs(10)));
         let answer = self.post(test, None);
         let outcome = match &answer {
-            Answer::Taken(_) => "the test message was taken".to_owned(),
-            Answer::Wait { pause, .. } => {
+            Answer::Delivered(_) => "the test message was taken".to_owned(),
+            Answer::RateLimited { pause, .. } => {
                 format!(
                     "429: told to wait {} sec; the webhook works",
                     pause.as_secs()
                 )
             }
-            Answer::Later(why) => format!("not now: {why}"),
-            Answer::Refused { why, .. } => format!("refused: {why}"),
-            Answer::Gone(why) => format!("this webhook does not work: {why}"),
+            Answer::RetryLater(why) => format!("not now: {why}"),
+            Answer::Rejected { why, .. } => format!("refused: {why}"),
+            Answer::WebhookGone(why) => format!("this webhook does not work: {why}"),
         };
         self.console
             .line(&format!("test: webhook {}: {outcome}", self.number()));
@@ -285,7 +285,7 @@ impl Courier {
             text: &entry.file,
         };
         let mut answer = self.post(&entry.message, Some(attachment));
-        if let Answer::Refused { why, too_large } = &answer {
+        if let Answer::Rejected { why, too_large } = &answer {
             self.say(&format!(
                 "webhook {} refused {name}: {why}; trying once more with less",
                 self.number()
@@ -295,7 +295,7 @@ impl Courier {
             answer = self.post(&message::trimmed(&entry.message), attachment);
         }
         match answer {
-            Answer::Taken(_) => {
+            Answer::Delivered(_) => {
                 self.failures = 0;
                 self.status.lock().failures = 0;
                 self.complained = false;
@@ -310,15 +310,15 @@ impl Courier {
                     }
                 }
             }
-            Answer::Wait { .. } => {}
-            Answer::Later(why) => {
+            Answer::RateLimited { .. } => {}
+            Answer::RetryLater(why) => {
                 self.fail();
                 self.complain(&format!(
                     "webhook {} does not answer as it should: {why}; the message waits and is tried again",
                     self.number()
                 ));
             }
-            Answer::Refused { why, .. } => match self.outbox.reject(&name, &why) {
+            Answer::Rejected { why, .. } => match self.outbox.reject(&name, &why) {
                 Ok(()) => self.say(&format!(
                     "message refused for good: {why}; {name} is in rejected/ with the answer"
                 )),
@@ -329,7 +329,7 @@ impl Courier {
                     ));
                 }
             },
-            Answer::Gone(why) => {
+            Answer::WebhookGone(why) => {
                 self.off = true;
                 self.status.lock().off = true;
                 let waiting = self.outbox.waiting(&self.key).len();
@@ -353,9 +353,11 @@ impl Courier {
         let answer = client::post(&self.url, message, attachment);
         self.obey_limits(&answer);
         self.status.lock().last = match &answer {
-            Answer::Taken(_) => "sent".to_owned(),
-            Answer::Wait { pause, .. } => format!("429, waits {} sec", pause.as_secs()),
-            Answer::Later(why) | Answer::Refused { why, .. } | Answer::Gone(why) => why.clone(),
+            Answer::Delivered(_) => "sent".to_owned(),
+            Answer::RateLimited { pause, .. } => format!("429, waits {} sec", pause.as_secs()),
+            Answer::RetryLater(why) | Answer::Rejected { why, .. } | Answer::WebhookGone(why) => {
+                why.clone()
+            }
         };
         answer
     }
@@ -363,11 +365,11 @@ impl Courier {
     /// Waits as the answer says.
     fn obey_limits(&mut self, answer: &Answer) {
         match answer {
-            Answer::Taken(pause) => self.not_before = Instant::now() + *pause,
-            Answer::Wait { pause, global } => {
+            Answer::Delivered(pause) => self.not_before = Instant::now() + *pause,
+            Answer::RateLimited { pause, global } => {
                 self.not_before = Instant::now() + *pause;
                 if *global {
-                    self.global.extend(*pause);
+                    self.global_limit.extend(*pause);
                 }
             }
             _ => {}
