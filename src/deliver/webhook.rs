@@ -1,5 +1,6 @@
-//! The thread that sends to one target: in order, one at a time, however slow or dead the target is, and without any other
-//! target noticing.
+//! Sends messages to one webhook, in order and one at a time.
+//!
+//! Each webhook has a thread, so that a slow or dead one does not delay the others.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -21,26 +22,28 @@ use crate::report::message;
 /// Discord's documented limit for a webhook.
 const BURST: usize = 5;
 const BURST_WINDOW: Duration = Duration::from_secs(2);
-/// Pauses after failures grow from the first to the second.
+/// The pause after a failure starts at this length and doubles with each further failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause after a failure.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-/// How long a target without news sleeps before it looks at its queue again.
+/// How long a sender sleeps before it looks at its queue again without being woken.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// What a target is told.
+/// A task for the sender.
 enum Command {
-    /// There may be something new in the queue.
-    Look,
-    /// It may be there again.
-    SwitchOn,
+    /// Look at the queue.
+    Wake,
+    /// Send again after the webhook was disabled.
+    Enable,
     /// Post a test message now.
     Test(Box<gametimes_format::Message>),
 }
 
-/// A global rate limit, shared by all targets: nobody sends before this time.
+/// Discord's global rate limit, which all senders obey.
 #[derive(Debug)]
 pub struct GlobalRateLimit {
     began: Instant,
+    /// No sender posts before this time, in milliseconds since `began`.
     until_ms: AtomicU64,
 }
 
@@ -66,20 +69,20 @@ impl GlobalRateLimit {
     }
 }
 
-/// The state of a target, for the console's `status`.
+/// The state of a webhook, for `gametimes status`.
 #[derive(Debug, Clone, Default)]
 pub struct WebhookStatus {
-    /// Its place in the settings, from 1: what the log calls it.
+    /// Its place in the settings, from 1. The log shows this number instead of the URL.
     pub number: usize,
-    /// What came of the last attempt; empty before the first.
+    /// The outcome of the last post; empty before the first.
     pub last: String,
     /// Failures in a row.
     pub failures: u32,
-    /// Switched off until somebody wants the settings read anew.
-    pub off: bool,
+    /// Whether it is disabled until the settings are reloaded.
+    pub disabled: bool,
 }
 
-/// A target and its thread. The thread ends with it, after the post that is under way.
+/// A running sender. When the handle is dropped, the sender finishes the current post and ends.
 #[derive(Debug)]
 pub struct WebhookHandle {
     commands: Sender<Command>,
@@ -88,10 +91,10 @@ pub struct WebhookHandle {
 }
 
 impl WebhookHandle {
-    /// Starts the thread of the target with this URL; `number`: its place in the settings, from 1.
+    /// Starts the sender of a webhook. `number` is the webhook's place in the settings, from 1.
     ///
     /// # Errors
-    /// When the system has no thread left.
+    /// When the system cannot start another thread.
     pub fn start(
         number: usize,
         url: Secret,
@@ -115,7 +118,7 @@ impl WebhookHandle {
             sent: VecDeque::with_capacity(BURST),
             failures: 0,
             not_before: Instant::now(),
-            off: false,
+            disabled: false,
             complained: false,
         };
         std::thread::Builder::new()
@@ -128,34 +131,34 @@ impl WebhookHandle {
         })
     }
 
-    /// There may be something new in the queue.
-    pub fn look(&self) {
-        let _ = self.commands.try_send(Command::Look); // full: it will look anyway
+    /// Makes the sender look at its queue.
+    pub fn wake(&self) {
+        let _ = self.commands.try_send(Command::Wake); // if there is no room, other commands wake it
     }
 
-    /// Posts a test message; the outcome goes to the console.
+    /// Posts a test message and logs the outcome.
     pub fn test(&self, message: gametimes_format::Message) {
         let _ = self.commands.try_send(Command::Test(Box::new(message)));
     }
 
-    /// Whether it posts to this URL.
+    /// Whether the sender posts to this URL.
     pub fn is_for(&self, url: &Secret) -> bool {
         self.url == *url
     }
 
-    /// Its place in the settings has changed.
+    /// Changes the webhook's place in the settings.
     pub fn set_number(&self, number: usize) {
         self.status.lock().number = number;
     }
 
-    /// Asks it again if it was switched off.
-    pub fn switch_on(&self) {
+    /// Makes the sender try again if its webhook is disabled.
+    pub fn enable(&self) {
         let _ = self
             .commands
-            .send_timeout(Command::SwitchOn, Duration::from_secs(1));
+            .send_timeout(Command::Enable, Duration::from_secs(1));
     }
 
-    /// For the console.
+    /// The state of the webhook.
     pub fn status(&self) -> WebhookStatus {
         self.status.lock().clone()
     }
@@ -173,8 +176,10 @@ struct WebhookSender {
     sent: VecDeque<Instant>,
     /// Failures in a row.
     failures: u32,
+    /// When the next post may go out.
     not_before: Instant,
-    off: bool,
+    disabled: bool,
+    /// Whether the current trouble was logged.
     complained: bool,
 }
 
@@ -183,27 +188,27 @@ impl WebhookSender {
         loop {
             let pause = self.next_pause();
             match self.commands.recv_timeout(pause) {
-                Ok(command) => self.guarded(|sender| sender.carry_out(command)),
+                Ok(command) => self.guarded(|sender| sender.execute(command)),
                 Err(RecvTimeoutError::Timeout) => self.guarded(Self::send_next),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    /// A panic costs one attempt, never the thread.
+    /// A panic loses one attempt, never the thread.
     fn guarded(&mut self, work: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
             self.fail();
             self.say(&format!(
-                "internal error while sending to webhook {}; the message waits and is tried again, please report this",
+                "internal error while sending to webhook {}; the message stays queued and is retried, please report this",
                 self.number()
             ));
         }
     }
 
-    /// How long to wait for commands before the next message may go out.
+    /// How long to wait for commands before the next message is sent.
     fn next_pause(&self) -> Duration {
-        if self.off || self.outbox.waiting(&self.key).is_empty() {
+        if self.disabled || self.outbox.waiting(&self.key).is_empty() {
             return IDLE;
         }
         self.pause_before_post()
@@ -222,12 +227,12 @@ impl WebhookSender {
             .max(self.global_limit.left())
     }
 
-    fn carry_out(&mut self, command: Command) {
+    fn execute(&mut self, command: Command) {
         match command {
-            Command::Look => {}
-            Command::SwitchOn => {
-                self.off = false;
-                self.status.lock().off = false;
+            Command::Wake => {}
+            Command::Enable => {
+                self.disabled = false;
+                self.status.lock().disabled = false;
             }
             Command::Test(message) => self.send_test(&message),
         }
@@ -237,15 +242,15 @@ impl WebhookSender {
         std::thread::sleep(self.pause_before_post().min(Duration::from_secs(10)));
         let answer = self.post(test, None);
         let outcome = match &answer {
-            Answer::Delivered(_) => "the test message was taken".to_owned(),
+            Answer::Delivered(_) => "test message delivered".to_owned(),
             Answer::RateLimited { pause, .. } => {
                 format!(
-                    "429: told to wait {} sec; the webhook works",
+                    "429: rate limited for {} sec; the webhook works",
                     pause.as_secs()
                 )
             }
-            Answer::RetryLater(why) => format!("not now: {why}"),
-            Answer::Rejected { why, .. } => format!("refused: {why}"),
+            Answer::RetryLater(why) => format!("failed for now: {why}"),
+            Answer::Rejected { why, .. } => format!("rejected: {why}"),
             Answer::WebhookGone(why) => format!("this webhook does not work: {why}"),
         };
         self.console
@@ -254,7 +259,7 @@ impl WebhookSender {
 
     fn send_next(&mut self) {
         fault::point("send");
-        if self.off {
+        if self.disabled {
             return;
         }
         let Some(name) = self.outbox.waiting(&self.key).into_iter().next() else {
@@ -265,7 +270,7 @@ impl WebhookSender {
             Err(e) if e.kind() == ErrorKind::NotFound => return,
             Err(e) if e.kind() == ErrorKind::InvalidData => {
                 self.say(&format!(
-                    "{name} in the outbox cannot be read ({e}); it goes to dropped/"
+                    "{name} in the outbox cannot be read ({e}); moving it to dropped/"
                 ));
                 if self.outbox.discard(&name).is_err() {
                     self.fail();
@@ -275,7 +280,7 @@ impl WebhookSender {
             Err(e) => {
                 self.fail();
                 self.complain(&format!(
-                    "{name} in the outbox cannot be read ({e}); it is tried again"
+                    "{name} in the outbox cannot be read ({e}); retrying later"
                 ));
                 return;
             }
@@ -287,7 +292,7 @@ impl WebhookSender {
         let mut answer = self.post(&entry.message, Some(attachment));
         if let Answer::Rejected { why, too_large } = &answer {
             self.say(&format!(
-                "webhook {} refused {name}: {why}; trying once more with less",
+                "webhook {} rejected {name}: {why}; retrying with a shorter message",
                 self.number()
             ));
             std::thread::sleep(self.pause_before_post());
@@ -302,7 +307,7 @@ impl WebhookSender {
                 match self.outbox.done(&name) {
                     Ok(()) => self.say(&format!("message sent: {name}")),
                     Err(e) => {
-                        // It stays in the queue and would be sent again at once: wait as after a failure.
+                        // It stays in the queue: without a pause it would be sent again at once.
                         self.fail();
                         self.say(&format!(
                             "{name} was sent but cannot be removed from the outbox ({e})"
@@ -314,27 +319,27 @@ impl WebhookSender {
             Answer::RetryLater(why) => {
                 self.fail();
                 self.complain(&format!(
-                    "webhook {} does not answer as it should: {why}; the message waits and is tried again",
+                    "sending to webhook {} failed: {why}; the message stays queued and is retried",
                     self.number()
                 ));
             }
             Answer::Rejected { why, .. } => match self.outbox.reject(&name, &why) {
                 Ok(()) => self.say(&format!(
-                    "message refused for good: {why}; {name} is in rejected/ with the answer"
+                    "message rejected: {why}; {name} was moved to rejected/ with the answer"
                 )),
                 Err(e) => {
                     self.fail();
                     self.say(&format!(
-                        "{name} was refused ({why}) but cannot be moved to rejected/ ({e})"
+                        "{name} was rejected ({why}) but cannot be moved to rejected/ ({e})"
                     ));
                 }
             },
             Answer::WebhookGone(why) => {
-                self.off = true;
-                self.status.lock().off = true;
+                self.disabled = true;
+                self.status.lock().disabled = true;
                 let waiting = self.outbox.waiting(&self.key).len();
                 self.say(&format!(
-                    "webhook {} is switched off until the settings change: {why}; messages that wait: {waiting}",
+                    "webhook {} is disabled until the settings change: {why}; messages in its queue: {waiting}",
                     self.number()
                 ));
             }
@@ -354,7 +359,7 @@ impl WebhookSender {
         self.obey_limits(&answer);
         self.status.lock().last = match &answer {
             Answer::Delivered(_) => "sent".to_owned(),
-            Answer::RateLimited { pause, .. } => format!("429, waits {} sec", pause.as_secs()),
+            Answer::RateLimited { pause, .. } => format!("429, waiting {} sec", pause.as_secs()),
             Answer::RetryLater(why) | Answer::Rejected { why, .. } | Answer::WebhookGone(why) => {
                 why.clone()
             }
@@ -362,7 +367,7 @@ impl WebhookSender {
         answer
     }
 
-    /// Waits as the answer says.
+    /// Delays the next post as the answer demands.
     fn obey_limits(&mut self, answer: &Answer) {
         match answer {
             Answer::Delivered(pause) => self.not_before = Instant::now() + *pause,
@@ -376,7 +381,7 @@ impl WebhookSender {
         }
     }
 
-    /// Waits longer after each failure, with jitter, so that many servers do not come back at the same moment.
+    /// Delays the next post after a failure: longer each time, and with jitter, so that many servers do not return at once.
     fn fail(&mut self) {
         let pause = FIRST_PAUSE
             .saturating_mul(1 << self.failures.min(16))
@@ -389,7 +394,7 @@ impl WebhookSender {
         self.not_before = Instant::now() + pause.mul_f64(0.5 + jitter / 2.0);
     }
 
-    /// Says that something does not work: once, until it does.
+    /// Logs trouble once, until a message is delivered again.
     fn complain(&mut self, text: &str) {
         if !std::mem::replace(&mut self.complained, true) {
             self.say(text);

@@ -1,4 +1,4 @@
-//! The engine and the stock game as this module sees them: numbers, layouts, and the only unsafe code beside
+//! The engine and the stock game as this module sees them: numbers, memory layouts, and all unsafe code except that in
 //! `src/ffi.rs`.
 
 pub mod clock;

@@ -110,7 +110,7 @@ impl Tracker {
                 }
             }
             What::Shutdown(cause) => return self.shutdown(at, *cause),
-            What::StoodDown => self.game = None,
+            What::NotRecorded => self.game = None,
             What::Closed => return Some(Outcome::Closed),
             What::StatsFile(name) => return Some(Outcome::StatsFile(name.decode())),
             player => self.player(at, player),

@@ -1,4 +1,4 @@
-//! The background thread: events of the game come in, rounds are written and sent.
+//! The background thread: it receives the game's events, and writes and sends the rounds.
 
 mod rounds;
 mod status;
@@ -13,9 +13,9 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use rounds::PendingRound;
 use uuid::Uuid;
 
+use super::command::{Command, ConsoleRequest, Shared, WorkerConfig};
 use super::console::Console;
-use super::handle::{Command, Config, ConsoleRequest, Shared};
-use super::instance_dir::{InstanceDir, left_in};
+use super::instance_dir::{InstanceDir, unclaimed};
 use super::journal::Head;
 use super::outbox::webhook_key;
 use super::webhook::{GlobalRateLimit, WebhookHandle};
@@ -29,34 +29,37 @@ use crate::track::{Outcome, Round, Tracker};
 const TICK: Duration = Duration::from_millis(10);
 /// How long a round waits for its stats file.
 const STATS_FILE_PATIENCE: Duration = Duration::from_secs(5);
-/// How far the journal may be behind.
+/// How often the journal is synced to disk: the most that a crash loses.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
-/// How often what could not be written is tried again.
+/// How often rounds that could not be written are retried.
 const RETRY_EVERY: Duration = Duration::from_secs(10);
-/// How often old files are looked for.
+/// How often old gametimes files are removed.
 const CLEAN_EVERY: Duration = Duration::from_secs(6 * 3600);
 
-/// A round that is over and waits for its stats file.
+/// A round that has ended and waits for its stats file.
 #[derive(Debug)]
 struct EndedRound {
     round: Box<Round>,
     event_id: Uuid,
-    until: Instant,
+    /// When it is written without a stats file.
+    deadline: Instant,
 }
 
-/// The background end.
+/// The state of the background thread.
 pub(super) struct Worker {
     console: Console,
     shared: Arc<Shared>,
-    config: Option<Config>,
+    config: Option<WorkerConfig>,
     dir: Option<InstanceDir>,
     webhooks: Vec<WebhookHandle>,
     global_limit: Arc<GlobalRateLimit>,
     tracker: Tracker,
-    /// The id of the next round that ends.
+    /// The id of the next round to end.
     event_id: Uuid,
     ended: Option<EndedRound>,
+    /// Rounds that could not be written yet.
     pending: VecDeque<PendingRound>,
+    /// Level time of the last event or sign of life in the journal.
     last_level_ms: i64,
     synced: Instant,
     retried: Instant,
@@ -83,13 +86,13 @@ impl Worker {
         }
     }
 
-    /// Carries out commands until nobody can give any.
+    /// Executes commands until the game's end of the queue is gone.
     pub(super) fn run(&mut self, commands: &Receiver<Command>) {
         loop {
             fault::point("worker_dies");
             match commands.try_recv() {
                 Ok(command) => {
-                    self.guarded(|worker| worker.carry_out(command));
+                    self.guarded(|worker| worker.execute(command));
                     self.shared.done.fetch_add(1, Ordering::Release);
                 }
                 Err(TryRecvError::Empty) => {
@@ -101,7 +104,7 @@ impl Worker {
         }
     }
 
-    /// A panic costs the round that is played, never the thread.
+    /// A panic loses the running round, never the thread.
     fn guarded(&mut self, work: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
             let (score, warmup) = self.tracker.carried();
@@ -111,7 +114,7 @@ impl Worker {
         }
     }
 
-    fn carry_out(&mut self, command: Command) {
+    fn execute(&mut self, command: Command) {
         match command {
             Command::Event(event) => self.event(&event),
             Command::Configure(config) => self.configure(*config, false),
@@ -126,7 +129,7 @@ impl Worker {
             self.say(&format!("debug: {} {:?}", event.at.level_ms, event.what));
         }
         if let What::Level(_) = event.what {
-            self.report(); // a map that was never shut down
+            self.report(); // of a map that was never shut down
             let (score, warmup_start_unix_ms) = self.tracker.carried();
             self.event_id = new_event_id();
             if let Some(dir) = &mut self.dir {
@@ -139,7 +142,7 @@ impl Worker {
         }
         if let Some(dir) = &mut self.dir {
             match event.what {
-                What::StoodDown => dir.journal.remove(),
+                What::NotRecorded => dir.journal.remove(),
                 _ => dir.journal.add(event),
             }
         }
@@ -167,12 +170,12 @@ impl Worker {
                 self.ended = Some(EndedRound {
                     round,
                     event_id,
-                    until: Instant::now() + STATS_FILE_PATIENCE,
+                    deadline: Instant::now() + STATS_FILE_PATIENCE,
                 });
             }
             Some(Outcome::StatsFile(name)) => {
-                if let Some(reporting) = &mut self.ended {
-                    reporting.round.stats_file = Some(name);
+                if let Some(ended) = &mut self.ended {
+                    ended.round.stats_file = Some(name);
                     self.report();
                 }
             }
@@ -187,8 +190,8 @@ impl Worker {
         }
     }
 
-    /// In mid-map the folder stays what it is, so that the round stays in one piece.
-    fn configure(&mut self, mut config: Config, reload: bool) {
+    /// Takes over new settings. A reload in mid-map keeps the folder, so that a round is not split over two.
+    fn configure(&mut self, mut config: WorkerConfig, reload: bool) {
         if reload && let Some(old) = &self.config {
             config.folder.clone_from(&old.folder);
             config.instance.clone_from(&old.instance);
@@ -198,28 +201,30 @@ impl Worker {
             .as_ref()
             .is_some_and(|old| old.folder != config.folder || old.instance != config.instance);
         if moved {
-            self.report(); // a map that was never shut down
+            self.report(); // of a map that was never shut down
             self.webhooks.clear();
             if let Some(mut dir) = self.dir.take() {
-                dir.journal.remove(); // a round that is still unwritten will be written to the new folder
-                let own = dir.own().to_owned();
+                dir.journal.remove(); // pending rounds are written to the new folder
+                let path = dir.path().to_owned();
                 drop(dir);
-                left_in(&own).into_iter().for_each(|line| self.say(&line));
+                unclaimed(&path)
+                    .into_iter()
+                    .for_each(|line| self.say(&line));
             }
         }
         self.config = Some(config);
         if let Err(why) = self.open_dir() {
             self.say(&format!(
-                "the folder cannot be used: {why}; rounds are kept in memory and tried again"
+                "the folder cannot be used: {why}; rounds are kept in memory and written later"
             ));
         }
         self.set_webhooks();
         if reload {
-            self.webhooks.iter().for_each(WebhookHandle::switch_on);
+            self.webhooks.iter().for_each(WebhookHandle::enable);
         }
     }
 
-    /// Opens the folders if they are not, and takes up what an earlier process left.
+    /// Opens the folders unless they are open, and recovers what an earlier process left in them.
     fn open_dir(&mut self) -> Result<(), String> {
         let Some(config) = &self.config else {
             return Err("there are no settings yet".to_owned());
@@ -231,17 +236,17 @@ impl Worker {
         let mut dir = InstanceDir::open(&folder, &config.instance)
             .map_err(|e| format!("{}: {e}", folder.display()))?;
         let recovered = dir.journal.recover();
-        let left_behind = dir.left_behind();
+        let unclaimed = dir.unclaimed();
         self.dir = Some(dir);
         self.set_webhooks();
-        left_behind.iter().for_each(|line| self.say(line));
+        unclaimed.iter().for_each(|line| self.say(line));
         if let Some(recovered) = recovered {
             self.finish_recovered(recovered);
         }
         Ok(())
     }
 
-    /// One target for each webhook; one that is no more ends.
+    /// Starts a sender for each new webhook, and ends the senders of removed ones.
     fn set_webhooks(&mut self) {
         let (Some(dir), Some(config)) = (&self.dir, &self.config) else {
             return;
@@ -250,10 +255,10 @@ impl Worker {
         match dir.outbox.set_webhooks(&keys) {
             Ok(0) => {}
             Ok(dropped) => self.console.line(&format!(
-                "{dropped} messages waited for a webhook that is not set any more: they went to dropped/"
+                "messages for removed webhooks moved to dropped/: {dropped}"
             )),
             Err(e) => self.console.line(&format!(
-                "what waits for webhooks that are not set any more cannot be moved ({e}); it is tried again"
+                "messages for removed webhooks cannot be moved ({e}); retrying later"
             )),
         }
         let mut before = std::mem::take(&mut self.webhooks);
@@ -271,26 +276,26 @@ impl Worker {
             match webhook {
                 Ok(webhook) => {
                     webhook.set_number(number);
-                    webhook.look();
+                    webhook.wake();
                     self.webhooks.push(webhook);
                 }
                 Err(e) => self
                     .console
-                    .line(&format!("no thread for webhook {number}: {e}")),
+                    .line(&format!("cannot start a thread for webhook {number}: {e}")),
             }
         }
     }
 
     fn tick(&mut self) {
         fault::point("worker_tick");
-        if self.shared.take(ConsoleRequest::Status) {
+        if self.shared.take_request(ConsoleRequest::Status) {
             self.status();
         }
-        if self.shared.take(ConsoleRequest::Test) {
+        if self.shared.take_request(ConsoleRequest::Test) {
             self.test();
         }
         let now = Instant::now();
-        if self.ended.as_ref().is_some_and(|r| now >= r.until) {
+        if self.ended.as_ref().is_some_and(|r| now >= r.deadline) {
             self.report();
         }
         if now - self.retried >= RETRY_EVERY {
@@ -305,7 +310,7 @@ impl Worker {
             let removed = dir.remove_old(clock::unix_ms() / 1000, config.keep_days);
             if removed > 0 {
                 self.say(&format!(
-                    "removed {removed} gametimes files older than {} days",
+                    "gametimes files older than {} days removed: {removed}",
                     config.keep_days
                 ));
             }
@@ -344,7 +349,7 @@ fn flush_journal(dir: &mut InstanceDir, console: &Console, sync: bool) {
 
 fn new_event_id() -> Uuid {
     let mut random = [0u8; 10];
-    // Without a source of randomness ids are only as unique as the clock: still better than none.
+    // Without randomness, ids are as unique as the clock, which is better than having none.
     let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut random);
     let now = u64::try_from(clock::unix_ms()).unwrap_or(0);
     uuid::Builder::from_unix_timestamp_millis(now, &random).into_uuid()

@@ -1,6 +1,8 @@
-//! What `gametimes status` and `gametimes test` say from the background thread.
+//! The worker's part of `gametimes status` and `gametimes test`.
 
 use std::sync::atomic::Ordering;
+
+use gametimes_format::text::counted;
 
 use super::Worker;
 use crate::deliver::webhook::WebhookHandle;
@@ -10,7 +12,7 @@ impl Worker {
     pub(super) fn status(&self) {
         let level_ms = self.shared.level_ms.load(Ordering::Relaxed);
         match self.tracker.live() {
-            None => self.say("no round is played"),
+            None => self.say("no round is being played"),
             Some(live) => {
                 let paused = if live.is_paused() { ", paused" } else { "" };
                 self.say(&format!(
@@ -34,12 +36,13 @@ impl Worker {
         if let Some(dir) = &self.dir {
             let waiting = dir.outbox.all().len();
             self.say(&format!(
-                "outbox: {waiting} waiting, {} not written yet",
-                self.pending.len()
+                "outbox: {} waiting, {} not written yet",
+                counted(waiting, "message"),
+                counted(self.pending.len(), "round")
             ));
         }
         for status in self.webhooks.iter().map(WebhookHandle::status) {
-            let off = if status.off { ", switched off" } else { "" };
+            let off = if status.disabled { ", disabled" } else { "" };
             let last = if status.last.is_empty() {
                 "nothing sent yet"
             } else {
