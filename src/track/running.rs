@@ -1,133 +1,37 @@
-//! One round while it is played.
+//! A round while it is played.
 
 use gametimes_format::file::{EndReason, EventKind, Teams, TimelineEvent};
 use gametimes_format::{Team, TeamNumber};
 
 use super::clock::PlayClock;
 use super::round::{Pause, PlayerStats, Round};
-use super::slots::Slots;
+use super::slots::{LifeState, Slots};
 use super::{Outcome, end_reason, surrender};
 use crate::engine::numbers::MAX_CLIENTS;
 use crate::event::Stamp;
 
-/// People in one round at the most: a full server four times over. Who comes after that is not recorded; nothing else
-/// suffers.
+/// How many players a round has room for: a full server four times over. Further players are not recorded.
 const PLAYERS_LIMIT: usize = 4 * MAX_CLIENTS;
-/// Entries in a timeline at the most: two hours of a full server in heavy fight.
+/// How many entries a timeline has room for: two hours of heavy fighting on a full server.
 const TIMELINE_LIMIT: usize = 20_000;
-/// Pauses of a round that are told at the most. The clock stands still in all others, too.
+/// How many pauses a round lists. Further pauses stop the clock, but are not listed.
 const PAUSES_LIMIT: usize = 200;
 
-/// The life of the player in a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum LifeState {
-    /// On no team.
-    #[default]
-    None,
-    /// On a team, not alive yet.
-    Waiting,
-    /// Alive since then, on the play clock.
-    Alive { since_ms: i64 },
-    /// Dead since then, on the play clock.
-    Dead {
-        since_ms: i64,
-        /// Index of the enemy who did it.
-        by: Option<usize>,
-    },
-}
-
-/// What the round knows of a slot.
-#[derive(Debug, Clone, Copy, Default)]
-struct PlayerSlot {
-    /// Index of the person in it.
-    person: Option<usize>,
-    /// Whoever sat here is back in another slot, and this connection has not timed out yet: what happens to it happens to
-    /// nobody.
-    ghost: bool,
-    life: LifeState,
-    /// On a team since then, on the play clock.
-    plays_since_ms: Option<i64>,
-}
-
-/// A player of the running round, for the console's `status`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LivePlayer {
-    /// Slot.
-    pub slot: u8,
-    /// Name, colours out.
-    pub name: String,
-    /// The team.
-    pub team: Team,
-    /// Whether they are alive.
-    pub alive: bool,
-    /// Time dead so far, this death included.
-    pub dead_ms: i64,
-}
-
-/// The running round, for the console's `status`.
-#[derive(Debug, Clone, Copy)]
-pub struct Live<'a> {
-    game: &'a RunningRound,
-    slots: &'a Slots,
-    /// Map.
-    pub map: &'a str,
-}
-
-impl Live<'_> {
-    /// 1 or 2.
-    pub fn number(&self) -> u8 {
-        self.game.round.number
-    }
-
-    /// Time played at this level time.
-    pub fn played_ms(&self, level_ms: i64) -> i64 {
-        self.game.clock.played_ms(level_ms)
-    }
-
-    /// Whether the match is paused.
-    pub fn is_paused(&self) -> bool {
-        self.game.clock.is_paused()
-    }
-
-    /// Everybody on a team, by slot.
-    pub fn players(&self, level_ms: i64) -> Vec<LivePlayer> {
-        let now = self.played_ms(level_ms);
-        let player = |(n, s): (u8, &super::slots::Slot)| {
-            let team = s.playing_for()?;
-            let seat = self.game.seats[usize::from(n)];
-            let person = seat.person.and_then(|p| self.game.round.players.get(p));
-            let dead_before = person.map_or(0, |p| p.dead_ms);
-            let dead_now = match seat.life {
-                LifeState::Dead { since_ms, .. } => now - since_ms,
-                _ => 0,
-            };
-            Some(LivePlayer {
-                slot: n,
-                name: s.name.clone(),
-                team,
-                alive: matches!(seat.life, LifeState::Alive { .. }),
-                dead_ms: dead_before + dead_now,
-            })
-        };
-        self.slots.iter().filter_map(player).collect()
-    }
-}
-
-/// The running round.
+/// The running round. It owns the slots: all clients connect again when a round begins.
 #[derive(Debug)]
 pub(super) struct RunningRound {
-    round: Round,
-    clock: PlayClock,
-    /// Pauses so far, also those that are not told.
+    pub(super) round: Round,
+    pub(super) clock: PlayClock,
+    /// The number of pauses so far, including those that are not listed.
     pauses: usize,
-    seats: [PlayerSlot; MAX_CLIENTS],
-    /// Guid and name of who called the vote to surrender that has not failed.
+    pub(super) slots: Slots,
+    /// Guid and name of the player who called the vote to surrender, unless it has failed.
     surrender_caller: Option<(String, String)>,
     over: bool,
 }
 
 impl RunningRound {
-    /// Nobody is there yet: everybody connects anew.
+    /// A round without any client.
     pub(super) fn begin(at: Stamp, warmup_start_unix_ms: Option<i64>) -> Self {
         Self {
             round: Round {
@@ -138,7 +42,7 @@ impl RunningRound {
             },
             clock: PlayClock::start(at.level_ms),
             pauses: 0,
-            seats: [PlayerSlot::default(); MAX_CLIENTS],
+            slots: Slots::default(),
             surrender_caller: None,
             over: false,
         }
@@ -148,14 +52,6 @@ impl RunningRound {
         self.round.gametype = gametype;
         self.round.number = number;
         self.round.timelimit_minutes = timelimit_minutes;
-    }
-
-    pub(super) fn live<'a>(&'a self, slots: &'a Slots, map: &'a str) -> Live<'a> {
-        Live {
-            game: self,
-            slots,
-            map,
-        }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -197,7 +93,7 @@ impl RunningRound {
         })
     }
 
-    /// The pause that is over now, if it is one of those that are told.
+    /// Sets the end of the current pause, if it is listed.
     fn close_pause(&mut self, at: Stamp) {
         if self.pauses <= PAUSES_LIMIT
             && let Some(pause) = self.round.pauses.last_mut()
@@ -206,20 +102,16 @@ impl RunningRound {
         }
     }
 
-    pub(super) fn exit(&mut self, at: Stamp, text: &str, slots: &Slots) {
+    pub(super) fn exit(&mut self, at: Stamp, text: &str) {
         if self.over {
             return;
         }
         self.round.exit_text = text.to_owned();
         self.round.surrender = surrender(text, self.surrender_caller.take());
-        self.end(at, end_reason(text), slots);
+        self.end(at, end_reason(text));
     }
 
-    pub(super) fn cut_off(&mut self, at: Stamp, reason: EndReason, slots: &Slots) {
-        self.end(at, reason, slots);
-    }
-
-    fn end(&mut self, at: Stamp, reason: EndReason, slots: &Slots) {
+    pub(super) fn end(&mut self, at: Stamp, reason: EndReason) {
         let now = self.clock.played_ms(at.level_ms);
         if self.clock.is_paused() {
             self.close_pause(at);
@@ -228,170 +120,170 @@ impl RunningRound {
         self.round.end_reason = reason;
         self.round.played_ms = now;
         let mut teams = Teams::default();
-        for (n, slot) in slots.iter() {
-            if let (Some(team), Some(person)) =
-                (slot.playing_for(), self.seats[usize::from(n)].person)
-            {
+        for slot in 0..MAX_CLIENTS as u8 {
+            let s = self.slots.get(slot);
+            if let (Some(team), Some(player)) = (s.playing_for(), s.player) {
                 let team = match team {
                     Team::Axis => &mut teams.axis,
                     Team::Allies => &mut teams.allies,
                 };
-                team.push(self.round.players[person].reference());
+                team.push(self.round.players[player].reference());
             }
-            self.stand_up(now, n);
+            self.leave_team(now, slot);
         }
         self.round.teams = teams;
         self.round.players.retain(PlayerStats::took_part);
         self.over = true;
     }
 
-    /// Name or team of a client.
-    pub(super) fn player(
-        &mut self,
-        at: Stamp,
-        slot: u8,
-        team: TeamNumber,
-        name: &str,
-        slots: &mut Slots,
-    ) {
-        let now = self.clock.played_ms(at.level_ms);
-        let before = slots.get(slot).clone();
-        slots.set(slot, team, name);
-        if !before.connected {
-            return;
-        }
-        if before.plays() && !slots.get(slot).plays() {
-            self.stand_up(now, slot);
-            self.note(now, EventKind::Team, slot, None, None, Some(team), slots);
-        } else if !before.plays() && slots.get(slot).plays() {
-            self.join(now, slot, slots);
-        } else if slots.get(slot).plays() && before.team != team {
-            self.change_team(now, slot, slots);
-        }
-        if let Some(person) = self.person_in(slot) {
-            name.clone_into(&mut person.name);
+    pub(super) fn connect(&mut self, slot: u8, guid: String) {
+        if let Some(s) = self.slots.get_mut(slot) {
+            s.connected = true;
+            s.guid = guid;
+            s.name.clear();
+            s.team = TeamNumber::NONE;
         }
     }
 
-    /// A client comes to a team, from outside or from the spectators.
-    fn join(&mut self, now: i64, slot: u8, slots: &Slots) {
-        let new_here = self
-            .seats
-            .get(usize::from(slot))
-            .is_some_and(|s| s.person.is_none());
-        let Some(person) = self.seat(now, slot, slots) else {
+    /// The guid of a connected client arrived late.
+    pub(super) fn late_guid(&mut self, slot: u8, guid: String) {
+        // If they have played with this guid before, what they did without it stays with the name.
+        let known = self.round.players.iter().any(|p| p.guid == guid);
+        if let Some(stats) = self.stats_of(slot).filter(|_| !known) {
+            stats.guid.clone_from(&guid);
+        }
+        if let Some(s) = self.slots.get_mut(slot) {
+            s.guid = guid;
+        }
+    }
+
+    /// The game set the name or the team of a client.
+    pub(super) fn player(&mut self, at: Stamp, slot: u8, team: TeamNumber, name: &str) {
+        let now = self.clock.played_ms(at.level_ms);
+        let Some(s) = self.slots.get_mut(slot) else {
             return;
         };
-        let team = slots.get(slot).team;
-        self.round.players[person].team = team.team();
-        let seat = &mut self.seats[usize::from(slot)];
-        seat.life = LifeState::Waiting;
-        seat.plays_since_ms = Some(now);
-        let kind = if new_here {
+        let before = s.playing_for();
+        s.team = team;
+        name.clone_into(&mut s.name);
+        if !s.connected {
+            return;
+        }
+        match (before, s.playing_for()) {
+            (Some(_), None) => {
+                self.leave_team(now, slot);
+                self.note(now, EventKind::Team, slot, None, None, Some(team));
+            }
+            (None, Some(team)) => self.join(now, slot, team),
+            (Some(before), Some(team)) if before != team => self.change_team(now, slot, team),
+            _ => {}
+        }
+        if let Some(stats) = self.stats_of(slot) {
+            name.clone_into(&mut stats.name);
+        }
+    }
+
+    /// A client joins a team, from outside or from the spectators.
+    fn join(&mut self, now: i64, slot: u8, team: Team) {
+        let is_new = self.slots.get(slot).player.is_none();
+        let Some(player) = self.player_in(now, slot) else {
+            return;
+        };
+        self.round.players[player].team = Some(team);
+        if let Some(s) = self.slots.get_mut(slot) {
+            s.life = LifeState::Waiting;
+            s.plays_since_ms = Some(now);
+        }
+        let kind = if is_new {
             EventKind::Join
         } else {
             EventKind::Team
         };
-        self.note(now, kind, slot, None, None, Some(team), slots);
+        self.note(now, kind, slot, None, None, Some(team.into()));
     }
 
-    /// From one team to the other: who is dead stays dead until the new team's wave.
-    fn change_team(&mut self, now: i64, slot: u8, slots: &Slots) {
-        let team = slots.get(slot).team;
-        let seat = &mut self.seats[usize::from(slot)];
-        if let LifeState::Alive { since_ms } = seat.life {
-            seat.life = LifeState::Waiting;
-            if let Some(person) = self.person_in(slot) {
-                person.alive_ms += now - since_ms;
-            }
+    /// A player changes from one team to the other. A dead one stays dead until the new team's wave.
+    fn change_team(&mut self, now: i64, slot: u8, team: Team) {
+        if let LifeState::Alive { .. } = self.slots.get(slot).life {
+            self.close_life(now, slot);
+            self.set_life(slot, LifeState::Waiting);
         }
-        if let Some(person) = self.person_in(slot) {
-            person.team = team.team();
+        if let Some(stats) = self.stats_of(slot) {
+            stats.team = Some(team);
         }
-        self.note(now, EventKind::Team, slot, None, None, Some(team), slots);
+        self.note(now, EventKind::Team, slot, None, None, Some(team.into()));
     }
 
-    pub(super) fn leave(&mut self, at: Stamp, slot: u8, slots: &Slots) {
+    pub(super) fn leave(&mut self, at: Stamp, slot: u8) {
         let now = self.clock.played_ms(at.level_ms);
-        let Some(seat) = self.seats.get(usize::from(slot)) else {
-            return;
-        };
-        if seat.person.is_some() {
-            self.stand_up(now, slot);
-            self.note(now, EventKind::Leave, slot, None, None, None, slots);
+        if self.slots.get(slot).player.is_some() {
+            self.leave_team(now, slot);
+            self.note(now, EventKind::Leave, slot, None, None, None);
         }
-        self.seats[usize::from(slot)] = PlayerSlot::default();
+        if let Some(s) = self.slots.get_mut(slot) {
+            *s = Default::default();
+        }
     }
 
-    pub(super) fn spawn(
-        &mut self,
-        at: Stamp,
-        slot: u8,
-        revived: bool,
-        by: Option<u8>,
-        slots: &Slots,
-    ) {
+    pub(super) fn spawn(&mut self, at: Stamp, slot: u8, revived: bool, by: Option<u8>) {
         let now = self.clock.played_ms(at.level_ms);
-        let Some(person) = self.player_in(now, slot, slots) else {
+        let Some(player) = self.playing_in(now, slot) else {
             return;
         };
         self.close_life(now, slot);
-        self.seats[usize::from(slot)].life = LifeState::Alive { since_ms: now };
-        let person = &mut self.round.players[person];
-        person.spawns += 1;
-        person.revives += u32::from(revived);
+        self.set_life(slot, LifeState::Alive { since_ms: now });
+        let stats = &mut self.round.players[player];
+        stats.spawns += 1;
+        stats.revives += u32::from(revived);
         let kind = if revived {
             EventKind::Revive
         } else {
             EventKind::Spawn
         };
-        self.note(now, kind, slot, by, None, None, slots);
+        self.note(now, kind, slot, by, None, None);
     }
 
-    pub(super) fn limbo(&mut self, at: Stamp, slot: u8, slots: &Slots) {
+    pub(super) fn limbo(&mut self, at: Stamp, slot: u8) {
         let now = self.clock.played_ms(at.level_ms);
-        if let Some(LifeState::Alive { .. }) = self.seats.get(usize::from(slot)).map(|s| s.life) {
+        if let LifeState::Alive { .. } = self.slots.get(slot).life {
             // Out of play without a death.
             self.close_life(now, slot);
-            self.seats[usize::from(slot)].life = LifeState::Waiting;
+            self.set_life(slot, LifeState::Waiting);
         }
-        self.note(now, EventKind::Limbo, slot, None, None, None, slots);
+        self.note(now, EventKind::Limbo, slot, None, None, None);
     }
 
-    pub(super) fn death(
-        &mut self,
-        at: Stamp,
-        slot: u8,
-        by: Option<u8>,
-        means: &str,
-        slots: &Slots,
-    ) {
+    pub(super) fn death(&mut self, at: Stamp, slot: u8, by: Option<u8>, means: &str) {
         let now = self.clock.played_ms(at.level_ms);
-        let Some(victim) = self.player_in(now, slot, slots) else {
+        let Some(victim) = self.playing_in(now, slot) else {
             return;
         };
         self.round.players[victim].deaths += 1;
-        if !matches!(self.seats[usize::from(slot)].life, LifeState::Dead { .. }) {
-            self.close_life(now, slot);
-            // Who went to the spectators with a shell in the air counts for the team they were last on.
-            let team = slots.get(slot).team.team();
+        let s = self.slots.get(slot);
+        if !matches!(s.life, LifeState::Dead { .. }) {
+            // A killer who has gone to the spectators meanwhile counts for the last team.
+            let team = s.team.team();
             let killer = by
                 .filter(|&k| k != slot)
-                .and_then(|k| self.seats.get(usize::from(k))?.person)
+                .and_then(|k| self.slots.get(k).player)
                 .filter(|&k| self.round.players[k].team != team);
+            self.close_life(now, slot);
             if let Some(killer) = killer {
                 self.round.players[killer].kills += 1;
             }
-            self.seats[usize::from(slot)].life = LifeState::Dead {
-                since_ms: now,
-                by: killer,
-            };
+            self.set_life(
+                slot,
+                LifeState::Dead {
+                    since_ms: now,
+                    by: killer,
+                },
+            );
         }
-        self.note(now, EventKind::Death, slot, by, Some(means), None, slots);
+        self.note(now, EventKind::Death, slot, by, Some(means), None);
     }
 
-    pub(super) fn vote_called(&mut self, slot: u8, surrender: bool, slots: &Slots) {
-        let caller = slots.get(slot);
+    pub(super) fn vote_called(&mut self, slot: u8, surrender: bool) {
+        let caller = self.slots.get(slot);
         self.surrender_caller = surrender.then(|| (caller.guid.clone(), caller.name.clone()));
     }
 
@@ -399,49 +291,36 @@ impl RunningRound {
         self.surrender_caller = None;
     }
 
-    /// The guid of who sits in this slot came late.
-    pub(super) fn guid_known(&mut self, slot: u8, slots: &Slots) {
-        let guid = &slots.get(slot).guid;
-        if self.round.players.iter().any(|p| p.guid == *guid) {
-            return; // they have played before; what they did without a guid stays with the name
-        }
-        if let Some(person) = self.person_in(slot) {
-            guid.clone_into(&mut person.guid);
-        }
-    }
-
-    /// Off the team: closes life and time played.
-    fn stand_up(&mut self, now: i64, slot: u8) {
+    /// Takes a player off the team: ends the life and the time played.
+    fn leave_team(&mut self, now: i64, slot: u8) {
         self.close_life(now, slot);
-        let Some(seat) = self.seats.get_mut(usize::from(slot)) else {
+        let Some(s) = self.slots.get_mut(slot) else {
             return;
         };
-        seat.life = LifeState::None;
-        if let Some(since) = seat.plays_since_ms.take()
-            && let Some(person) = self.person_in(slot)
+        s.life = LifeState::None;
+        if let Some(since) = s.plays_since_ms.take()
+            && let Some(stats) = self.stats_of(slot)
         {
-            person.played_ms += now - since;
+            stats.played_ms += now - since;
         }
     }
 
-    /// Counts the time of the life, or death, that ends now.
+    /// Adds the time of the life, or of the death, that ends now.
     fn close_life(&mut self, now: i64, slot: u8) {
-        let Some(&PlayerSlot {
-            person: Some(person),
-            life,
-            ..
-        }) = self.seats.get(usize::from(slot))
-        else {
+        let s = self.slots.get(slot);
+        let (Some(player), life) = (s.player, s.life) else {
             return;
         };
         match life {
             LifeState::None | LifeState::Waiting => {}
-            LifeState::Alive { since_ms } => self.round.players[person].alive_ms += now - since_ms,
+            LifeState::Alive { since_ms } => {
+                self.round.players[player].alive_ms += now - since_ms;
+            }
             LifeState::Dead { since_ms, by } => {
                 let dead = now - since_ms;
-                let person = &mut self.round.players[person];
-                person.dead_ms += dead;
-                person.max_dead_ms = person.max_dead_ms.max(dead);
+                let stats = &mut self.round.players[player];
+                stats.dead_ms += dead;
+                stats.max_dead_ms = stats.max_dead_ms.max(dead);
                 if let Some(killer) = by {
                     self.round.players[killer].denied_ms += dead;
                 }
@@ -449,61 +328,70 @@ impl RunningRound {
         }
     }
 
-    fn person_in(&mut self, slot: u8) -> Option<&mut PlayerStats> {
-        let person = self.seats.get(usize::from(slot))?.person?;
-        self.round.players.get_mut(person)
+    fn set_life(&mut self, slot: u8, life: LifeState) {
+        if let Some(s) = self.slots.get_mut(slot) {
+            s.life = life;
+        }
     }
 
-    /// The person in a slot who is on a team: nobody else lives or dies, whatever is printed.
-    fn player_in(&mut self, now: i64, slot: u8, slots: &Slots) -> Option<usize> {
-        slots
+    fn stats_of(&mut self, slot: u8) -> Option<&mut PlayerStats> {
+        let player = self.slots.get(slot).player?;
+        self.round.players.get_mut(player)
+    }
+
+    /// The player in a slot, if on a team. Others neither spawn nor die, whatever the game prints.
+    fn playing_in(&mut self, now: i64, slot: u8) -> Option<usize> {
+        self.slots
             .get(slot)
             .plays()
-            .then(|| self.seat(now, slot, slots))?
+            .then(|| self.player_in(now, slot))?
     }
 
-    /// The person in a slot: who sits there, who was here before under that guid or name, or a new one. Nobody sits in two
-    /// slots at a time: the one they sat in before is a ghost's from now on.
-    fn seat(&mut self, now: i64, slot: u8, slots: &Slots) -> Option<usize> {
-        let s = slots.get(slot);
-        let seat = self.seats.get(usize::from(slot))?;
-        if seat.person.is_some() || seat.ghost || !s.connected {
-            return seat.person;
+    /// The player in a slot. A new client is the player who was here before under the same guid, or without one under the same
+    /// name, or else a new player. A player who was still in another slot leaves a ghost there.
+    fn player_in(&mut self, now: i64, slot: u8) -> Option<usize> {
+        let s = self.slots.get(slot);
+        if s.player.is_some() || s.ghost || !s.connected {
+            return s.player;
         }
-        let people = &self.round.players;
+        let players = &self.round.players;
         let known = if s.guid.is_empty() {
-            // Two at the same time are two, though they share a name.
-            let sits = |i| self.seats.iter().any(|seat| seat.person == Some(i));
-            (0..people.len())
-                .find(|&i| people[i].guid.is_empty() && people[i].name == s.name && !sits(i))
+            // Two clients at the same time are two players, even if they share a name.
+            (0..players.len()).find(|&i| {
+                players[i].guid.is_empty()
+                    && players[i].name == s.name
+                    && self.slots.of_player(i).is_none()
+            })
         } else {
-            people.iter().position(|p| p.guid == s.guid)
+            players.iter().position(|p| p.guid == s.guid)
         };
-        let person = match known {
-            Some(person) => person,
-            None if people.len() >= PLAYERS_LIMIT => return None,
+        let (guid, name) = (s.guid.clone(), s.name.clone());
+        let player = match known {
+            Some(player) => player,
+            None if players.len() >= PLAYERS_LIMIT => return None,
             None => {
                 self.round.players.push(PlayerStats {
-                    guid: s.guid.clone(),
+                    guid,
                     ..PlayerStats::default()
                 });
                 self.round.players.len() - 1
             }
         };
-        let before = self.seats.iter().position(|s| s.person == Some(person));
-        if let Some(before) = before {
-            self.stand_up(now, before as u8);
-            self.seats[before] = PlayerSlot {
-                ghost: true,
-                ..PlayerSlot::default()
-            };
+        if let Some(before) = self.slots.of_player(player) {
+            self.leave_team(now, before);
+            if let Some(s) = self.slots.get_mut(before) {
+                s.player = None;
+                s.ghost = true;
+            }
         }
-        s.name.clone_into(&mut self.round.players[person].name);
-        self.seats[usize::from(slot)].person = Some(person);
-        Some(person)
+        self.round.players[player].name = name;
+        if let Some(s) = self.slots.get_mut(slot) {
+            s.player = Some(player);
+        }
+        Some(player)
     }
 
-    #[allow(clippy::too_many_arguments)] // one entry of the timeline, said in one line
+    /// Adds an entry to the timeline, except for a ghost.
     fn note(
         &mut self,
         t_ms: i64,
@@ -512,27 +400,21 @@ impl RunningRound {
         by: Option<u8>,
         means: Option<&str>,
         team: Option<TeamNumber>,
-        slots: &Slots,
     ) {
-        if self.seats.get(usize::from(slot)).is_some_and(|s| s.ghost) {
+        let s = self.slots.get(slot);
+        if s.ghost {
             return;
         }
         if self.round.timeline.len() >= TIMELINE_LIMIT {
             self.round.timeline_dropped += 1;
             return;
         }
-        let who = |n: u8| {
-            let s = slots.get(n);
-            let key = if s.guid.is_empty() { &s.name } else { &s.guid };
-            (!key.is_empty()).then(|| key.clone())
-        };
-        let s = slots.get(slot);
         self.round.timeline.push(TimelineEvent {
             t_ms,
             kind,
             guid: s.guid.clone(),
             name: s.guid.is_empty().then(|| s.name.clone()),
-            by: by.and_then(who),
+            by: by.and_then(|by| self.slots.get(by).key().cloned()),
             means_of_death: means.map(str::to_owned),
             team,
         });
