@@ -1165,7 +1165,7 @@ end
 local waiting                                  -- the round that is over, but not written yet
 
 --- Writes the gametimes file of the waiting round and sends its message. If the disk is full, a later call may succeed; `last` is
---- set when there is no later call.
+--- set in the last call.
 local function deliver(last)
   local done = waiting
   done.stats_file = done.stats_file or find_stats_file(done)

@@ -219,7 +219,7 @@ fn a_url_where_the_name_of_a_file_belongs_is_not_repeated() {
     );
     play_round(&mut server, 0);
     let log = server.log();
-    assert!(log.contains("write the URL into that file"), "{log}");
+    assert!(log.contains("write the URL into a file"), "{log}");
     assert!(!log.contains("secret"), "{log}");
 }
 
