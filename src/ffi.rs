@@ -63,7 +63,7 @@ static GAME_THREAD: GameThread = GameThread {
     busy: Cell::new(false),
 };
 
-/// Runs `f` with the state, unless there is none or it is in use further up the stack. After a panic, the module records
+/// Runs `f` with the state, unless it does not exist yet or is in use further up the stack. After a panic, the module records
 /// nothing until the next map.
 fn with_state<R>(otherwise: R, f: impl FnOnce(&mut State) -> R) -> R {
     if GAME_THREAD.busy.replace(true) {

@@ -13,9 +13,9 @@ use crate::times::Times;
 /// Rounds whose last frame is measured.
 const ROUNDS: usize = 40;
 
-/// The frame in which the round ends, with a full outbox and a webhook that never answers.
+/// Times the frame in which the round ends, with a full outbox and a webhook that never answers.
 pub fn print(module: &Path) {
-    // Bound, never accepted from: a connection is made, and no answer ever comes.
+    // Connections are made, but never accepted or answered.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
     let url = format!(
         "http://{}/api/webhooks/1/x",

@@ -12,7 +12,7 @@ const TEMPORARY: (&str, &str) = (".tmp-", ".part");
 /// either the whole file or none.
 ///
 /// # Errors
-/// When a step fails; then there is no file of the final name.
+/// When a step fails. Nothing is left under the final name then.
 pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let temporary = folder.join(format!("{}{name}{}", TEMPORARY.0, TEMPORARY.1));
     let written =

@@ -96,7 +96,7 @@ impl InstanceDir {
     /// file name gets a number after the map.
     ///
     /// # Errors
-    /// When the file cannot be written; then there is no part of it either.
+    /// When the file cannot be written. An incomplete file is never left.
     pub fn write(&self, file: &GametimesFile, bytes: &[u8]) -> io::Result<PathBuf> {
         // Through the instance folder: another server may be writing a file of the same name right now.
         fs::create_dir_all(&self.path)?;
@@ -150,7 +150,7 @@ pub fn unclaimed(folder: &Path) -> Option<String> {
     if messages == 0 && !journal {
         return None;
     }
-    let lock = File::open(folder.join(LOCK)).ok()?; // the script's folder has none
+    let lock = File::open(folder.join(LOCK)).ok()?; // the script does not lock its folder
     lock.try_lock().ok()?;
     let round = if journal {
         " and an interrupted round"

@@ -133,7 +133,7 @@ impl WebhookHandle {
 
     /// Makes the sender look at its queue.
     pub fn wake(&self) {
-        let _ = self.commands.try_send(Command::Wake); // if there is no room, other commands wake it
+        let _ = self.commands.try_send(Command::Wake); // if it is full, other commands wake the sender
     }
 
     /// Posts a test message and logs the outcome.

@@ -55,7 +55,7 @@ impl GamePaths {
 /// Opens the first game that is not this module.
 ///
 /// # Errors
-/// When there is none: one line with every path tried and the reason.
+/// When no path works: one line with every path and the reason.
 pub fn open(paths: &GamePaths) -> Result<StockGame, String> {
     let mut tried = Vec::new();
     for path in paths.candidates() {

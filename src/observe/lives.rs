@@ -160,7 +160,7 @@ impl<S: Sink> Observer<S> {
             s.alive = false;
         }
         if !was_on_team || !on_team(team) {
-            s.hidden = true; // a new life follows, whatever the counters are
+            s.hidden = true; // a new life follows, even if no counter changes
         }
         if on_team(team) && s.connected && !s.alive {
             self.waiting |= 1 << n;

@@ -113,7 +113,7 @@ fn number(text: &[u8]) -> Option<(i32, &[u8])> {
     Some((std::str::from_utf8(digits).ok()?.parse().ok()?, rest))
 }
 
-/// The number at the start, as C's `atoi` reads it: 0 if there is none.
+/// The number at the start, as C's `atoi` reads it; 0 without one.
 pub fn leading_number(text: &[u8]) -> i32 {
     number(text).map_or(0, |(n, _)| n)
 }

@@ -339,7 +339,7 @@ impl RunningRound {
         self.round.players.get_mut(player)
     }
 
-    /// The player in a slot, if on a team. Others neither spawn nor die, whatever the game prints.
+    /// The player in a slot, if on a team. Others neither spawn nor die, even if the game prints it.
     fn playing_in(&mut self, now: i64, slot: u8) -> Option<usize> {
         self.slots
             .get(slot)
