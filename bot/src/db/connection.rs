@@ -32,8 +32,8 @@ pub enum DbError {
     #[error("unreadable in the database: {0}")]
     Content(String),
     /// A table of ours could not be created.
-    #[error("migration {0} failed: {1}")]
-    Migration(String, String),
+    #[error("database schema: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
 }
 
 /// An open database.
