@@ -72,6 +72,7 @@ async fn an_old_database_is_taken_over_with_its_rows() {
     what_was_posted_of_a_round_goes_with_it_to_another_id(&cluster).await;
     tables_of_another_role_are_used_as_they_are(&cluster).await;
     two_bots_store_each_round_once(&cluster).await;
+    read_only_database_is_read_and_never_written(&cluster).await;
 }
 
 async fn old_rows_are_adopted(cluster: &Cluster) {
@@ -310,4 +311,66 @@ async fn two_bots_store_each_round_once(cluster: &Cluster) {
         ..RoundFilter::default()
     };
     assert_eq!(store.rounds(&filter).await.unwrap().len(), 5);
+}
+
+async fn durations(store: &Db) -> Vec<Option<i64>> {
+    let filter = RoundFilter {
+        limit: 10,
+        ..RoundFilter::default()
+    };
+    let rounds = store.rounds(&filter).await.unwrap();
+    rounds.iter().map(|round| round.duration_ms).collect()
+}
+
+/// With a role that can read and nothing else; then as the owner.
+async fn read_only_database_is_read_and_never_written(cluster: &Cluster) {
+    let url = cluster.database();
+    let name = database_of(&url);
+    let error = Db::open_read_only(&url, TimeZone::UTC).await.unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("run `gametimes-bot migrate` first"),
+        "{error}"
+    );
+    let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+    assert_eq!(cluster.psql(&name, tables).trim(), "0");
+    let owner = Db::open(&url, TimeZone::UTC).await.unwrap();
+    owner.apply(&surrender()).await.unwrap();
+    cluster.psql(&name, "ALTER ROLE website_readonly LOGIN");
+    for url in [url.replace("postgres@", "website_readonly@"), url] {
+        let reader = Db::open_read_only(&url, TimeZone::UTC).await.unwrap();
+        assert_eq!(durations(&reader).await, [Some(54_950)]);
+        let error = reader.apply(&surrender()).await.unwrap_err().to_string();
+        assert!(error.contains("read-only transaction"), "{error}");
+        reader.database.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn read_only_sqlite_file_is_read_and_never_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = support::config_in(&folder);
+    let url = config.database_url.reveal();
+    Db::open_read_only(url, TimeZone::UTC).await.unwrap_err();
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+    // A database of another program.
+    drop(Database::open(url).await.unwrap());
+    let error = Db::open_read_only(url, TimeZone::UTC).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("run `gametimes-bot migrate` first"),
+        "{error}"
+    );
+    let owner = Db::open(url, TimeZone::UTC).await.unwrap();
+    owner.apply(&surrender()).await.unwrap();
+    for _ in 0..2 {
+        let reader = Db::open_read_only(url, TimeZone::UTC).await.unwrap();
+        assert_eq!(durations(&reader).await, [Some(54_950)]);
+        let error = reader.apply(&surrender()).await.unwrap_err().to_string();
+        assert!(error.contains("readonly database"), "{error}");
+        reader.database.close().await;
+        // Also when no other process has it open.
+        owner.database.close().await;
+    }
 }

@@ -177,6 +177,24 @@ pub async fn pending(database: &Database, schema: &Schema) -> Result<Vec<String>
     Ok(pending)
 }
 
+/// Checks for a process that only reads that the database is up to date. Columns that are missing in shared tables are a warning
+/// only: they may belong to another bot, so that nobody can add them.
+///
+/// # Errors
+/// When the database fails or our own migrations have not run.
+pub async fn check(database: &Database, schema: &Schema) -> Result<(), DbError> {
+    if !schema.own_pending(database).await?.is_empty() {
+        return Err(DbError::NotMigrated);
+    }
+    for change in schema.shared_pending(database).await? {
+        warn!(
+            "the database lacks {}; run `gametimes-bot migrate`",
+            change.what
+        );
+    }
+    Ok(())
+}
+
 /// Runs one statement so that its failure leaves the transaction usable.
 async fn try_run(transaction: &mut Transaction, statement: &str) -> Result<(), DbError> {
     transaction.execute("SAVEPOINT migration", &[]).await?;

@@ -48,6 +48,20 @@ impl Db {
     pub async fn open(url: &str, zone: TimeZone) -> Result<Self, DbError> {
         let database = Database::open(url).await?;
         migrations::migrate(&database, &Schema::current()).await?;
+        Self::new(database, zone).await
+    }
+
+    /// Opens a database that is never written, and that another process keeps up to date.
+    ///
+    /// # Errors
+    /// When the database does not answer or is not up to date.
+    pub async fn open_read_only(url: &str, zone: TimeZone) -> Result<Self, DbError> {
+        let database = Database::open_read_only(url).await?;
+        migrations::check(&database, &Schema::current()).await?;
+        Self::new(database, zone).await
+    }
+
+    async fn new(database: Database, zone: TimeZone) -> Result<Self, DbError> {
         let columns = migrations::columns_of(&database, &schema::SHARED).await?;
         Ok(Self {
             database,
