@@ -58,7 +58,7 @@ pub async fn page(State(app): State<App>, query: RawQuery) -> Result<Response, P
 fn flag_text(flag: Flag) -> &'static str {
     match flag {
         Flag::MissingRoundId => "Report without a round",
-        Flag::MissingPlayerStats => "Missing in the stats file",
+        Flag::MissingPlayerStats => "Missing from the stats file",
         Flag::DeadGtPlayed => "Dead for longer than played",
         Flag::DiffGtThreshold => "Times differ",
     }
