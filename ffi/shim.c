@@ -1,7 +1,7 @@
-/* The door between the engine and the stock game: all C of the module.
+/* The boundary between the engine and the stock game: all C code of the module.
  *
  * A call of the engine travels like this:
- *   1. engine -> vmMain (a naked jump in src/entry.rs) -> gametimes_shim_vm_main
+ *   1. engine -> vmMain (a naked jump in src/ffi.rs) -> gametimes_shim_vm_main
  *   2. for the commands we care for, all others go straight on: into Rust and back (gametimes_before_call)
  *   3. on to the stock game's vmMain, all arguments untouched
  *   4. the game's traps come back through gate: into Rust and back, on to the engine, into Rust and back

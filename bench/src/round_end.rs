@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use gametimes::deliver::outbox::{Entry, Outbox, target_key};
+use gametimes::deliver::outbox::{Entry, Outbox, webhook_key};
 use gametimes_format::{GametimesFile, Message, Meta, Secret};
 use gametimes_standin::GAME;
 
@@ -64,7 +64,7 @@ fn fill_outbox(home: &Path, url: &Secret) {
             file: "x".repeat(1000),
         };
         outbox
-            .put(&target_key(url), &entry, &file, 1000 + n)
+            .put(&webhook_key(url), &entry, &file, 1000 + n)
             .expect("room for a message");
     }
 }

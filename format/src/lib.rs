@@ -13,6 +13,7 @@
 //! Keys are never renamed or retyped: communities run bots and websites on them. Keys that the older Lua scripts do
 //! not write have a default, so that their files are read by the same types.
 
+#![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
 pub mod check;

@@ -41,6 +41,17 @@ pub fn one_line(text: &str, characters: usize) -> String {
     text.chars().map(space).take(characters).collect()
 }
 
+/// A number with its noun, `1 round` or `2 rounds`, for nouns whose plural ends in `s`.
+///
+/// ```
+/// use gametimes_format::text::counted;
+/// assert_eq!(counted(1, "round"), "1 round");
+/// assert_eq!(counted(0, "round"), "0 rounds");
+/// ```
+pub fn counted(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
 /// A name as a page or a picture can show it: without control characters, marks that change the direction of the text
 /// after them, and code points that are no characters.
 ///
