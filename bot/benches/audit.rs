@@ -8,7 +8,6 @@ mod support;
 use std::time::Instant;
 
 use gametimes_bot::db::Db;
-use gametimes_bot::db::audit::spawn_audit;
 use gametimes_bot::db::value::Value;
 use jiff::tz::TimeZone;
 use support::postgres::Cluster;
@@ -118,7 +117,7 @@ async fn run(name: &str, url: &str) {
         let mut times: Vec<f64> = Vec::with_capacity(CALLS);
         for _ in 0..CALLS {
             let started = Instant::now();
-            let audit = spawn_audit(&store, limit, 10).await.unwrap();
+            let audit = store.spawn_audit(limit, 10).await.unwrap();
             times.push(started.elapsed().as_secs_f64() * 1000.0);
             assert_eq!(audit.summary.checked, limit);
         }

@@ -13,7 +13,7 @@ use twilight_model::id::marker::ChannelMarker;
 
 use crate::config::{Config, Discord, Ssh};
 use crate::db::Database;
-use crate::db::migrations::pending;
+use crate::db::migrations::{Schema, pending};
 use crate::discord;
 use crate::files::folder::LocalDirectory;
 use crate::files::is_round_file;
@@ -109,7 +109,7 @@ async fn database(config: &Config, found: &mut Findings) {
             );
         }
     };
-    match pending(&opened).await {
+    match pending(&opened, &Schema::current()).await {
         Ok(pending) if pending.is_empty() => found.good(what, "reachable, all migrations applied"),
         Ok(pending) => found.bad(
             what,

@@ -2,9 +2,9 @@
 
 mod support;
 
-use gametimes_bot::db::migrations::{migrate, pending};
-use gametimes_bot::db::rounds::RoundFilter;
-use gametimes_bot::db::{Content, Database, Db, IngestItem};
+use gametimes_bot::db::migrations::{Migrated, migrate, pending};
+use gametimes_bot::db::round_list::RoundFilter;
+use gametimes_bot::db::{Content, Database, Db, IngestItem, Schema};
 use jiff::tz::TimeZone;
 use support::postgres::Cluster;
 use support::{dump, native_files, sample, sample_files, sqlite, wait_for};
@@ -72,6 +72,7 @@ async fn an_old_database_is_taken_over_with_its_rows() {
     what_was_posted_of_a_round_goes_with_it_to_another_id(&cluster).await;
     tables_of_another_role_are_used_as_they_are(&cluster).await;
     two_bots_store_each_round_once(&cluster).await;
+    read_only_database_is_read_and_never_written(&cluster).await;
 }
 
 async fn old_rows_are_adopted(cluster: &Cluster) {
@@ -80,16 +81,22 @@ async fn old_rows_are_adopted(cluster: &Cluster) {
     cluster.psql("postgres", "CREATE ROLE website_readonly");
     cluster.psql(&name, OLD);
     let store = Db::open(&url, TimeZone::UTC).await.unwrap();
+    let schema = Schema::current();
     for _ in 0..3 {
-        let migrated = migrate(&store.database).await.unwrap();
-        assert_eq!((migrated.applied.len(), migrated.warnings), (0, vec![]));
+        let migrated = migrate(&store.database, &schema).await.unwrap();
+        assert_eq!(migrated, Migrated::default());
     }
-    assert_eq!(pending(&store.database).await.unwrap(), Vec::<&str>::new());
-    // Also with nothing remembered.
-    cluster.psql(&name, "DELETE FROM gametimes_migrations");
-    assert_eq!(migrate(&store.database).await.unwrap().applied.len(), 8);
+    let to_do = pending(&store.database, &schema).await.unwrap();
+    assert_eq!(to_do, Vec::<String>::new());
+    // Also with nothing remembered, as in a database of an earlier version.
+    cluster.psql(&name, "DELETE FROM gametimes_schema");
+    let migrated = migrate(&store.database, &schema).await.unwrap();
+    assert_eq!(
+        (migrated.applied.len(), migrated.warnings),
+        (schema.own.len(), vec![])
+    );
     let can_read = "SELECT bool_and(has_table_privilege('website_readonly', oid, 'SELECT')) FROM pg_class \
-                    WHERE relname IN ('rounds', 'lua_spawn_stats', 'gametimes_groups', 'gametimes_rejected', 'gametimes_summaries')";
+                    WHERE relname IN ('rounds', 'lua_spawn_stats', 'gametimes_groups', 'gametimes_rejected', 'gametimes_summaries', 'gametimes_schema')";
     assert_eq!(cluster.psql(&name, can_read).trim(), "t");
     // A role that is made later may read from the next start on.
     cluster.psql(
@@ -97,7 +104,7 @@ async fn old_rows_are_adopted(cluster: &Cluster) {
         "REVOKE SELECT ON rounds, gametimes_summaries FROM website_readonly",
     );
     assert_eq!(cluster.psql(&name, can_read).trim(), "f");
-    migrate(&store.database).await.unwrap();
+    migrate(&store.database, &schema).await.unwrap();
     assert_eq!(cluster.psql(&name, can_read).trim(), "t");
 
     store.apply(&surrender()).await.unwrap();
@@ -239,16 +246,18 @@ async fn tables_of_another_role_are_used_as_they_are(cluster: &Cluster) {
     let store = Db::open(&url.replace("postgres@", "guest@"), TimeZone::UTC)
         .await
         .unwrap();
+    let to_do = pending(&store.database, &Schema::current()).await.unwrap();
+    let count = |what: &str| to_do.iter().filter(|item| item.starts_with(what)).count();
     assert_eq!(
-        pending(&store.database).await.unwrap(),
         [
-            "001_timing_columns",
-            "002_lua_round_teams",
-            "008_lua_spawn_stats",
-            "100_gametimes",
-            "102_player_guid",
-            "104_indexes"
-        ]
+            count("column rounds."),
+            count("column player_comprehensive_stats."),
+            count("column lua_round_teams."),
+            count("column lua_spawn_stats."),
+            count("index "),
+            to_do.len()
+        ],
+        [25, 1, 16, 9, 8, 59]
     );
     store.apply(&surrender()).await.unwrap();
     let count = cluster.psql(
@@ -258,9 +267,7 @@ async fn tables_of_another_role_are_used_as_they_are(cluster: &Cluster) {
     assert_eq!(count.trim(), "12");
     let round = store.round(7).await.unwrap().unwrap();
     assert_eq!((round.players.len(), round.players[0].dead_ms), (12, None));
-    let audit = gametimes_bot::db::audit::spawn_audit(&store, 1000, 0)
-        .await
-        .unwrap();
+    let audit = store.spawn_audit(1000, 0).await.unwrap();
     assert_eq!(audit.summary.checked, 12);
     store.database.close().await;
 }
@@ -302,4 +309,66 @@ async fn two_bots_store_each_round_once(cluster: &Cluster) {
         ..RoundFilter::default()
     };
     assert_eq!(store.rounds(&filter).await.unwrap().len(), 5);
+}
+
+async fn durations(store: &Db) -> Vec<Option<i64>> {
+    let filter = RoundFilter {
+        limit: 10,
+        ..RoundFilter::default()
+    };
+    let rounds = store.rounds(&filter).await.unwrap();
+    rounds.iter().map(|round| round.duration_ms).collect()
+}
+
+/// With a role that can read and nothing else; then as the owner.
+async fn read_only_database_is_read_and_never_written(cluster: &Cluster) {
+    let url = cluster.database();
+    let name = database_of(&url);
+    let error = Db::open_read_only(&url, TimeZone::UTC).await.unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("run `gametimes-bot migrate` first"),
+        "{error}"
+    );
+    let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+    assert_eq!(cluster.psql(&name, tables).trim(), "0");
+    let owner = Db::open(&url, TimeZone::UTC).await.unwrap();
+    owner.apply(&surrender()).await.unwrap();
+    cluster.psql(&name, "ALTER ROLE website_readonly LOGIN");
+    for url in [url.replace("postgres@", "website_readonly@"), url] {
+        let reader = Db::open_read_only(&url, TimeZone::UTC).await.unwrap();
+        assert_eq!(durations(&reader).await, [Some(54_950)]);
+        let error = reader.apply(&surrender()).await.unwrap_err().to_string();
+        assert!(error.contains("read-only transaction"), "{error}");
+        reader.database.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn read_only_sqlite_file_is_read_and_never_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = support::config_in(&folder);
+    let url = config.database_url.reveal();
+    Db::open_read_only(url, TimeZone::UTC).await.unwrap_err();
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+    // A database of another program.
+    drop(Database::open(url).await.unwrap());
+    let error = Db::open_read_only(url, TimeZone::UTC).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("run `gametimes-bot migrate` first"),
+        "{error}"
+    );
+    let owner = Db::open(url, TimeZone::UTC).await.unwrap();
+    owner.apply(&surrender()).await.unwrap();
+    for _ in 0..2 {
+        let reader = Db::open_read_only(url, TimeZone::UTC).await.unwrap();
+        assert_eq!(durations(&reader).await, [Some(54_950)]);
+        let error = reader.apply(&surrender()).await.unwrap_err().to_string();
+        assert!(error.contains("readonly database"), "{error}");
+        reader.database.close().await;
+        // Also when no other process has it open.
+        owner.database.close().await;
+    }
 }

@@ -4,7 +4,7 @@ mod support;
 
 use std::task::Poll;
 
-use gametimes_bot::db::rounds::RoundFilter;
+use gametimes_bot::db::round_list::RoundFilter;
 use gametimes_bot::db::value::{Row, Value};
 use gametimes_bot::db::{Checkpoint, Content, Db, IngestItem};
 use gametimes_bot::files::ingest::ingest;
@@ -484,8 +484,7 @@ async fn a_tie_stays_unlinked(url: &str) {
     assert_eq!((row.int(0), row.int(1)), (Some(2), Some(0)));
     let found = rounds(store).await;
     assert_eq!(found.len(), 1, "{found:?}");
-    let status = gametimes_bot::status::Status::default();
-    let shown = gametimes_bot::db::diagnostics::lua_webhook(store, &status).await;
+    let shown = store.lua_webhook_diagnostics().await;
     assert_eq!(shown.errors, Vec::<String>::new());
     assert_eq!(shown.linkage_health.status, "poor");
     assert!(
@@ -627,7 +626,7 @@ async fn the_audit_finds_players_by_an_index(url: &str) {
     let store = &open(url).await;
     store.apply(&everything()).await.unwrap();
     store.analyze().await.unwrap();
-    let sql = gametimes_bot::db::audit::players_of_spawns(store);
+    let sql = store.spawn_audit_sql();
     let plan = plan_of(store, &sql, 1000.into()).await;
     assert!(plan.contains("idx_player_stats_guid8"), "{plan}");
 }

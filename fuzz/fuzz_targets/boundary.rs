@@ -6,7 +6,7 @@ mod checks;
 use std::cell::RefCell;
 use std::path::Path;
 
-use gametimes::entry;
+use gametimes::ffi;
 use gametimes_standin::{GAME, Server};
 
 /// The module is linked into this program, so that libFuzzer sees where its inputs lead.
@@ -17,9 +17,9 @@ fn server() -> Server {
     // SAFETY: the three are the module's.
     unsafe {
         server.link(
-            entry::dllEntry as *mut _,
-            entry::vmMain as *mut _,
-            entry::gametimes_set_wall_clock as *mut _,
+            ffi::dllEntry as *mut _,
+            ffi::vmMain as *mut _,
+            ffi::gametimes_set_wall_clock as *mut _,
         );
     }
     server

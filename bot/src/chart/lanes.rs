@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use gametimes_format::text::{cut, displayable};
 use gametimes_format::{EventKind, Team, TeamNumber, TimelineEvent};
 
-use crate::db::rounds::Player;
+use crate::db::players::Player;
 use crate::display;
 
 /// The timeline adds no lanes beyond this many. The guids in it may be made up.
@@ -139,14 +139,14 @@ impl Lanes {
         let mut players: Vec<&Player> = players.iter().filter(|p| p.spawns.is_some()).collect();
         // `None` last.
         let rank = |team: Option<Team>| (team.is_none(), team);
-        players.sort_by_key(|p| (rank(team(p.team)), p.name.to_lowercase()));
+        players.sort_by_key(|p| (rank(p.team()), p.name.to_lowercase()));
         for player in players {
             let key = if player.guid.starts_with("name:") {
                 &player.name
             } else {
                 &player.guid
             };
-            let mut open = OpenLane::new(&player.name, team(player.team));
+            let mut open = OpenLane::new(&player.name, player.team());
             open.lane.guid.clone_from(&player.guid);
             open.lane.dead_ms = player.dead_ms.or(player.dead_seconds.map(|s| s * 1000));
             open.lane.denied_ms = player.denied_ms;
@@ -255,8 +255,4 @@ impl Lanes {
         }
         cause
     }
-}
-
-fn team(number: Option<i64>) -> Option<Team> {
-    Team::from_number(number?.try_into().ok()?)
 }

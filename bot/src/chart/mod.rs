@@ -47,11 +47,8 @@ impl Chart {
     /// # Errors
     /// If the database fails.
     pub async fn load(db: &Db, id: i64) -> Result<Option<Self>, DbError> {
-        let Some(detail) = db.round(id).await? else {
-            return Ok(None);
-        };
-        let events = events(db, id).await?;
-        Ok(Some(Self::new(&detail, &events)))
+        let page = db.round_page(id).await?;
+        Ok(page.map(|page| Self::new(&page.detail, &page.timeline)))
     }
 
     /// Makes the lanes of a round from its timeline.
@@ -80,14 +77,6 @@ impl Chart {
             has_timeline: !events.is_empty(),
         }
     }
-}
-
-/// The timeline of a round; empty if it cannot be parsed.
-///
-/// # Errors
-/// If the database fails.
-pub async fn events(db: &Db, id: i64) -> Result<Vec<TimelineEvent>, DbError> {
-    Ok(serde_json::from_value(db.timeline(id).await?).unwrap_or_default())
 }
 
 fn pauses(detail: &RoundDetail, duration_ms: i64) -> Vec<PauseMark> {

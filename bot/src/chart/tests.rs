@@ -4,7 +4,8 @@ use gametimes_format::{EventKind, GametimesFile};
 use serde_json::json;
 
 use super::*;
-use crate::db::rounds::{Player, Recorded, RoundSummary};
+use crate::db::players::Player;
+use crate::db::rounds::{Recorded, RoundSummary};
 
 /// The gametimes files that the module wrote for the recorded matches.
 fn recorded() -> Vec<GametimesFile> {

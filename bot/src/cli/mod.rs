@@ -14,9 +14,8 @@ use indicatif::ProgressBar;
 use crate::chart::{self, Chart, PNG_SCALE, Theme};
 use crate::cli::table::print;
 use crate::config::Config;
-use crate::db::Db;
-use crate::db::audit::spawn_audit;
-use crate::db::rounds::RoundFilter;
+use crate::db::round_list::RoundFilter;
+use crate::db::{Db, Schema};
 use crate::roles::{self, Role};
 use crate::{doctor, files};
 
@@ -179,7 +178,7 @@ async fn with_database(config: Config, command: Command) -> Result<(), String> {
             diff_seconds,
             json,
         } => {
-            let audit = spawn_audit(&db, limit, diff_seconds).await;
+            let audit = db.spawn_audit(limit, diff_seconds).await;
             audit.map_err(|e| e.to_string()).and_then(|audit| {
                 if json {
                     print_json(&audit)
@@ -254,7 +253,7 @@ async fn rebuild(db: &Db) -> Result<(), String> {
 
 /// Opening the database has run the migrations already.
 async fn report_migrations(db: &Db) -> Result<(), String> {
-    let pending = crate::db::migrations::pending(&db.database)
+    let pending = crate::db::migrations::pending(&db.database, &Schema::current())
         .await
         .map_err(|e| e.to_string())?;
     if pending.is_empty() {

@@ -5,7 +5,8 @@ use gametimes_format::text::displayable;
 use gametimes_rounds::audit::{Flag, SpawnAudit};
 
 use crate::cli::table::{Cell, Column, Table, print};
-use crate::db::rounds::{Player, RoundDetail, RoundSummary};
+use crate::db::players::Player;
+use crate::db::rounds::{RoundDetail, RoundSummary};
 use crate::display;
 
 fn dash() -> String {
@@ -49,7 +50,7 @@ pub fn rounds(rounds: &[RoundSummary]) {
             ended.into(),
             display::played(r).into(),
             number(r.pause_count),
-            display::team(r.winner_team).into(),
+            display::team(r.winner()).into(),
             display::end_reason(r.end_reason.as_deref()).into(),
         ]);
     }
@@ -92,7 +93,7 @@ fn players(players: &[Player]) -> Table {
             _ => false,
         };
         table.row([
-            display::team(p.team).into(),
+            display::team(p.team()).into(),
             p.name.as_str().into(),
             ms(dead_ms),
             Cell::highlighted_if(differ, in_stats_file.map_or_else(dash, display::clock)),

@@ -1,13 +1,15 @@
 //! The message for players. It depends on the stored rows alone, so the same round always gives the same message.
 
+use gametimes_format::Team;
 use gametimes_format::digest::{hex, sha256};
 use gametimes_format::text::{cut, displayable};
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use crate::chart::{Chart, Theme};
-use crate::db::rounds::{Player, RoundDetail, StatsFileSays};
-use crate::display::{self, is_wrong};
+use crate::db::players::Player;
+use crate::db::rounds::{RoundDetail, StatsFileHeader};
+use crate::display::{self, durations_differ};
 
 /// How many players each list shows.
 const TOP_PLAYERS: usize = 3;
@@ -33,7 +35,7 @@ pub struct Summary {
 
 impl Summary {
     /// The message for a round with its stats file and timeline.
-    pub fn new(detail: &RoundDetail, stats: Option<&StatsFileSays>, chart: &Chart) -> Self {
+    pub fn new(detail: &RoundDetail, stats: Option<&StatsFileHeader>, chart: &Chart) -> Self {
         let round = &detail.round;
         let title = format!(
             "{}, round {}: {}",
@@ -44,10 +46,10 @@ impl Summary {
         let mut embed = json!({
             "title": title,
             "description": description(detail),
-            "color": match round.winner_team {
-                Some(1) => 0xD5_5E00,
-                Some(2) => 0x00_72B2,
-                _ => 0x80_8080,
+            "color": match round.winner() {
+                Some(Team::Axis) => 0xD5_5E00,
+                Some(Team::Allies) => 0x00_72B2,
+                None => 0x80_8080,
             },
             "fields": fields(detail, stats),
         });
@@ -137,7 +139,7 @@ fn description(detail: &RoundDetail) -> String {
     }
 }
 
-fn fields(detail: &RoundDetail, stats: Option<&StatsFileSays>) -> Json {
+fn fields(detail: &RoundDetail, stats: Option<&StatsFileHeader>) -> Json {
     let round = &detail.round;
     let field = |name: &str, value: String, inline: bool| json!({ "name": name, "value": value, "inline": inline });
     let mut fields = vec![field("Played", display::played(round), true)];
@@ -162,20 +164,20 @@ fn fields(detail: &RoundDetail, stats: Option<&StatsFileSays>) -> Json {
 }
 
 /// What the stats file claims that is wrong.
-fn stats_file_errors(detail: &RoundDetail, stats: &StatsFileSays) -> Vec<String> {
+fn stats_file_errors(detail: &RoundDetail, stats: &StatsFileHeader) -> Vec<String> {
     let round = &detail.round;
     let mut errors = Vec::new();
     if let Some(claimed) = stats.duration_seconds
-        && is_wrong(round.actual_duration_seconds, Some(claimed))
+        && durations_differ(round.actual_duration_seconds, Some(claimed))
     {
         errors.push(display::clock(claimed));
     }
     if let (Some(winner), Some(claimed)) = (round.winner_team, stats.winner_team)
         && winner != claimed
     {
-        errors.push(match claimed {
-            1 | 2 => format!("{} won", display::team(Some(claimed))),
-            _ => "no winner".to_owned(),
+        errors.push(match stats.winner() {
+            Some(team) => format!("{} won", team.name()),
+            None => "no winner".to_owned(),
         });
     }
     errors

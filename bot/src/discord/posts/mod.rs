@@ -22,7 +22,7 @@ use twilight_model::id::Id;
 
 use self::message::{FILE_NAME, Summary, nonce};
 use crate::backoff::Backoff;
-use crate::chart::{self, Chart, PNG_SCALE, png};
+use crate::chart::{Chart, PNG_SCALE, png};
 use crate::config::StatsChannel;
 use crate::db::DbError;
 use crate::db::rounds::RoundDetail;
@@ -132,10 +132,11 @@ impl Poster {
 
     /// Brings the message of a round up to date.
     async fn update(&self, pending: &PendingRound) -> Result<PostOutcome, DbError> {
-        let (db, round_id) = (&self.context.db, pending.round_id);
-        let Some(detail) = db.round(round_id).await? else {
+        let round_id = pending.round_id;
+        let Some(page) = self.context.db.round_page(round_id).await? else {
             return Ok(PostOutcome::Unchanged);
         };
+        let detail = &page.detail;
         let entry = pending.entry.as_ref();
         let posted = entry.and_then(|entry| {
             Some(PostedMessage {
@@ -143,17 +144,16 @@ impl Poster {
                 message_id: entry.message_id?,
             })
         });
-        if posted.is_none() && !is_worth_posting(&detail) {
+        if posted.is_none() && !is_worth_posting(detail) {
             return Ok(PostOutcome::Unchanged);
         }
-        let events = chart::events(db, round_id).await?;
-        let stats = db.stats_file_says(round_id).await?;
-        let summary = Summary::new(&detail, stats.as_ref(), &Chart::new(&detail, &events));
+        let chart = Chart::new(detail, &page.timeline);
+        let summary = Summary::new(detail, page.stats_file.as_ref(), &chart);
         let shown = summary.hash();
         if posted.is_some() && entry.is_some_and(|entry| entry.shown == shown) {
             return Ok(PostOutcome::Unchanged);
         }
-        let nonce = nonce(self.settings.channel_id, &detail);
+        let nonce = nonce(self.settings.channel_id, detail);
         let sent = time::timeout(ATTEMPT_TIMEOUT, self.send(&summary, posted, &nonce)).await;
         let sent = sent.unwrap_or_else(|_| Err(SendError::failed("no answer in time")));
         let round = &detail.round;
