@@ -1,12 +1,12 @@
 //! The door between engine and game: everything is forwarded untouched, nothing foreign can break it, and the game's error
 //! leaves over it unharmed.
 
-mod common;
-
 use std::path::Path;
 
 use gametimes_standin::GAME_FILE;
+use gametimes_standin::recorded::built_module;
 use gametimes_standin::{Arg, Server, Step};
+use gametimes_test_support::game::gametimes_files;
 use proptest::prelude::*;
 
 const INIT: i32 = 0;
@@ -23,7 +23,7 @@ const VERSION: isize = 283_010_000;
 const CLIENT_SIZE: isize = 124_320;
 
 fn server(home: &Path) -> Server {
-    let mut server = Server::new(&common::module(), home, &home.join("base")).unwrap();
+    let mut server = Server::new(&built_module(), home, &home.join("base")).unwrap();
     server.set_unix_ms(1_795_000_000_000);
     server
 }
@@ -147,8 +147,7 @@ fn a_missing_game_is_said_with_every_path_tried_and_raised_as_the_games_error() 
 #[test]
 fn a_renamed_game_beside_the_module_is_found_where_home_is_base() {
     let home = tempfile::tempdir().unwrap();
-    let mut server =
-        Server::new(&common::module(), home.path(), &home.path().join("base")).unwrap();
+    let mut server = Server::new(&built_module(), home.path(), &home.path().join("base")).unwrap();
     server.set_cvar("fs_basepath", home.path().to_string_lossy().as_bytes());
     let beside = home.path().join("legacy/qagame_real.mp.x86_64.so");
     std::fs::copy(gametimes_standin::GAME, &beside).unwrap();
@@ -171,7 +170,7 @@ fn the_games_error_leaves_over_the_door_and_the_round_is_kept() {
         server.unload();
         server.set_unix_ms(1_795_000_000_000 + round * 60_000);
     }
-    let files = common::files(home.path());
+    let files = gametimes_files(home.path());
     assert_eq!(files.len(), 3);
     assert!(
         files
@@ -199,7 +198,7 @@ fn a_client_dropped_from_inside_a_trap_is_seen() {
     server.call(FRAME, &[5000], [drop, Step::Return(0), Step::Return(0)]);
     server.call(FRAME, &[9000], []);
     stop(&mut server);
-    let file = &common::files(home.path())[0];
+    let file = &gametimes_files(home.path())[0];
     let dead: Vec<_> = file
         .meta
         .spawn_stats
@@ -229,7 +228,7 @@ fn a_wave_in_the_very_frame_of_the_end_counts_and_one_after_it_does_not() {
     ];
     server.call(FRAME, &[5000], last);
     stop(&mut server);
-    let stats = &common::files(home.path())[0].meta.spawn_stats;
+    let stats = &gametimes_files(home.path())[0].meta.spawn_stats;
     let seen: Vec<_> = stats.iter().map(|s| (s.spawns, s.dead_ms)).collect();
     assert_eq!(seen, [(2, 3000), (1, 3000), (1, 0)]);
 }
@@ -265,7 +264,7 @@ fn a_bot_that_the_game_adds_is_recorded_like_everybody() {
     let exit = Step::print("Exit: Wolf EndRound.\n");
     server.call(FRAME, &[10_000], [exit]);
     stop(&mut server);
-    let stats = &common::files(home.path())[0].meta.spawn_stats;
+    let stats = &gametimes_files(home.path())[0].meta.spawn_stats;
     let bot = stats.iter().find(|s| s.guid == "OMNIBOT03").unwrap();
     assert_eq!((bot.team.number(), bot.spawns, bot.deaths), (2, 1, 1));
     assert_eq!(
@@ -294,7 +293,7 @@ fn players_who_all_send_unknown_for_a_guid_are_told_apart_by_name() {
     server.call(4, &[2], []);
     server.call(FRAME, &[9000], [Step::print("Exit: Wolf EndRound.\n")]);
     stop(&mut server);
-    let stats = &common::files(home.path())[0].meta.spawn_stats;
+    let stats = &gametimes_files(home.path())[0].meta.spawn_stats;
     let seen: Vec<_> = stats
         .iter()
         .map(|s| (&s.guid[..], &s.name[..], s.spawns, s.played_ms))
@@ -333,7 +332,7 @@ fn a_restart_that_changes_sv_maxclients_is_no_new_map_and_no_quit() {
     server.set_unix_ms(1_795_000_045_000);
     restart(&mut server, "2", 50_000);
     stop(&mut server);
-    let files = common::files(home.path());
+    let files = gametimes_files(home.path());
     let m = &files[1].meta;
     assert_eq!((files.len(), m.end_reason.as_str()), (2, "map_restart"));
     assert_eq!((m.score.axis, m.score.allies), (0, 1));
@@ -391,7 +390,7 @@ fn a_game_of_another_kind_is_left_to_the_script() {
     join(&mut server, 1, 1);
     server.call(FRAME, &[50_000], [Step::print("Exit: Wolf EndRound.\n")]);
     assert!(stop(&mut server).contains("does not record: the game is"));
-    assert!(common::files(home.path()).is_empty());
+    assert!(gametimes_files(home.path()).is_empty());
 }
 
 #[test]
@@ -451,7 +450,7 @@ fn foreign_nonsense_is_said_at_most_once_in_five_seconds() {
         let lines = console.lines().filter(|l| l.contains(complaint)).count();
         assert!((1..=most).contains(&lines), "{complaint}: {lines} lines");
     }
-    let files = common::files(home.path());
+    let files = gametimes_files(home.path());
     assert_eq!(files[0].meta.end_reason.as_str(), "time_expired");
 }
 
@@ -494,7 +493,7 @@ fn names_of_every_byte_end_in_valid_json() {
     }
     server.call(FRAME, &[40_000], [Step::print("Exit: Wolf EndRound.\n")]);
     stop(&mut server);
-    let files = common::files(home.path());
+    let files = gametimes_files(home.path());
     assert_eq!(files[0].meta.spawn_stats.len(), 60);
     let embed = &files[0].payload.embeds[0];
     assert!(embed.characters() <= 6000 && embed.fields.len() <= 25);
@@ -513,7 +512,7 @@ fn a_map_without_a_name_makes_a_file_that_readers_take() {
     join(&mut server, 0, 1);
     server.call(FRAME, &[40_000], [Step::print("Exit: Wolf EndRound.\n")]);
     stop(&mut server);
-    let files = common::files(home.path());
+    let files = gametimes_files(home.path());
     assert_eq!(files[0].meta.map, "unknown");
     assert_eq!(gametimes_format::check::check(&files[0]), []);
 }
@@ -599,7 +598,7 @@ proptest! {
             prop_assert!(server.call(command, &arguments, steps).is_some());
         }
         prop_assert!(!stop(&mut server).contains("internal error"));
-        for file in common::files(home.path()) {
+        for file in gametimes_files(home.path()) {
             let m = &file.meta;
             prop_assert!(m.duration_ms >= 0 && m.round >= 1);
             for s in &m.spawn_stats {

@@ -1,19 +1,15 @@
 //! The server is killed at any moment: every round that was over is on disk and delivered, the one that was played is
 //! recovered up to its last second, and nobody ever sees half a file.
 
-mod common;
-#[path = "common/http.rs"]
-mod http;
-
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Match, outbox};
 use gametimes_standin::Step;
-use http::Webhook;
+use gametimes_test_support::game::{Match, gametimes_files, outbox};
+use gametimes_test_support::webhook::Webhook;
 
 /// Kills in one run. Each takes about a third of a second.
 const KILLS: usize = 200;
@@ -111,7 +107,7 @@ fn killed_at_any_moment() {
         rounds_over += kill_after(child(home.path(), &hook.url(), unix_ms, 20), said, pause);
         // What lies there under a final name is whole, at every moment.
         if folder.exists() {
-            common::files(home.path());
+            gametimes_files(home.path());
         }
         assert!(outbox(home.path(), "queue").len() < 400);
     }
@@ -131,7 +127,7 @@ fn killed_at_any_moment() {
     }
     last.stop();
 
-    let files = common::files(home.path());
+    let files = gametimes_files(home.path());
     let finished = files
         .iter()
         .filter(|f| f.meta.end_reason.as_str() != "server_crash")
@@ -150,7 +146,7 @@ fn killed_at_any_moment() {
     );
 
     let mut delivered: BTreeMap<String, usize> = BTreeMap::new();
-    for id in hook.taken() {
+    for id in hook.accepted() {
         *delivered.entry(id).or_default() += 1;
     }
     let repeats: usize = delivered.values().map(|n| n - 1).sum();
@@ -211,7 +207,7 @@ fn a_recovered_round_holds_all_that_was_known() {
     next.start();
     assert!(next.console_with("file written").contains("is recovered"));
     next.stop();
-    let files = common::files(home.path());
+    let files = gametimes_files(home.path());
     let m = &files[0].meta;
     assert_eq!(m.end_reason.as_str(), "server_crash");
     assert_eq!(m.round_start_unix, 1_700_000_000);

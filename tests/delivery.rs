@@ -1,14 +1,11 @@
 //! Every message ends where it should, whatever the webhook answers.
 
-mod common;
-#[path = "common/http.rs"]
-mod http;
-
 use std::time::Duration;
 
-use common::{Match, outbox};
 use gametimes_standin::Step;
-use http::{Act, TAKEN, Webhook};
+use gametimes_test_support::game::{Match, gametimes_files, outbox};
+use gametimes_test_support::wait_for;
+use gametimes_test_support::webhook::{NO_CONTENT, Reply, Webhook};
 
 fn webhook_cvar(hooks: &[&Webhook]) -> String {
     hooks.iter().map(|h| h.url()).collect::<Vec<_>>().join(" ")
@@ -16,45 +13,45 @@ fn webhook_cvar(hooks: &[&Webhook]) -> String {
 
 #[test]
 fn a_message_is_taken_once_whatever_went_wrong_before() {
-    const RETRY_BODY: Act = Act::Answer(
+    const RETRY_BODY: Reply = Reply::Answer(
         429,
         "",
         r#"{"message":"limited","retry_after":0.3,"global":false}"#,
     );
-    const RETRY_HEADER: Act = Act::Answer(429, "Retry-After: 1\r\n", "");
-    let cases: [(&str, Vec<Act>, usize); 14] = [
-        ("204", vec![TAKEN], 1),
+    const RETRY_HEADER: Reply = Reply::Answer(429, "Retry-After: 1\r\n", "");
+    let cases: [(&str, Vec<Reply>, usize); 14] = [
+        ("204", vec![NO_CONTENT], 1),
         (
             "200 with a body",
-            vec![Act::Answer(200, "", r#"{"id":"1"}"#)],
+            vec![Reply::Answer(200, "", r#"{"id":"1"}"#)],
             1,
         ),
         (
             "200 cut in its body: the message stands",
-            vec![Act::CutBody],
+            vec![Reply::CutBody],
             1,
         ),
-        ("500", vec![Act::Answer(500, "", "")], 2),
-        ("502 with a page", vec![Act::Answer(502, "", "<html>")], 2),
+        ("500", vec![Reply::Answer(500, "", "")], 2),
+        ("502 with a page", vec![Reply::Answer(502, "", "<html>")], 2),
         (
             "403, as a firewall says it",
-            vec![Act::Answer(403, "", "<html>")],
+            vec![Reply::Answer(403, "", "<html>")],
             2,
         ),
         (
             "404 of somebody who is not Discord",
-            vec![Act::Answer(404, "", r#"{"message":"no route","code":0}"#)],
+            vec![Reply::Answer(404, "", r#"{"message":"no route","code":0}"#)],
             2,
         ),
-        ("cut in the headers", vec![Act::CutHeaders], 2),
-        ("refused", vec![Act::Refuse], 2),
-        ("garbage", vec![Act::Garbage], 2),
+        ("cut in the headers", vec![Reply::CutHeaders], 2),
+        ("refused", vec![Reply::Refuse], 2),
+        ("garbage", vec![Reply::Garbage], 2),
         ("429 with a body", vec![RETRY_BODY], 2),
         ("429 with a header", vec![RETRY_HEADER], 2),
-        ("429 with nothing", vec![Act::Answer(429, "", "")], 2),
+        ("429 with nothing", vec![Reply::Answer(429, "", "")], 2),
         (
             "two failures",
-            vec![Act::Refuse, Act::Answer(503, "", "")],
+            vec![Reply::Refuse, Reply::Answer(503, "", "")],
             3,
         ),
     ];
@@ -67,14 +64,14 @@ fn a_message_is_taken_once_whatever_went_wrong_before() {
         let console = game.after(console, "message sent");
         assert!(!console.contains("SECRET"), "{name}");
         assert_eq!(hook.requests().len(), requests, "{name}");
-        assert_eq!(hook.taken().len(), 1, "{name}");
+        assert_eq!(hook.accepted().len(), 1, "{name}");
         assert!(
             hook.requests()[0].path.ends_with("?wait=true") || hook.requests()[0].path.is_empty()
         );
         assert!(hook.requests().last().unwrap().has_file(), "{name}");
         assert!(outbox(home.path(), "queue").is_empty(), "{name}");
-        let file = &common::files(home.path())[0];
-        assert_eq!(hook.taken()[0], file.meta.event_id, "{name}");
+        let file = &gametimes_files(home.path())[0];
+        assert_eq!(hook.accepted()[0], file.meta.event_id, "{name}");
         assert_eq!(
             file.meta.stats_file.as_deref(),
             Some("2026-11-20-123344-supply-round-1.txt")
@@ -86,15 +83,19 @@ fn a_message_is_taken_once_whatever_went_wrong_before() {
 #[test]
 fn a_429_is_obeyed_as_long_as_discord_says() {
     for (name, act, least) in [
-        ("body", Act::Answer(429, "", r#"{"retry_after":1.5}"#), 1.5),
+        (
+            "body",
+            Reply::Answer(429, "", r#"{"retry_after":1.5}"#),
+            1.5,
+        ),
         (
             "header",
-            Act::Answer(429, "Retry-After: 2\r\n", "not json"),
+            Reply::Answer(429, "Retry-After: 2\r\n", "not json"),
             2.0,
         ),
         (
             "the longer of both",
-            Act::Answer(429, "Retry-After: 1\r\n", r#"{"retry_after":1.7}"#),
+            Reply::Answer(429, "Retry-After: 1\r\n", r#"{"retry_after":1.7}"#),
             1.7,
         ),
     ] {
@@ -111,7 +112,11 @@ fn a_429_is_obeyed_as_long_as_discord_says() {
 #[test]
 fn a_global_429_stops_every_target() {
     let home = tempfile::tempdir().unwrap();
-    let limited = Webhook::start([Act::Answer(429, "", r#"{"retry_after":2.0,"global":true}"#)]);
+    let limited = Webhook::start([Reply::Answer(
+        429,
+        "",
+        r#"{"retry_after":2.0,"global":true}"#,
+    )]);
     let other = Webhook::start([]);
     let mut game = Match::new(
         home.path(),
@@ -147,30 +152,31 @@ fn five_messages_in_two_seconds_are_the_most() {
 #[test]
 fn messages_arrive_in_the_order_of_the_rounds() {
     let home = tempfile::tempdir().unwrap();
-    let hook = Webhook::start([Act::Refuse, TAKEN, Act::Answer(500, "", "")]);
+    let hook = Webhook::start([Reply::Refuse, NO_CONTENT, Reply::Answer(500, "", "")]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
     for _ in 0..4 {
         game.round();
     }
     hook.wait(6);
-    let played: Vec<String> = common::files(home.path())
+    let played: Vec<String> = gametimes_files(home.path())
         .into_iter()
         .map(|f| f.meta.event_id)
         .collect();
-    assert_eq!(hook.taken(), played);
+    assert_eq!(hook.accepted(), played);
 }
 
 #[test]
 fn a_refused_message_is_tried_once_with_less_and_then_kept_with_the_answer() {
-    const REFUSED: Act = Act::Answer(400, "", r#"{"message":"Invalid Form Body","code":50035}"#);
+    const REFUSED: Reply =
+        Reply::Answer(400, "", r#"{"message":"Invalid Form Body","code":50035}"#);
     let home = tempfile::tempdir().unwrap();
-    let hook = Webhook::start([REFUSED, TAKEN, REFUSED, REFUSED]);
+    let hook = Webhook::start([REFUSED, NO_CONTENT, REFUSED, REFUSED]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
     game.round();
     let requests = hook.wait(2);
     assert!(requests[0].has_file() && requests[1].has_file());
     // Once in the message, once in the attached file.
-    let teams = |n: usize| requests[n].body.matches("Axis_JSON").count();
+    let teams = |n: usize| requests[n].text().matches("Axis_JSON").count();
     assert_eq!((teams(0), teams(1)), (2, 1));
     let console = game.round();
     hook.wait(4);
@@ -198,12 +204,12 @@ fn a_refused_message_is_tried_once_with_less_and_then_kept_with_the_answer() {
 #[test]
 fn a_message_too_large_is_sent_without_its_file() {
     let home = tempfile::tempdir().unwrap();
-    let hook = Webhook::start([Act::Answer(413, "", "too large")]);
+    let hook = Webhook::start([Reply::Answer(413, "", "too large")]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
     game.round();
     let requests = hook.wait(2);
     assert!(requests[0].has_file() && !requests[1].has_file());
-    assert_eq!(hook.taken().len(), 1);
+    assert_eq!(hook.accepted().len(), 1);
 }
 
 #[test]
@@ -213,7 +219,7 @@ fn a_target_that_is_gone_is_switched_off_once_and_takes_up_its_queue_when_the_ur
         (404, r#"{"message":"Unknown Webhook","code":10015}"#),
     ] {
         let home = tempfile::tempdir().unwrap();
-        let gone = Webhook::start([Act::Answer(status, "", body)]);
+        let gone = Webhook::start([Reply::Answer(status, "", body)]);
         let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &gone.url())]);
         let mut console = String::new();
         for _ in 0..3 {
@@ -242,7 +248,7 @@ fn a_target_that_is_gone_is_switched_off_once_and_takes_up_its_queue_when_the_ur
 #[test]
 fn a_reload_asks_a_webhook_again_that_was_switched_off() {
     let home = tempfile::tempdir().unwrap();
-    let hook = Webhook::start([Act::Answer(401, "", "")]);
+    let hook = Webhook::start([Reply::Answer(401, "", "")]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
     let console = game.round();
     game.start();
@@ -258,7 +264,7 @@ fn what_waits_for_one_webhook_never_goes_to_another() {
     // The first line removed, and mistyped.
     for instead in ["", "https//discord.com "] {
         let home = tempfile::tempdir().unwrap();
-        let gone = Webhook::start([Act::Answer(401, "", "")]);
+        let gone = Webhook::start([Reply::Answer(401, "", "")]);
         let good = Webhook::start([]);
         let mut game = Match::new(
             home.path(),
@@ -276,20 +282,20 @@ fn what_waits_for_one_webhook_never_goes_to_another() {
         game.stop();
         game.round();
         good.wait(4);
-        let played: Vec<String> = common::files(home.path())
+        let played: Vec<String> = gametimes_files(home.path())
             .into_iter()
             .map(|f| f.meta.event_id)
             .collect();
-        assert_eq!(good.taken(), played, "each once");
+        assert_eq!(good.accepted(), played, "each once");
         assert_eq!(gone.requests().len(), 1);
-        common::wait_for("an empty queue", || outbox(home.path(), "queue").is_empty());
+        wait_for("an empty queue", || outbox(home.path(), "queue").is_empty());
     }
 }
 
 #[test]
 fn a_slow_target_delays_no_other() {
     let home = tempfile::tempdir().unwrap();
-    let slow = Webhook::start([Act::Slow(Duration::from_secs(8))]);
+    let slow = Webhook::start([Reply::Slow(Duration::from_secs(8))]);
     let quick = Webhook::start([]);
     let mut game = Match::new(
         home.path(),
@@ -306,7 +312,7 @@ fn a_slow_target_delays_no_other() {
 #[test]
 fn no_secret_is_left_where_somebody_could_read_it() {
     let home = tempfile::tempdir().unwrap();
-    let hook = Webhook::start([Act::Refuse, Act::Answer(401, "", "")]);
+    let hook = Webhook::start([Reply::Refuse, Reply::Answer(401, "", "")]);
     let mut game = Match::new(
         home.path(),
         &[
@@ -332,12 +338,12 @@ fn no_secret_is_left_where_somebody_could_read_it() {
 
 #[test]
 fn an_answer_that_repeats_the_url_shows_no_secret() {
-    const PAGE: Act = Act::Answer(
+    const PAGE: Reply = Reply::Answer(
         404,
         "",
         "<pre>Cannot POST /api/webhooks/42/SECRET-TOKEN?wait=true</pre>",
     );
-    const JSON: Act = Act::Answer(
+    const JSON: Reply = Reply::Answer(
         400,
         "",
         r#"{"message":"no route for \/api\/webhooks\/42\/SECRET-TOKEN"}"#,
@@ -405,7 +411,8 @@ fn a_signed_message_can_be_told_from_a_forged_one() {
         ],
     );
     game.round();
-    let body = &hook.wait(1)[0].body;
+    let requests = hook.wait(1);
+    let body = requests[0].text();
     let signature = body
         .split("hmac-sha256 ")
         .nth(1)
@@ -413,7 +420,7 @@ fn a_signed_message_can_be_told_from_a_forged_one() {
         .get(..64)
         .unwrap();
     let folder = home.path().join("legacy/gametimes");
-    let name = common::files(home.path())[0].file_name();
+    let name = gametimes_files(home.path())[0].file_name();
     let bytes = std::fs::read(folder.join(name)).unwrap();
     assert!(gametimes_format::digest::verify(
         b"between us",
@@ -505,7 +512,7 @@ fn a_file_of_urls_that_is_none_or_too_long_is_said_and_not_used() {
 #[test]
 fn the_test_command_posts_a_marked_message_and_prints_what_came_of_it() {
     let home = tempfile::tempdir().unwrap();
-    let hook = Webhook::start([Act::Answer(
+    let hook = Webhook::start([Reply::Answer(
         404,
         "",
         r#"{"message":"Unknown Webhook","code":10015}"#,
@@ -520,7 +527,8 @@ fn the_test_command_posts_a_marked_message_and_prints_what_came_of_it() {
     );
     game.server.console_command("gametimes test");
     game.console_with("the test message was taken");
-    let body = &hook.requests()[1].body;
+    let requests = hook.requests();
+    let body = requests[1].text();
     assert!(body.contains("gametimes test") && !body.contains("STATS_READY"));
     game.stop();
 }
@@ -587,7 +595,7 @@ fn a_folder_that_cannot_be_used_is_said_and_nothing_is_lost_once_it_can() {
     std::fs::remove_file(&blocked).unwrap();
     game.start();
     game.console_with("file written");
-    assert_eq!(common::files(home.path()).len(), 1);
+    assert_eq!(gametimes_files(home.path()).len(), 1);
     hook.wait(1);
     game.stop();
 }
@@ -601,18 +609,18 @@ fn a_folder_removed_in_mid_round_is_made_again() {
     game.frame(5000, []);
     let folder = home.path().join("legacy/gametimes");
     let journal = folder.join("outbox/127.0.0.1_27960/round.journal");
-    common::wait_for("the journal", || journal.exists());
+    wait_for("the journal", || journal.exists());
     std::fs::remove_dir_all(folder).unwrap();
     game.finish();
     game.stop();
-    assert_eq!(common::files(home.path()).len(), 1);
+    assert_eq!(gametimes_files(home.path()).len(), 1);
     hook.wait(1);
 }
 
 #[test]
 fn another_folder_set_in_mid_round_counts_from_the_next_map() {
     let home = tempfile::tempdir().unwrap();
-    let hook = Webhook::start([Act::Answer(401, "", "")]);
+    let hook = Webhook::start([Reply::Answer(401, "", "")]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
     game.start();
     game.frame(5000, []);
@@ -622,7 +630,7 @@ fn another_folder_set_in_mid_round_counts_from_the_next_map() {
     game.frame(5000, []);
     game.finish();
     let console = console + &game.stop();
-    let old = common::files(home.path());
+    let old = gametimes_files(home.path());
     assert_eq!(old.len(), 1, "{console}");
     assert_eq!(old[0].meta.duration_ms, 11_000);
     hook.wait(1);
@@ -636,7 +644,7 @@ fn another_folder_set_in_mid_round_counts_from_the_next_map() {
         "/legacy/gametimes/outbox/127.0.0.1_27960 is used by no server; 1 messages wait there";
     assert!(console.contains(left), "{console}");
     assert!(!console.contains("recovered"), "{console}");
-    assert_eq!(common::files(home.path()).len(), 1);
+    assert_eq!(gametimes_files(home.path()).len(), 1);
     let new = home.path().join("legacy/elsewhere");
     let is_round = |name: &str| name.starts_with("gametime-");
     let names = std::fs::read_dir(new).unwrap();
@@ -656,8 +664,8 @@ fn a_clock_set_back_in_mid_round_is_said_and_the_rounds_times_stay_sound() {
     game.finish();
     let console = game.stop();
     assert!(console.contains("clock was set"), "{console}");
-    let meta = &common::files(home.path())[0].meta;
+    let meta = &gametimes_files(home.path())[0].meta;
     assert_eq!(meta.duration_ms, 121_000);
     assert_eq!(meta.round_end_unix - meta.round_start_unix, 121);
-    assert!(gametimes_format::check::check(&common::files(home.path())[0]).is_empty());
+    assert!(gametimes_format::check::check(&gametimes_files(home.path())[0]).is_empty());
 }

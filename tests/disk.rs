@@ -1,11 +1,7 @@
 //! A disk that is full: the game is unharmed, the log says it, and what could not be written is written once it can be.
 
-mod common;
-#[path = "common/http.rs"]
-mod http;
-
-use common::Match;
-use http::Webhook;
+use gametimes_test_support::game::{Match, gametimes_files, outbox};
+use gametimes_test_support::webhook::Webhook;
 
 /// No file of this process can grow beyond this any more, as on a disk that is full.
 fn limit_files(bytes: u64) {
@@ -40,17 +36,17 @@ fn a_full_disk_loses_nothing() {
         "{console}"
     );
     assert!(
-        common::files(home.path()).is_empty(),
+        gametimes_files(home.path()).is_empty(),
         "nothing is half-written"
     );
-    assert!(common::outbox(home.path(), "queue").is_empty());
+    assert!(outbox(home.path(), "queue").is_empty());
 
     game.start(); // the server goes on
     game.console_with("file written");
     hook.wait(1);
-    let files = common::files(home.path());
+    let files = gametimes_files(home.path());
     assert_eq!(files.len(), 1);
-    assert_eq!(hook.taken(), [files[0].meta.event_id.as_str()]);
+    assert_eq!(hook.accepted(), [files[0].meta.event_id.as_str()]);
 
     // What was written late took nothing of the map that is played meanwhile: a crash would lose nothing of it.
     let instance = home.path().join("legacy/gametimes/outbox/127.0.0.1_27960");

@@ -1,14 +1,12 @@
 //! A panic anywhere costs the recording of a map at the most: it is said once, the game runs on, the next map is recorded.
 
-mod common;
-#[path = "common/http.rs"]
-mod http;
-
 use std::path::Path;
 
-use common::{Match, outbox};
+use gametimes_standin::recorded::built_module;
 use gametimes_standin::{Arg, Server, Step};
-use http::Webhook;
+use gametimes_test_support::game::{Match, gametimes_files, outbox};
+use gametimes_test_support::wait_for;
+use gametimes_test_support::webhook::Webhook;
 
 const VERSION: isize = 283_010_000;
 
@@ -25,7 +23,7 @@ fn stop(server: &mut Server) -> String {
 }
 
 fn server(home: &Path) -> Server {
-    let mut server = Server::new(&common::module(), home, &home.join("base")).unwrap();
+    let mut server = Server::new(&built_module(), home, &home.join("base")).unwrap();
     server.set_unix_ms(1_795_000_000_000);
     server
 }
@@ -68,7 +66,7 @@ fn a_panic_on_the_games_thread_is_said_once_and_passes_everything_through_until_
             .count();
         assert_eq!(said, 1, "{point}: {console}");
         // What was played up to the panic is kept.
-        let files = common::files(home.path());
+        let files = gametimes_files(home.path());
         assert_eq!(files.len(), 1, "{point}: {console}");
         assert_eq!(files[0].meta.end_reason.as_str(), "server_crash");
 
@@ -80,7 +78,7 @@ fn a_panic_on_the_games_thread_is_said_once_and_passes_everything_through_until_
         );
         server.call(8, &[51_000], [Step::print("Exit: Wolf EndRound.\n")]);
         stop(&mut server);
-        let files = common::files(home.path());
+        let files = gametimes_files(home.path());
         assert_eq!(files.len(), 2, "{point}");
         assert_eq!(files[1].meta.end_reason.as_str(), "objective", "{point}");
     }
@@ -96,7 +94,7 @@ fn a_panic_of_the_background_thread_does_not_end_it() {
         server.call(8, &[41_000], [Step::configstring(14, "\\w\\1")]);
         let mut console = String::new();
         if !["report", "deliver"].contains(&point) {
-            common::wait_for(point, || {
+            wait_for(point, || {
                 server.call(8, &[41_000], []);
                 console += &server.take_console();
                 console.contains("internal error in the background")
@@ -112,7 +110,7 @@ fn a_panic_of_the_background_thread_does_not_end_it() {
         start(&mut server);
         server.call(8, &[51_000], [Step::print("Exit: Wolf EndRound.\n")]);
         stop(&mut server);
-        let files = common::files(home.path());
+        let files = gametimes_files(home.path());
         assert_eq!(files.len(), 1, "{point}: only the running round is lost");
         assert_eq!(files[0].meta.end_reason.as_str(), "objective", "{point}");
     }
@@ -135,8 +133,8 @@ fn a_panic_while_sending_costs_one_attempt() {
         .filter(|l| l.contains("internal error while sending to webhook 1"));
     assert_eq!(said.count(), 1, "{console}");
     assert_eq!(
-        hook.taken(),
-        [common::files(home.path())[0].meta.event_id.as_str()]
+        hook.accepted(),
+        [gametimes_files(home.path())[0].meta.event_id.as_str()]
     );
     assert!(outbox(home.path(), "queue").is_empty());
     game.stop();
@@ -150,7 +148,7 @@ fn a_background_thread_that_dies_is_replaced_at_the_next_map_and_its_round_recov
     game.start();
     game.frame(5000, []);
     let instance = home.path().join("legacy/gametimes/outbox/127.0.0.1_27960");
-    common::wait_for("a sign of life in the journal", || {
+    wait_for("a sign of life in the journal", || {
         let journal = std::fs::read_to_string(instance.join("round.journal"));
         journal.is_ok_and(|text| text.contains(r#"{"alive":{"level_ms":5000,"#))
     });
@@ -164,7 +162,7 @@ fn a_background_thread_that_dies_is_replaced_at_the_next_map_and_its_round_recov
         "{console}"
     );
     assert!(!console.contains("disk"), "{console}");
-    assert!(common::files(home.path()).is_empty());
+    assert!(gametimes_files(home.path()).is_empty());
 
     game.start();
     let console = game.console_with("file written");
@@ -172,7 +170,7 @@ fn a_background_thread_that_dies_is_replaced_at_the_next_map_and_its_round_recov
     game.frame(5000, []);
     game.finish();
     game.stop();
-    let files = common::files(home.path());
+    let files = gametimes_files(home.path());
     let rounds: Vec<_> = files
         .iter()
         .map(|f| (f.meta.end_reason.as_str(), f.meta.duration_ms))
@@ -180,5 +178,5 @@ fn a_background_thread_that_dies_is_replaced_at_the_next_map_and_its_round_recov
     assert_eq!(rounds, [("server_crash", 5000), ("objective", 6000)]);
     hook.wait(2);
     let played: Vec<&str> = files.iter().map(|f| f.meta.event_id.as_str()).collect();
-    assert_eq!(hook.taken(), played);
+    assert_eq!(hook.accepted(), played);
 }

@@ -1,8 +1,6 @@
 //! The messages as they are posted, word for word. `UPDATE_GOLDEN=1 cargo test --test golden` writes them anew: read the
 //! difference before you commit it.
 
-mod common;
-
 use std::path::Path;
 
 use gametimes::event::{Event, ShutdownCause, Stamp, What};
@@ -10,6 +8,8 @@ use gametimes::report::{Identity, gametimes_file};
 use gametimes::track::{Outcome, Tracker};
 use gametimes_format::message::limits;
 use gametimes_format::{GametimesFile, Message};
+use gametimes_standin::recorded;
+use gametimes_test_support::game::{gametimes_files, play_in};
 
 /// Holds a message against its golden file. Ids that differ from run to run are replaced.
 fn check(name: &str, file: &GametimesFile) {
@@ -56,10 +56,10 @@ fn within_limits(message: &Message) {
 /// 3v3, 6v6 with pauses and odd names, surrender, cut off, 20v20 with long names and markup: the messages of the tapes.
 #[test]
 fn messages_of_the_recorded_matches() {
-    for name in common::TAPES {
+    for name in recorded::NAMES {
         let home = tempfile::tempdir().unwrap();
-        common::play_in(home.path(), name);
-        for (n, file) in (1..).zip(common::files(home.path())) {
+        play_in(home.path(), name);
+        for (n, file) in (1..).zip(gametimes_files(home.path())) {
             check(&format!("{name}-{n}"), &file);
         }
     }
@@ -71,7 +71,7 @@ fn native_samples_are_what_the_module_writes() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/native");
     for name in ["public40", "stopwatch", "surrender"] {
         let home = tempfile::tempdir().unwrap();
-        common::play_in(home.path(), name);
+        play_in(home.path(), name);
         for sample in std::fs::read_dir(folder.join(name)).unwrap() {
             let sample = sample.unwrap().path();
             let event_id = |text: &str| {

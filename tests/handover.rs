@@ -1,15 +1,12 @@
 //! Who records: exactly one of the built module and the real script, whatever is installed, removed, switched off or broken
 //! between maps. The cvar `gametimes_module` is all that the one knows of the other.
 
-mod common;
-#[path = "lua/tests/common/script.rs"]
-mod script;
-
 use std::path::Path;
 
-use common::Match;
 use gametimes_lua_tests::SCRIPT;
+use gametimes_lua_tests::round::Round;
 use gametimes_lua_tests::world::Server as LuaServer;
+use gametimes_test_support::game::Match;
 
 /// The module when a map begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -93,7 +90,7 @@ impl Both {
             "gametimes_module",
             &self.module.server.cvar("gametimes_module"),
         );
-        let mut round = script.then(|| script::Round::start(&mut self.script, 0));
+        let mut round = script.then(|| Round::start(&mut self.script, 0));
         if state != Module::Absent {
             self.module.frame(40_000, []);
             #[cfg(feature = "faults")]

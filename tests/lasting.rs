@@ -1,8 +1,9 @@
 //! A server runs for months: map after map, nothing may pile up.
 
-mod common;
-
-use gametimes_standin::{Server, Step, play};
+use gametimes_standin::recorded;
+use gametimes_standin::recorded::built_module;
+use gametimes_standin::{Options, Server, Step, play};
+use gametimes_test_support::game::gametimes_files;
 
 fn count(folder: &str) -> usize {
     std::fs::read_dir(folder).map_or(0, std::iter::Iterator::count)
@@ -19,8 +20,7 @@ fn resident_kib() -> u64 {
 #[test]
 fn a_thousand_maps_and_all_tapes_twice_leak_nothing() {
     let home = tempfile::tempdir().unwrap();
-    let mut server =
-        Server::new(&common::module(), home.path(), &home.path().join("base")).unwrap();
+    let mut server = Server::new(&built_module(), home.path(), &home.path().join("base")).unwrap();
     let mut now = 1_795_000_000_000;
     let mut level = 0;
     let mut map = |server: &mut Server| {
@@ -100,7 +100,7 @@ fn a_thousand_maps_and_all_tapes_twice_leak_nothing() {
         before.2,
         after.2
     );
-    let files = common::files(home.path());
+    let files = gametimes_files(home.path());
     assert_eq!(files.len(), 1050);
     // The last round is as exact as the first.
     for file in [&files[0], &files[1049]] {
@@ -110,16 +110,16 @@ fn a_thousand_maps_and_all_tapes_twice_leak_nothing() {
     }
 
     drop(server);
-    let tapes: Vec<_> = common::TAPES
+    let tapes: Vec<_> = recorded::NAMES
         .iter()
-        .map(|name| common::tape(name))
+        .map(|name| recorded::tape(name).unwrap())
         .collect();
     let mut sizes = Vec::new();
     for _ in 0..2 {
-        for (tape, name) in tapes.iter().zip(common::TAPES) {
+        for (tape, name) in tapes.iter().zip(recorded::NAMES) {
             let home = home.path().join(name);
-            play(tape, &common::options(&home)).unwrap();
-            assert!(!common::files(&home).is_empty());
+            play(tape, &Options::new(&built_module(), &home)).unwrap();
+            assert!(!gametimes_files(&home).is_empty());
         }
         sizes.push((count("/proc/self/fd"), count("/proc/self/task")));
     }

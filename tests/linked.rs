@@ -1,28 +1,29 @@
 //! The recorded matches with the module linked into this program instead of loaded: what a sanitizer needs to see every
 //! access of every thread. `cargo xtask sanitize` runs it under ThreadSanitizer.
 
-mod common;
-#[path = "common/http.rs"]
-mod http;
-
 use std::path::Path;
 use std::time::Duration;
 
 use gametimes::entry;
 use gametimes_standin::play::Player;
 use gametimes_standin::{GAME, Server, recorded};
-use http::{Act, Webhook};
+use gametimes_test_support::game::gametimes_files;
+use gametimes_test_support::webhook::{Reply, Webhook};
 
 /// One test, because the module that is linked in is one server's.
 #[test]
 fn all_matches_with_all_threads_at_work() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([
-        Act::Answer(500, "", ""),
-        Act::Slow(Duration::from_millis(300)),
-        Act::CutHeaders,
+        Reply::Answer(500, "", ""),
+        Reply::Slow(Duration::from_millis(300)),
+        Reply::CutHeaders,
     ]);
-    let other = Webhook::start([Act::Answer(429, "", r#"{"retry_after":0.2,"global":true}"#)]);
+    let other = Webhook::start([Reply::Answer(
+        429,
+        "",
+        r#"{"retry_after":0.2,"global":true}"#,
+    )]);
     let base = home.path().join("base");
     let mut server = Server::new(Path::new(GAME), home.path(), &base).unwrap();
     // SAFETY: the three are the module's.
@@ -37,8 +38,8 @@ fn all_matches_with_all_threads_at_work() {
     server.set_cvar("gametimes_webhook_url", urls);
     server.set_cvar("gametimes_min_seconds", "0");
     let mut rounds = 0;
-    for name in common::TAPES {
-        let tape = common::tape(name);
+    for name in recorded::NAMES {
+        let tape = recorded::tape(name).unwrap();
         let mut player = Player::new(&tape, false);
         let mut calls = 0;
         while player.step(&mut server, |_| calls += 1).unwrap() {
@@ -50,7 +51,7 @@ fn all_matches_with_all_threads_at_work() {
     }
     let console = server.take_console();
     assert!(!console.contains("internal error"), "{console}");
-    assert_eq!(common::files(home.path()).len(), rounds);
+    assert_eq!(gametimes_files(home.path()).len(), rounds);
     hook.wait(1);
     other.wait(1);
 }

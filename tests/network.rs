@@ -1,10 +1,8 @@
 //! The network between server and webhook is broken in ways that no answer tells: every round is written, its message waits,
 //! and goes out once the way is free.
 
-mod common;
-#[path = "common/http.rs"]
-mod http;
-
+use gametimes_test_support::game::{Match, gametimes_files, outbox};
+use gametimes_test_support::webhook::{Reply, Webhook};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -12,15 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Match, outbox};
-use http::{Act, Webhook};
-
 /// Plays a round whose message cannot go out, and gives what was said of it. Then the admin corrects the URL: it goes out.
 fn a_round_that_waits_for(url: &str) -> String {
     let home = tempfile::tempdir().unwrap();
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", url)]);
     let console = game.round();
-    let written = common::files(home.path());
+    let written = gametimes_files(home.path());
     assert_eq!(written.len(), 1, "{console}");
     game.start();
     let mut console = game.after(console, "does not answer as it should");
@@ -35,7 +30,7 @@ fn a_round_that_waits_for(url: &str) -> String {
     game.server.set_cvar("gametimes_webhook_url", mended.url());
     assert!(game.server.console_command("gametimes reload"));
     mended.wait(1);
-    assert_eq!(mended.taken(), [written[0].meta.event_id.as_str()]);
+    assert_eq!(mended.accepted(), [written[0].meta.event_id.as_str()]);
     console + &game.stop()
 }
 
@@ -121,7 +116,7 @@ fn a_certificate_that_nobody_trusts() {
 #[test]
 fn a_webhook_that_hangs_holds_nothing_up_and_is_asked_again() {
     let home = tempfile::tempdir().unwrap();
-    let hook = Webhook::start([Act::Hang(Duration::from_secs(3600))]);
+    let hook = Webhook::start([Reply::Hang(Duration::from_secs(3600))]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
     let mut console = game.round();
     hook.wait(1);
@@ -129,7 +124,7 @@ fn a_webhook_that_hangs_holds_nothing_up_and_is_asked_again() {
     for _ in 0..3 {
         console += &game.round();
     }
-    assert_eq!(common::files(home.path()).len(), 4);
+    assert_eq!(gametimes_files(home.path()).len(), 4);
     assert_eq!(outbox(home.path(), "queue").len(), 4);
     assert_eq!(hook.requests().len(), 1);
     assert!(!console.contains("disk is slow"), "{console}");
@@ -138,8 +133,8 @@ fn a_webhook_that_hangs_holds_nothing_up_and_is_asked_again() {
     game.start();
     let console = game.after(console, "does not answer as it should: timeout");
     assert!(!console.contains("internal error"), "{console}");
-    let files = common::files(home.path());
+    let files = gametimes_files(home.path());
     let played: Vec<&str> = files.iter().map(|f| f.meta.event_id.as_str()).collect();
-    assert_eq!(hook.taken(), played);
+    assert_eq!(hook.accepted(), played);
     game.stop();
 }

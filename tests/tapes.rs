@@ -1,18 +1,18 @@
 //! Matches of real servers, played through the built module: every number that the game itself says must stand in the file
 //! that the module wrote.
 
-mod common;
-
 use std::collections::BTreeMap;
 
 use gametimes_format::{EndReason, GametimesFile};
+use gametimes_standin::recorded;
 use gametimes_standin::recorded::{Figures, Round, expected};
+use gametimes_test_support::game::{gametimes_files, play_in};
 
 /// What really happened in a round, said by the game itself.
 fn check(name: &str) {
     let home = tempfile::tempdir().unwrap();
-    let console = common::play_in(home.path(), name);
-    let files = common::files(home.path());
+    let console = play_in(home.path(), name);
+    let files = gametimes_files(home.path());
     let expected = expected(name);
     assert_eq!(files.len(), expected.len(), "{name}: rounds\n{console}");
     for (n, (file, expected)) in files.iter().zip(&expected).enumerate() {
@@ -134,10 +134,10 @@ fn public40() {
 /// The file that the module writes is one that every reader believes, and its message one that Discord takes.
 #[test]
 fn every_file_passes_the_schema_check() {
-    for name in common::TAPES {
+    for name in recorded::NAMES {
         let home = tempfile::tempdir().unwrap();
-        common::play_in(home.path(), name);
-        for file in common::files(home.path()) {
+        play_in(home.path(), name);
+        for file in gametimes_files(home.path()) {
             let problems = gametimes_format::check::check(&file);
             assert!(problems.is_empty(), "{name}: {problems:?}");
         }

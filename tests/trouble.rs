@@ -1,20 +1,17 @@
 //! What a server lives through on a bad day: everybody joins at once, clocks jump, somebody spams the console, another
 //! server runs beside it.
 
-mod common;
-#[path = "common/http.rs"]
-mod http;
-
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::Match;
 use gametimes_format::check::check;
 use gametimes_standin::Step;
-use http::Webhook;
+use gametimes_test_support::game::{Match, gametimes_files};
+use gametimes_test_support::wait_for;
+use gametimes_test_support::webhook::Webhook;
 
 /// The unix time at which [`Match`] begins.
 const BEGIN_UNIX_MS: i64 = 1_795_000_000_000;
@@ -44,7 +41,7 @@ fn a_disk_that_stalls_for_minutes_costs_deaths_but_not_the_end_of_the_round() {
     // What is left of these deaths is more than a pipe holds: from now on the worker is stuck.
     let mut bytes = [0; 4096];
     let mut taken = 0;
-    common::wait_for("60,000 bytes of the journal", || {
+    wait_for("60,000 bytes of the journal", || {
         taken += pipe.read(&mut bytes).unwrap_or(0); // nothing there yet: an error, as for every pipe that does not wait
         taken >= 60_000
     });
@@ -60,7 +57,7 @@ fn a_disk_that_stalls_for_minutes_costs_deaths_but_not_the_end_of_the_round() {
     game.console_with("round end");
     game.stop();
     disk.join().unwrap();
-    let file = common::files(home.path()).pop().unwrap();
+    let file = gametimes_files(home.path()).pop().unwrap();
     assert_eq!(check(&file), []);
     assert_eq!(file.meta.duration_ms, 601_000);
     assert_eq!(
@@ -114,7 +111,7 @@ fn sixty_four_players_who_join_and_leave_at_once_are_all_counted() {
     game.finish();
     let console = game.stop();
     assert!(!console.contains("events were lost"), "{console}");
-    let file = common::files(home.path()).pop().unwrap();
+    let file = gametimes_files(home.path()).pop().unwrap();
     assert_eq!(check(&file), []);
     let crowd: Vec<_> = file
         .meta
@@ -158,7 +155,7 @@ fn a_clock_set_forward_and_back_again_in_a_pause_leaves_sound_times() {
     game.finish();
     let console = game.stop();
     assert!(console.contains("clock was set"), "{console}");
-    let file = common::files(home.path()).pop().unwrap();
+    let file = gametimes_files(home.path()).pop().unwrap();
     assert_eq!(check(&file), []);
     let m = &file.meta;
     assert_eq!((m.duration_ms, m.pause_seconds), (21_000, 5));
@@ -194,7 +191,7 @@ fn a_clock_set_in_the_warmup_makes_no_warmup_of_years() {
     game.server.unload();
     game.at(BEGIN_UNIX_MS);
     game.round();
-    let file = common::files(home.path()).pop().unwrap();
+    let file = gametimes_files(home.path()).pop().unwrap();
     assert_eq!(check(&file), []);
     assert_eq!(file.meta.warmup_seconds, 0);
 }
@@ -217,7 +214,7 @@ fn a_console_that_asks_for_the_status_all_the_time_costs_no_event() {
     game.finish();
     let console = game.stop();
     assert!(!console.contains("lost"), "{console}");
-    let file = common::files(home.path()).pop().unwrap();
+    let file = gametimes_files(home.path()).pop().unwrap();
     let figures: Vec<_> = file
         .meta
         .spawn_stats
@@ -261,7 +258,7 @@ fn one_of_two_servers() {
             .map(|q| std::fs::read_dir(q).map_or(0, Iterator::count))
             .sum::<usize>()
     };
-    common::wait_for("the last message's post", || queues() == 0);
+    wait_for("the last message's post", || queues() == 0);
     assert!(!console.contains("cannot be"), "{console}");
 }
 
@@ -285,13 +282,13 @@ fn two_servers_with_one_home_lose_nothing_and_double_nothing() {
         for mut server in servers {
             assert!(server.wait().unwrap().success(), "{ports:?}");
         }
-        let files = common::files(home.path());
+        let files = gametimes_files(home.path());
         assert_eq!(files.len(), 2 * ROUNDS, "{ports:?}");
         let mut ids: Vec<String> = files.into_iter().map(|f| f.meta.event_id).collect();
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), 2 * ROUNDS, "{ports:?}");
-        let mut taken = hook.taken();
+        let mut taken = hook.accepted();
         taken.sort();
         assert_eq!(taken, ids, "{ports:?}");
     }

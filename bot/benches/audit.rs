@@ -2,16 +2,14 @@
 //!
 //! `cargo bench --package gametimes-bot --bench audit`
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::time::Instant;
 
 use gametimes_bot::db::Db;
 use gametimes_bot::db::audit::spawn_audit;
 use gametimes_bot::db::value::Value;
+use gametimes_test_support::bot::postgres::Cluster;
+use gametimes_test_support::samples::native_files;
 use jiff::tz::TimeZone;
-use support::postgres::Cluster;
 
 const ROUNDS: i64 = 83_334;
 const CALLS: usize = 200;
@@ -66,7 +64,7 @@ async fn run(name: &str, url: &str) {
         transaction.execute(&sql, &[rounds]).await.unwrap();
     }
     // The latest rounds have timelines, as the module writes them.
-    let (_, file) = support::native_files("surrender").remove(0);
+    let (_, file) = native_files("surrender").remove(0);
     let file: serde_json::Value = serde_json::from_slice(&file).unwrap();
     let timeline = serde_json::to_vec(&file["meta"]["events"]).unwrap();
     let facts: Vec<Vec<Value>> = (ROUNDS - 1000..=ROUNDS)

@@ -3,15 +3,12 @@
 //!
 //! `cargo bench --package gametimes-bot --bench latency`
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::time::{Duration, Instant};
 
 use gametimes_bot::Bot;
 use gametimes_discord_standin::Discord;
 use gametimes_standin::{Player, Server, recorded};
-use support::{config_in, settings_for};
+use gametimes_test_support::bot::{config_in, settings_for};
 
 /// Every match is played so many times, each time for a new bot, which has not seen its rounds.
 const PLAYS: usize = 3;

@@ -1,15 +1,15 @@
 //! The API over both databases: shapes, limits, and what the diagnostics say of the samples.
 
-mod support;
-
 use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use gametimes_bot::config::Secret;
 use gametimes_bot::files::ingest::ingest;
 use gametimes_bot::{Bot, Config};
+use gametimes_test_support::bot::{get, get_with};
+use gametimes_test_support::on_both_databases;
+use gametimes_test_support::samples::samples;
 use serde_json::{Value, json};
-use support::{get, get_with, samples};
 
 /// A bot that knows the samples and what the module recorded in the same matches.
 async fn bot_with_samples(url: &str, edit: impl FnOnce(&mut Config)) -> Bot {

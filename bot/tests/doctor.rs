@@ -1,16 +1,15 @@
 //! What the doctor says.
 
-mod support;
-
 use std::time::Duration;
 
 use gametimes_bot::config::{Folder, Secret, StatsChannel};
 use gametimes_bot::db::Db;
 use gametimes_bot::doctor::examine;
 use gametimes_discord_standin::Discord;
+use gametimes_test_support::bot::sshd::Sshd;
+use gametimes_test_support::bot::{config_in, settings_for};
+use gametimes_test_support::samples::{sample, sample_files};
 use jiff::tz::TimeZone;
-use support::sshd::Sshd;
-use support::{config_in, sample, sample_files, settings_for};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_healthy_bot_is_told_so_and_a_sick_one_what_to_do() {

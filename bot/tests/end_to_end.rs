@@ -1,8 +1,6 @@
 //! A recorded match, from the engine's calls to the API: tape, built module, stand-in for Discord, bot, database. The stats
 //! files come from a real OpenSSH server; the databases are SQLite and a real PostgreSQL.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -11,10 +9,11 @@ use gametimes_bot::{Bot, Config};
 use gametimes_discord_standin::Discord;
 use gametimes_standin::recorded::{Figures, Round};
 use gametimes_standin::{Options, play, recorded};
+use gametimes_test_support::bot::postgres::Cluster;
+use gametimes_test_support::bot::sshd::Sshd;
+use gametimes_test_support::bot::{config_in, get, settings_for, wait_for};
+use gametimes_test_support::samples::sample_files;
 use serde_json::Value;
-use support::postgres::Cluster;
-use support::sshd::Sshd;
-use support::{config_in, get, sample_files, settings_for, wait_for};
 
 const KEY: &str = "a key that server and bot share";
 

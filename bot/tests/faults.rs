@@ -1,7 +1,5 @@
 //! What happens around the bot when things go wrong: nothing is lost, nothing is stored twice.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,15 +7,16 @@ use gametimes_bot::db::{Database, Db, IngestItem};
 use gametimes_bot::status::Status;
 use gametimes_bot::writer::Writer;
 use gametimes_discord_standin::Discord;
+use gametimes_test_support::bot::chaos::Chaos;
+use gametimes_test_support::bot::databases::dump;
+use gametimes_test_support::bot::postgres::Cluster;
+use gametimes_test_support::bot::{
+    config_in, get, settings_for, sqlite, wait_for, wait_for_rounds,
+};
+use gametimes_test_support::samples::{native_files, sample, sample_files};
 use jiff::tz::TimeZone;
 use serde_json::json;
 use sqlx::{Executor, Row};
-use support::chaos::Chaos;
-use support::postgres::Cluster;
-use support::{
-    config_in, dump, get, native_files, sample, sample_files, settings_for, sqlite, wait_for,
-    wait_for_rounds,
-};
 use tokio::sync::watch;
 
 fn arrivals() -> Vec<IngestItem> {

@@ -1,17 +1,15 @@
 //! Files from local folders and from a real OpenSSH server.
 
-mod support;
-
 use std::path::Path;
 use std::time::Duration;
 
 use gametimes_bot::config::Folder;
 use gametimes_discord_standin::Discord;
-use support::sshd::Sshd;
-use support::{
-    config_in, delivery, get, native_files, sample, sample_files, settings_for, wait_for,
-    wait_for_rounds,
+use gametimes_test_support::bot::sshd::Sshd;
+use gametimes_test_support::bot::{
+    config_in, delivery, get, settings_for, wait_for, wait_for_rounds,
 };
+use gametimes_test_support::samples::{native_files, sample, sample_files};
 
 fn put(folder: &Path, files: &[(String, Vec<u8>)]) {
     std::fs::create_dir_all(folder).unwrap();

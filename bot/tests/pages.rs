@@ -1,13 +1,12 @@
 //! The pages in a real browser: no console error, nothing wider than a phone, names as text, filters that filter.
 
-mod support;
-
 use gametimes_bot::Bot;
 use gametimes_bot::files::ingest::ingest;
+use gametimes_test_support::bot::browser::Browser;
+use gametimes_test_support::bot::postgres::Cluster;
+use gametimes_test_support::bot::{TIMEOUT, config_in, get};
+use gametimes_test_support::samples::{native_files, samples};
 use serde_json::Value;
-use support::browser::Browser;
-use support::postgres::Cluster;
-use support::{config_in, native_files, samples};
 
 /// Names as players choose them.
 const NAMES: [&str; 4] = [
@@ -96,7 +95,7 @@ fn submit(browser: &Browser, field: &str, value: &str) {
         Value::from(value)
     ));
     browser.run("document.querySelector('form').requestSubmit()");
-    let until = std::time::Instant::now() + support::PATIENCE;
+    let until = std::time::Instant::now() + TIMEOUT;
     while browser.run("return location.search") == ""
         || browser.run("return document.readyState") != "complete"
     {
@@ -286,12 +285,12 @@ async fn every_page_is_the_same_on_both_databases() {
         }
         let mut pages = Vec::new();
         for path in paths {
-            let (status, body) = support::get(&bot.url(&path)).await;
+            let (status, body) = get(&bot.url(&path)).await;
             let body = body.as_str().unwrap_or_default().to_owned();
             assert_eq!(status, 200, "{path}: {body}");
             pages.push((path, body));
         }
-        let (status, body) = support::get(&bot.url("/delivery")).await;
+        let (status, body) = get(&bot.url("/delivery")).await;
         assert_eq!(status, 200, "{body}");
         let page = |path: &str| &pages.iter().find(|(p, _)| p == path).unwrap().1;
         let rounds = |path: &str| page(path).matches("href=\"/rounds/").count();
@@ -325,7 +324,7 @@ async fn players_of_stats_files_have_pages_too() {
     let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
     let paths = [samples().join("gamestats")];
     ingest(&bot.store, &paths, "", false).await.unwrap();
-    let (_, page) = support::get(&bot.url("/rounds/1")).await;
+    let (_, page) = get(&bot.url("/rounds/1")).await;
     let page = page.as_str().unwrap();
     let links: Vec<&str> = page
         .split("href=\"")
@@ -334,7 +333,7 @@ async fn players_of_stats_files_have_pages_too() {
         .collect();
     assert_eq!(links.len(), 12, "{links:?}");
     for link in links {
-        let (status, player) = support::get(&bot.url(link)).await;
+        let (status, player) = get(&bot.url(link)).await;
         let player = player.as_str().unwrap();
         assert_eq!(status, 200, "{link}: {player}");
         assert!(player.contains("href=\"/rounds/1\""), "{link}: {player}");
@@ -343,9 +342,9 @@ async fn players_of_stats_files_have_pages_too() {
     // With the recorder's file, a round is there once, with its exact times.
     let paths = [samples().join("../native/surrender")];
     ingest(&bot.store, &paths, "", false).await.unwrap();
-    let (_, player) = support::get(&bot.url("/players/a0000001")).await;
+    let (_, player) = get(&bot.url("/players/a0000001")).await;
     let player = player.as_str().unwrap();
-    let (_, rounds) = support::get(&bot.url("/api/rounds")).await;
+    let (_, rounds) = get(&bot.url("/api/rounds")).await;
     for round in rounds.as_array().unwrap() {
         let link = format!("href=\"/rounds/{}\"", round["id"]);
         assert_eq!(player.matches(&link).count(), 1, "{link}: {player}");
@@ -372,7 +371,7 @@ async fn delivery_is_well_when_nothing_of_the_last_day_is_wrong() {
     }
     transaction.commit().await.unwrap();
     let page = || async {
-        let (status, body) = support::get(&bot.url("/delivery")).await;
+        let (status, body) = get(&bot.url("/delivery")).await;
         let body = body.as_str().unwrap().to_owned();
         assert_eq!(status, 200, "{body}");
         body
@@ -425,7 +424,7 @@ async fn empty_pages_say_what_to_do_next() {
         ("/?from=yesterday", 400, "a date as 2026-12-31"),
         ("/audit?diff_seconds=-1", 400, "from 0 to 3600"),
     ] {
-        let (got, body) = support::get(&bot.url(path)).await;
+        let (got, body) = get(&bot.url(path)).await;
         let body = body.as_str().unwrap_or_default().to_owned();
         assert_eq!(got, status, "{path}: {body}");
         assert!(body.contains(says), "{path}: {body}");

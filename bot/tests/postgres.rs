@@ -1,13 +1,13 @@
 //! A PostgreSQL database that another bot has used for years.
 
-mod support;
-
 use gametimes_bot::db::migrations::{migrate, pending};
 use gametimes_bot::db::rounds::RoundFilter;
 use gametimes_bot::db::{Content, Database, Db, IngestItem};
+use gametimes_test_support::bot::databases::dump;
+use gametimes_test_support::bot::postgres::Cluster;
+use gametimes_test_support::bot::{sqlite, wait_for};
+use gametimes_test_support::samples::{native_files, sample, sample_files};
 use jiff::tz::TimeZone;
-use support::postgres::Cluster;
-use support::{dump, native_files, sample, sample_files, sqlite, wait_for};
 
 /// The tables as another bot made them, with a round of its own: a stats file it imported, and a message it linked.
 const OLD: &str = "

@@ -1,23 +1,12 @@
 //! The checks of the fuzz targets on samples that are damaged at random.
 
-#[path = "../../fuzz/checks/bot.rs"]
-mod checks;
-#[path = "../../fuzz/checks/damage.rs"]
-mod damage;
-mod support;
-
-use damage::{damage, damaged};
-use proptest::prelude::*;
-use support::{native_files, sample_files};
+use gametimes_fuzz_checks::bot as checks;
+use gametimes_fuzz_checks::damage::check_damaged;
+use gametimes_test_support::samples::{native_files, sample_files};
 
 fn run(files: Vec<(String, Vec<u8>)>, check: fn(&[u8])) {
-    let strategy = (0..files.len(), prop::collection::vec(damage(), 0..4));
-    let config = ProptestConfig {
-        cases: 2000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
-    proptest!(config, |((file, damages) in strategy)| check(&damaged(files[file].1.clone(), &damages)));
+    let contents: Vec<_> = files.into_iter().map(|(_, bytes)| bytes).collect();
+    check_damaged(&contents, 2000, check);
 }
 
 #[test]

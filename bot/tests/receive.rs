@@ -1,13 +1,12 @@
 //! From the message to the API, over the stand-in for Discord.
 
-mod support;
-
 use gametimes_bot::config::Secret;
 use gametimes_discord_standin::Discord;
-use serde_json::json;
-use support::{
-    config_in, delivery, get, native_files, sample, settings_for, wait_for, wait_for_rounds,
+use gametimes_test_support::bot::{
+    config_in, delivery, get, settings_for, wait_for, wait_for_rounds,
 };
+use gametimes_test_support::samples::{native_files, sample};
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_with_a_file_becomes_a_round() {

@@ -1,7 +1,5 @@
 //! One suite for both databases.
 
-mod support;
-
 use std::task::Poll;
 
 use gametimes_bot::db::rounds::RoundFilter;
@@ -9,12 +7,15 @@ use gametimes_bot::db::value::{Row, Value};
 use gametimes_bot::db::{Checkpoint, Content, Db, IngestItem};
 use gametimes_bot::files::ingest::ingest;
 use gametimes_rounds::reconcile::unix_of;
+use gametimes_test_support::bot::databases::dump;
+use gametimes_test_support::bot::postgres::Cluster;
+use gametimes_test_support::bot::{config_in, sqlite};
+use gametimes_test_support::on_both_databases;
+use gametimes_test_support::samples::{native_files, sample_files, samples};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config as ProptestConfig, RngAlgorithm, TestRng, TestRunner};
-use support::postgres::Cluster;
-use support::{config_in, dump, native_files, sample_files, sqlite};
 
 /// Everything that was written in the matches `stopwatch` and `surrender`: stats files, the old scripts' files and
 /// messages, and the module's files.
@@ -513,7 +514,7 @@ async fn what_the_database_refuses_stops_nobody(url: &str) {
     let sql = "CREATE UNIQUE INDEX one_round_a_map ON rounds (map_name)";
     transaction.execute(sql, &[]).await.unwrap();
     transaction.commit().await.unwrap();
-    let paths = [support::samples().join("gamestats")];
+    let paths = [samples().join("gamestats")];
     let done = ingest(store, &paths, "", false).await.unwrap();
     assert_eq!(
         (done.files, done.new, done.refused.len()),

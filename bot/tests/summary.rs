@@ -1,7 +1,5 @@
 //! The message in the stats channel: posted once, edited when late data comes, never again after it was deleted.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -10,9 +8,10 @@ use gametimes_bot::config::{Folder, StatsChannel};
 use gametimes_bot::files::ingest::ingest;
 use gametimes_bot::{Bot, Config};
 use gametimes_discord_standin::{Discord, Message};
+use gametimes_test_support::bot::postgres::Cluster;
+use gametimes_test_support::bot::{config_in, get, settings_for, sqlite, wait_for};
+use gametimes_test_support::samples::{native_files, sample, samples};
 use serde_json::Value;
-use support::postgres::Cluster;
-use support::{config_in, native_files, sample, settings_for, wait_for};
 
 /// Longer than the bot takes to look twice.
 const A_WHILE: Duration = Duration::from_secs(5);
@@ -188,7 +187,7 @@ async fn what_is_old_short_or_played_by_bots_is_not_posted() {
     write("fresh", now - 60, &|_| {});
     let done = ingest(&bot.store, &[files], "", false).await.unwrap();
     assert!(done.refused.is_empty(), "{done}");
-    let (_, rounds) = support::get(&bot.url("/api/rounds")).await;
+    let (_, rounds) = get(&bot.url("/api/rounds")).await;
     assert_eq!(rounds.as_array().unwrap().len(), 3);
     let posted = settled(&discord, channel, |m| m.len() == 1).await;
     assert!(
@@ -211,7 +210,7 @@ async fn failures_are_tried_again_and_nothing_is_posted_twice() {
     let bot = gametimes_bot::start(config(config_in(&folder), &discord, channel))
         .await
         .unwrap();
-    let files = [support::samples().join("../native/surrender")];
+    let files = [samples().join("../native/surrender")];
     ingest(&bot.store, &files, "", false).await.unwrap();
     wait_for("a failure to be told", || async {
         let delivery = bot.status.delivery();
@@ -237,8 +236,8 @@ async fn a_round_that_is_posted_to_another_channel_than_first_tried_is_edited_th
     let discord = Discord::start().unwrap();
     let channel = discord.add_channel();
     let folder = tempfile::tempdir().unwrap();
-    let store = support::sqlite(&folder).await;
-    let files = [support::samples().join("../native/surrender")];
+    let store = sqlite(&folder).await;
+    let files = [samples().join("../native/surrender")];
     ingest(&store, &files, "", false).await.unwrap();
     let mut transaction = store.database.begin().await.unwrap();
     let sql =
@@ -269,7 +268,7 @@ async fn two_bots_on_one_database_post_once() {
         let settings = config(Config::with_database(&url), &discord, channel);
         bots.push(gametimes_bot::start(settings).await.unwrap());
     }
-    let files = [support::samples().join("../native")];
+    let files = [samples().join("../native")];
     ingest(&bots[0].store, &files, "", false).await.unwrap();
     let long = native_files("stopwatch")
         .into_iter()

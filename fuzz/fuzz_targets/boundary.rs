@@ -1,12 +1,10 @@
 #![no_main]
 
-#[path = "../checks/boundary.rs"]
-mod checks;
-
 use std::cell::RefCell;
 use std::path::Path;
 
 use gametimes::entry;
+use gametimes_fuzz_checks::boundary;
 use gametimes_standin::{GAME, Server};
 
 /// The module is linked into this program, so that libFuzzer sees where its inputs lead.
@@ -30,5 +28,5 @@ thread_local! {
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    SERVER.with_borrow_mut(|server| checks::play(server, bytes));
+    SERVER.with_borrow_mut(|server| boundary::play(server, bytes));
 });

@@ -3,13 +3,12 @@
 //! The module's side is what it promises: before the game, and so Lua, starts, it sets the cvar `gametimes_module` to
 //! `native <version>` when it records and to `off: <reason>` when it stands down, and clears it after the game's shutdown.
 
-mod common;
-
-use common::rounds;
-use common::script::Round;
 use gametimes_lua_tests::SCRIPT;
-use gametimes_lua_tests::http::{Http, Reply, wait_for};
+use gametimes_lua_tests::results::rounds;
+use gametimes_lua_tests::round::Round;
 use gametimes_lua_tests::world::Server;
+use gametimes_test_support::wait_for;
+use gametimes_test_support::webhook::{Reply, Webhook};
 
 /// What is in the server's folder when a map begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -192,12 +191,12 @@ fn switched_off_is_off() {
 
 #[test]
 fn what_the_script_could_not_send_goes_while_the_module_records() {
-    let http = Http::start(|n, _| Reply::status(if n == 0 { 500 } else { 204 }));
+    let hook = Webhook::start([Reply::status(500)]);
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
-    server.set("gametimes_webhook_url", &http.url("t"));
+    server.set("gametimes_webhook_url", &hook.url_with("t"));
     assert_eq!(map(&mut server, Module::Absent, Script::Present, 0), "s");
-    http.wait(1);
+    hook.wait(1);
     let outbox = server.game_dir().join("gametimes/outbox/lua");
     let find = |end: &str| {
         let mut names = std::fs::read_dir(&outbox)
@@ -215,7 +214,7 @@ fn what_the_script_could_not_send_goes_while_the_module_records() {
     std::fs::write(find(".wait").unwrap(), "0 1\n").unwrap();
     server.set("gametimes_webhook_url", "");
     assert_eq!(map(&mut server, Module::Native, Script::Present, 0), "m");
-    http.wait(2);
+    hook.wait(2);
     wait_for("an idle outbox", || {
         find(".curl").is_none() && find(".lock").is_none()
     });

@@ -1,10 +1,8 @@
 //! What the scripts of today get wrong, one by one, in made-up rounds.
 
-mod common;
-
-use common::rounds;
-use common::{guid, of, record};
 use gametimes_format::file::{EndReason, EventKind};
+use gametimes_lua_tests::results::rounds;
+use gametimes_lua_tests::results::{guid, of, record};
 
 #[test]
 fn a_surrender_vote_that_failed_is_no_surrender() {

@@ -1,11 +1,9 @@
 //! A server and its admin: score and warmup over restarts, settings, folders, the console, and games that are odd.
 
-mod common;
-
-use common::script::{Round, play_round};
-use common::{of, record, rounds};
 use gametimes_format::file::EndReason;
 use gametimes_lua_tests::SCRIPT;
+use gametimes_lua_tests::results::{of, record, rounds};
+use gametimes_lua_tests::round::{Round, play_round};
 use gametimes_lua_tests::world::Server;
 
 #[test]

@@ -1,11 +1,9 @@
 //! The script against recorded matches: every number of every round and player, without tolerance.
 
-mod common;
-
-use common::rounds;
 use gametimes_format::check::{check, check_file_name};
 use gametimes_format::{EndReason, EventKind, GametimesFile};
 use gametimes_lua_tests::SCRIPT;
+use gametimes_lua_tests::results::rounds;
 use gametimes_lua_tests::tape::Player;
 use gametimes_lua_tests::world::Server;
 use gametimes_standin::recorded::{Pause as ExpectedPause, Round as ExpectedRound, expected};

@@ -1,8 +1,6 @@
 //! What must hold for any bytes: no panic, and rows that fit into their columns. Used by the fuzz targets and by the
 //! property tests.
 
-#![allow(dead_code, reason = "each target uses one function")]
-
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -90,11 +88,11 @@ fn rows_fit(facts: Vec<Fact>) {
 
 /// The migrations that make the tables, with the types of their columns.
 const MIGRATIONS: [&str; 5] = [
-    include_str!("../../bot/migrations/postgres/000_rounds.sql"),
-    include_str!("../../bot/migrations/postgres/001_timing_columns.sql"),
-    include_str!("../../bot/migrations/postgres/002_lua_round_teams.sql"),
-    include_str!("../../bot/migrations/postgres/008_lua_spawn_stats.sql"),
-    include_str!("../../bot/migrations/postgres/100_gametimes.sql"),
+    include_str!("../../../bot/migrations/postgres/000_rounds.sql"),
+    include_str!("../../../bot/migrations/postgres/001_timing_columns.sql"),
+    include_str!("../../../bot/migrations/postgres/002_lua_round_teams.sql"),
+    include_str!("../../../bot/migrations/postgres/008_lua_spawn_stats.sql"),
+    include_str!("../../../bot/migrations/postgres/100_gametimes.sql"),
 ];
 
 /// The types of all columns, by table and name.

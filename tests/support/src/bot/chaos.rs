@@ -1,4 +1,4 @@
-//! A TCP proxy that cuts connections in the middle of things.
+//! A TCP proxy that cuts connections.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A running proxy; dropping it ends it.
+/// A running proxy. Dropping it ends it.
 #[derive(Debug)]
 pub struct Chaos {
     /// Where it listens.
@@ -18,14 +18,14 @@ pub struct Chaos {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Connections are cut after this many bytes to the server; 0 never.
+    /// Cut connections after this many bytes to the server; 0 never.
     cut_after: AtomicU64,
     refuse: AtomicBool,
     cuts: AtomicU64,
 }
 
 impl Chaos {
-    /// Stands before a server.
+    /// Starts a proxy in front of a server.
     pub async fn before(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -53,12 +53,12 @@ impl Chaos {
         }
     }
 
-    /// Cuts every connection after so many bytes from the client; 0 lets them be.
+    /// Cuts every connection after this many bytes from the client; 0 never.
     pub fn cut_after(&self, bytes: u64) {
         self.state.cut_after.store(bytes, Ordering::Relaxed);
     }
 
-    /// Lets nobody in.
+    /// Refuses or accepts new connections. Open ones are cut at their next byte while this is set.
     pub fn refuse(&self, refuse: bool) {
         self.state.refuse.store(refuse, Ordering::Relaxed);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// A browser; ended with the test.
+/// A running browser. Dropping it ends it.
 pub struct Browser {
     driver: Child,
     session: String,
@@ -34,7 +34,7 @@ impl Browser {
                 let (_, port) = line.split_once("started successfully on port ")?;
                 port.trim_end_matches('.').parse().ok()
             })
-            .expect("chromedriver tells its port");
+            .expect("chromedriver prints its port");
         // What it prints later must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let agent: ureq::Agent = ureq::Agent::config_builder()
@@ -82,7 +82,7 @@ impl Browser {
         serde_json::from_str::<Value>(&text).unwrap()["value"].take()
     }
 
-    /// Makes the page this wide.
+    /// Sets the width of the page in pixels.
     pub fn width(&self, width: u32) {
         let metrics =
             json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600});
@@ -92,7 +92,7 @@ impl Browser {
         );
     }
 
-    /// Light or dark.
+    /// Chooses the dark or the light color scheme.
     pub fn dark(&self, dark: bool) {
         let value = if dark { "dark" } else { "light" };
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": value}]});
@@ -107,19 +107,19 @@ impl Browser {
         self.post("/url", json!({ "url": url }));
     }
 
-    /// Runs a script in the page and gives what it returns.
+    /// Runs a script in the page and returns its result.
     pub fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", json!({"script": script, "args": []}))
     }
 
-    /// What the page wrote to the console since the last call, failed loads included.
+    /// The lines on the page's console since the last call, including failed loads.
     pub fn console(&self) -> Vec<String> {
         let entries = self.post("/se/log", json!({"type": "browser"}));
         let entries = entries.as_array().cloned().unwrap_or_default();
         entries.iter().map(Value::to_string).collect()
     }
 
-    /// Writes a picture of the whole page to the folder in `GAMETIMES_SCREENSHOTS`, for people to look at.
+    /// Saves a picture of the whole page in the folder that `GAMETIMES_SCREENSHOTS` names, if it is set.
     pub fn keep_picture(&self, name: &str) {
         let Some(folder) = std::env::var_os("GAMETIMES_SCREENSHOTS") else {
             return;

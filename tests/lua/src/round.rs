@@ -1,7 +1,6 @@
-//! A made-up round, for tests that need one and not a match.
-#![allow(dead_code)] // each test uses its part
+//! A short made-up round, for tests that need no whole match.
 
-use gametimes_lua_tests::world::Server;
+use crate::world::Server;
 
 /// Two players, one kill, a little more than a minute; then the intermission up to its last frame.
 pub struct Round<'a> {

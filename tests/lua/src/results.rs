@@ -1,15 +1,13 @@
-//! What the tests share.
-#![allow(dead_code)] // each test uses its part
-
-pub mod script;
+//! The gametimes files that the script writes.
 
 use std::path::Path;
 
 use gametimes_format::GametimesFile;
 use gametimes_format::file::Meta;
-use gametimes_lua_tests::SCRIPT;
-use gametimes_lua_tests::world::Server;
-use script::Round;
+
+use crate::SCRIPT;
+use crate::round::Round;
+use crate::world::Server;
 
 /// The gametimes files of a folder in the order of their rounds, read by the types that bot and module use; a key that those
 /// do not know is an error.

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use gametimes_bot::config::Ssh;
 
-use super::postgres::free_port;
+use super::free_port;
 
-/// A running server that lets the current user in with a key; dropping it ends it.
+/// A running server that accepts the current user with a key. Dropping it ends it.
 #[derive(Debug)]
 pub struct Sshd {
     folder: tempfile::TempDir,
@@ -83,10 +83,10 @@ impl Sshd {
         }
     }
 
-    /// Ends the server; connections that are open end too.
+    /// Ends the server and all open connections.
     pub fn down(&mut self) {
         if let Some(mut server) = self.server.take() {
-            // Its children, one a connection, have it as their parent.
+            // It has one child process for each connection.
             let parent = server.id().to_string();
             if let Ok(children) = Command::new("pgrep").args(["-P", &parent]).output() {
                 for pid in String::from_utf8_lossy(&children.stdout).lines() {
@@ -98,28 +98,28 @@ impl Sshd {
         }
     }
 
-    /// Writes the host key to known_hosts.
+    /// Writes the host key to `known_hosts`.
     pub fn trust(&self) {
         let key = std::fs::read_to_string(self.path("host_key.pub")).unwrap();
         self.known_hosts(&format!("[127.0.0.1]:{} {key}", self.port));
     }
 
-    /// Writes known_hosts.
+    /// Writes `known_hosts`.
     pub fn known_hosts(&self, text: &str) {
         std::fs::write(self.path("known_hosts"), text).unwrap();
     }
 
-    /// A file beside the keys.
+    /// The path of a file beside the keys.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// What the server says.
+    /// The server's log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
-    /// Settings of a bot for folders on this server.
+    /// A bot's settings to read these folders over SFTP.
     pub fn settings(&self, stats: &Path, gametimes: Option<&Path>) -> Ssh {
         let user = Command::new("id").arg("-un").output().unwrap();
         Ssh {
