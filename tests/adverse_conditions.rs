@@ -154,7 +154,7 @@ fn a_clock_set_forward_and_back_again_in_a_pause_leaves_sound_times() {
     game.frame(10_000, []);
     game.finish();
     let console = game.stop();
-    assert!(console.contains("clock was set"), "{console}");
+    assert!(console.contains("clock was changed"), "{console}");
     let file = gametimes_files(home.path()).pop().unwrap();
     assert_eq!(check(&file), []);
     let m = &file.meta;

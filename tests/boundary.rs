@@ -445,7 +445,7 @@ fn foreign_nonsense_is_said_at_most_once_in_five_seconds() {
         "null pointer",
         "a slot that this server does not have",
         "could not be understood",
-        "sizes that do not fit",
+        "player records have unexpected sizes",
     ] {
         let lines = console.lines().filter(|l| l.contains(complaint)).count();
         assert!((1..=most).contains(&lines), "{complaint}: {lines} lines");
@@ -470,7 +470,8 @@ fn records_that_do_not_hold_what_the_game_says_are_named_once_a_map() {
         let killed = || Step::print("Kill: 2 1 9: p2 killed p1 by MOD_MP40\n");
         server.call(FRAME, &[2000], [killed(), killed()]);
         let console = stop(&mut server);
-        let line = "records do not hold what the game says; deaths are counted, lives are not seen (1 times)";
+        let line =
+            "records contradict its prints; deaths are counted, spawns are not seen (1 time)";
         assert_eq!(console.matches(line).count(), lines, "{moved}: {console}");
     }
 }

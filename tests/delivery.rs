@@ -181,7 +181,7 @@ fn a_refused_message_is_tried_once_with_less_and_then_kept_with_the_answer() {
     let console = game.round();
     hook.wait(4);
     game.start();
-    let console = game.after(console, "refused for good");
+    let console = game.after(console, "message rejected");
     assert!(console.contains("50035"), "{console}");
     let rejected = outbox(home.path(), "rejected");
     assert_eq!(rejected.len(), 2);
@@ -226,7 +226,7 @@ fn a_target_that_is_gone_is_switched_off_once_and_takes_up_its_queue_when_the_ur
             console += &game.round();
         }
         game.start();
-        console = game.after(console, "switched off");
+        console = game.after(console, "is disabled");
         std::thread::sleep(Duration::from_millis(300));
         assert_eq!(gone.requests().len(), 1, "{status}: it is not asked again");
         assert_eq!(outbox(home.path(), "queue").len(), 3, "{status}");
@@ -238,7 +238,7 @@ fn a_target_that_is_gone_is_switched_off_once_and_takes_up_its_queue_when_the_ur
         assert_eq!(mended.wait(3).len(), 3, "{status}: what waited is sent");
         let off = console
             .lines()
-            .filter(|l| l.contains("switched off"))
+            .filter(|l| l.contains("is disabled"))
             .count();
         assert_eq!(off, 1, "{console}");
         game.stop();
@@ -252,7 +252,7 @@ fn a_reload_asks_a_webhook_again_that_was_switched_off() {
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
     let console = game.round();
     game.start();
-    game.after(console, "switched off");
+    game.after(console, "is disabled");
     assert!(game.server.console_command("gametimes reload"));
     game.console_with("message sent");
     assert_eq!(hook.requests().len(), 2);
@@ -272,12 +272,12 @@ fn what_waits_for_one_webhook_never_goes_to_another() {
         );
         let console = game.round() + &game.round();
         game.start();
-        game.after(console, "webhook 1 is switched off");
+        game.after(console, "webhook 1 is disabled");
         good.wait(2);
         let url = instead.to_owned() + &good.url();
         game.server.set_cvar("gametimes_webhook_url", &url);
         assert!(game.server.console_command("gametimes reload"));
-        game.console_with("2 messages waited for a webhook that is not set any more");
+        game.console_with("messages for removed webhooks moved to dropped/: 2");
         assert_eq!(outbox(home.path(), "dropped").len(), 2);
         game.stop();
         game.round();
@@ -328,7 +328,7 @@ fn no_secret_is_left_where_somebody_could_read_it() {
     assert_eq!(game.server.cvar("gametimes_hmac_key"), "");
     let listed = game.server.cvar_list();
     assert!(!listed.contains("SECRET"), "{listed}");
-    console = game.after(console, "switched off");
+    console = game.after(console, "is disabled");
     game.server.console_command("gametimes status");
     console += &game.console_with("webhook 1:");
     assert!(!console.contains("SECRET"), "{console}");
@@ -357,7 +357,7 @@ fn an_answer_that_repeats_the_url_shows_no_secret() {
     let console = game.round();
     game.start();
     let console = game.after(console, "Cannot POST /…");
-    let mut console = game.after(console, "refused for good: 400 no route for /…");
+    let mut console = game.after(console, "message rejected: 400 no route for /…");
     game.server.console_command("gametimes status");
     console += &game.console_with("webhook 2: 400 no route for /…");
     assert!(!console.contains("SECRET"), "{console}");
@@ -455,12 +455,12 @@ fn urls_come_from_a_file_too_and_a_wrong_value_is_said_in_one_line() {
     );
     let console = game.round();
     for line in [
-        "gametimes_min_seconds: \"soon\" is not allowed; a whole number from 0 to 3600 is; 30 is used",
-        "gametimes_keep_days: \"-5\" is not allowed; a whole number from 0 to 36500 is; 90 is used",
-        "gametimes_webhook_file: entry 2 is no webhook URL",
-        "gametimes_webhook_file: entry 3 is no webhook URL",
-        "gametimes_webhook_file: entry 4 is no webhook URL (it holds characters that no URL has)",
-        "others can read",
+        "gametimes_min_seconds: \"soon\" is not a whole number from 0 to 3600; 30 is used",
+        "gametimes_keep_days: \"-5\" is not a whole number from 0 to 36500; 90 is used",
+        "gametimes_webhook_file: entry 2 is not a webhook URL",
+        "gametimes_webhook_file: entry 3 is not a webhook URL",
+        "gametimes_webhook_file: entry 4 is not a webhook URL (it contains invalid characters)",
+        "other users can read",
         "webhooks 1",
         "the round of 6 sec is shorter than gametimes_min_seconds 30",
     ] {
@@ -475,10 +475,7 @@ fn a_url_where_the_name_of_a_file_belongs_is_not_repeated() {
     let url = "https://discord.com/api/webhooks/42/SECRET-TOKEN";
     let mut game = Match::new(home.path(), &[("gametimes_webhook_file", url)]);
     let console = game.round();
-    assert!(
-        console.contains("write the URL into that file"),
-        "{console}"
-    );
+    assert!(console.contains("write the URL into a file"), "{console}");
     assert!(!console.contains("SECRET"), "{console}");
 }
 
@@ -492,12 +489,12 @@ fn a_file_of_urls_that_is_none_or_too_long_is_said_and_not_used() {
     for (file, line, webhooks) in [
         (
             "many.txt",
-            "17 webhooks are set; allowed are 16",
+            "17 webhooks are set; only the first 16 are used",
             "webhooks 16",
         ),
         (
             "/dev/zero",
-            "it is no file of up to 65536 bytes",
+            "it is not a regular file of at most 65536 bytes",
             "webhooks 0",
         ),
     ] {
@@ -526,7 +523,7 @@ fn the_test_command_posts_a_marked_message_and_prints_what_came_of_it() {
         "{console}"
     );
     game.server.console_command("gametimes test");
-    game.console_with("the test message was taken");
+    game.console_with("test message delivered");
     let requests = hook.requests();
     let body = requests[1].text();
     assert!(body.contains("gametimes test") && !body.contains("STATS_READY"));
@@ -567,11 +564,11 @@ fn status_tells_the_round_the_players_and_the_last_message() {
     let console = game.console_with("webhook 1:");
     for line in [
         "records, engine 2.83.1",
-        "cost of a frame",
+        "cost per frame",
         "round: supply R1 played 0:08.000",
         " 1 Axis   dead  dead 0:03.000 p1",
         " 2 Allies alive dead 0:00.000 p2",
-        "outbox: 0 waiting",
+        "outbox: 0 messages waiting, 0 rounds not written yet",
         "webhook 1: sent",
     ] {
         assert!(console.contains(line), "{line}\n{console}");
@@ -589,7 +586,7 @@ fn a_folder_that_cannot_be_used_is_said_and_nothing_is_lost_once_it_can() {
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
     let console = game.round();
     assert!(
-        console.contains("kept in memory and tried again"),
+        console.contains("kept in memory and written later"),
         "{console}"
     );
     std::fs::remove_file(&blocked).unwrap();
@@ -626,7 +623,7 @@ fn another_folder_set_in_mid_round_counts_from_the_next_map() {
     game.frame(5000, []);
     game.server.set_cvar("gametimes_dir", "elsewhere");
     assert!(game.server.console_command("gametimes reload"));
-    let console = game.console_with("gametimes_dir count from the next map");
+    let console = game.console_with("gametimes_dir take effect with the next map");
     game.frame(5000, []);
     game.finish();
     let console = console + &game.stop();
@@ -640,8 +637,7 @@ fn another_folder_set_in_mid_round_counts_from_the_next_map() {
     let console = console + &game.round();
     let console = console.replace(&home.path().display().to_string(), "");
     // What waited is not forgotten without a word.
-    let left =
-        "/legacy/gametimes/outbox/127.0.0.1_27960 is used by no server; 1 messages wait there";
+    let left = "no server uses /legacy/gametimes/outbox/127.0.0.1_27960; it contains 1 message;";
     assert!(console.contains(left), "{console}");
     assert!(!console.contains("recovered"), "{console}");
     assert_eq!(gametimes_files(home.path()).len(), 1);
@@ -663,7 +659,7 @@ fn a_clock_set_back_in_mid_round_is_said_and_the_rounds_times_stay_sound() {
     game.frame(60_000, []);
     game.finish();
     let console = game.stop();
-    assert!(console.contains("clock was set"), "{console}");
+    assert!(console.contains("clock was changed"), "{console}");
     let meta = &gametimes_files(home.path())[0].meta;
     assert_eq!(meta.duration_ms, 121_000);
     assert_eq!(meta.round_end_unix - meta.round_start_unix, 121);

@@ -32,7 +32,7 @@ fn a_full_disk_loses_nothing() {
         "{console}"
     );
     assert!(
-        console.contains("it is kept in memory and tried again"),
+        console.contains("it is kept in memory and written later"),
         "{console}"
     );
     assert!(

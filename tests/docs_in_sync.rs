@@ -108,7 +108,7 @@ fn every_line_of_the_log_is_documented() {
         let code = code.split("#[cfg(test)]").next().unwrap();
         let mut functions = vec!["say(", ".line(", "complain(", "warnings.push("];
         if path.ends_with("module/mod.rs") {
-            functions.extend(["stand_down(", "return Err("]); // reasons why a map is not recorded
+            functions.extend(["stop_recording(", "return Err("]); // reasons why a map is not recorded
         }
         let found = said(code, &functions);
         lines.extend(found.iter().map(|text| with_blanks(text, '{', '}')));

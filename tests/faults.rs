@@ -158,7 +158,7 @@ fn a_background_thread_that_dies_is_replaced_at_the_next_map_and_its_round_recov
     game.finish();
     let console = game.stop();
     assert!(
-        console.contains("the background thread is gone"),
+        console.contains("the background thread has ended"),
         "{console}"
     );
     assert!(!console.contains("disk"), "{console}");

@@ -18,10 +18,10 @@ fn a_round_that_waits_for(url: &str) -> String {
     let written = gametimes_files(home.path());
     assert_eq!(written.len(), 1, "{console}");
     game.start();
-    let mut console = game.after(console, "does not answer as it should");
+    let mut console = game.after(console, "webhook 1 failed: ");
     // It is tried again, and the same trouble is said once.
     console += &game.status_with("failures in a row: 2");
-    let said = console.lines().filter(|l| l.contains("does not answer"));
+    let said = console.lines().filter(|l| l.contains("webhook 1 failed"));
     assert_eq!(said.count(), 1, "{console}");
     assert!(!console.contains("SECRET"), "{console}");
     assert_eq!(outbox(home.path(), "queue").len(), 1);
@@ -39,8 +39,8 @@ fn a_name_that_nobody_knows() {
     // Longer than a name can be: no resolver has to be asked, or waited for.
     let host = "x".repeat(64) + ".invalid";
     let console = a_round_that_waits_for(&format!("http://{host}/api/webhooks/42/SECRET-TOKEN"));
-    let line = "[gametimes] webhook 1 does not answer as it should: the host's name is not known; \
-                the message waits and is tried again";
+    let line = "[gametimes] sending to webhook 1 failed: unknown host; \
+                the message stays queued and is retried";
     assert!(console.lines().any(|said| said == line), "{console}");
 }
 
@@ -103,7 +103,7 @@ fn a_certificate_that_nobody_trusts() {
     let impostor = Impostor::start();
     let url = format!("https://{}/api/webhooks/42/SECRET-TOKEN", impostor.address);
     let console = a_round_that_waits_for(&url);
-    assert!(console.contains("as it should: TLS: "), "{console}");
+    assert!(console.contains("webhook 1 failed: TLS: "), "{console}");
     assert!(console.contains("certificate"), "{console}");
     assert!(impostor.connections.load(Ordering::SeqCst) >= 2);
     assert_eq!(
@@ -131,7 +131,7 @@ fn a_webhook_that_hangs_holds_nothing_up_and_is_asked_again() {
     // The client gives up after half a minute.
     hook.wait(5);
     game.start();
-    let console = game.after(console, "does not answer as it should: timeout");
+    let console = game.after(console, "webhook 1 failed: timeout");
     assert!(!console.contains("internal error"), "{console}");
     let files = gametimes_files(home.path());
     let played: Vec<&str> = files.iter().map(|f| f.meta.event_id.as_str()).collect();

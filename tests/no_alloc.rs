@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
-use gametimes::entry;
+use gametimes::ffi;
 use gametimes_standin::Server;
 
 /// Frames of a fight of 64 players: more than eight minutes.
@@ -125,9 +125,9 @@ fn a_fight_and_the_end_of_a_round_need_no_memory_and_no_system_call() {
         // SAFETY: these are a game's entry points.
         unsafe {
             server.link(
-                entry::dllEntry as *mut _,
-                entry::vmMain as *mut _,
-                entry::gametimes_set_wall_clock as *mut _,
+                ffi::dllEntry as *mut _,
+                ffi::vmMain as *mut _,
+                ffi::gametimes_set_wall_clock as *mut _,
             );
         }
         server.load().unwrap();

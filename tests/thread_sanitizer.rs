@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gametimes::entry;
+use gametimes::ffi;
 use gametimes_standin::play::Player;
 use gametimes_standin::{GAME, Server, recorded};
 use gametimes_test_support::game::gametimes_files;
@@ -29,9 +29,9 @@ fn all_matches_with_all_threads_at_work() {
     // SAFETY: the three are the module's.
     unsafe {
         server.link(
-            entry::dllEntry as *mut _,
-            entry::vmMain as *mut _,
-            entry::gametimes_set_wall_clock as *mut _,
+            ffi::dllEntry as *mut _,
+            ffi::vmMain as *mut _,
+            ffi::gametimes_set_wall_clock as *mut _,
         );
     }
     let urls = format!("{} {}", hook.url(), other.url());

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::path::Path;
 
-use gametimes::entry;
+use gametimes::ffi;
 use gametimes_fuzz_checks::boundary;
 use gametimes_standin::{GAME, Server};
 
@@ -15,9 +15,9 @@ fn server() -> Server {
     // SAFETY: the three are the module's.
     unsafe {
         server.link(
-            entry::dllEntry as *mut _,
-            entry::vmMain as *mut _,
-            entry::gametimes_set_wall_clock as *mut _,
+            ffi::dllEntry as *mut _,
+            ffi::vmMain as *mut _,
+            ffi::gametimes_set_wall_clock as *mut _,
         );
     }
     server

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gametimes::deliver::desk::Desk;
+use gametimes::deliver::instance_dir::InstanceDir;
 use gametimes::deliver::journal::{Head, Journal};
-use gametimes::deliver::outbox::{Entry, Outbox, target_of};
+use gametimes::deliver::outbox::{Entry, Outbox, webhook_key_of};
 use gametimes::event::{Event, Stamp, What};
 use gametimes_format::file::Score;
 use gametimes_format::{GametimesFile, Message, Meta};
@@ -37,15 +37,15 @@ pub fn outbox(bytes: &[u8]) {
     let name = Outbox::open(&instance)
         .and_then(|outbox| outbox.put(TARGET, &entry, &file, 1_795_178_024_000))
         .expect("put beside them");
-    let mut desk = Desk::open(root, "x").expect("a folder that can be used");
-    desk.journal.recover();
-    let outbox = &desk.outbox;
+    let mut dir = InstanceDir::open(root, "x").expect("a folder that can be used");
+    dir.journal.recover();
+    let outbox = &dir.outbox;
 
     // Ours is found and read, whatever lies beside it.
     assert!(outbox.waiting(TARGET).contains(&name));
     assert_eq!(outbox.read(&name).expect("ours"), entry);
     let all = outbox.all();
-    assert!(all.is_sorted() && all.iter().all(|name| target_of(name).is_some()));
+    assert!(all.is_sorted() && all.iter().all(|name| webhook_key_of(name).is_some()));
     for name in &all {
         // What can be read can be written and read again.
         if let Ok(entry) = outbox.read(name) {
@@ -57,7 +57,7 @@ pub fn outbox(bytes: &[u8]) {
         }
     }
     assert!(outbox.bound().is_empty() || all.len() > 500);
-    desk.remove_old(1_795_178_024, 0);
+    dir.remove_old(1_795_178_024, 0);
     outbox.done(&name).expect("removed");
     assert!(!outbox.waiting(TARGET).contains(&name));
 

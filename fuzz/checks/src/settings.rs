@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::CStr;
 
 use gametimes::engine::traps::Engine;
-use gametimes::settings::{Kept, Settings};
+use gametimes::settings::{KeptSecrets, Settings};
 
 /// An engine that has only cvars.
 #[derive(Default)]
@@ -69,7 +69,7 @@ pub fn settings(bytes: &[u8]) {
     engine.set_cvar(c"gametimes_webhook_file", &path.to_string_lossy());
 
     let urls = engine.cvar(c"gametimes_webhook_url");
-    let mut kept = Kept::default();
+    let mut kept = KeptSecrets::default();
     let (settings, warnings) = Settings::read(&engine, &mut kept);
 
     assert!((0..=3600).contains(&settings.min_seconds) && settings.keep_days <= 36_500);
@@ -105,7 +105,7 @@ pub fn settings(bytes: &[u8]) {
     // Read again, as on the next map, the same comes out; given back, it stands where it stood.
     let (again, same_warnings) = Settings::read(&engine, &mut kept);
     assert_eq!((&again, &same_warnings), (&settings, &warnings));
-    kept.give_back(&engine);
+    kept.restore(&engine);
     let back = engine.cvar(c"gametimes_webhook_url");
     let expected = match urls.trim() {
         "none" => "",

@@ -241,10 +241,10 @@ fn each_target_has_its_own_fate() {
     });
     let log = server.log();
     for words in [
-        "is switched off until the server is started anew: HTTP 404/10015",
-        "message refused for good",
+        "is disabled until the server restarts: HTTP 404/10015",
+        "message rejected",
         "(HTTP 204)",
-        "others can read",
+        "other users can read",
     ] {
         assert!(log.contains(words), "{words}\n{log}");
     }

@@ -358,7 +358,7 @@ fn a_clock_set_back_in_mid_round_neither_delays_nor_falsifies() {
         "{:?}",
         meta.pauses
     );
-    assert!(log.contains("clock was set by -3600 sec"), "{log}");
+    assert!(log.contains("clock was changed by -3600 sec"), "{log}");
 }
 
 #[test]

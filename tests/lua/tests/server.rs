@@ -173,11 +173,11 @@ fn wrong_settings_are_named_once_and_the_default_is_used() {
     play_round(&mut server, 0);
     let log = server.log();
     for line in [
-        "gametimes_min_seconds: \"soon\" is not allowed; a whole number from 0 to 3600 is; 30 is used",
-        "gametimes_keep_days: \"-1\" is not allowed; a whole number from 0 to 36500 is; 90 is used",
-        "gametimes_debug: \"2\" is not allowed; a whole number from 0 to 1 is; 0 is used",
-        "gametimes_webhook_url: entry 1 is no webhook URL",
-        "missing.txt: No such file or directory; no URL of it is used",
+        "gametimes_min_seconds: \"soon\" is not a whole number from 0 to 3600; 30 is used",
+        "gametimes_keep_days: \"-1\" is not a whole number from 0 to 36500; 90 is used",
+        "gametimes_debug: \"2\" is not a whole number from 0 to 1; 0 is used",
+        "gametimes_webhook_url: entry 1 is not a webhook URL",
+        "missing.txt: No such file or directory; its URLs are not used",
         "webhooks 1",
     ] {
         assert_eq!(log.matches(line).count(), 1, "{line}\n{log}");
@@ -217,7 +217,7 @@ fn a_url_where_the_name_of_a_file_belongs_is_not_repeated() {
     );
     play_round(&mut server, 0);
     let log = server.log();
-    assert!(log.contains("write the URL into that file"), "{log}");
+    assert!(log.contains("write the URL into a file"), "{log}");
     assert!(!log.contains("secret"), "{log}");
 }
 
@@ -282,7 +282,7 @@ fn a_folder_that_comes_back_in_the_intermission_gets_the_round() {
     assert_eq!(rounds(&dir).len(), 1);
     let log = server.log();
     assert!(
-        log.contains("it is tried again") && !log.contains("is lost"),
+        log.contains("it is retried") && !log.contains("is lost"),
         "{log}"
     );
     assert_eq!(log.matches("round end:").count(), 1, "{log}");
@@ -313,7 +313,7 @@ fn old_gametimes_files_go_and_nothing_else() {
     assert!(
         server
             .log()
-            .contains("removed 1 gametimes files older than 90 days"),
+            .contains("gametimes files older than 90 days removed: 1"),
         "{}",
         server.log()
     );
@@ -329,10 +329,7 @@ fn lua_restart_in_mid_map_is_said_and_the_next_map_recorded() {
     round.exit("Wolf EndRound.");
     round.shutdown(1);
     assert_eq!(
-        server
-            .log()
-            .matches("loaded in the middle of a map")
-            .count(),
+        server.log().matches("loaded in mid-map").count(),
         1,
         "{}",
         server.log()
@@ -384,7 +381,7 @@ fn the_console_command_says_how_it_stands() {
         "round: supply R1 played 0:02.550",
         "   0 Axis   alive dead 0:00.000 Player0",
         "   1 Allies dead  dead 0:01.000 Player1",
-        "knows only: gametimes status",
+        "supports only: gametimes status",
     ] {
         assert!(log.contains(line), "{line}\n{log}");
     }

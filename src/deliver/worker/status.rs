@@ -1,16 +1,18 @@
-//! What `gametimes status` and `gametimes test` say from the background thread.
+//! The worker's part of `gametimes status` and `gametimes test`.
 
 use std::sync::atomic::Ordering;
 
-use super::Clerk;
-use crate::deliver::target::Target;
+use gametimes_format::text::counted;
+
+use super::Worker;
+use crate::deliver::webhook::WebhookHandle;
 use crate::report::{message, minutes};
 
-impl Clerk {
+impl Worker {
     pub(super) fn status(&self) {
         let level_ms = self.shared.level_ms.load(Ordering::Relaxed);
         match self.tracker.live() {
-            None => self.say("no round is played"),
+            None => self.say("no round is being played"),
             Some(live) => {
                 let paused = if live.is_paused() { ", paused" } else { "" };
                 self.say(&format!(
@@ -31,15 +33,16 @@ impl Clerk {
                 }
             }
         }
-        if let Some(desk) = &self.desk {
-            let waiting = desk.outbox.all().len();
+        if let Some(dir) = &self.dir {
+            let waiting = dir.outbox.all().len();
             self.say(&format!(
-                "outbox: {waiting} waiting, {} not written yet",
-                self.unwritten.len()
+                "outbox: {} waiting, {} not written yet",
+                counted(waiting, "message"),
+                counted(self.pending.len(), "round")
             ));
         }
-        for status in self.targets.iter().map(Target::status) {
-            let off = if status.off { ", switched off" } else { "" };
+        for status in self.webhooks.iter().map(WebhookHandle::status) {
+            let off = if status.disabled { ", disabled" } else { "" };
             let last = if status.last.is_empty() {
                 "nothing sent yet"
             } else {
@@ -54,7 +57,7 @@ impl Clerk {
     }
 
     pub(super) fn test(&self) {
-        if self.targets.is_empty() {
+        if self.webhooks.is_empty() {
             self.say(
                 "test: no webhook is set; see gametimes_webhook_url and gametimes_webhook_file",
             );
@@ -64,8 +67,8 @@ impl Clerk {
             .config
             .as_ref()
             .map_or("", |c| c.server_hostname.as_str());
-        for target in &self.targets {
-            target.test(message::test_message(hostname));
+        for webhook in &self.webhooks {
+            webhook.test(message::test_message(hostname));
         }
     }
 }

@@ -1,4 +1,7 @@
 //! The folders of one server instance: gametimes files, outbox and journal.
+//!
+//! Several servers may share the folder of gametimes files. Each has its own instance folder in `outbox/`, which it
+//! keeps locked while it runs.
 
 use std::fs::{self, File};
 use std::io;
@@ -7,35 +10,36 @@ use std::time::Duration;
 
 use gametimes_format::GametimesFile;
 use gametimes_format::file::{file_name, is_file_name};
+use gametimes_format::text::counted;
 
 use super::files;
 use super::journal::Journal;
 use super::outbox::Outbox;
 
-/// Who holds a lock on this file in an instance's folder has the instance.
+/// The file in an instance folder that its server keeps locked.
 const LOCK: &str = "lock";
-/// How long another server looks whether anybody has an instance, at the most.
-const LOOK_PATIENCE: Duration = Duration::from_millis(50);
+/// How long another server holds the lock at most when it only checks whether the folder is in use.
+const PROBE_PATIENCE: Duration = Duration::from_millis(50);
 
-/// Everything on disk that the worker writes.
+/// The open folders of one instance. All files that the worker writes are in them.
 #[derive(Debug)]
-pub struct Desk {
+pub struct InstanceDir {
     folder: PathBuf,
     /// `<folder>/outbox/<instance>`.
-    own: PathBuf,
-    /// Messages that wait.
+    path: PathBuf,
+    /// Messages to send.
     pub outbox: Outbox,
-    /// The running map.
+    /// The journal of the running map.
     pub journal: Journal,
-    /// Held as long as we live: another server process does not touch this instance's folder.
+    /// Keeps other server processes out of this instance folder.
     _lock: File,
 }
 
-impl Desk {
-    /// Opens the folders: `<folder>/outbox/<instance>/`. When another process has that instance, the next number is taken.
+impl InstanceDir {
+    /// Opens `<folder>/outbox/<instance>/`. If another process uses it, opens `<instance>-2`, `<instance>-3` and so on.
     ///
     /// # Errors
-    /// What the file system says.
+    /// When a folder cannot be created or locked.
     pub fn open(folder: &Path, instance: &str) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         for n in 1..100 {
@@ -43,21 +47,21 @@ impl Desk {
                 1 => instance.to_owned(),
                 n => format!("{instance}-{n}"),
             };
-            let own = folder.join("outbox").join(name);
-            fs::create_dir_all(&own)?;
-            let lock = File::create(own.join(LOCK))?;
+            let path = folder.join("outbox").join(name);
+            fs::create_dir_all(&path)?;
+            let lock = File::create(path.join(LOCK))?;
             match lock.try_lock().or_else(|_| {
-                // Asked twice: another server may be looking whether anybody has it.
-                std::thread::sleep(LOOK_PATIENCE);
+                // Twice, because another server may be checking whether the folder is in use.
+                std::thread::sleep(PROBE_PATIENCE);
                 lock.try_lock()
             }) {
                 Ok(()) => {
-                    files::remove_temporary(&own);
+                    files::remove_temporary(&path);
                     return Ok(Self {
                         folder: folder.to_owned(),
-                        outbox: Outbox::open(&own)?,
-                        journal: Journal::new(&own),
-                        own,
+                        outbox: Outbox::open(&path)?,
+                        journal: Journal::new(&path),
+                        path,
                         _lock: lock,
                     });
                 }
@@ -65,37 +69,37 @@ impl Desk {
                 Err(fs::TryLockError::Error(e)) => return Err(e),
             }
         }
-        Err(io::Error::other("a hundred servers use this folder"))
+        Err(io::Error::other("100 servers use this folder already"))
     }
 
-    /// What waits in the folders of other instances that no server uses, a line for each: of a server whose address has changed,
-    /// or that had to take another number.
-    pub fn left_behind(&self) -> Vec<String> {
+    /// Log lines about messages and rounds in instance folders that no server uses: of a server whose address has changed,
+    /// or that once found its folder in use.
+    pub fn unclaimed(&self) -> Vec<String> {
         let instances = fs::read_dir(self.folder.join("outbox"));
         let mut folders: Vec<PathBuf> = instances
             .into_iter()
             .flatten()
             .flatten()
             .map(|entry| entry.path())
-            .filter(|folder| *folder != self.own)
+            .filter(|folder| *folder != self.path)
             .collect();
         folders.sort();
-        folders.iter().filter_map(|f| left_in(f)).collect()
+        folders.iter().filter_map(|f| unclaimed(f)).collect()
     }
 
-    /// The folder of this instance.
-    pub fn own(&self) -> &Path {
-        &self.own
+    /// The instance folder.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
-    /// Writes a gametimes file and gives its path. Where another server's round of the same map ended in the same second, a
-    /// number follows the map in its name.
+    /// Writes a gametimes file and returns its path. If another server's round of the same map ended in the same second, the
+    /// file name gets a number after the map.
     ///
     /// # Errors
-    /// What the file system says; nothing of the round is there then.
+    /// When the file cannot be written. An incomplete file is never left.
     pub fn write(&self, file: &GametimesFile, bytes: &[u8]) -> io::Result<PathBuf> {
-        // By way of our own folder: what another server writes at this moment may have the same name.
-        fs::create_dir_all(&self.own)?;
+        // Through the instance folder: another server may be writing a file of the same name right now.
+        fs::create_dir_all(&self.path)?;
         let meta = &file.meta;
         let numbered = (2..100).map(|n| {
             file_name(
@@ -106,18 +110,19 @@ impl Desk {
         });
         for name in std::iter::once(file.file_name()).chain(numbered) {
             let path = self.folder.join(&name);
-            match files::write_new(&self.own, &self.folder, &name, bytes) {
+            match files::write_new(&self.path, &self.folder, &name, bytes) {
                 Ok(()) => return Ok(path),
                 Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
-                // Before a crash, or before an error in making it durable.
+                // This round was written before a crash, or before an error while it was synced.
                 Err(_) if holds(&path, &meta.event_id) => return Ok(path),
                 Err(_) => {}
             }
         }
-        Err(io::Error::other("a hundred rounds of this name"))
+        Err(io::Error::other("there are 100 files of this name already"))
     }
 
-    /// Removes gametimes files that ended more than `keep_days` ago, by the time in their names. Nothing else is touched.
+    /// Removes gametimes files of rounds that ended more than `keep_days` ago, by the time in the file name, and returns how
+    /// many. Other files stay.
     pub fn remove_old(&self, now_unix: i64, keep_days: u32) -> usize {
         if keep_days == 0 {
             return 0;
@@ -138,27 +143,28 @@ impl Desk {
     }
 }
 
-/// What waits in an instance's folder that no server uses, as a line for the log; none when nothing does.
-pub fn left_in(own: &Path) -> Option<String> {
-    let messages = Outbox::count(own);
-    let journal = Journal::new(own).recover().is_some();
+/// A log line about what is left in an instance folder that no server uses; `None` if it is empty or in use.
+pub fn unclaimed(folder: &Path) -> Option<String> {
+    let messages = Outbox::count(folder);
+    let journal = Journal::new(folder).recover().is_some();
     if messages == 0 && !journal {
         return None;
     }
-    let lock = File::open(own.join(LOCK)).ok()?; // the script's folder has none
+    let lock = File::open(folder.join(LOCK)).ok()?; // the script does not lock its folder
     lock.try_lock().ok()?;
     let round = if journal {
-        " and a round that was cut off"
+        " and an interrupted round"
     } else {
         ""
     };
     Some(format!(
-        "{} is used by no server; {messages} messages{round} wait there: docs/setup.md tells how to take them over",
-        own.display()
+        "no server uses {}; it contains {}{round}; docs/setup.md explains how to take them over",
+        folder.display(),
+        counted(messages, "message")
     ))
 }
 
-/// Whether this event's round lies there already.
+/// Whether the file at this path is of the round with this id.
 fn holds(path: &Path, event_id: &str) -> bool {
     let found = fs::read(path).ok();
     let found = found.and_then(|bytes| serde_json::from_slice::<GametimesFile>(&bytes).ok());
@@ -175,7 +181,7 @@ pub fn instance_name(ip: &str, port: &str) -> String {
         }
     };
     let name: String = format!("{ip}:{port}").chars().map(safe).collect();
-    // ".", ".." and an empty name are no folders of ours
+    // ".", ".." and an empty name are not usable as folders
     if name.trim_matches(['.', '_']).is_empty() {
         "server".to_owned()
     } else {
@@ -188,10 +194,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_servers_never_share_a_folder() {
+    fn two_servers_never_share_an_instance_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let one = Desk::open(folder.path(), "0.0.0.0_27960").unwrap();
-        let two = Desk::open(folder.path(), "0.0.0.0_27960").unwrap();
+        let one = InstanceDir::open(folder.path(), "0.0.0.0_27960").unwrap();
+        let two = InstanceDir::open(folder.path(), "0.0.0.0_27960").unwrap();
         let mut instances: Vec<_> = fs::read_dir(folder.path().join("outbox"))
             .unwrap()
             .map(|e| e.unwrap().file_name().into_string().unwrap())
@@ -199,7 +205,7 @@ mod tests {
         instances.sort();
         assert_eq!(instances, ["0.0.0.0_27960", "0.0.0.0_27960-2"]);
         drop((one, two));
-        Desk::open(folder.path(), "0.0.0.0_27960").unwrap();
+        InstanceDir::open(folder.path(), "0.0.0.0_27960").unwrap();
         assert_eq!(
             fs::read_dir(folder.path().join("outbox")).unwrap().count(),
             2
@@ -207,37 +213,37 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_with_another_address_left_is_said() {
+    fn messages_and_rounds_of_a_server_whose_address_changed_are_logged() {
         let folder = tempfile::tempdir().unwrap();
-        let other = Desk::open(folder.path(), "0.0.0.0_27961").unwrap();
-        let queue = other.own().join("queue");
+        let other = InstanceDir::open(folder.path(), "0.0.0.0_27961").unwrap();
+        let queue = other.path().join("queue");
         fs::write(queue.join("1795178024000-supply-R1-id.0badf00d.json"), "").unwrap();
         fs::create_dir(folder.path().join("outbox/lua")).unwrap();
-        let desk = Desk::open(folder.path(), "0.0.0.0_27960").unwrap();
-        assert_eq!(desk.left_behind(), [""; 0], "its server runs");
-        let own = other.own().to_owned();
+        let dir = InstanceDir::open(folder.path(), "0.0.0.0_27960").unwrap();
+        assert_eq!(dir.unclaimed(), [""; 0], "its server is running");
+        let path = other.path().to_owned();
         drop(other);
-        let said = format!(
-            "{} is used by no server; 1 messages wait there: docs/setup.md tells how to take them over",
-            own.display()
+        let line = format!(
+            "no server uses {}; it contains 1 message; docs/setup.md explains how to take them over",
+            path.display()
         );
-        assert_eq!(desk.left_behind(), [said]);
-        // Moved as the documentation says, they are found, and nothing is said any more.
+        assert_eq!(dir.unclaimed(), [line]);
+        // Moved as the documentation says, they are found, and nothing is logged any more.
         for name in files::names(&queue) {
-            fs::rename(queue.join(&name), desk.own().join("queue").join(&name)).unwrap();
+            fs::rename(queue.join(&name), dir.path().join("queue").join(&name)).unwrap();
         }
-        assert_eq!(desk.outbox.waiting("0badf00d").len(), 1);
+        assert_eq!(dir.outbox.waiting("0badf00d").len(), 1);
         let head = r#"{"head":{"event_id":"00000000-0000-0000-0000-000000000007","score":{"axis":1,"allies":0},"warmup_start_unix_ms":null}}"#;
-        fs::write(own.join("round.journal"), head).unwrap();
-        assert!(desk.left_behind()[0].contains("0 messages and a round that was cut off"));
-        fs::remove_file(own.join("round.journal")).unwrap();
-        assert_eq!(desk.left_behind(), [""; 0]);
+        fs::write(path.join("round.journal"), head).unwrap();
+        assert!(dir.unclaimed()[0].contains("0 messages and an interrupted round"));
+        fs::remove_file(path.join("round.journal")).unwrap();
+        assert_eq!(dir.unclaimed(), [""; 0]);
     }
 
     #[test]
-    fn two_rounds_of_one_name_are_two_files_and_one_round_is_one() {
+    fn rounds_with_the_same_file_name_get_numbers_but_a_repeated_round_does_not() {
         let folder = tempfile::tempdir().unwrap();
-        let desk = Desk::open(folder.path(), "x").unwrap();
+        let dir = InstanceDir::open(folder.path(), "x").unwrap();
         let round = |event_id: &str| {
             let mut file = GametimesFile {
                 meta: gametimes_format::Meta::default(),
@@ -248,21 +254,21 @@ mod tests {
             file.meta.round_end_unix = 1_795_000_000;
             file.meta.event_id = event_id.into();
             let bytes = serde_json::to_vec(&file).unwrap();
-            let path = desk.write(&file, &bytes).unwrap();
+            let path = dir.write(&file, &bytes).unwrap();
             path.file_name().unwrap().to_str().unwrap().to_owned()
         };
         assert_eq!(round("a"), "gametime-supply-R1-1795000000.json");
         assert_eq!(round("b"), "gametime-supply-2-R1-1795000000.json");
         assert_eq!(round("c"), "gametime-supply-3-R1-1795000000.json");
-        // Written again, as after a crash.
+        // Written a second time, as after a crash.
         assert_eq!(round("b"), "gametime-supply-2-R1-1795000000.json");
         assert_eq!(files::names(folder.path()).len(), 3);
     }
 
     #[test]
-    fn only_old_files_of_ours_are_removed() {
+    fn only_old_gametimes_files_are_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let desk = Desk::open(folder.path(), "x").unwrap();
+        let dir = InstanceDir::open(folder.path(), "x").unwrap();
         let now = 1_795_000_000;
         let old = format!("gametime-a-R1-{}.json", now - 91 * 86_400);
         let young = format!("gametime-a-R1-{}.json", now - 89 * 86_400);
@@ -275,8 +281,8 @@ mod tests {
         ] {
             fs::write(folder.path().join(name), "").unwrap();
         }
-        assert_eq!(desk.remove_old(now, 0), 0);
-        assert_eq!(desk.remove_old(now, 90), 1);
+        assert_eq!(dir.remove_old(now, 0), 0);
+        assert_eq!(dir.remove_old(now, 90), 1);
         assert!(!folder.path().join(old).exists());
         assert_eq!(files::names(folder.path()).len(), 4);
     }

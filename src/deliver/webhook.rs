@@ -1,5 +1,6 @@
-//! The thread that sends to one target: in order, one at a time, however slow or dead the target is, and without any other
-//! target noticing.
+//! Sends messages to one webhook, in order and one at a time.
+//!
+//! Each webhook has a thread, so that a slow or dead one does not delay the others.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -14,37 +15,39 @@ use parking_lot::Mutex;
 
 use super::client::{self, Answer, Attachment};
 use super::console::Console;
-use super::outbox::{Outbox, target_key};
+use super::outbox::{Outbox, webhook_key};
 use crate::fault;
 use crate::report::message;
 
 /// Discord's documented limit for a webhook.
 const BURST: usize = 5;
 const BURST_WINDOW: Duration = Duration::from_secs(2);
-/// Pauses after failures grow from the first to the second.
+/// The pause after a failure starts at this length and doubles with each further failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause after a failure.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-/// How long a target without news sleeps before it looks at its queue again.
+/// How long a sender sleeps before it looks at its queue again without being woken.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// What a target is told.
-enum Order {
-    /// There may be something new in the queue.
-    Look,
-    /// It may be there again.
-    SwitchOn,
+/// A task for the sender.
+enum Command {
+    /// Look at the queue.
+    Wake,
+    /// Send again after the webhook was disabled.
+    Enable,
     /// Post a test message now.
     Test(Box<gametimes_format::Message>),
 }
 
-/// A global rate limit, shared by all targets: nobody sends before this time.
+/// Discord's global rate limit, which all senders obey.
 #[derive(Debug)]
-pub struct GlobalPause {
+pub struct GlobalRateLimit {
     began: Instant,
+    /// No sender posts before this time, in milliseconds since `began`.
     until_ms: AtomicU64,
 }
 
-impl Default for GlobalPause {
+impl Default for GlobalRateLimit {
     fn default() -> Self {
         Self {
             began: Instant::now(),
@@ -53,7 +56,7 @@ impl Default for GlobalPause {
     }
 }
 
-impl GlobalPause {
+impl GlobalRateLimit {
     fn extend(&self, pause: Duration) {
         let until = self.began.elapsed() + pause;
         self.until_ms
@@ -66,144 +69,146 @@ impl GlobalPause {
     }
 }
 
-/// The state of a target, for the console's `status`.
+/// The state of a webhook, for `gametimes status`.
 #[derive(Debug, Clone, Default)]
-pub struct Status {
-    /// Its place in the settings, from 1: what the log calls it.
+pub struct WebhookStatus {
+    /// Its place in the settings, from 1. The log shows this number instead of the URL.
     pub number: usize,
-    /// What came of the last attempt; empty before the first.
+    /// The outcome of the last post; empty before the first.
     pub last: String,
     /// Failures in a row.
     pub failures: u32,
-    /// Switched off until somebody wants the settings read anew.
-    pub off: bool,
+    /// Whether it is disabled until the settings are reloaded.
+    pub disabled: bool,
 }
 
-/// A target and its thread. The thread ends with it, after the post that is under way.
+/// A running sender. When the handle is dropped, the sender finishes the current post and ends.
 #[derive(Debug)]
-pub struct Target {
-    orders: Sender<Order>,
-    status: Arc<Mutex<Status>>,
+pub struct WebhookHandle {
+    commands: Sender<Command>,
+    status: Arc<Mutex<WebhookStatus>>,
     url: Secret,
 }
 
-impl Target {
-    /// Starts the thread of the target with this URL; `number`: its place in the settings, from 1.
+impl WebhookHandle {
+    /// Starts the sender of a webhook. `number` is the webhook's place in the settings, from 1.
     ///
     /// # Errors
-    /// When the system has no thread left.
+    /// When the system cannot start another thread.
     pub fn start(
         number: usize,
         url: Secret,
         outbox: Outbox,
         console: Console,
-        global: Arc<GlobalPause>,
+        global_limit: Arc<GlobalRateLimit>,
     ) -> std::io::Result<Self> {
-        let (sender, orders) = bounded(64);
-        let status = Arc::new(Mutex::new(Status {
+        let (queue, commands) = bounded(64);
+        let status = Arc::new(Mutex::new(WebhookStatus {
             number,
-            ..Status::default()
+            ..WebhookStatus::default()
         }));
-        let mut courier = Courier {
-            key: target_key(&url),
+        let mut sender = WebhookSender {
+            key: webhook_key(&url),
             url: url.clone(),
             outbox,
             console,
-            orders,
+            commands,
             status: Arc::clone(&status),
-            global,
+            global_limit,
             sent: VecDeque::with_capacity(BURST),
             failures: 0,
             not_before: Instant::now(),
-            off: false,
+            disabled: false,
             complained: false,
         };
         std::thread::Builder::new()
-            .name(format!("gametimes-{}", courier.key))
-            .spawn(move || courier.run())?;
+            .name(format!("gametimes-{}", sender.key))
+            .spawn(move || sender.run())?;
         Ok(Self {
-            orders: sender,
+            commands: queue,
             status,
             url,
         })
     }
 
-    /// There may be something new in the queue.
-    pub fn look(&self) {
-        let _ = self.orders.try_send(Order::Look); // full: it will look anyway
+    /// Makes the sender look at its queue.
+    pub fn wake(&self) {
+        let _ = self.commands.try_send(Command::Wake); // if it is full, other commands wake the sender
     }
 
-    /// Posts a test message; the outcome goes to the console.
+    /// Posts a test message and logs the outcome.
     pub fn test(&self, message: gametimes_format::Message) {
-        let _ = self.orders.try_send(Order::Test(Box::new(message)));
+        let _ = self.commands.try_send(Command::Test(Box::new(message)));
     }
 
-    /// Whether it posts to this URL.
+    /// Whether the sender posts to this URL.
     pub fn is_for(&self, url: &Secret) -> bool {
         self.url == *url
     }
 
-    /// Its place in the settings has changed.
+    /// Changes the webhook's place in the settings.
     pub fn set_number(&self, number: usize) {
         self.status.lock().number = number;
     }
 
-    /// Asks it again if it was switched off.
-    pub fn switch_on(&self) {
+    /// Makes the sender try again if its webhook is disabled.
+    pub fn enable(&self) {
         let _ = self
-            .orders
-            .send_timeout(Order::SwitchOn, Duration::from_secs(1));
+            .commands
+            .send_timeout(Command::Enable, Duration::from_secs(1));
     }
 
-    /// For the console.
-    pub fn status(&self) -> Status {
+    /// The state of the webhook.
+    pub fn status(&self) -> WebhookStatus {
         self.status.lock().clone()
     }
 }
 
-struct Courier {
+struct WebhookSender {
     key: String,
     url: Secret,
     outbox: Outbox,
     console: Console,
-    orders: Receiver<Order>,
-    status: Arc<Mutex<Status>>,
-    global: Arc<GlobalPause>,
+    commands: Receiver<Command>,
+    status: Arc<Mutex<WebhookStatus>>,
+    global_limit: Arc<GlobalRateLimit>,
     /// When the last posts went out, at most [`BURST`].
     sent: VecDeque<Instant>,
     /// Failures in a row.
     failures: u32,
+    /// When the next post may go out.
     not_before: Instant,
-    off: bool,
+    disabled: bool,
+    /// Whether the current trouble was logged.
     complained: bool,
 }
 
-impl Courier {
+impl WebhookSender {
     fn run(&mut self) {
         loop {
             let pause = self.next_pause();
-            match self.orders.recv_timeout(pause) {
-                Ok(order) => self.guarded(|courier| courier.obey(order)),
+            match self.commands.recv_timeout(pause) {
+                Ok(command) => self.guarded(|sender| sender.execute(command)),
                 Err(RecvTimeoutError::Timeout) => self.guarded(Self::send_next),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    /// A panic costs one attempt, never the thread.
+    /// A panic loses one attempt, never the thread.
     fn guarded(&mut self, work: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
             self.fail();
             self.say(&format!(
-                "internal error while sending to webhook {}; the message waits and is tried again, please report this",
+                "internal error while sending to webhook {}; the message stays queued and is retried, please report this",
                 self.number()
             ));
         }
     }
 
-    /// How long to wait for orders before the next message may go out.
+    /// How long to wait for commands before the next message is sent.
     fn next_pause(&self) -> Duration {
-        if self.off || self.outbox.waiting(&self.key).is_empty() {
+        if self.disabled || self.outbox.waiting(&self.key).is_empty() {
             return IDLE;
         }
         self.pause_before_post()
@@ -219,17 +224,17 @@ impl Courier {
         };
         burst
             .max(self.not_before.saturating_duration_since(now))
-            .max(self.global.left())
+            .max(self.global_limit.left())
     }
 
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Look => {}
-            Order::SwitchOn => {
-                self.off = false;
-                self.status.lock().off = false;
+    fn execute(&mut self, command: Command) {
+        match command {
+            Command::Wake => {}
+            Command::Enable => {
+                self.disabled = false;
+                self.status.lock().disabled = false;
             }
-            Order::Test(message) => self.send_test(&message),
+            Command::Test(message) => self.send_test(&message),
         }
     }
 
@@ -237,16 +242,16 @@ impl Courier {
         std::thread::sleep(self.pause_before_post().min(Duration::from_secs(10)));
         let answer = self.post(test, None);
         let outcome = match &answer {
-            Answer::Taken(_) => "the test message was taken".to_owned(),
-            Answer::Wait { pause, .. } => {
+            Answer::Delivered(_) => "test message delivered".to_owned(),
+            Answer::RateLimited { pause, .. } => {
                 format!(
-                    "429: told to wait {} sec; the webhook works",
+                    "429: rate limited for {} sec; the webhook works",
                     pause.as_secs()
                 )
             }
-            Answer::Later(why) => format!("not now: {why}"),
-            Answer::Refused { why, .. } => format!("refused: {why}"),
-            Answer::Gone(why) => format!("this webhook does not work: {why}"),
+            Answer::RetryLater(why) => format!("failed for now: {why}"),
+            Answer::Rejected { why, .. } => format!("rejected: {why}"),
+            Answer::WebhookGone(why) => format!("this webhook does not work: {why}"),
         };
         self.console
             .line(&format!("test: webhook {}: {outcome}", self.number()));
@@ -254,7 +259,7 @@ impl Courier {
 
     fn send_next(&mut self) {
         fault::point("send");
-        if self.off {
+        if self.disabled {
             return;
         }
         let Some(name) = self.outbox.waiting(&self.key).into_iter().next() else {
@@ -265,7 +270,7 @@ impl Courier {
             Err(e) if e.kind() == ErrorKind::NotFound => return,
             Err(e) if e.kind() == ErrorKind::InvalidData => {
                 self.say(&format!(
-                    "{name} in the outbox cannot be read ({e}); it goes to dropped/"
+                    "{name} in the outbox cannot be read ({e}); moving it to dropped/"
                 ));
                 if self.outbox.discard(&name).is_err() {
                     self.fail();
@@ -275,7 +280,7 @@ impl Courier {
             Err(e) => {
                 self.fail();
                 self.complain(&format!(
-                    "{name} in the outbox cannot be read ({e}); it is tried again"
+                    "{name} in the outbox cannot be read ({e}); retrying later"
                 ));
                 return;
             }
@@ -285,9 +290,9 @@ impl Courier {
             text: &entry.file,
         };
         let mut answer = self.post(&entry.message, Some(attachment));
-        if let Answer::Refused { why, too_large } = &answer {
+        if let Answer::Rejected { why, too_large } = &answer {
             self.say(&format!(
-                "webhook {} refused {name}: {why}; trying once more with less",
+                "webhook {} rejected {name}: {why}; retrying with a shorter message",
                 self.number()
             ));
             std::thread::sleep(self.pause_before_post());
@@ -295,14 +300,14 @@ impl Courier {
             answer = self.post(&message::trimmed(&entry.message), attachment);
         }
         match answer {
-            Answer::Taken(_) => {
+            Answer::Delivered(_) => {
                 self.failures = 0;
                 self.status.lock().failures = 0;
                 self.complained = false;
                 match self.outbox.done(&name) {
                     Ok(()) => self.say(&format!("message sent: {name}")),
                     Err(e) => {
-                        // It stays in the queue and would be sent again at once: wait as after a failure.
+                        // It stays in the queue: without a pause it would be sent again at once.
                         self.fail();
                         self.say(&format!(
                             "{name} was sent but cannot be removed from the outbox ({e})"
@@ -310,31 +315,31 @@ impl Courier {
                     }
                 }
             }
-            Answer::Wait { .. } => {}
-            Answer::Later(why) => {
+            Answer::RateLimited { .. } => {}
+            Answer::RetryLater(why) => {
                 self.fail();
                 self.complain(&format!(
-                    "webhook {} does not answer as it should: {why}; the message waits and is tried again",
+                    "sending to webhook {} failed: {why}; the message stays queued and is retried",
                     self.number()
                 ));
             }
-            Answer::Refused { why, .. } => match self.outbox.reject(&name, &why) {
+            Answer::Rejected { why, .. } => match self.outbox.reject(&name, &why) {
                 Ok(()) => self.say(&format!(
-                    "message refused for good: {why}; {name} is in rejected/ with the answer"
+                    "message rejected: {why}; {name} was moved to rejected/ with the answer"
                 )),
                 Err(e) => {
                     self.fail();
                     self.say(&format!(
-                        "{name} was refused ({why}) but cannot be moved to rejected/ ({e})"
+                        "{name} was rejected ({why}) but cannot be moved to rejected/ ({e})"
                     ));
                 }
             },
-            Answer::Gone(why) => {
-                self.off = true;
-                self.status.lock().off = true;
+            Answer::WebhookGone(why) => {
+                self.disabled = true;
+                self.status.lock().disabled = true;
                 let waiting = self.outbox.waiting(&self.key).len();
                 self.say(&format!(
-                    "webhook {} is switched off until the settings change: {why}; messages that wait: {waiting}",
+                    "webhook {} is disabled until the settings change: {why}; messages in its queue: {waiting}",
                     self.number()
                 ));
             }
@@ -353,28 +358,30 @@ impl Courier {
         let answer = client::post(&self.url, message, attachment);
         self.obey_limits(&answer);
         self.status.lock().last = match &answer {
-            Answer::Taken(_) => "sent".to_owned(),
-            Answer::Wait { pause, .. } => format!("429, waits {} sec", pause.as_secs()),
-            Answer::Later(why) | Answer::Refused { why, .. } | Answer::Gone(why) => why.clone(),
+            Answer::Delivered(_) => "sent".to_owned(),
+            Answer::RateLimited { pause, .. } => format!("429, waiting {} sec", pause.as_secs()),
+            Answer::RetryLater(why) | Answer::Rejected { why, .. } | Answer::WebhookGone(why) => {
+                why.clone()
+            }
         };
         answer
     }
 
-    /// Waits as the answer says.
+    /// Delays the next post as the answer demands.
     fn obey_limits(&mut self, answer: &Answer) {
         match answer {
-            Answer::Taken(pause) => self.not_before = Instant::now() + *pause,
-            Answer::Wait { pause, global } => {
+            Answer::Delivered(pause) => self.not_before = Instant::now() + *pause,
+            Answer::RateLimited { pause, global } => {
                 self.not_before = Instant::now() + *pause;
                 if *global {
-                    self.global.extend(*pause);
+                    self.global_limit.extend(*pause);
                 }
             }
             _ => {}
         }
     }
 
-    /// Waits longer after each failure, with jitter, so that many servers do not come back at the same moment.
+    /// Delays the next post after a failure: longer each time, and with jitter, so that many servers do not return at once.
     fn fail(&mut self) {
         let pause = FIRST_PAUSE
             .saturating_mul(1 << self.failures.min(16))
@@ -387,7 +394,7 @@ impl Courier {
         self.not_before = Instant::now() + pause.mul_f64(0.5 + jitter / 2.0);
     }
 
-    /// Says that something does not work: once, until it does.
+    /// Logs trouble once, until a message is delivered again.
     fn complain(&mut self, text: &str) {
         if !std::mem::replace(&mut self.complained, true) {
             self.say(text);

@@ -1,4 +1,4 @@
-//! The background thread: events of the game come in, rounds are written and sent.
+//! The background thread: it receives the game's events, and writes and sends the rounds.
 
 mod rounds;
 mod status;
@@ -10,72 +10,75 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, TryRecvError};
-use rounds::Unwritten;
+use rounds::PendingRound;
 use uuid::Uuid;
 
+use super::command::{Command, ConsoleRequest, Shared, WorkerConfig};
 use super::console::Console;
-use super::desk::{Desk, left_in};
+use super::instance_dir::{InstanceDir, unclaimed};
 use super::journal::Head;
-use super::outbox::target_key;
-use super::target::{GlobalPause, Target};
-use super::worker::{Config, Order, Shared, Wish};
+use super::outbox::webhook_key;
+use super::webhook::{GlobalRateLimit, WebhookHandle};
 use crate::engine::clock;
 use crate::event::{Event, Stamp, What};
 use crate::fault;
 use crate::report::minutes;
 use crate::track::{Outcome, Round, Tracker};
 
-/// How often the thread looks for orders.
+/// How often the thread looks for commands.
 const TICK: Duration = Duration::from_millis(10);
 /// How long a round waits for its stats file.
 const STATS_FILE_PATIENCE: Duration = Duration::from_secs(5);
-/// How far the journal may be behind.
+/// How often the journal is synced to disk: the most that a crash loses.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
-/// How often what could not be written is tried again.
+/// How often rounds that could not be written are retried.
 const RETRY_EVERY: Duration = Duration::from_secs(10);
-/// How often old files are looked for.
+/// How often old gametimes files are removed.
 const CLEAN_EVERY: Duration = Duration::from_secs(6 * 3600);
 
-/// A round that is over and waits for its stats file.
+/// A round that has ended and waits for its stats file.
 #[derive(Debug)]
-struct Reporting {
+struct EndedRound {
     round: Box<Round>,
     event_id: Uuid,
-    until: Instant,
+    /// When it is written without a stats file.
+    deadline: Instant,
 }
 
-/// The background end.
-pub(super) struct Clerk {
+/// The state of the background thread.
+pub(super) struct Worker {
     console: Console,
     shared: Arc<Shared>,
-    config: Option<Config>,
-    desk: Option<Desk>,
-    targets: Vec<Target>,
-    global_pause: Arc<GlobalPause>,
+    config: Option<WorkerConfig>,
+    dir: Option<InstanceDir>,
+    webhooks: Vec<WebhookHandle>,
+    global_limit: Arc<GlobalRateLimit>,
     tracker: Tracker,
-    /// The id of the next round that ends.
+    /// The id of the next round to end.
     event_id: Uuid,
-    reporting: Option<Reporting>,
-    unwritten: VecDeque<Unwritten>,
+    ended: Option<EndedRound>,
+    /// Rounds that could not be written yet.
+    pending: VecDeque<PendingRound>,
+    /// Level time of the last event or sign of life in the journal.
     last_level_ms: i64,
     synced: Instant,
     retried: Instant,
     cleaned: Option<Instant>,
 }
 
-impl Clerk {
+impl Worker {
     pub(super) fn new(console: Console, shared: Arc<Shared>) -> Self {
         Self {
             console,
             shared,
             config: None,
-            desk: None,
-            targets: Vec::new(),
-            global_pause: Arc::default(),
+            dir: None,
+            webhooks: Vec::new(),
+            global_limit: Arc::default(),
             tracker: Tracker::default(),
             event_id: new_event_id(),
-            reporting: None,
-            unwritten: VecDeque::new(),
+            ended: None,
+            pending: VecDeque::new(),
             last_level_ms: 0,
             synced: Instant::now(),
             retried: Instant::now(),
@@ -83,13 +86,13 @@ impl Clerk {
         }
     }
 
-    /// Carries out orders until nobody can give any.
-    pub(super) fn run(&mut self, orders: &Receiver<Order>) {
+    /// Executes commands until the game's end of the queue is gone.
+    pub(super) fn run(&mut self, commands: &Receiver<Command>) {
         loop {
             fault::point("worker_dies");
-            match orders.try_recv() {
-                Ok(order) => {
-                    self.guarded(|clerk| clerk.carry_out(order));
+            match commands.try_recv() {
+                Ok(command) => {
+                    self.guarded(|worker| worker.execute(command));
                     self.shared.done.fetch_add(1, Ordering::Release);
                 }
                 Err(TryRecvError::Empty) => {
@@ -101,21 +104,21 @@ impl Clerk {
         }
     }
 
-    /// A panic costs the round that is played, never the thread.
+    /// A panic loses the running round, never the thread.
     fn guarded(&mut self, work: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
             let (score, warmup) = self.tracker.carried();
             self.tracker = Tracker::resume(score, warmup);
-            self.reporting = None;
+            self.ended = None;
             self.say("internal error in the background thread; the running round is lost, please report this");
         }
     }
 
-    fn carry_out(&mut self, order: Order) {
-        match order {
-            Order::Event(event) => self.event(&event),
-            Order::Configure(config) => self.configure(*config, false),
-            Order::Reload(config) => self.configure(*config, true),
+    fn execute(&mut self, command: Command) {
+        match command {
+            Command::Event(event) => self.event(&event),
+            Command::Configure(config) => self.configure(*config, false),
+            Command::Reload(config) => self.configure(*config, true),
         }
     }
 
@@ -126,21 +129,21 @@ impl Clerk {
             self.say(&format!("debug: {} {:?}", event.at.level_ms, event.what));
         }
         if let What::Level(_) = event.what {
-            self.report(); // a map that was never shut down
+            self.report(); // of a map that was never shut down
             let (score, warmup_start_unix_ms) = self.tracker.carried();
             self.event_id = new_event_id();
-            if let Some(desk) = &mut self.desk {
-                desk.journal.begin(Head {
+            if let Some(dir) = &mut self.dir {
+                dir.journal.begin(Head {
                     event_id: self.event_id,
                     score,
                     warmup_start_unix_ms,
                 });
             }
         }
-        if let Some(desk) = &mut self.desk {
+        if let Some(dir) = &mut self.dir {
             match event.what {
-                What::StoodDown => desk.journal.remove(),
-                _ => desk.journal.add(event),
+                What::NotRecorded => dir.journal.remove(),
+                _ => dir.journal.add(event),
             }
         }
         fault::point("track");
@@ -164,31 +167,31 @@ impl Clerk {
             }
             Some(Outcome::Ended(round)) => {
                 let event_id = std::mem::replace(&mut self.event_id, new_event_id());
-                self.reporting = Some(Reporting {
+                self.ended = Some(EndedRound {
                     round,
                     event_id,
-                    until: Instant::now() + STATS_FILE_PATIENCE,
+                    deadline: Instant::now() + STATS_FILE_PATIENCE,
                 });
             }
             Some(Outcome::StatsFile(name)) => {
-                if let Some(reporting) = &mut self.reporting {
-                    reporting.round.stats_file = Some(name);
+                if let Some(ended) = &mut self.ended {
+                    ended.round.stats_file = Some(name);
                     self.report();
                 }
             }
             Some(Outcome::Closed) => {
                 self.report();
-                if self.unwritten.is_empty()
-                    && let Some(desk) = &mut self.desk
+                if self.pending.is_empty()
+                    && let Some(dir) = &mut self.dir
                 {
-                    desk.journal.remove();
+                    dir.journal.remove();
                 }
             }
         }
     }
 
-    /// In mid-map the folder stays what it is, so that the round stays in one piece.
-    fn configure(&mut self, mut config: Config, reload: bool) {
+    /// Takes over new settings. A reload in mid-map keeps the folder, so that a round is not split over two.
+    fn configure(&mut self, mut config: WorkerConfig, reload: bool) {
         if reload && let Some(old) = &self.config {
             config.folder.clone_from(&old.folder);
             config.instance.clone_from(&old.instance);
@@ -198,99 +201,101 @@ impl Clerk {
             .as_ref()
             .is_some_and(|old| old.folder != config.folder || old.instance != config.instance);
         if moved {
-            self.report(); // a map that was never shut down
-            self.targets.clear();
-            if let Some(mut desk) = self.desk.take() {
-                desk.journal.remove(); // a round that is still unwritten will be written to the new folder
-                let own = desk.own().to_owned();
-                drop(desk);
-                left_in(&own).into_iter().for_each(|line| self.say(&line));
+            self.report(); // of a map that was never shut down
+            self.webhooks.clear();
+            if let Some(mut dir) = self.dir.take() {
+                dir.journal.remove(); // pending rounds are written to the new folder
+                let path = dir.path().to_owned();
+                drop(dir);
+                unclaimed(&path)
+                    .into_iter()
+                    .for_each(|line| self.say(&line));
             }
         }
         self.config = Some(config);
-        if let Err(why) = self.open_desk() {
+        if let Err(why) = self.open_dir() {
             self.say(&format!(
-                "the folder cannot be used: {why}; rounds are kept in memory and tried again"
+                "the folder cannot be used: {why}; rounds are kept in memory and written later"
             ));
         }
-        self.set_targets();
+        self.set_webhooks();
         if reload {
-            self.targets.iter().for_each(Target::switch_on);
+            self.webhooks.iter().for_each(WebhookHandle::enable);
         }
     }
 
-    /// Opens the folders if they are not, and takes up what an earlier process left.
-    fn open_desk(&mut self) -> Result<(), String> {
+    /// Opens the folders unless they are open, and recovers what an earlier process left in them.
+    fn open_dir(&mut self) -> Result<(), String> {
         let Some(config) = &self.config else {
             return Err("there are no settings yet".to_owned());
         };
-        if self.desk.is_some() {
+        if self.dir.is_some() {
             return Ok(());
         }
         let folder = config.folder.clone();
-        let mut desk = Desk::open(&folder, &config.instance)
+        let mut dir = InstanceDir::open(&folder, &config.instance)
             .map_err(|e| format!("{}: {e}", folder.display()))?;
-        let recovered = desk.journal.recover();
-        let left_behind = desk.left_behind();
-        self.desk = Some(desk);
-        self.set_targets();
-        left_behind.iter().for_each(|line| self.say(line));
+        let recovered = dir.journal.recover();
+        let unclaimed = dir.unclaimed();
+        self.dir = Some(dir);
+        self.set_webhooks();
+        unclaimed.iter().for_each(|line| self.say(line));
         if let Some(recovered) = recovered {
             self.finish_recovered(recovered);
         }
         Ok(())
     }
 
-    /// One target for each webhook; one that is no more ends.
-    fn set_targets(&mut self) {
-        let (Some(desk), Some(config)) = (&self.desk, &self.config) else {
+    /// Starts a sender for each new webhook, and ends the senders of removed ones.
+    fn set_webhooks(&mut self) {
+        let (Some(dir), Some(config)) = (&self.dir, &self.config) else {
             return;
         };
-        let keys: Vec<String> = config.webhooks.iter().map(target_key).collect();
-        match desk.outbox.set_targets(&keys) {
+        let keys: Vec<String> = config.webhooks.iter().map(webhook_key).collect();
+        match dir.outbox.set_webhooks(&keys) {
             Ok(0) => {}
             Ok(dropped) => self.console.line(&format!(
-                "{dropped} messages waited for a webhook that is not set any more: they went to dropped/"
+                "messages for removed webhooks moved to dropped/: {dropped}"
             )),
             Err(e) => self.console.line(&format!(
-                "what waits for webhooks that are not set any more cannot be moved ({e}); it is tried again"
+                "messages for removed webhooks cannot be moved ({e}); retrying later"
             )),
         }
-        let mut before = std::mem::take(&mut self.targets);
+        let mut before = std::mem::take(&mut self.webhooks);
         for (number, url) in (1..).zip(&config.webhooks) {
-            let target = match before.iter().position(|target| target.is_for(url)) {
+            let webhook = match before.iter().position(|webhook| webhook.is_for(url)) {
                 Some(at) => Ok(before.swap_remove(at)),
-                None => Target::start(
+                None => WebhookHandle::start(
                     number,
                     url.clone(),
-                    desk.outbox.clone(),
+                    dir.outbox.clone(),
                     self.console.clone(),
-                    Arc::clone(&self.global_pause),
+                    Arc::clone(&self.global_limit),
                 ),
             };
-            match target {
-                Ok(target) => {
-                    target.set_number(number);
-                    target.look();
-                    self.targets.push(target);
+            match webhook {
+                Ok(webhook) => {
+                    webhook.set_number(number);
+                    webhook.wake();
+                    self.webhooks.push(webhook);
                 }
                 Err(e) => self
                     .console
-                    .line(&format!("no thread for webhook {number}: {e}")),
+                    .line(&format!("cannot start a thread for webhook {number}: {e}")),
             }
         }
     }
 
     fn tick(&mut self) {
         fault::point("worker_tick");
-        if self.shared.take(Wish::Status) {
+        if self.shared.take_request(ConsoleRequest::Status) {
             self.status();
         }
-        if self.shared.take(Wish::Test) {
+        if self.shared.take_request(ConsoleRequest::Test) {
             self.test();
         }
         let now = Instant::now();
-        if self.reporting.as_ref().is_some_and(|r| now >= r.until) {
+        if self.ended.as_ref().is_some_and(|r| now >= r.deadline) {
             self.report();
         }
         if now - self.retried >= RETRY_EVERY {
@@ -299,13 +304,13 @@ impl Clerk {
         }
         self.keep_journal(now);
         if self.cleaned.is_none_or(|at| now - at >= CLEAN_EVERY)
-            && let (Some(desk), Some(config)) = (&self.desk, &self.config)
+            && let (Some(dir), Some(config)) = (&self.dir, &self.config)
         {
             self.cleaned = Some(now);
-            let removed = desk.remove_old(clock::unix_ms() / 1000, config.keep_days);
+            let removed = dir.remove_old(clock::unix_ms() / 1000, config.keep_days);
             if removed > 0 {
                 self.say(&format!(
-                    "removed {removed} gametimes files older than {} days",
+                    "gametimes files older than {} days removed: {removed}",
                     config.keep_days
                 ));
             }
@@ -313,20 +318,20 @@ impl Clerk {
     }
 
     fn keep_journal(&mut self, now: Instant) {
-        let Some(desk) = &mut self.desk else { return };
+        let Some(dir) = &mut self.dir else { return };
         let sync = now - self.synced >= SYNC_EVERY;
         if sync {
             self.synced = now;
             let level_ms = self.shared.level_ms.load(Ordering::Relaxed);
             if level_ms > self.last_level_ms {
                 self.last_level_ms = level_ms;
-                desk.journal.alive(Stamp {
+                dir.journal.alive(Stamp {
                     level_ms,
                     unix_ms: clock::unix_ms(),
                 });
             }
         }
-        flush_journal(desk, &self.console, sync);
+        flush_journal(dir, &self.console, sync);
     }
 
     fn say(&self, text: &str) {
@@ -334,8 +339,8 @@ impl Clerk {
     }
 }
 
-fn flush_journal(desk: &mut Desk, console: &Console, sync: bool) {
-    if let Err(e) = desk.journal.flush(sync) {
+fn flush_journal(dir: &mut InstanceDir, console: &Console, sync: bool) {
+    if let Err(e) = dir.journal.flush(sync) {
         console.line(&format!(
             "the journal cannot be written ({e}); a crash would lose the running round"
         ));
@@ -344,7 +349,7 @@ fn flush_journal(desk: &mut Desk, console: &Console, sync: bool) {
 
 fn new_event_id() -> Uuid {
     let mut random = [0u8; 10];
-    // Without a source of randomness ids are only as unique as the clock: still better than none.
+    // Without randomness, ids are as unique as the clock, which is better than having none.
     let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut random);
     let now = u64::try_from(clock::unix_ms()).unwrap_or(0);
     uuid::Builder::from_unix_timestamp_millis(now, &random).into_uuid()

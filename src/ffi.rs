@@ -1,7 +1,8 @@
-//! The door between C and Rust: `vmMain` and `dllEntry`, and what `ffi/shim.c` calls before and after it forwards.
+//! The boundary between C and Rust: `vmMain` and `dllEntry`, and the functions that `ffi/shim.c` calls before and after it
+//! forwards a call or a trap.
 //!
-//! Every function here catches panics: one is logged once, and from then on everything is passed through untouched until
-//! the next map. None is on the stack while a call or trap is forwarded, because a trap may leave by longjmp.
+//! Every function here catches panics. After the first one, which is logged, everything is only passed through until the next
+//! map. None of these functions is on the stack while a call or trap is forwarded, because a trap may leave by longjmp.
 
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{CString, c_char, c_void};
@@ -11,12 +12,12 @@ use crate::engine::numbers::{call, trap};
 use crate::engine::records::GameRecords;
 use crate::engine::strings;
 use crate::engine::traps::{Syscall, Traps};
-use crate::engine::{clock, game};
+use crate::engine::{clock, stock_game};
 use crate::fault;
 use crate::module::Module;
 use crate::observe::Complaint;
 
-/// Calls that Rust sees before the game does, a bit for each number: INIT, SHUTDOWN, CLIENT_DISCONNECT, RUN_FRAME,
+/// Calls that Rust sees before the game does, one bit for each number: INIT, SHUTDOWN, CLIENT_DISCONNECT, RUN_FRAME,
 /// CONSOLE_COMMAND.
 pub const GAMETIMES_CALLS_BEFORE: u32 = 0x323;
 /// Calls that Rust sees after the game: INIT, SHUTDOWN, CLIENT_CONNECT, CLIENT_BEGIN, CLIENT_USERINFO_CHANGED,
@@ -27,80 +28,80 @@ pub const GAMETIMES_TRAPS_BEFORE: u32 = 0x12_0023;
 /// Traps that Rust sees after the engine: FS_FOPEN, FS_FCLOSE.
 pub const GAMETIMES_TRAPS_AFTER: u32 = 0x8800;
 
-/// The stock game as the door needs it. `vm_main` is null when it could not be opened; then `error` says why.
+/// The stock game, as the shim needs it. If the game could not be opened, `vm_main` is null and `error` contains the reason.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct GametimesGame {
-    /// The game's `dllEntry`.
+    /// The address of the game's `dllEntry`.
     pub dll_entry: *mut c_void,
-    /// The game's `vmMain`.
+    /// The address of the game's `vmMain`.
     pub vm_main: *mut c_void,
-    /// A line for the game's error.
+    /// The text of the error to raise.
     pub error: *const c_char,
 }
 
-/// All that lives on the game's thread. The engine calls a game from one thread only.
-struct Door {
+/// The state on the game's thread. The engine calls a game from one thread only.
+struct GameThread {
     state: UnsafeCell<Option<State>>,
-    /// A call of ours is on the stack: whoever comes in again steps aside.
+    /// Whether a function of this file is on the stack. A nested call then does nothing.
     busy: Cell<bool>,
 }
 
 struct State {
     module: Module<Traps>,
     records: GameRecords,
-    game: Option<game::Game>,
-    /// The text of the error that the door raises; the engine reads it after we have returned.
+    game: Option<stock_game::StockGame>,
+    /// The error text that the shim raises; the engine reads it after we have returned.
     error: CString,
 }
 
-// SAFETY: the engine calls its game from one thread, and so every access is from that thread.
-unsafe impl Sync for Door {}
+// SAFETY: the engine calls its game from one thread, so every access is from that thread.
+unsafe impl Sync for GameThread {}
 
-static DOOR: Door = Door {
+static GAME_THREAD: GameThread = GameThread {
     state: UnsafeCell::new(None),
     busy: Cell::new(false),
 };
 
-/// Runs `f` with the state, unless there is none or it is in use further up the stack. A panic is caught; the module then
-/// stands down until the next map.
+/// Runs `f` with the state, unless it does not exist yet or is in use further up the stack. After a panic, the module records
+/// nothing until the next map.
 fn with_state<R>(otherwise: R, f: impl FnOnce(&mut State) -> R) -> R {
-    if DOOR.busy.replace(true) {
+    if GAME_THREAD.busy.replace(true) {
         return otherwise;
     }
     // SAFETY: `busy` was clear, so no reference to the state exists on this, the only thread.
-    let state = unsafe { &mut *DOOR.state.get() };
+    let state = unsafe { &mut *GAME_THREAD.state.get() };
     let result = match state {
         None => otherwise,
         Some(state) => match catch_unwind(AssertUnwindSafe(|| f(state))) {
             Ok(result) => result,
             Err(panic) => {
                 state.records = GameRecords::nowhere();
-                // A panic while standing down is swallowed: there is nothing left to stand down from.
+                // If reporting the panic panics too, there is nothing left to do.
                 let _ = catch_unwind(AssertUnwindSafe(|| state.module.panicked(panic.as_ref())));
                 otherwise
             }
         },
     };
-    DOOR.busy.set(false);
+    GAME_THREAD.busy.set(false);
     result
 }
 
-/// `dllEntry`: the engine's traps. None may be called yet.
+/// Called by `dllEntry` with the engine's traps, of which none can be called yet.
 ///
 /// # Safety
-/// `syscall` is the engine's, or null (then nothing is ever done).
+/// `syscall` is the engine's, or null, in which case the module never does anything.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gametimes_bind(syscall: *mut c_void) {
     if syscall.is_null() {
         return;
     }
-    // SAFETY: by the caller's promise a function of that type.
+    // SAFETY: the caller promises a function of this type.
     let engine = unsafe { Traps::new(std::mem::transmute::<*mut c_void, Syscall>(syscall)) };
-    // A game that raised its error left by longjmp: whatever was on the stack is gone.
-    DOOR.busy.set(false);
-    // SAFETY: the engine calls dllEntry between games, so nothing of ours is on the stack.
-    let state = unsafe { &mut *DOOR.state.get() };
+    // A game that raised an error left by longjmp, so no function of this file is on the stack any more.
+    GAME_THREAD.busy.set(false);
+    // SAFETY: the engine calls dllEntry between games, when no function of this file is on the stack.
+    let state = unsafe { &mut *GAME_THREAD.state.get() };
     match state {
         Some(state) => {
             state.module.bind(engine);
@@ -127,9 +128,9 @@ pub extern "C" fn gametimes_open_game() -> GametimesGame {
         error: c"gametimes: could not start".as_ptr(),
     };
     with_state((), |state| {
-        state.game = None; // one that a nested shutdown left open
-        let places = state.module.places(game::ourselves());
-        match game::open(&places) {
+        state.game = None; // a nested shutdown may have left it open
+        let paths = state.module.game_paths(stock_game::own_path());
+        match stock_game::open(&paths) {
             Ok(opened) => {
                 result.dll_entry = opened.dll_entry;
                 result.vm_main = opened.vm_main;
@@ -145,8 +146,8 @@ pub extern "C" fn gametimes_open_game() -> GametimesGame {
     result
 }
 
-/// Closes the stock game after its shutdown, unless calls of it are still on the stack (a shutdown from inside a trap):
-/// then it stays until the next map.
+/// Closes the stock game after its shutdown. If calls of it are still on the stack, as after a shutdown from inside a trap,
+/// it stays open until the next map.
 #[unsafe(no_mangle)]
 pub extern "C" fn gametimes_close_game(depth: i32) {
     with_state((), |state| {
@@ -157,13 +158,13 @@ pub extern "C" fn gametimes_close_game(depth: i32) {
     });
 }
 
-/// Before a call reaches the game. Non-zero: it was ours, the game does not get it.
+/// Called before a call reaches the game. Returns non-zero for a console command of the module, which the game must not see.
 ///
 /// # Safety
 /// `arguments` points to 16 arguments.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gametimes_before_call(command: i32, arguments: *const isize) -> i32 {
-    // SAFETY: by the caller's promise.
+    // SAFETY: the caller promises this many arguments.
     let a = unsafe { std::slice::from_raw_parts(arguments, 16) };
     let ours = with_state(false, |state| {
         fault::point("before_call");
@@ -188,7 +189,7 @@ fn before_call(state: &mut State, command: i32, a: &[isize]) -> bool {
             state.module.before_frame(level_ms(a[0]));
             false
         }
-        // Old engines leave garbage in the upper half of arguments that are `int` to the game.
+        // Old engines leave garbage in the upper half of `int` arguments.
         call::INIT => {
             state
                 .module
@@ -200,7 +201,9 @@ fn before_call(state: &mut State, command: i32, a: &[isize]) -> bool {
             false
         }
         call::CLIENT_DISCONNECT => {
-            state.module.before_disconnect(slot(a[0]));
+            if let Some(observer) = state.module.observer() {
+                observer.disconnect(slot(a[0]));
+            }
             false
         }
         call::CONSOLE_COMMAND => state.module.console_command(),
@@ -208,7 +211,7 @@ fn before_call(state: &mut State, command: i32, a: &[isize]) -> bool {
     }
 }
 
-/// After a call has come back from the game. `depth`: how many calls are still inside the game.
+/// Called after a call has returned from the game. `depth` is the number of calls that are still inside the game.
 ///
 /// # Safety
 /// `arguments` points to 16 arguments.
@@ -219,7 +222,7 @@ pub unsafe extern "C" fn gametimes_after_call(
     result: isize,
     depth: i32,
 ) {
-    // SAFETY: by the caller's promise.
+    // SAFETY: the caller promises this many arguments.
     let a = unsafe { std::slice::from_raw_parts(arguments, 16) };
     with_state((), |state| {
         fault::point("after_call");
@@ -227,7 +230,11 @@ pub unsafe extern "C" fn gametimes_after_call(
             module, records, ..
         } = state;
         match command {
-            call::CLIENT_THINK | call::CLIENT_COMMAND => module.after_client(slot(a[0])),
+            call::CLIENT_THINK | call::CLIENT_COMMAND => {
+                if let Some(observer) = module.observer() {
+                    observer.touch(slot(a[0]));
+                }
+            }
             call::CLIENT_BEGIN => module.after_begin(slot(a[0])),
             call::CLIENT_USERINFO_CHANGED => module.after_userinfo(slot(a[0])),
             call::CLIENT_CONNECT => module.after_connect(slot(a[0]), result == 0),
@@ -241,33 +248,42 @@ pub unsafe extern "C" fn gametimes_after_call(
     });
 }
 
-/// Before a trap reaches the engine.
+/// Called before a trap reaches the engine.
 ///
 /// # Safety
 /// `arguments` points to 15 arguments, and what they point to is what the trap of this number takes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gametimes_before_trap(number: isize, arguments: *const isize) {
-    // SAFETY: by the caller's promise.
+    // SAFETY: the caller promises this many arguments.
     let a = unsafe { std::slice::from_raw_parts(arguments, 15) };
     with_state((), |state| {
         fault::point("before_trap");
         // SAFETY: where the trap takes a string, its argument is null or a C string.
         let text = |n: usize| unsafe { strings::bytes(a[n] as *const c_char) };
         match number {
-            trap::PRINT => match text(0) {
-                Some(text) => state.module.print(text, &state.records),
-                None => state.module.complain(Complaint::Null),
-            },
-            trap::SET_CONFIGSTRING => state.module.configstring(a[0] as i32, || text(1)),
-            trap::CVAR_SET => match (text(0), text(1)) {
-                (Some(name), Some(value)) => state.module.cvar_set(name, value),
-                (None, _) => state.module.complain(Complaint::Null),
-                (Some(_), None) => {} // the engine takes it for a reset
-            },
+            trap::PRINT | trap::SET_CONFIGSTRING | trap::CVAR_SET => {
+                let Some(observer) = state.module.observer() else {
+                    return;
+                };
+                match number {
+                    trap::PRINT => match text(0) {
+                        Some(text) => observer.print(text, &state.records),
+                        None => observer.complain(Complaint::Null),
+                    },
+                    trap::SET_CONFIGSTRING => {
+                        observer.configstring(a[0] as i32, || text(1).unwrap_or(b""));
+                    }
+                    _ => match (text(0), text(1)) {
+                        (Some(name), Some(value)) => observer.cvar_set(name, value),
+                        (None, _) => observer.complain(Complaint::Null),
+                        (Some(_), None) => {} // to the engine, a reset of the cvar
+                    },
+                }
+            }
             trap::ERROR => state.module.game_error(),
             trap::LOCATE_GAME_DATA => {
-                // SAFETY: the game passes its own arrays, which live until it is closed; `gametimes_close_game` forgets
-                // them.
+                // SAFETY: the game passes its own arrays, which live until it is closed; `gametimes_close_game` then drops
+                // the pointers.
                 let located = unsafe { GameRecords::locate(a[2], a[3] as *const u8, a[4]) };
                 state.module.located(located.is_ok());
                 state.records = located.unwrap_or(GameRecords::nowhere());
@@ -277,17 +293,17 @@ pub unsafe extern "C" fn gametimes_before_trap(number: isize, arguments: *const 
     });
 }
 
-/// After a trap has come back from the engine.
+/// Called after a trap has returned from the engine.
 ///
 /// # Safety
 /// As for [`gametimes_before_trap`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gametimes_after_trap(number: isize, arguments: *const isize) {
-    // SAFETY: by the caller's promise.
+    // SAFETY: the caller promises this many arguments.
     let a = unsafe { std::slice::from_raw_parts(arguments, 15) };
     with_state((), |state| {
         fault::point("after_trap");
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises the trap's arguments.
         unsafe { after_trap(state, number, a) };
     });
 }
@@ -309,30 +325,34 @@ unsafe fn after_trap(state: &mut State, number: isize, a: &[isize]) {
                     handle.read_unaligned(),
                 )
             };
-            if let Some(path) = path {
-                state.module.file_opened(path, handle);
+            if let (Some(path), Some(observer)) = (path, state.module.observer()) {
+                observer.file_opened(path, handle);
             }
         }
-        trap::FS_FCLOSE => state.module.file_closed(a[0] as i32),
+        trap::FS_FCLOSE => {
+            if let Some(observer) = state.module.observer() {
+                observer.file_closed(a[0] as i32);
+            }
+        }
         _ => {}
     }
 }
 
-/// Replaces the wall clock while a recorded match is played, so that unix times are the match's own. Null goes back to the
-/// system's clock. Servers never call this.
+/// Replaces the wall clock while a recorded match is played, so that it is played with its own unix times. Null restores the
+/// system clock. Servers never call this.
 #[unsafe(no_mangle)]
 pub extern "C" fn gametimes_set_wall_clock(clock: Option<clock::WallClock>) {
     clock::set_wall_clock(clock);
 }
 
-/// Makes a point in the code panic the next time it is passed, see [`fault`].
+/// Makes a point of the code panic the next time the code reaches it, see [`fault`].
 ///
 /// # Safety
 /// `name` is a C string.
 #[cfg(feature = "faults")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gametimes_arm_fault(name: *const c_char) {
-    // SAFETY: by the caller's promise.
+    // SAFETY: the caller promises a C string.
     if let Some(name) = unsafe { strings::bytes(name) } {
         fault::arm(&String::from_utf8_lossy(name));
     }
@@ -343,8 +363,8 @@ unsafe extern "C" {
     fn gametimes_shim_dll_entry();
 }
 
-/// The engine's way in. Symbols of a linked C library are not exported, Rust's are: this one only jumps, so that no Rust
-/// frame is on the stack.
+/// The engine's entry point. It has to be Rust, because symbols of a linked C library are not exported. It only jumps to the
+/// shim, so that no Rust frame is on the stack.
 ///
 /// # Safety
 /// Called by the engine, with the arguments of a game's `vmMain`.
@@ -354,7 +374,7 @@ pub unsafe extern "C" fn vmMain() {
     core::arch::naked_asm!("jmp {}", sym gametimes_shim_vm_main)
 }
 
-/// The engine's first word, see [`vmMain`].
+/// The engine calls this first. It jumps to the shim, like [`vmMain`].
 ///
 /// # Safety
 /// Called by the engine, with its `syscall`.
@@ -369,7 +389,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn masks_hold_the_numbers_they_name() {
+    fn masks_have_a_bit_for_each_listed_number() {
         let mask = |numbers: &[isize]| numbers.iter().fold(0u32, |m, n| m | 1 << n);
         let calls = |numbers: &[i32]| numbers.iter().fold(0u32, |m, n| m | 1 << n);
         assert_eq!(

@@ -1,48 +1,48 @@
-//! The stock game behind us: where it lies, opened at `GAME_INIT`, closed after `GAME_SHUTDOWN`.
+//! The stock game: found and opened at `GAME_INIT`, closed after `GAME_SHUTDOWN`.
 //!
-//! It is opened anew for every map, because it relies on fresh statics.
+//! It is opened again for every map, because it relies on fresh statics.
 
 use std::ffi::{CStr, CString, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The file name by which the engine loads a game, and by which we are installed.
+/// The file name by which the engine loads a game. The module is installed under it.
 pub const GAME_FILE: &str = "qagame.mp.x86_64.so";
-/// The stock game's name beside us where home and base folder are one.
+/// The name of the stock game beside the module, where the home and the base folder are the same.
 pub const RENAMED_GAME_FILE: &str = "qagame_real.mp.x86_64.so";
 
-/// The stock game, opened.
+/// The opened stock game.
 #[derive(Debug)]
-pub struct Game {
+pub struct StockGame {
     handle: *mut c_void,
-    /// Its `dllEntry`.
+    /// The address of its `dllEntry`.
     pub dll_entry: *mut c_void,
-    /// Its `vmMain`.
+    /// The address of its `vmMain`.
     pub vm_main: *mut c_void,
-    /// The file.
+    /// The file it was opened from.
     pub path: PathBuf,
 }
 
-/// Where the stock game may lie, in order.
+/// Where the stock game is looked for, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub struct GamePaths {
     /// Cvar `gametimes_qagame`, when set.
     pub configured: Option<PathBuf>,
     /// Cvar `fs_basepath`.
     pub basepath: PathBuf,
     /// Cvar `fs_game`.
     pub fs_game: String,
-    /// The file we were loaded from.
-    pub ourselves: Option<PathBuf>,
+    /// The file that this module was loaded from; the renamed stock game may be beside it.
+    pub own_path: Option<PathBuf>,
 }
 
-impl Places {
+impl GamePaths {
     fn candidates(&self) -> Vec<PathBuf> {
         let beside = self
-            .ourselves
+            .own_path
             .as_ref()
-            .map(|us| us.with_file_name(RENAMED_GAME_FILE));
+            .map(|own| own.with_file_name(RENAMED_GAME_FILE));
         self.configured
             .iter()
             .cloned()
@@ -52,14 +52,14 @@ impl Places {
     }
 }
 
-/// Opens the first game that is not ourselves.
+/// Opens the first game that is not this module.
 ///
 /// # Errors
-/// When there is none: one line that names every path tried and why it would not do.
-pub fn open(places: &Places) -> Result<Game, String> {
+/// When no path works: one line with every path and the reason.
+pub fn open(paths: &GamePaths) -> Result<StockGame, String> {
     let mut tried = Vec::new();
-    for path in places.candidates() {
-        match open_one(&path, places.ourselves.as_deref()) {
+    for path in paths.candidates() {
+        match open_one(&path, paths.own_path.as_deref()) {
             Ok(game) => return Ok(game),
             Err(why) => tried.push(format!("{} ({why})", path.display())),
         }
@@ -70,15 +70,15 @@ pub fn open(places: &Places) -> Result<Game, String> {
     ))
 }
 
-fn open_one(path: &Path, ourselves: Option<&Path>) -> Result<Game, String> {
+fn open_one(path: &Path, own_path: Option<&Path>) -> Result<StockGame, String> {
     let found = std::fs::metadata(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => "not there".to_owned(),
+        std::io::ErrorKind::NotFound => "not found".to_owned(),
         _ => e.to_string(),
     })?;
-    let is_us = ourselves
-        .and_then(|us| std::fs::metadata(us).ok())
-        .is_some_and(|us| us.dev() == found.dev() && us.ino() == found.ino());
-    if is_us {
+    let is_module = own_path
+        .and_then(|own| std::fs::metadata(own).ok())
+        .is_some_and(|own| own.dev() == found.dev() && own.ino() == found.ino());
+    if is_module {
         return Err("that is gametimes itself".to_owned());
     }
     let file = CString::new(path.as_os_str().as_bytes())
@@ -96,11 +96,11 @@ fn open_one(path: &Path, ourselves: Option<&Path>) -> Result<Game, String> {
         )
     };
     if dll_entry.is_null() || vm_main.is_null() {
-        // SAFETY: nothing of it is used.
+        // SAFETY: nothing of the library is used.
         unsafe { libc::dlclose(handle) };
-        return Err("no game: it lacks dllEntry or vmMain".to_owned());
+        return Err("not a game: it has no dllEntry or no vmMain".to_owned());
     }
-    Ok(Game {
+    Ok(StockGame {
         handle,
         dll_entry,
         vm_main,
@@ -108,9 +108,9 @@ fn open_one(path: &Path, ourselves: Option<&Path>) -> Result<Game, String> {
     })
 }
 
-impl Drop for Game {
+impl Drop for StockGame {
     fn drop(&mut self) {
-        // SAFETY: opened by us, closed once. Whoever drops a game makes sure that no frame of it is on the stack.
+        // SAFETY: opened here and closed once. The owner drops a game only when none of its frames is on the stack.
         unsafe { libc::dlclose(self.handle) };
     }
 }
@@ -120,19 +120,18 @@ fn dl_error() -> String {
     unsafe {
         let text = libc::dlerror();
         if text.is_null() {
-            return "cannot be opened".to_owned();
+            return "it cannot be opened".to_owned();
         }
         CStr::from_ptr(text).to_string_lossy().into_owned()
     }
 }
 
-/// The file that this code was loaded from.
-pub fn ourselves() -> Option<PathBuf> {
+/// The file that this module was loaded from.
+pub fn own_path() -> Option<PathBuf> {
     // SAFETY: Dl_info is plain data for which zero is valid; dladdr only looks the address up.
     let name = unsafe {
         let mut info: libc::Dl_info = std::mem::zeroed();
-        if libc::dladdr(ourselves as *const c_void, &raw mut info) == 0 || info.dli_fname.is_null()
-        {
+        if libc::dladdr(own_path as *const c_void, &raw mut info) == 0 || info.dli_fname.is_null() {
             return None;
         }
         CStr::from_ptr(info.dli_fname)
