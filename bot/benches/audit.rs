@@ -19,7 +19,7 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("bench.db").display());
     runtime.block_on(run("SQLite", &url));
-    let cluster = Cluster::start();
+    let cluster = Cluster::shared();
     runtime.block_on(run("PostgreSQL", &cluster.database()));
 }
 

@@ -25,7 +25,7 @@ fn main() {
         let url = format!("sqlite:{}", databases.path().join("bench.db").display());
         run("SQLite", &url, folder.path()).await;
     });
-    let cluster = Cluster::start();
+    let cluster = Cluster::shared();
     runtime.block_on(run("PostgreSQL", &cluster.database(), folder.path()));
 }
 

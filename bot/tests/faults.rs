@@ -41,7 +41,7 @@ async fn expected() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_cut_off_in_mid_transaction_loses_nothing() {
-    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    let cluster = Cluster::shared();
     let url = cluster.database();
     let direct = Db::open(&url, TimeZone::UTC).await.unwrap();
     let chaos = Chaos::before(([127, 0, 0, 1], cluster.port()).into()).await;

@@ -229,7 +229,7 @@ async fn every_page_is_whole_in_a_real_browser() {
 /// Both databases show the same: every page, every filter, and what comes after the first page.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_the_same_on_both_databases() {
-    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    let cluster = Cluster::shared();
     let mut shown: Vec<Vec<(String, String)>> = Vec::new();
     for is_postgres in [false, true] {
         let folder = tempfile::tempdir().unwrap();

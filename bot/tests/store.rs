@@ -700,7 +700,7 @@ on_both_databases!(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_databases_hold_the_same() {
-    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    let cluster = Cluster::shared();
     let folder = tempfile::tempdir().unwrap();
     let one = sqlite(&folder).await;
     let other = open(&cluster.database()).await;

@@ -259,7 +259,7 @@ async fn a_round_that_is_posted_to_another_channel_than_first_tried_is_edited_th
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_bots_on_one_database_post_once() {
-    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    let cluster = Cluster::shared();
     let discord = Discord::start().unwrap();
     let channel = discord.add_channel();
     let url = cluster.database();

@@ -239,7 +239,7 @@ async fn rebuild(store: &Db) -> Result<(), String> {
 
 async fn migrated(store: &Db) -> Result<(), String> {
     // Opening has done it already.
-    let pending = crate::db::migrations::pending(&store.database)
+    let pending = crate::db::migrations::pending(&store.database, &crate::db::Schema::current())
         .await
         .map_err(|e| e.to_string())?;
     if pending.is_empty() {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use gametimes_bot::db::columns::{self, Columns};
+use gametimes_bot::db::schema::{Kind, shared_tables};
 use gametimes_bot::db::value::Value;
 use gametimes_format::Message;
 use gametimes_rounds::reconcile::{Document, Fact, reconcile};
@@ -65,7 +66,7 @@ fn fact(document: Document, at_unix: i64) -> Fact {
 fn rows_fit(facts: Vec<Fact>) {
     let rounds = reconcile(&facts);
     for rows in build(&facts, &rounds, &TimeZone::UTC) {
-        // That of gametimes_groups.
+        // The limit of gametimes_groups.match_id.
         assert!(rows.match_id.chars().count() <= 64, "{}", rows.match_id);
         match &rows.round {
             Some(RoundTarget::Own(row)) => columns_fit("rounds", &columns::round(row)),
@@ -86,38 +87,16 @@ fn rows_fit(facts: Vec<Fact>) {
     }
 }
 
-/// The migrations that make the tables, with the types of their columns.
-const MIGRATIONS: [&str; 5] = [
-    include_str!("../../../bot/migrations/postgres/000_rounds.sql"),
-    include_str!("../../../bot/migrations/postgres/001_timing_columns.sql"),
-    include_str!("../../../bot/migrations/postgres/002_lua_round_teams.sql"),
-    include_str!("../../../bot/migrations/postgres/008_lua_spawn_stats.sql"),
-    include_str!("../../../bot/migrations/postgres/100_gametimes.sql"),
-];
-
 /// The types of all columns, by table and name.
-fn types() -> &'static HashMap<(&'static str, &'static str), &'static str> {
-    static TYPES: OnceLock<HashMap<(&str, &str), &str>> = OnceLock::new();
+fn types() -> &'static HashMap<(&'static str, &'static str), Kind> {
+    static TYPES: OnceLock<HashMap<(&str, &str), Kind>> = OnceLock::new();
     TYPES.get_or_init(|| {
-        let mut types = HashMap::new();
-        let mut table = "";
-        for line in MIGRATIONS.iter().flat_map(|sql| sql.lines()) {
-            let mut column = line.trim();
-            if let Some(name) = column.strip_prefix("CREATE TABLE IF NOT EXISTS ") {
-                table = name.trim_end_matches(" (");
-                continue;
-            } else if let Some(added) = column.strip_prefix("ALTER TABLE ") {
-                let (to, definition) = added
-                    .split_once(" ADD COLUMN IF NOT EXISTS ")
-                    .expect("a column");
-                (table, column) = (to, definition);
-            }
-            let mut words = column.split([' ', ',', ';']);
-            if let (Some(name), Some(kind)) = (words.next(), words.next()) {
-                types.insert((table, name), kind);
-            }
-        }
-        types
+        let tables = shared_tables();
+        let columns = tables.iter().flat_map(|table| {
+            let columns = table.columns();
+            columns.map(|column| ((table.name, column.name), column.kind))
+        });
+        columns.collect()
     })
 }
 
@@ -125,16 +104,16 @@ fn columns_fit(table: &str, row: &Columns) {
     for (name, value) in row {
         let kind = types().get(&(table, name)).copied();
         let kind = kind.unwrap_or_else(|| panic!("{table} has no column {name}"));
-        let length = kind
-            .strip_prefix("VARCHAR(")
-            .and_then(|rest| rest.strip_suffix(')'));
         match value {
-            Value::Int(Some(n)) if kind == "INTEGER" => {
+            Value::Int(Some(n)) if kind == Kind::Int => {
                 assert!(i32::try_from(*n).is_ok(), "{table}.{name} is {n}");
             }
-            Value::Int(Some(_)) => assert_eq!(kind, "BIGINT", "{table}.{name}"),
+            Value::Int(Some(_)) => assert_eq!(kind, Kind::BigInt, "{table}.{name}"),
             Value::Text(Some(text)) => {
-                let most = length.map_or(usize::MAX, |n| n.parse().expect("a length"));
+                let most = match kind {
+                    Kind::Varchar(length) => length.into(),
+                    _ => usize::MAX,
+                };
                 assert!(text.chars().count() <= most, "{table}.{name} is {text:?}");
             }
             Value::Real(Some(n)) => {

@@ -1,4 +1,4 @@
--- What the bot posted to the stats channel, one row a round. A row without message_id is claimed: a bot is about to post.
+-- The messages in the stats channel, one row for each round. A row without message_id is claimed: a bot is about to post it.
 CREATE TABLE IF NOT EXISTS gametimes_summaries (
     round_id BIGINT PRIMARY KEY,
     state VARCHAR(16) NOT NULL,
