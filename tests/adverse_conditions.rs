@@ -293,3 +293,20 @@ fn two_servers_with_one_home_lose_nothing_and_double_nothing() {
         assert_eq!(taken, ids, "{ports:?}");
     }
 }
+
+#[test]
+fn a_clock_set_back_in_mid_round_is_said_and_the_rounds_times_stay_sound() {
+    let home = tempfile::tempdir().unwrap();
+    let mut game = Match::new(home.path(), &[]);
+    game.start();
+    game.frame(60_000, []);
+    game.at(1_795_000_000_000 - 3_600_000);
+    game.frame(60_000, []);
+    game.finish();
+    let console = game.stop();
+    assert!(console.contains("clock was changed"), "{console}");
+    let meta = &gametimes_files(home.path())[0].meta;
+    assert_eq!(meta.duration_ms, 121_000);
+    assert_eq!(meta.round_end_unix - meta.round_start_unix, 121);
+    assert!(gametimes_format::check::check(&gametimes_files(home.path())[0]).is_empty());
+}

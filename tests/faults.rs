@@ -1,32 +1,10 @@
 //! A panic anywhere costs the recording of a map at the most: it is said once, the game runs on, the next map is recorded.
 
-use std::path::Path;
-
-use gametimes_standin::recorded::built_module;
-use gametimes_standin::{Arg, Server, Step};
+use gametimes_standin::{Arg, Step};
+use gametimes_test_support::calls::{server, start, stop};
 use gametimes_test_support::game::{Match, gametimes_files, outbox};
 use gametimes_test_support::wait_for;
 use gametimes_test_support::webhook::Webhook;
-
-const VERSION: isize = 283_010_000;
-
-fn start(server: &mut Server) {
-    server.set_cvar("gamestate", "0");
-    server.load().unwrap();
-    server.call(0, &[1000, 7, 1, 1, VERSION], []);
-}
-
-fn stop(server: &mut Server) -> String {
-    server.call(1, &[0], []);
-    server.unload();
-    server.take_console()
-}
-
-fn server(home: &Path) -> Server {
-    let mut server = Server::new(&built_module(), home, &home.join("base")).unwrap();
-    server.set_unix_ms(1_795_000_000_000);
-    server
-}
 
 #[test]
 fn a_panic_on_the_games_thread_is_said_once_and_passes_everything_through_until_the_next_map() {

@@ -4,10 +4,10 @@ use std::sync::Once;
 
 use gametimes_bot::db::migrations::{Migrated, migrate, pending};
 use gametimes_bot::db::rounds::RoundFilter;
-use gametimes_bot::db::{Content, Database, Db, IngestItem, Schema};
+use gametimes_bot::db::{Database, Db, IngestItem, Schema};
 use gametimes_test_support::bot::databases::dump;
 use gametimes_test_support::bot::postgres::Cluster;
-use gametimes_test_support::bot::{config_in, sqlite, wait_for};
+use gametimes_test_support::bot::{config_in, items, sqlite, wait_for};
 use gametimes_test_support::samples::{native_files, sample, sample_files};
 use jiff::tz::TimeZone;
 
@@ -62,15 +62,7 @@ fn surrender() -> Vec<IngestItem> {
 
 /// The old scripts' message of the same round.
 fn message() -> IngestItem {
-    let message = serde_json::from_slice(&sample("messages/room1-R1-1795179043.json")).unwrap();
-    let report = gametimes_rounds::report::Report::from_message(&message).unwrap();
-    IngestItem {
-        source: "discord",
-        origin: "message".into(),
-        server: String::new(),
-        content: Content::Report(Box::new(report)),
-        marks: Vec::new(),
-    }
+    items::message("room1-R1-1795179043.json")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod chaos;
 pub mod databases;
+pub mod items;
 pub mod postgres;
 pub mod sshd;
 
@@ -45,11 +46,14 @@ pub fn config_in(folder: &tempfile::TempDir) -> Config {
     ))
 }
 
+/// Opens a database. The bot's time zone is UTC.
+pub async fn open(url: &str) -> Db {
+    Db::open(url, TimeZone::UTC).await.unwrap()
+}
+
 /// A new SQLite database in this folder.
 pub async fn sqlite(folder: &tempfile::TempDir) -> Db {
-    Db::open(config_in(folder).database_url.reveal(), TimeZone::UTC)
-        .await
-        .unwrap()
+    open(config_in(folder).database_url.reveal()).await
 }
 
 /// GET: the status, and the body as JSON (as a JSON string if it is not JSON).
