@@ -1,5 +1,5 @@
-//! What a server lives through on a bad day: everybody joins at once, clocks jump, somebody spams the console, another
-//! server runs beside it.
+//! A server on a bad day: the disk stalls, all players join at once, clocks jump, a tool spams the console, and a second
+//! server uses the same folder.
 
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
@@ -24,7 +24,7 @@ fn a_disk_that_stalls_for_minutes_costs_deaths_but_not_the_end_of_the_round() {
     let journal = instance.join("round.journal");
     let made = Command::new("mkfifo").arg(&journal).status().unwrap();
     assert!(made.success());
-    // A pipe that nobody reads from is a disk that takes some kilobytes and then stalls.
+    // A pipe without a reader acts like a disk that takes a few kilobytes and then stalls.
     let mut pipe = std::fs::OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK)
@@ -38,17 +38,17 @@ fn a_disk_that_stalls_for_minutes_costs_deaths_but_not_the_end_of_the_round() {
     };
     game.start();
     deaths(&mut game, 2000);
-    // What is left of these deaths is more than a pipe holds: from now on the worker is stuck.
+    // The rest of these deaths is more than a pipe holds: the worker is blocked from now on.
     let mut bytes = [0; 4096];
     let mut taken = 0;
     wait_for("60,000 bytes of the journal", || {
-        taken += pipe.read(&mut bytes).unwrap_or(0); // nothing there yet: an error, as for every pipe that does not wait
+        taken += pipe.read(&mut bytes).unwrap_or(0); // an error means that the pipe is empty
         taken >= 60_000
     });
     deaths(&mut game, 10_000);
     game.finish();
     game.console_with("events were lost");
-    // The disk is back; whoever wrote has closed the journal when nothing can come any more.
+    // The disk works again. The worker has closed the journal once the pipe ends.
     let disk = std::thread::spawn(move || {
         while !matches!(pipe.read(&mut bytes), Ok(0)) {
             std::thread::sleep(Duration::from_micros(100));
@@ -78,7 +78,7 @@ fn sixty_four_players_who_join_and_leave_at_once_are_all_counted() {
     game.server.call(5, &[1], []);
     game.server.call(5, &[2], []);
     for time in 0..TIMES {
-        // Everybody has another slot each time.
+        // Each time, every player gets another slot.
         let slot_of = |player: isize| (player + time) % 64;
         for player in 0..64 {
             let (slot, team) = (slot_of(player), 1 + player % 2);
@@ -91,7 +91,7 @@ fn sixty_four_players_who_join_and_leave_at_once_are_all_counted() {
             game.server.call(3, &[slot], [alive]);
         }
         game.frame(1000, []);
-        // Each Axis player kills an Allied one; a second later all leave, dead or alive.
+        // Each Axis player kills an Allied one. A second later all leave, dead or alive.
         let kills = (0..64).step_by(2).map(|axis| {
             let (killer, victim) = (slot_of(axis), slot_of(axis + 1));
             Step::print(format!(
@@ -103,8 +103,8 @@ fn sixty_four_players_who_join_and_leave_at_once_are_all_counted() {
         for slot in 0..64 {
             game.server.call(5, &[slot], []);
         }
-        // Two seconds of play are over in no time here; on a server the background thread has them. What it answers, it
-        // answers when it has caught up.
+        // Here two seconds of play take no time; on a server the background thread has two seconds for them. It answers once
+        // it has caught up.
         game.server.console_command("gametimes status");
         game.console_with("outbox: ");
     }
@@ -182,7 +182,7 @@ fn the_status_goes_on_after_the_games_clock_has_jumped_back() {
 fn a_clock_set_in_the_warmup_makes_no_warmup_of_years() {
     let home = tempfile::tempdir().unwrap();
     let mut game = Match::new(home.path(), &[]);
-    game.at(946_684_800_000); // 2000-01-01, as after a boot without a battery
+    game.at(946_684_800_000); // 2000-01-01, as after a boot with an empty clock battery
     game.server.set_cvar("gamestate", "2");
     game.server.load().unwrap();
     game.server.set_unix_ms(946_684_800_000);
@@ -203,7 +203,7 @@ fn a_console_that_asks_for_the_status_all_the_time_costs_no_event() {
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
     game.start();
     for n in 0..4 {
-        // Far more in one moment than events that can wait.
+        // Far more requests at once than the queue has room for events.
         for _ in 0..20_000 {
             assert!(game.server.console_command("gametimes status"));
         }
@@ -229,10 +229,10 @@ fn a_console_that_asks_for_the_status_all_the_time_costs_no_event() {
     game.stop();
 }
 
-/// Rounds that each of two servers plays.
+/// The number of rounds that each of the two servers plays.
 const ROUNDS: usize = 10;
 
-/// In a process of its own: one of two servers. Not a test of its own: `two_servers_...` starts it.
+/// One of two servers, in a separate process. It does nothing unless the test below starts it.
 #[test]
 #[ignore = "started by two_servers_with_one_home_lose_nothing_and_double_nothing"]
 fn one_of_two_servers() {
@@ -250,7 +250,7 @@ fn one_of_two_servers() {
         console += &game.round();
     }
     let folder = var("GAMETIMES_TEST_FOLDER");
-    // A server that goes on running sends what waits.
+    // The server keeps running until its messages are sent.
     let queues = || {
         let instances = std::fs::read_dir(Path::new(&folder).join("outbox")).unwrap();
         let waiting = instances.map(|i| i.unwrap().path().join("queue"));
@@ -262,7 +262,7 @@ fn one_of_two_servers() {
     assert!(!console.contains("cannot be"), "{console}");
 }
 
-/// Both write into one folder, play the same map, and end each round in the same second as the other.
+/// Both servers write into one folder, play the same map, and end each round in the same second.
 #[test]
 fn two_servers_with_one_home_lose_nothing_and_double_nothing() {
     for ports in [["27960", "27961"], ["27960", "27960"]] {

@@ -241,7 +241,7 @@ fn foreign_nonsense_is_said_at_most_once_in_five_seconds() {
     assert_eq!(files[0].meta.end_reason.as_str(), "time_expired");
 }
 
-/// Anything that a game or an engine may do.
+/// Anything that a game or an engine can do.
 fn anything() -> impl Strategy<Value = (i32, Vec<isize>, Vec<Step>)> {
     let number = prop_oneof![
         -3..70isize,
@@ -260,7 +260,7 @@ fn anything() -> impl Strategy<Value = (i32, Vec<isize>, Vec<Step>)> {
     ]
     .prop_map(|t| Arg::Text(t.into_bytes()));
     let arg = prop_oneof![text.clone(), number.clone().prop_map(Arg::Int)];
-    // Only traps whose strings may be null, and only null or a string where a string is read.
+    // Only traps whose strings may be null, and only null or a string where a string is expected.
     let string = prop_oneof![text, Just(Arg::Int(0))];
     let step = prop_oneof![
         string.clone().prop_map(|t| Step::Trap(0, vec![t])),
@@ -308,7 +308,7 @@ fn anything() -> impl Strategy<Value = (i32, Vec<isize>, Vec<Step>)> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
-    /// Whatever comes, the game runs on, every file is whole and sound.
+    /// The game keeps running, and every file is complete and consistent.
     #[test]
     fn nothing_foreign_breaks_the_door(calls in prop::collection::vec(anything(), 1..80)) {
         let home = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Every message ends where it should, whatever the webhook answers.
+//! Every message ends in the right place, for every answer of the webhook.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn a_message_is_taken_once_whatever_went_wrong_before() {
             2,
         ),
         (
-            "404 of somebody who is not Discord",
+            "404 of a proxy in between",
             vec![Reply::Answer(404, "", r#"{"message":"no route","code":0}"#)],
             2,
         ),
@@ -143,7 +143,7 @@ fn five_messages_in_two_seconds_are_the_most() {
     }
     let requests = hook.wait(8);
     for pair in requests.windows(6) {
-        // Two seconds where they are sent; how long each is under way is another matter.
+        // Two seconds count where the messages are sent; the time that each travels varies.
         assert!((pair[5].at - pair[0].at).as_secs_f64() >= 1.5);
     }
 }
@@ -195,7 +195,7 @@ fn a_refused_message_is_tried_once_with_less_and_then_kept_with_the_answer() {
     );
     assert!(outbox(home.path(), "queue").is_empty());
     game.stop();
-    // The next message is not held up.
+    // The next message is not delayed.
     game.round();
     hook.wait(5);
 }
@@ -260,7 +260,7 @@ fn a_reload_asks_a_webhook_again_that_was_switched_off() {
 
 #[test]
 fn what_waits_for_one_webhook_never_goes_to_another() {
-    // The first line removed, and mistyped.
+    // The first URL is removed, then mistyped.
     for instead in ["", "https//discord.com "] {
         let home = tempfile::tempdir().unwrap();
         let gone = Webhook::start([Reply::Answer(401, "", "")]);

@@ -1,5 +1,5 @@
-//! What the documentation says of the code is so: every row of docs/faults.md names a test that there is, every line of the log
-//! stands in docs/log-lines.md.
+//! The documentation matches the code: every row of docs/faults.md names an existing test, and docs/log-lines.md contains
+//! every log line.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ fn every_fault_in_the_docs_has_its_test() {
     assert!(found >= 25, "{found} rows");
 }
 
-/// The texts in a piece of code, from the bracket that opens a call to the one that closes it; `\\"` is a quote in them.
+/// The string literals in a call, from its opening bracket to its closing one.
 fn texts(call: &str) -> Vec<String> {
     let (mut texts, mut depth) = (Vec::new(), 0);
     let mut chars = call.chars();
@@ -59,7 +59,7 @@ fn texts(call: &str) -> Vec<String> {
     texts
 }
 
-/// The texts in all calls of these functions.
+/// The string literals in all calls of these functions.
 fn said(code: &str, functions: &[&str]) -> Vec<String> {
     let calls = functions.iter().flat_map(|f| code.match_indices(f));
     calls
@@ -67,7 +67,7 @@ fn said(code: &str, functions: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// With `<>` for all that differs from line to line, which stands between `open` and `close`; without quotes.
+/// The line with `<>` in place of each variable part, which is between `open` and `close`, and without quotes.
 fn with_blanks(text: &str, open: char, close: char) -> String {
     let mut parts = text.split(open);
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -129,7 +129,7 @@ fn every_line_of_the_log_is_documented() {
         lines.push(with_blanks(&line, '{', '}'));
     }
 
-    // Single words are values, and what has hardly a letter is a piece of another line.
+    // A single word is a value, and a text with few letters is part of another line.
     let letters = |line: &str| line.chars().filter(char::is_ascii_alphabetic).count();
     lines.retain(|line| line.contains(' ') && letters(line) >= 7);
     assert!(lines.len() > 80, "{}", lines.len());

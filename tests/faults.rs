@@ -1,4 +1,5 @@
-//! A panic anywhere costs the recording of a map at the most: it is said once, the game runs on, the next map is recorded.
+//! A panic costs at most the recording of one map: the log reports it once, the game continues, and the next map is
+//! recorded.
 
 use gametimes_standin::{Arg, Step};
 use gametimes_test_support::calls::{server, start, stop};
@@ -43,7 +44,7 @@ fn a_panic_on_the_games_thread_is_said_once_and_passes_everything_through_until_
             .filter(|l| l.contains("internal error"))
             .count();
         assert_eq!(said, 1, "{point}: {console}");
-        // What was played up to the panic is kept.
+        // The part of the round up to the panic is saved.
         let files = gametimes_files(home.path());
         assert_eq!(files.len(), 1, "{point}: {console}");
         assert_eq!(files[0].meta.end_reason.as_str(), "server_crash");
@@ -132,7 +133,7 @@ fn a_background_thread_that_dies_is_replaced_at_the_next_map_and_its_round_recov
     });
     game.server.arm_fault("worker_dies");
     std::thread::sleep(std::time::Duration::from_millis(300));
-    game.frame(40_000, []); // nobody sees this any more, and nothing waits for it
+    game.frame(40_000, []); // the worker is gone; nothing receives this, and nothing waits for it
     game.finish();
     let console = game.stop();
     assert!(

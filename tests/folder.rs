@@ -1,4 +1,4 @@
-//! The folder of the gametimes files: unusable, removed, or changed in mid-round.
+//! The folder of the gametimes files: unusable, removed, or changed during a round.
 
 use gametimes_test_support::game::{Match, gametimes_files};
 use gametimes_test_support::wait_for;
@@ -64,7 +64,7 @@ fn another_folder_set_in_mid_round_counts_from_the_next_map() {
 
     let console = console + &game.round();
     let console = console.replace(&home.path().display().to_string(), "");
-    // What waited is not forgotten without a word.
+    // The log reports the messages that wait in the old folder.
     let left = "no server uses /legacy/gametimes/outbox/127.0.0.1_27960; it contains 1 message;";
     assert!(console.contains(left), "{console}");
     assert!(!console.contains("recovered"), "{console}");

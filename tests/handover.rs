@@ -1,5 +1,5 @@
-//! Who records: exactly one of the built module and the real script, whatever is installed, removed, switched off or broken
-//! between maps. The cvar `gametimes_module` is all that the one knows of the other.
+//! Exactly one of the built module and the real script records, also if one is installed, removed, disabled or broken
+//! between maps. They know of each other only through the cvar `gametimes_module`.
 
 use std::path::Path;
 
@@ -11,15 +11,15 @@ use gametimes_test_support::game::Match;
 /// The module when a map begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Module {
-    /// Not installed: the engine loads the stock game.
+    /// Not installed. The engine loads the stock game.
     Absent,
     /// Installed, on an engine that it supports.
     Present,
     /// Installed on an engine that is too old for it.
     Unsupported,
-    /// Installed in front of a game whose records it does not know.
+    /// Installed in front of a game whose client records it does not know.
     UnknownSizes,
-    /// Panics in mid-map.
+    /// Panics during the map.
     #[cfg(feature = "faults")]
     Panics,
 }
@@ -33,7 +33,7 @@ const STATES: &[Module] = &[
     Module::Panics,
 ];
 
-/// A server with both; each writes into a folder of its own, so that a round recorded twice is seen.
+/// A server with both. Each writes into a separate folder, so that the test sees if a round is recorded twice.
 struct Both {
     module: Match,
     module_home: tempfile::TempDir,
@@ -74,7 +74,7 @@ impl Both {
         )
     }
 
-    /// Plays one map and tells who recorded its round: `m` the module, `s` the script.
+    /// Plays one map and returns who recorded its round: `m` for the module, `s` for the script.
     fn map(&mut self, state: Module, script: bool) -> String {
         let before = self.count();
         match state {
@@ -85,7 +85,7 @@ impl Both {
             #[cfg(feature = "faults")]
             Module::Panics => self.module.start(),
         }
-        // What the module has announced is there when the game starts its scripts.
+        // The module has set its cvar before the game starts its scripts.
         self.script.set(
             "gametimes_module",
             &self.module.server.cvar("gametimes_module"),
@@ -108,7 +108,7 @@ impl Both {
             self.module.finish();
         }
         if let Some(round) = round {
-            round.shutdown(0); // the game, and so Lua, is shut down before the module is done
+            round.shutdown(0); // the game, and Lua with it, shuts down before the module
         }
         if state != Module::Absent {
             self.module.stop();
@@ -157,7 +157,7 @@ fn switched_off_nobody_records() {
     }
 }
 
-/// The version stands in `Cargo.toml`; a script cannot read it there.
+/// The version is defined in `Cargo.toml`, which a script cannot read.
 #[test]
 fn module_and_script_are_of_one_version() {
     let line = format!("local VERSION = \"{}\"", gametimes::VERSION);

@@ -1,4 +1,4 @@
-//! A server runs for months: map after map, nothing may pile up.
+//! A server runs for months: nothing may accumulate from map to map.
 
 use gametimes_standin::recorded;
 use gametimes_standin::recorded::built_module;
@@ -16,7 +16,7 @@ fn resident_kib() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// One test, because it counts what the whole process holds.
+/// One test only, because it counts the resources of the whole process.
 #[test]
 fn a_thousand_maps_and_all_tapes_twice_leak_nothing() {
     let home = tempfile::tempdir().unwrap();
@@ -123,7 +123,7 @@ fn a_thousand_maps_and_all_tapes_twice_leak_nothing() {
         }
         sizes.push((count("/proc/self/fd"), count("/proc/self/task")));
     }
-    // Every server is a copy of the module of its own, with one thread and one lock that live as long as the process.
+    // Every server loads a separate copy of the module, with one thread and one lock that live as long as the process.
     let servers = tapes.len();
     assert!(
         sizes[1].1 - sizes[0].1 <= servers && sizes[1].0 - sizes[0].0 <= servers,

@@ -1,6 +1,6 @@
-//! What must not happen on the game's thread in play: an allocation, or a system call.
+//! During play, the game's thread makes no allocation and no system call.
 //!
-//! The module is linked into this program here, so that its allocations go through this program's allocator.
+//! The module is linked into this test, so that its allocations go through the test's allocator.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -9,21 +9,21 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use gametimes::ffi;
 use gametimes_standin::Server;
 
-/// Frames of a fight of 64 players: more than eight minutes.
+/// Frames of a fight of 64 players, more than eight minutes.
 const FRAMES: isize = 10_000;
 
-/// Frames before the count; the round ends in the last of all.
+/// Frames before the count begins. The round ends in the last frame.
 const WARM: isize = 100;
 const LAST_FRAME: isize = WARM + FRAMES;
 
-/// Counts what the thread that counts allocates.
+/// Counts the allocations of a thread that has its counter switched on.
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-// SAFETY: hands everything on to the system's allocator; the counter is a plain cell that needs no memory.
+// SAFETY: passes every call to the system's allocator. The counter is a plain cell, which does not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|n| n.set(n.get().map(|n| n + 1)));
@@ -41,19 +41,19 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// System calls that were trapped, and the number of the last one.
+/// How many system calls were trapped, and the number of the last one.
 static SYSTEM_CALLS: AtomicUsize = AtomicUsize::new(0);
 static LAST_SYSTEM_CALL: AtomicI64 = AtomicI64::new(-1);
 
 extern "C" fn trapped(_signal: i32, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
     SYSTEM_CALLS.fetch_add(1, Ordering::SeqCst);
-    // The number of the system call stands at this offset of a SIGSYS' information (x86_64).
+    // The signal information of SIGSYS has the number of the system call at this offset (x86_64).
     // SAFETY: the kernel passes a whole siginfo_t.
     let number = unsafe { info.cast::<u8>().add(24).cast::<i32>().read() };
     LAST_SYSTEM_CALL.store(number.into(), Ordering::SeqCst);
 }
 
-/// From now on every system call of this thread, but the return from a signal, raises SIGSYS and does nothing.
+/// From now on, every system call of this thread except the return from a signal raises SIGSYS and does nothing.
 fn trap_system_calls() {
     // SAFETY: installs a handler that only counts, and a filter for this thread alone.
     unsafe {
@@ -109,7 +109,7 @@ fn trap_system_calls() {
     }
 }
 
-/// One test: the linked module is one, and its thread cannot be used any more once its system calls are trapped.
+/// One test only: there is one linked module, and its thread cannot be used any more once its system calls are trapped.
 #[test]
 fn a_fight_and_the_end_of_a_round_need_no_memory_and_no_system_call() {
     static READY: AtomicUsize = AtomicUsize::new(0);
@@ -132,18 +132,18 @@ fn a_fight_and_the_end_of_a_round_need_no_memory_and_no_system_call() {
         }
         server.load().unwrap();
         server.fight(64, LAST_FRAME);
-        // The first frames print the lines of the map's start, once the worker has said them.
+        // The first frames print the worker's log lines about the start of the map.
         (1..=WARM / 2).for_each(|n| server.frame(n * 50));
         std::thread::sleep(std::time::Duration::from_secs(1));
         (WARM / 2 + 1..=WARM).for_each(|n| server.frame(n * 50));
 
-        // Eight minutes of play are over in a moment here. However little of it the worker gets to see meanwhile, all
-        // 7,500 events have room in its queue.
+        // Eight minutes of play take a moment here. Even if the worker receives none of it meanwhile, its queue has room for
+        // all 7,500 events.
         trap_system_calls();
         ALLOCATIONS.set(Some(0));
         (WARM + 1..=LAST_FRAME).for_each(|n| server.frame(n * 50));
         READY.store(1 + ALLOCATIONS.replace(None).unwrap(), Ordering::SeqCst);
-        // This thread can do nothing any more, not even end.
+        // This thread cannot do anything any more, not even end.
         loop {
             std::hint::spin_loop();
         }
@@ -165,7 +165,7 @@ fn a_fight_and_the_end_of_a_round_need_no_memory_and_no_system_call() {
          fast clock: see /sys/devices/system/clocksource/clocksource0/current_clocksource)",
         LAST_SYSTEM_CALL.load(Ordering::SeqCst)
     );
-    // It did record all that: the worker waits for a stats file for some seconds, then writes.
+    // The module did record all of it: the worker waits a few seconds for a stats file, then writes the file.
     let folder = home.path().join("legacy/gametimes");
     let file = loop {
         let names = std::fs::read_dir(&folder).into_iter().flatten().flatten();

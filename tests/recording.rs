@@ -1,4 +1,4 @@
-//! What the module records of single calls, traps and client records that no recorded match contains.
+//! What the module records of calls, traps and client records that the recorded matches do not contain.
 
 use gametimes_standin::{Arg, Server, Step};
 use gametimes_test_support::calls::{
@@ -16,7 +16,7 @@ fn a_client_dropped_from_inside_a_trap_is_seen() {
     server.call(FRAME, &[2000], []);
     let killed = Step::print("Kill: 2 1 9: p2 killed p1 by MOD_MP40\n");
     server.call(THINK, &[2], [killed]);
-    // In the frame at 5000 the game drops the dead player: the engine calls back into the game at once.
+    // In the frame at 5000 the game drops the dead player, and the engine calls the game from inside that trap.
     let drop = Step::Trap(
         18,
         vec![Arg::Int(1), Arg::Text(b"kicked".to_vec()), Arg::Int(0)],
@@ -59,7 +59,7 @@ fn a_wave_in_the_very_frame_of_the_end_counts_and_one_after_it_does_not() {
     assert_eq!(seen, [(2, 3000), (1, 3000), (1, 0)]);
 }
 
-/// The engine does not call for the bots that the game adds in mid-round: they connect and join inside its frames.
+/// The engine makes no calls for bots that the game adds during a round: they connect and join inside its frames.
 #[test]
 fn a_bot_that_the_game_adds_is_recorded_like_everybody() {
     let home = tempfile::tempdir().unwrap();
@@ -100,7 +100,7 @@ fn a_bot_that_the_game_adds_is_recorded_like_everybody() {
     assert_eq!((stats[0].kills, stats[0].denied_ms), (1, 1000));
 }
 
-/// Clients of 2.60b that have no guid send one of two words for it; what one of them does is not put down to another.
+/// Clients of 2.60b without a guid send one of two words instead. What one of them does must not count for another.
 #[test]
 fn players_who_all_send_unknown_for_a_guid_are_told_apart_by_name() {
     let home = tempfile::tempdir().unwrap();
@@ -114,7 +114,7 @@ fn players_who_all_send_unknown_for_a_guid_are_told_apart_by_name() {
         let alive = Step::Write(slot, vec![(272 + 12, 1), (272 + 16, 1)]);
         server.call(BEGIN, &[slot], [alive]);
     }
-    // One of them loads his guid later.
+    // One of them loads its guid later.
     server.set_userinfo(2, r"\cl_guid\LATE");
     server.call(4, &[2], []);
     server.call(FRAME, &[9000], [Step::print("Exit: Wolf EndRound.\n")]);
@@ -132,7 +132,7 @@ fn players_who_all_send_unknown_for_a_guid_are_told_apart_by_name() {
     assert_eq!(seen, all);
 }
 
-/// When sv_maxclients was changed, `map_restart` loads the map as a new one. The server and the match live on.
+/// After a change of sv_maxclients, `map_restart` loads the map like a new one. The server and the match continue.
 #[test]
 fn a_restart_that_changes_sv_maxclients_is_no_new_map_and_no_quit() {
     let home = tempfile::tempdir().unwrap();
@@ -165,7 +165,7 @@ fn a_restart_that_changes_sv_maxclients_is_no_new_map_and_no_quit() {
     assert_eq!((m.warmup_ms, m.duration_ms), (20_000, 5000));
 }
 
-/// A release that moves the fields of a record would not change its size by much.
+/// A release that moves fields of the client record may hardly change its size.
 #[test]
 fn records_that_do_not_hold_what_the_game_says_are_named_once_a_map() {
     for (moved, lines) in [(0, 0), (4, 1), (-4, 1)] {

@@ -1,4 +1,4 @@
-//! Matches of real servers, played through the built module: every number that the game itself says must stand in the file
+//! Matches of real servers, played through the built module: every number that the game itself reported must be in the file
 //! that the module wrote.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use gametimes_standin::recorded;
 use gametimes_standin::recorded::{Figures, Round, expected};
 use gametimes_test_support::game::{gametimes_files, play_in};
 
-/// What really happened in a round, said by the game itself.
+/// What really happened in a round, as the game itself reported it.
 fn check(name: &str) {
     let home = tempfile::tempdir().unwrap();
     let console = play_in(home.path(), name);
@@ -100,7 +100,7 @@ fn compare(which: &str, file: &GametimesFile, expected: &Round) {
         );
         seen.remove(guid);
     }
-    // Whoever the game said nothing of has done nothing.
+    // A player whom the game did not mention has done nothing.
     for (guid, figures) in seen {
         assert_eq!(figures, Figures::default(), "{which} {guid}");
     }
@@ -131,7 +131,7 @@ fn public40() {
     check("public40");
 }
 
-/// The file that the module writes is one that every reader believes, and its message one that Discord takes.
+/// The module's file passes the checks of its readers, and its message those of Discord.
 #[test]
 fn every_file_passes_the_schema_check() {
     for name in recorded::NAMES {

@@ -1,5 +1,5 @@
-//! The recorded matches with the module linked into this program instead of loaded: what a sanitizer needs to see every
-//! access of every thread. `cargo xtask sanitize` runs it under ThreadSanitizer.
+//! The recorded matches with the module linked into this test instead of loaded, so that a sanitizer sees every access of
+//! every thread. `cargo xtask sanitize` runs it under ThreadSanitizer.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use gametimes_standin::{GAME, Server, recorded};
 use gametimes_test_support::game::gametimes_files;
 use gametimes_test_support::webhook::{Reply, Webhook};
 
-/// One test, because the module that is linked in is one server's.
+/// One test only, because the linked module can serve only one server.
 #[test]
 fn all_matches_with_all_threads_at_work() {
     let home = tempfile::tempdir().unwrap();
@@ -26,7 +26,7 @@ fn all_matches_with_all_threads_at_work() {
     )]);
     let base = home.path().join("base");
     let mut server = Server::new(Path::new(GAME), home.path(), &base).unwrap();
-    // SAFETY: the three are the module's.
+    // SAFETY: the three functions are the module's.
     unsafe {
         server.link(
             ffi::dllEntry as *mut _,

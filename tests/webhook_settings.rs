@@ -15,7 +15,7 @@ fn no_secret_is_left_where_somebody_could_read_it() {
         ],
     );
     let mut console = game.round();
-    // Between two maps, when nothing runs that could list them, the cvars hold them for whoever records the next one.
+    // Between two maps, when no game runs that could list them, the cvars keep the secrets for the recorder of the next map.
     assert_eq!(game.server.cvar("gametimes_webhook_url"), hook.url());
     game.start();
     assert_eq!(game.server.cvar("gametimes_webhook_url"), "");

@@ -1,4 +1,4 @@
-//! The spawn audit over a million spawn rows, on both databases.
+//! The spawn audit of a million spawn rows, on both databases.
 //!
 //! `cargo bench --package gametimes-bot --bench audit`
 
@@ -50,7 +50,7 @@ async fn run(name: &str, url: &str) {
              SELECT i, '2026-01-01', 'supply', 1, 'A00000' || (10 + p.column1), 'player', 600, 0.5 FROM n, {players} \
              ORDER BY i, p.column1"
         ),
-        // What the reasons are told from.
+        // The columns from which the audit derives its reasons.
         format!(
             "{numbers} INSERT INTO lua_round_teams (match_id, round_number, round_id, lua_pause_events) \
              SELECT 'm' || i, 1, i, '[]' FROM n"
@@ -104,7 +104,7 @@ async fn run(name: &str, url: &str) {
         .await
         .unwrap();
     transaction.commit().await.unwrap();
-    // As after every backfill.
+    // The bot does this after every backfill.
     store.analyze().await.unwrap();
     let rows = store
         .database

@@ -1,4 +1,4 @@
-//! The API over both databases: shapes, limits, and what the diagnostics say of the samples.
+//! The API on both databases: shapes, limits, and the diagnostics of the samples.
 
 use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -11,7 +11,7 @@ use gametimes_test_support::on_both_databases;
 use gametimes_test_support::samples::samples;
 use serde_json::{Value, json};
 
-/// A bot that knows the samples and what the module recorded in the same matches.
+/// A bot with the samples and the module's files of the same matches.
 async fn bot_with_samples(url: &str, edit: impl FnOnce(&mut Config)) -> Bot {
     let mut config = Config::with_database(url);
     edit(&mut config);
@@ -99,7 +99,7 @@ async fn the_audit_explains_every_player_whose_time_dead_differs(url: &str) {
     );
     assert_eq!(keys(&audit), ["params", "samples", "status", "summary"]);
     assert_eq!(audit["params"], json!({"limit": 1000, "diff_seconds": 6}));
-    // With every second counted, nobody stays unexplained.
+    // Even with a threshold of 0 seconds, every difference has a reason.
     let (_, audit) = get(&bot.url("/api/diagnostics/spawn-audit?limit=1000&diff_seconds=0")).await;
     for sample in audit["samples"].as_array().unwrap() {
         assert_ne!(sample["reason"], "unknown", "{sample}");
@@ -107,7 +107,7 @@ async fn the_audit_explains_every_player_whose_time_dead_differs(url: &str) {
     bot.stop().await.unwrap();
 }
 
-/// 40 players of the latest round have no stats file. Shown in the order of the rows they would fill all samples.
+/// 40 players of the latest round have no stats file. In the order of the rows, they would fill all samples.
 async fn a_round_without_a_stats_file_does_not_push_out_the_differences(url: &str) {
     let bot = bot_with_samples(url, |_| ()).await;
     let paths = [samples().join("../native/public40")];
@@ -125,7 +125,7 @@ async fn a_round_without_a_stats_file_does_not_push_out_the_differences(url: &st
         .collect();
     assert!(!reasons[..7].contains(&"no stats file"), "{reasons:?}");
     assert!(reasons[7..].iter().all(|r| *r == "no stats file"));
-    // The rounds take turns, each with its largest difference first.
+    // The rounds alternate, each with its largest difference first.
     let round = |i: usize| samples[i]["match_id"].as_str().unwrap();
     assert_ne!(round(0), round(1));
     assert_ne!(round(2), round(3));
@@ -361,7 +361,7 @@ on_both_databases!(
     a_token_is_asked_for_and_metrics_and_description_are_there,
 );
 
-/// Everything that is logged in this process, down to the smallest.
+/// Everything that this process logs, at all levels.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config as ProptestConfig, RngAlgorithm, TestRng, TestRunner};
 
-/// The same files, cut off somewhere: what a reader sees that comes too early.
+/// The same files, truncated, as a reader sees them that comes too early.
 fn cut(share: usize) -> Vec<IngestItem> {
     sample_files("gamestats")
         .into_iter()
@@ -53,17 +53,17 @@ async fn clear(store: &Db) {
     transaction.commit().await.unwrap();
 }
 
-/// What happens between two batches.
+/// An event between two batches.
 #[derive(Debug, Clone, Copy)]
 enum Break {
-    /// The bot ends in order and starts again.
+    /// The bot stops and starts again.
     Restart,
-    /// The transaction of the next batch is dropped after so many steps, as when the bot is killed in it; then it starts
-    /// again, and what was not confirmed comes once more.
+    /// The transaction of the next batch is dropped after this many steps, as if the bot were killed. Then it starts again,
+    /// and the batch arrives again.
     Cut(usize),
 }
 
-/// Whatever the order, however often, however cut, and with restarts in between: the same rows.
+/// Stores everything in random orders, with repetitions, truncated files and restarts, and expects the same rows each time.
 async fn orders(url: &str, cases: u32, seed: u8) {
     let mut store = open(url).await;
     let mut pool = everything();
@@ -75,7 +75,7 @@ async fn orders(url: &str, cases: u32, seed: u8) {
     let expected = dump(&store).await;
     let indices: Vec<usize> = (0..pool.len()).collect();
     let breaks = prop_oneof![1 => Just(Break::Restart), 2 => (0..16_usize).prop_map(Break::Cut)];
-    // The order, how many are stored at a time, which come twice, what happens before which batch.
+    // The order, the size of a batch, the items that come twice, and the events before batches.
     let strategy = (
         Just(indices).prop_shuffle(),
         1..12_usize,
@@ -88,7 +88,7 @@ async fn orders(url: &str, cases: u32, seed: u8) {
     for case in 0..cases {
         let (mut order, at_a_time, again, breaks) =
             strategy.new_tree(&mut runner).unwrap().current();
-        // Some cut files never come.
+        // Some truncated files never come.
         order.retain(|i| *i < whole || !again.contains(i));
         order.extend(again.into_iter().filter(|i| *i < whole));
         clear(&store).await;
@@ -125,7 +125,7 @@ async fn orders(url: &str, cases: u32, seed: u8) {
     store.database.close().await;
 }
 
-/// Takes a future so many steps far and drops it; tells whether it was over before.
+/// Polls a future this many times and drops it. Returns whether it was complete before.
 async fn steps_of<T>(future: impl Future<Output = T>, steps: usize) -> bool {
     let mut future = std::pin::pin!(future);
     let mut taken = 0;

@@ -1,4 +1,4 @@
-//! What the doctor says.
+//! What `gametimes-bot doctor` reports.
 
 use std::time::Duration;
 

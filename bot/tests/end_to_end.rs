@@ -97,7 +97,7 @@ async fn a_match_goes_all_the_way_on_both_databases() {
     let on_postgres = gametimes_bot::start(with(Config::with_database(&cluster.database())))
         .await
         .unwrap();
-    // The scripts of that match wrote these while it was played.
+    // The old scripts wrote these files during the match.
     for (name, bytes) in sample_files("gamestats")
         .into_iter()
         .filter(|(name, _)| name.contains("room2"))
@@ -112,7 +112,7 @@ async fn a_match_goes_all_the_way_on_both_databases() {
     .unwrap();
     bot_shows(&on_sqlite, &expected).await;
     bot_shows(&on_postgres, &expected).await;
-    // The third round was cut off after 3 s, too short for a message: its file came over SFTP.
+    // The third round ended after 3 s, too short for a message. Its file came over SFTP.
     assert_eq!(discord.messages().len(), 2);
     on_sqlite.stop().await.unwrap();
     on_postgres.stop().await.unwrap();

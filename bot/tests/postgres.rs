@@ -11,7 +11,7 @@ use gametimes_test_support::bot::{config_in, items, sqlite, wait_for};
 use gametimes_test_support::samples::{native_files, sample, sample_files};
 use jiff::tz::TimeZone;
 
-/// The tables as another bot made them, with a round of its own: a stats file it imported, and a message it linked.
+/// The tables of another bot, with one of its rounds: a stats file that it imported, and a message that it linked.
 const OLD: &str = "
 CREATE TABLE rounds (id serial PRIMARY KEY, match_id text, round_number integer, round_date text, round_time text,
     map_name text, time_limit text, actual_time text, defender_team integer DEFAULT 0, winner_team integer DEFAULT 0,
@@ -80,7 +80,7 @@ async fn old_rows_are_adopted() {
     }
     let to_do = pending(&store.database, &schema).await.unwrap();
     assert_eq!(to_do, Vec::<String>::new());
-    // Also with nothing remembered, as in a database of an earlier version.
+    // Also if no migration is recorded, as in a database of an earlier version.
     cluster.psql(&name, "DELETE FROM gametimes_schema");
     let migrated = migrate(&store.database, &schema).await.unwrap();
     assert_eq!(
@@ -90,7 +90,7 @@ async fn old_rows_are_adopted() {
     let can_read = "SELECT bool_and(has_table_privilege('website_readonly', oid, 'SELECT')) FROM pg_class \
                     WHERE relname IN ('rounds', 'lua_spawn_stats', 'gametimes_groups', 'gametimes_rejected', 'gametimes_summaries', 'gametimes_schema')";
     assert_eq!(cluster.psql(&name, can_read).trim(), "t");
-    // A role that is made later may read from the next start on.
+    // A role that is created later can read from the next start on.
     cluster.psql(
         &name,
         "REVOKE SELECT ON rounds, gametimes_summaries FROM website_readonly",
@@ -108,7 +108,8 @@ async fn old_rows_are_adopted() {
         ),
         "7|1795179043|54|surrender|3:00"
     );
-    // The other bot's message is the same round: its row is kept and completed, its spawn rows give way to ours.
+    // The other bot's message is about the same round: its row is kept and completed, and our spawn rows replace its spawn
+    // rows.
     assert_eq!(
         row("SELECT id, round_id, match_id FROM lua_round_teams WHERE round_id = 7"),
         "3|7|2026-11-20-125046"
@@ -122,7 +123,7 @@ async fn old_rows_are_adopted() {
         row("SELECT count(*) FROM lua_round_teams WHERE id = 4 AND round_id IS NULL"),
         "1"
     );
-    // Our own copy of the stats file comes: the same row again, now with all players.
+    // Our copy of the stats file arrives: it fills the same row, now with all players.
     let file = sample_files("gamestats")
         .into_iter()
         .find(|(n, _)| n.contains("125046"))
@@ -142,7 +143,7 @@ async fn old_rows_are_adopted() {
     );
 }
 
-/// Only a message comes, which tells nothing of the players; then a copy of the stats file that lacks one of them.
+/// First a message without players arrives, then a copy of the stats file that lacks one of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_bot_has_more_stays() {
     let cluster = Cluster::shared();
@@ -160,7 +161,7 @@ async fn what_another_bot_has_more_stays() {
     let row = |sql: &str| cluster.psql(&name, sql).trim().to_owned();
     let spawns = "SELECT count(*), sum(dead_seconds) FROM lua_spawn_stats WHERE round_id = 7";
     assert_eq!(row(spawns), "1|34");
-    // Two rows of the other bot tell of the round: one is completed, the other one left.
+    // The other bot has two rows for the round. One is completed, the other remains unchanged.
     let teams = "SELECT string_agg(id || ' ' || coalesce(round_id, 0), ', ' ORDER BY id) FROM lua_round_teams";
     assert_eq!(row(teams), "3 0, 4 0, 5 7");
     let file = "2026-11-20-125046-room1-round-1.txt";
@@ -176,7 +177,7 @@ async fn what_another_bot_has_more_stays() {
     );
 }
 
-/// Both read the stats file at once: ours waits for the other bot's transaction, and then finds its row in the way.
+/// Both bots read the stats file at once. Ours waits for the other bot's transaction, and then finds its row.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_round_that_another_bot_stores_at_the_same_moment_is_not_refused() {
     let cluster = Cluster::shared();
@@ -207,7 +208,7 @@ async fn a_round_that_another_bot_stores_at_the_same_moment_is_not_refused() {
     assert_eq!(cluster.psql(&name, rows).trim(), "700|12");
 }
 
-/// The round is posted; then the other bot imports the stats file, under an id of its own.
+/// The round is posted. Then the other bot imports the stats file, under another id.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_posted_of_a_round_goes_with_it_to_another_id() {
     let cluster = Cluster::shared();
@@ -292,7 +293,7 @@ async fn two_bots_store_each_round_once() {
             arrivals.reverse();
         }
         tokio::spawn(async move {
-            // Both find an empty database and migrate it.
+            // Both bots find an empty database and migrate it.
             let store = Db::open(&url, TimeZone::UTC).await.unwrap();
             for arrival in arrivals {
                 store.apply(&[arrival]).await.unwrap();
@@ -324,7 +325,7 @@ async fn durations(store: &Db) -> Vec<Option<i64>> {
     rounds.iter().map(|round| round.duration_ms).collect()
 }
 
-/// With a role that can read and nothing else; then as the owner.
+/// With a role that can only read, then as the owner.
 #[tokio::test(flavor = "multi_thread")]
 async fn read_only_database_is_read_and_never_written() {
     let cluster = Cluster::shared();
@@ -357,7 +358,7 @@ async fn read_only_sqlite_file_is_read_and_never_written() {
     let url = config.database_url.reveal();
     Db::open_read_only(url, TimeZone::UTC).await.unwrap_err();
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
-    // A database of another program.
+    // A database that has no tables yet.
     drop(Database::open(url).await.unwrap());
     let error = Db::open_read_only(url, TimeZone::UTC).await.unwrap_err();
     assert!(
@@ -374,7 +375,7 @@ async fn read_only_sqlite_file_is_read_and_never_written() {
         let error = reader.apply(&surrender()).await.unwrap_err().to_string();
         assert!(error.contains("readonly database"), "{error}");
         reader.database.close().await;
-        // Also when no other process has it open.
+        // Also if no other process has it open.
         owner.database.close().await;
     }
 }

@@ -7,7 +7,7 @@ use gametimes_test_support::bot::items::{everything, stats_of};
 use gametimes_test_support::bot::open;
 use gametimes_test_support::on_both_databases;
 
-/// The statement behind a player's page finds its rows by an index.
+/// The query of a player's page uses an index.
 async fn a_player_is_found_by_an_index(url: &str) {
     let store = &open(url).await;
     store.apply(&everything()).await.unwrap();
@@ -30,7 +30,7 @@ async fn a_player_is_found_by_an_index(url: &str) {
     );
 }
 
-/// The statement behind the audit finds each row's player by an index.
+/// The query of the audit finds the player of each row through an index.
 async fn the_audit_finds_players_by_an_index(url: &str) {
     let store = &open(url).await;
     store.apply(&everything()).await.unwrap();
@@ -40,11 +40,11 @@ async fn the_audit_finds_players_by_an_index(url: &str) {
     assert!(plan.contains("idx_player_stats_guid8"), "{plan}");
 }
 
-/// How the database carries out a statement with one value.
+/// The database's plan for a query with one value.
 async fn plan_of(store: &Db, sql: &str, value: Value) -> String {
     let mut transaction = store.database.begin().await.unwrap();
     let explain = if store.database.is_postgres() {
-        // Of a few rows a scan is cheaper; what counts is that the index can be used.
+        // For a few rows a scan is cheaper. What counts is that the index can be used.
         for way in [
             "enable_seqscan",
             "enable_bitmapscan",
@@ -65,7 +65,7 @@ async fn plan_of(store: &Db, sql: &str, value: Value) -> String {
     format!("{plan:?}")
 }
 
-/// Page by page all rounds come, also one that was read in late and one of another bot without a match_id.
+/// The pages of the list contain all rounds, also one that was imported late, and one of another bot without a match_id.
 async fn pages_of_rounds_leave_none_out(url: &str) {
     let store = &open(url).await;
     for time in ["203000", "200000", "194000"] {

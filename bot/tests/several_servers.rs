@@ -22,7 +22,7 @@ async fn match_ids(store: &Db) -> Vec<String> {
     ids
 }
 
-/// Two servers that play the same map and end rounds in the same second: neither is lost, and neither gets the other's
+/// Two servers play the same map and end rounds in the same second: neither round is lost, and neither gets the other's
 /// numbers.
 async fn two_servers_in_the_same_second(url: &str) {
     let store = &open(url).await;
@@ -42,7 +42,7 @@ async fn two_servers_in_the_same_second(url: &str) {
     assert_eq!(found[1], "2026-11-20-125043.2");
 }
 
-/// It is the same local time at two servers, two hours apart: neither round overwrites the other.
+/// Two rounds end at the same local time in two time zones, two hours apart: neither overwrites the other.
 async fn the_same_local_time_in_two_zones_is_two_rounds(url: &str) {
     let store = &open(url).await;
     let (name, bytes) = native_files("surrender").remove(0);
@@ -78,7 +78,8 @@ async fn the_same_local_time_in_two_zones_is_two_rounds(url: &str) {
     assert_eq!((row.int(0), row.int(1)), (Some(2), Some(24)));
 }
 
-/// Hosts with ET:Legacy's default net_ip have one address: their rounds that end in the same second stay two.
+/// Servers with ET:Legacy's default net_ip have the same address. Two of their rounds that end in the same second remain
+/// two.
 async fn two_servers_of_one_address_in_the_same_second(url: &str) {
     let store = &open(url).await;
     let (name, bytes) = native_files("surrender").remove(0);
@@ -94,7 +95,7 @@ async fn two_servers_of_one_address_in_the_same_second(url: &str) {
     assert_eq!(match_ids(store).await.len(), 2);
 }
 
-/// By the time in the name of the stats file: the first player's damage and flags, and the round's flags.
+/// For each round, by the time in the name of its stats file: the first player's damage and flags, and the round's flags.
 async fn damage_in(store: &Db) -> Vec<(String, i64, String, String)> {
     let sql = "SELECT r.match_id, MIN(p.damage_given), MIN(p.gametimes_flags), r.gametimes_flags FROM rounds r \
                JOIN player_comprehensive_stats p ON p.round_id = r.id GROUP BY r.id, r.match_id, r.gametimes_flags \
@@ -121,7 +122,7 @@ fn expected(rows: &[(&str, i64, &str, &str)]) -> Vec<(String, i64, String, Strin
         .collect()
 }
 
-/// Two servers play the same map at the same time, with players who change between them. No setting tells the servers.
+/// Two servers play the same map at the same time, and players switch between them. No setting names the servers.
 async fn a_round_2_counts_on_from_its_own_servers_round_1(url: &str) {
     let store = &open(url).await;
     let arrivals = [
@@ -139,7 +140,7 @@ async fn a_round_2_counts_on_from_its_own_servers_round_1(url: &str) {
     assert_eq!(found, expected(&right));
 }
 
-/// Both servers have one name, and players change between them; the reports that name the stats files tell the servers.
+/// Both servers have the same name, and players switch between them. The reports that name the stats files show the server.
 async fn a_stats_file_is_of_the_server_whose_report_names_it(url: &str) {
     let store = &open(url).await;
     let (_, bytes) = native_files("surrender").remove(0);
@@ -182,7 +183,7 @@ async fn a_stats_file_is_of_the_server_whose_report_names_it(url: &str) {
     );
 }
 
-/// The servers have even the same name: who played tells them apart, and without a player in common nothing is subtracted.
+/// The servers have the same name, so only the players distinguish them. Without a common player, nothing is subtracted.
 async fn a_round_2_of_other_players_is_an_orphan(url: &str) {
     let store = &open(url).await;
     let arrivals = [
@@ -207,7 +208,7 @@ async fn a_round_2_of_other_players_is_an_orphan(url: &str) {
     assert_eq!(damage_in(store).await, expected(&right));
 }
 
-/// A map is played twice, and the stats file of the second round 1 is missing: the first one is not it.
+/// A map is played twice, and the stats file of the second round 1 is missing. The first round 1 does not replace it.
 async fn a_map_played_twice_does_not_count_on_from_the_first_time(url: &str) {
     let store = &open(url).await;
     let arrivals = [
@@ -224,7 +225,7 @@ async fn a_map_played_twice_does_not_count_on_from_the_first_time(url: &str) {
     assert_eq!(damage_in(store).await, expected(&right));
 }
 
-/// Two servers write files of one name: they are two rounds, not two versions of one.
+/// Two servers write files of the same name: these are two rounds, not two versions of one.
 async fn files_of_one_name_from_two_servers_are_two_rounds(url: &str) {
     let store = &open(url).await;
     let arrivals = [

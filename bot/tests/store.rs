@@ -47,7 +47,7 @@ async fn samples_link(url: &str) {
                 Some(39_950),
                 file("2026-11-20-123531-room2-round-2.txt")
             ),
-            // The scripts named it round 2; the module knows better.
+            // The old scripts named it round 2; the module corrects that.
             (
                 "2026-11-20-123609".into(),
                 1,
@@ -80,7 +80,7 @@ async fn samples_link(url: &str) {
         store.database.row(sql, &[]).await.unwrap().unwrap().int(0),
         Some(60)
     );
-    // The file's own values are kept beside the true ones.
+    // The values of the stats file are kept beside the exact ones.
     let sql = "SELECT actual_duration_seconds, stats_duration_seconds, stats_playtime_ms, end_reason, winner_team, \
                total_pause_seconds, round_status FROM rounds WHERE match_id = '2026-11-20-125046'";
     let row = store.database.row(sql, &[]).await.unwrap().unwrap();
@@ -92,7 +92,7 @@ async fn samples_link(url: &str) {
         (row.text(3), row.int(4), row.int(5)),
         (Some("surrender"), Some(1), Some(16))
     );
-    // Everything again changes nothing.
+    // Storing everything again changes nothing.
     let before = dump(store).await;
     let applied = store.apply(&everything()).await.unwrap();
     assert_eq!((applied.new_facts, applied.rounds.len()), (0, 0));
@@ -162,7 +162,7 @@ async fn refused_things_are_kept_and_counted(url: &str) {
     );
 }
 
-/// A reason quotes what came: a thousand characters of three bytes each, which no compression makes shorter.
+/// A reason quotes its input: a thousand characters of three bytes each, which cannot be compressed.
 async fn a_long_reason_is_cut(url: &str) {
     let store = &open(url).await;
     let mut seed: u32 = 1;
@@ -188,8 +188,7 @@ async fn a_long_reason_is_cut(url: &str) {
     assert!(reason.starts_with(&kept[0].reason) && kept[0].reason.chars().count() == 300);
 }
 
-/// A stats file between two reports of unknown servers stays unlinked, shows why, and links when one of them turns out to
-/// belong to another file.
+/// A stats file that fits two reports of unknown servers equally well is not linked, and the diagnostics show the reason.
 async fn a_tie_stays_unlinked(url: &str) {
     let store = &open(url).await;
     let (name, bytes) = sample_files("gametimes").remove(0);
@@ -219,7 +218,7 @@ async fn a_tie_stays_unlinked(url: &str) {
     );
 }
 
-/// A fact that cannot be read any more does not make the bot refuse what comes around it.
+/// A stored fact that cannot be read any more does not stop the facts around it.
 async fn an_unreadable_fact_stops_nobody(url: &str) {
     let store = &open(url).await;
     store.apply(&everything()[..1]).await.unwrap();
@@ -230,11 +229,11 @@ async fn an_unreadable_fact_stops_nobody(url: &str) {
     transaction.commit().await.unwrap();
     let applied = store.apply(&everything()[1..]).await.unwrap();
     assert_eq!((applied.new_facts, applied.rejected), (15, 0));
-    // The row that was made of it stays; the report that named it stands alone.
+    // The row made from it remains, and the report that named it gets a separate round.
     assert_eq!(rounds(store).await.len(), 6);
 }
 
-/// What the database itself refuses is rejected alone, and told.
+/// Items that the database refuses are rejected one by one and reported.
 async fn what_the_database_refuses_stops_nobody(url: &str) {
     let store = &open(url).await;
     let mut transaction = store.database.begin().await.unwrap();
@@ -252,11 +251,12 @@ async fn what_the_database_refuses_stops_nobody(url: &str) {
     assert_eq!(store.rejected(10).await.unwrap().len(), 3);
 }
 
-/// Read with a wrong time zone, nothing fits; with the right one all rows are as if it had been right from the start.
+/// With a wrong time zone nothing fits together. After a rebuild with the right one, all rows are as if it had been right
+/// from the start.
 async fn a_wrong_time_zone_can_be_set_right(url: &str) {
     let five_hours = TimeZone::fixed(jiff::tz::offset(5));
     let wrong = Db::open(url, five_hours).await.unwrap();
-    // The scripts' files and messages name no stats file, so times tell what belongs together.
+    // The files and messages of the old scripts name no stats file, so only their times link them.
     let arrivals: Vec<IngestItem> = everything()
         .into_iter()
         .filter(|a| a.source != "folder")
@@ -276,13 +276,13 @@ async fn a_wrong_time_zone_can_be_set_right(url: &str) {
     assert_eq!(dump(store).await, dump(&right).await);
     assert_eq!(made, rounds(store).await.len());
     assert_eq!(told.first().map(|(done, _)| *done), Some(0));
-    // Again it changes nothing.
+    // A second rebuild changes nothing.
     let before = dump(store).await;
     store.rebuild(|_, _| ()).await.unwrap();
     assert_eq!(dump(store).await, before);
 }
 
-/// The stats file of a round that a shutdown cut off after 3 s sets a time of 98 minutes, where the limit is 2.
+/// The stats file of a round that a shutdown ended after 3 s contains a time of 98 minutes, although the limit is 2.
 async fn ninety_eight_minutes_are_no_duration(url: &str) {
     let store = &open(url).await;
     store.apply(&everything()).await.unwrap();

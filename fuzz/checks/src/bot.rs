@@ -1,5 +1,4 @@
-//! What must hold for any bytes: no panic, and rows that fit into their columns. Used by the fuzz targets and by the
-//! property tests.
+//! Any bytes as a stats file, a gametimes file or a message: no panic, and rows that fit into their columns.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -14,7 +13,7 @@ use gametimes_rounds::rows::{RoundTarget, build};
 use gametimes_rounds::stats_file::StatsFile;
 use jiff::tz::TimeZone;
 
-/// A stats file of any content, alone and as the round 2 of itself.
+/// A stats file with any content, alone and as round 2 of itself.
 pub fn stats_file(bytes: &[u8]) {
     let parse = |name: &str| StatsFile::parse(name, bytes).ok();
     let Some(first) = parse("2026-11-20-123344-room2-round-1.txt") else {
@@ -29,14 +28,14 @@ pub fn stats_file(bytes: &[u8]) {
     ]);
 }
 
-/// A gametimes file of any content. What was read can be stored and read again.
+/// A gametimes file with any content. A report that was read can be stored and read again.
 pub fn gametimes_file(bytes: &[u8]) {
     if let Ok(report) = Report::from_file(bytes) {
         report_fits(report);
     }
 }
 
-/// A message of any content, which came without a file.
+/// A message with any content and without a file.
 pub fn message(bytes: &[u8]) {
     if let Ok(message) = serde_json::from_slice::<Message>(bytes)
         && let Ok(report) = Report::from_message(&message)

@@ -1,5 +1,5 @@
-//! Any sequence of calls, traps, records and strings through the door: everything is passed on untouched, nothing panics, and
-//! every file that comes of it is one that its readers believe.
+//! Any sequence of calls, traps, records and strings at the boundary: everything is forwarded untouched, nothing panics, and
+//! every file that results passes the checks of its readers.
 
 use std::collections::HashMap;
 
@@ -15,23 +15,23 @@ const SHUTDOWN: i32 = 1;
 const CONSOLE: i32 = 9;
 const FRAME: i32 = 8;
 
-/// One server that carries out a script.
+/// A server that carries out a script.
 struct Run<'a> {
-    /// Its module is linked into this program, or loaded as the engine does; its home holds nothing but what the module
+    /// The module is linked into this program, or loaded as the engine does. The home folder contains only what the module
     /// writes.
     server: &'a mut Server,
     level_ms: isize,
     unix_ms: i64,
-    /// What the game does in the next call.
+    /// The steps of the game in the next call.
     steps: Vec<Step>,
-    /// Traps in them that the engine must see: numbers, in order.
+    /// The numbers of the traps in these steps that the engine must see, in order.
     traps: Vec<isize>,
     /// The game raises its error in the next call.
     fails: bool,
     loaded: bool,
 }
 
-/// A line is a letter and its operands; what a line of a letter does stands in [`Run::line`].
+/// Plays a script. A line is a letter and its operands; [`Run::line`] shows what each letter does.
 pub fn play(server: &mut Server, script: &[u8]) {
     for (name, value) in [
         ("gamestate", "0"),
@@ -85,8 +85,8 @@ impl Run<'_> {
         };
         let n = number(first);
         match letter {
-            // What the game does in the next call: prints, sets configstrings and cvars, opens and closes files, writes
-            // into its records, drops a client, makes a trap that is none of ours, passes null and nonsense, fails.
+            // Steps of the game in the next call: print, set a configstring or cvar, open or close a file, locate and write
+            // records, drop a client, make a trap that the module ignores, pass null pointers, raise an error.
             b'p' => self.trap(0, vec![Arg::Text(rest.to_vec())]),
             b'c' => self.trap(20, vec![Arg::Int(n), Arg::Text(text.to_vec())]),
             b'v' => self.trap(5, vec![Arg::Text(first.to_vec()), Arg::Text(text.to_vec())]),
@@ -119,7 +119,8 @@ impl Run<'_> {
                 self.steps.push(Step::Return(0)); // of the shutdown
                 self.fails = true;
             }
-            // Calls: a frame so many milliseconds later, or at that level time; those of clients; the console.
+            // Calls of the engine: a frame this many milliseconds later or at this level time, calls for clients, the
+            // console.
             b'F' => {
                 self.pass(n.clamp(0, 600_000));
                 self.call(FRAME, &[self.level_ms], 0);
@@ -137,7 +138,7 @@ impl Run<'_> {
             b'T' => self.call(7, &[n], number(text)),
             b'X' => self.console(rest),
             b'?' if !(0..10).contains(&n) => self.call(n as i32, &[number(text)], n),
-            // What the engine and its admin do: userinfo, cvars, the clock, another map or the same again.
+            // Actions of the engine and its admin: userinfo, cvars, the clock, a new map or a restart.
             b'u' => {
                 let slot = n.rem_euclid(64) as usize;
                 self.server.set_userinfo(slot, text);
@@ -166,7 +167,7 @@ impl Run<'_> {
         self.steps.push(Step::Trap(number, arguments));
     }
 
-    /// Offset and value in turns.
+    /// Writes into a client record; the text alternates between offsets and values.
     fn write(&mut self, slot: isize, text: &[u8]) {
         let numbers: Vec<isize> = text.split(|&b| b == b' ').map(number).collect();
         let fields = numbers.chunks_exact(2).map(|field| {
@@ -177,7 +178,7 @@ impl Run<'_> {
         self.steps.push(Step::Write(slot.rem_euclid(64), fields));
     }
 
-    /// What an admin sets, as far as an engine lets them. Webhooks are not for this check.
+    /// Sets a cvar as an admin could. Webhooks are not part of this check.
     fn cvar(&mut self, name: &[u8], value: &[u8]) {
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         let most = if name == "mapname" { 63 } else { 255 };
@@ -224,7 +225,7 @@ impl Run<'_> {
         self.server.set_command(text);
         let words = text.split(u8::is_ascii_whitespace);
         let mut words = words.filter(|w| !w.is_empty());
-        // A string of the engine ends at its first zero.
+        // Strings of the engine end at the first zero.
         let first = words.next().and_then(|w| w.split(|&b| b == 0).next());
         if first.is_some_and(|w| decode(w).eq_ignore_ascii_case("gametimes")) {
             let held = (
@@ -240,7 +241,8 @@ impl Run<'_> {
         }
     }
 
-    /// A call of the engine: the game gets it as it is, makes its traps, and its answer is the engine's.
+    /// Makes a call of the engine. The game receives it unchanged and makes its traps, and the engine gets the game's
+    /// answer.
     fn call(&mut self, command: i32, arguments: &[isize], answer: isize) {
         if !self.loaded {
             return;
@@ -260,7 +262,7 @@ impl Run<'_> {
             let (last, got) = calls.last().expect("the game got it");
             assert_eq!(*last, command as isize);
             assert!(got.starts_with(&arguments[..arguments.len().min(5)]));
-            // The module's own traps come between those of the game.
+            // Traps of the module may come between those of the game.
             let mut seen = server.record_traps().into_iter().map(|t| t.number);
             for trap in traps {
                 assert!(seen.any(|t| t == trap), "trap {trap} in call {command}");
@@ -273,7 +275,7 @@ impl Run<'_> {
     }
 }
 
-/// As C reads numbers: what cannot be read is 0.
+/// Reads a number as C does: invalid text is 0.
 fn number(text: &[u8]) -> isize {
     let text = String::from_utf8_lossy(text);
     text.trim().parse().unwrap_or(0)
@@ -284,8 +286,8 @@ fn file_is_sound(file: &GametimesFile) {
     let problems: Vec<String> = check(file)
         .into_iter()
         .map(|p| p.to_string())
-        // Two who have no guid may have names that differ in their case only, or none, and a game may name the side as the winner
-        // that gave up.
+        // Two players without a guid may have names that differ only in case, or no name, and a game may name the side that
+        // gave up as the winner.
         .filter(|p| !p.contains("is listed twice") && !p.contains("neither guid nor name"))
         .filter(|p| !p.ends_with("1 gave up and 1 won") && !p.ends_with("2 gave up and 2 won"))
         .collect();
@@ -304,7 +306,7 @@ fn file_is_sound(file: &GametimesFile) {
     }
     assert!(denied <= dead && kills <= deaths, "{m:?}");
     assert!(m.events.is_sorted_by_key(|e| e.t_ms));
-    // Nobody is on both teams, and the timeline knows as many deaths as the sums.
+    // No player is on both teams, and the timeline has as many deaths as the sums.
     let mut teams: HashMap<(&str, &str), u8> = HashMap::new();
     for (team, people) in [(1, &m.teams.axis), (2, &m.teams.allies)] {
         for p in people {

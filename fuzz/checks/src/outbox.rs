@@ -1,4 +1,4 @@
-//! Outbox and journal in a folder into which anybody has put anything: what is ours is found and read, what is not stays.
+//! Outbox and journal in folders with arbitrary other files: our files are found and read, the others stay unchanged.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use gametimes::event::{Event, Stamp, What};
 use gametimes_format::file::Score;
 use gametimes_format::{GametimesFile, Message, Meta};
 
-/// Where foreign files lie, by the first letter of a line's name.
+/// The folders of foreign files, by the first letter of a line.
 const FOLDERS: [(&str, &str); 5] = [
     ("q", "outbox/x/queue"),
     ("r", "outbox/x/rejected"),
@@ -20,10 +20,11 @@ const FOLDERS: [(&str, &str); 5] = [
     ("f", ""),
 ];
 
-/// The target of our message.
+/// The webhook of our message.
 const TARGET: &str = "0badf00d";
 
-/// A name and content a line: `q 1795178024000-supply-R1-id.0badf00d.json {"event_id":...}`. The letter says in which folder.
+/// Each line is a file: `q 1795178024000-supply-R1-id.0badf00d.json {"event_id":...}`. The letter names the folder, name and
+/// content follow.
 pub fn outbox(bytes: &[u8]) {
     let root = tempfile::tempdir().expect("a temporary folder");
     let root = root.path();
@@ -41,13 +42,13 @@ pub fn outbox(bytes: &[u8]) {
     dir.journal.recover();
     let outbox = &dir.outbox;
 
-    // Ours is found and read, whatever lies beside it.
+    // Our message is found and read.
     assert!(outbox.waiting(TARGET).contains(&name));
     assert_eq!(outbox.read(&name).expect("ours"), entry);
     let all = outbox.all();
     assert!(all.is_sorted() && all.iter().all(|name| webhook_key_of(name).is_some()));
     for name in &all {
-        // What can be read can be written and read again.
+        // A message that was read can be written and read again.
         if let Ok(entry) = outbox.read(name) {
             let bytes = serde_json::to_vec(&entry).expect("an entry can be written");
             assert_eq!(
@@ -63,7 +64,7 @@ pub fn outbox(bytes: &[u8]) {
 
     journal(&instance, &foreign);
 
-    // All else is as it was, but what a crash had left of our own writing, and the journal's and the lock's own names.
+    // All other files are unchanged, except temporary files that a crash of the module leaves, the journal and the lock.
     for (path, content) in &foreign {
         let file = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
         let was_ours =
@@ -76,7 +77,7 @@ pub fn outbox(bytes: &[u8]) {
     }
 }
 
-/// Writes the lines as files; gives what lies there now.
+/// Writes the lines as files, and returns their paths and contents.
 fn put_foreign(root: &Path, bytes: &[u8]) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut foreign = BTreeMap::new();
     for line in bytes.split(|&b| b == b'\n').take(40) {
@@ -92,7 +93,7 @@ fn put_foreign(root: &Path, bytes: &[u8]) -> BTreeMap<PathBuf, Vec<u8>> {
             continue;
         }
         let Some((_, folder)) = folder else { continue };
-        // A journal has many lines; here they are joined by tabs.
+        // A journal has many lines, which tabs separate here.
         let content = words.next().unwrap_or(b"").to_vec();
         let content: Vec<u8> = content
             .into_iter()
@@ -106,8 +107,8 @@ fn put_foreign(root: &Path, bytes: &[u8]) -> BTreeMap<PathBuf, Vec<u8>> {
     foreign
 }
 
-/// A journal that a crash left, whatever it holds, is read as far as it is one; what a new one holds is recovered, also when
-/// its last line is cut and foreign bytes follow.
+/// The valid beginning of any journal that a crash leaves is recovered, and so is a new one whose last line is incomplete
+/// and followed by other bytes.
 fn journal(instance: &Path, foreign: &BTreeMap<PathBuf, Vec<u8>>) {
     let path = instance.join("round.journal");
     let mut journal = Journal::new(instance);
@@ -138,7 +139,7 @@ fn journal(instance: &Path, foreign: &BTreeMap<PathBuf, Vec<u8>>) {
     journal.add(&event);
     journal.flush(true).expect("written");
     let mut bytes = fs::read(&path).expect("a journal");
-    // A line that was cut, then anything.
+    // An incomplete line, then other bytes.
     bytes.extend_from_slice(b"{\"event\":{\"at\":");
     bytes.extend(foreign.values().flatten());
     fs::write(&path, bytes).expect("written");

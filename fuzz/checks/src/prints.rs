@@ -1,4 +1,4 @@
-//! What the game prints and sets, taken apart: for any bytes, what is read stands in them and reads the same again.
+//! Parsing of the game's prints and strings: for any bytes, the result is part of them and is parsed the same again.
 
 use gametimes::event::Text;
 use gametimes::observe::parse::{self, Print};
@@ -18,7 +18,7 @@ fn print(bytes: &[u8]) {
     let Some(Ok(print)) = parse::print(bytes) else {
         return;
     };
-    // As the game would have said it.
+    // The game's print with the same meaning.
     let again = match print {
         Print::Kill {
             victim,
@@ -72,7 +72,7 @@ fn info_string(bytes: &[u8]) {
     }
 }
 
-/// By another way: digit by digit.
+/// Compared with a simple implementation, digit by digit.
 fn number(bytes: &[u8]) {
     let text = bytes.trim_ascii_start();
     let (sign, digits) = match text.strip_prefix(b"-") {
@@ -87,7 +87,7 @@ fn number(bytes: &[u8]) {
     assert_eq!(parse::leading_number(bytes), expected);
 }
 
-/// What is taken for a stats file is a name that every reader of gametimes files believes, and not cut.
+/// A name that is accepted as a stats file passes the checks of the file's readers, and is not truncated.
 fn path(bytes: &[u8]) {
     for path in [bytes.to_vec(), [b"gamestats/", bytes].concat()] {
         let Some(name) = parse::stats_file(&path) else {

@@ -1,4 +1,4 @@
-//! Cvars and the file of webhook URLs, as any admin or anybody else may have set them.
+//! Cvars and the file of webhook URLs with any content.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ impl Engine for Cvars {
     }
 }
 
-/// Lines `cvar value`, up to a line `--`; what follows is the file of webhook URLs.
+/// The input has lines `cvar value` up to a line `--`, and then the file of webhook URLs.
 pub fn settings(bytes: &[u8]) {
     let (cvars, file) = match bytes.windows(4).position(|w| w == b"\n--\n") {
         Some(at) => (&bytes[..at], &bytes[at + 4..]),
@@ -55,7 +55,7 @@ pub fn settings(bytes: &[u8]) {
     let home = tempfile::tempdir().expect("a temporary folder");
     let engine = Cvars::default();
     for line in cvars.split(|&b| b == b'\n') {
-        // As the engine gives them: text without control characters, 255 bytes at the most.
+        // The engine returns text without control characters, at most 255 bytes.
         let line = gametimes_format::text::decode(&line[..line.len().min(300)]);
         let (name, value) = line.split_once(' ').unwrap_or((&line, ""));
         engine
@@ -86,7 +86,7 @@ pub fn settings(bytes: &[u8]) {
         "a thread for each, so not any number"
     );
 
-    // What was a URL, or was meant to be one, stands nowhere but in the settings themselves. The seeds mark it.
+    // URLs, also invalid ones, appear only in the settings themselves. The seeds mark them with SECRET.
     let marked = |text: &str| text.contains("SECRET");
     let public =
         engine.values.borrow().iter().any(|(name, value)| {
@@ -102,7 +102,7 @@ pub fn settings(bytes: &[u8]) {
     assert_eq!(engine.cvar(c"gametimes_webhook_url"), "");
     assert_eq!(engine.cvar(c"gametimes_hmac_key"), "");
 
-    // Read again, as on the next map, the same comes out; given back, it stands where it stood.
+    // Reading them again on the next map has the same result, and giving them back restores the cvars.
     let (again, same_warnings) = Settings::read(&engine, &mut kept);
     assert_eq!((&again, &same_warnings), (&settings, &warnings));
     kept.restore(&engine);

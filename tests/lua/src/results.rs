@@ -9,8 +9,8 @@ use crate::SCRIPT;
 use crate::round::Round;
 use crate::world::Server;
 
-/// The gametimes files of a folder in the order of their rounds, read by the types that bot and module use; a key that those
-/// do not know is an error.
+/// The gametimes files of a folder, in the order of their rounds, read with the types of bot and module. A key that these do
+/// not know is an error.
 pub fn rounds(dir: &Path) -> Vec<(String, GametimesFile)> {
     let mut rounds: Vec<_> = std::fs::read_dir(dir)
         .unwrap_or_else(|e| panic!("{}: {e}", dir.display()))
@@ -31,7 +31,7 @@ pub fn rounds(dir: &Path) -> Vec<(String, GametimesFile)> {
     rounds
 }
 
-/// 2 and 2.0 are one number in JSON.
+/// Makes 2 and 2.0 equal, as they are in JSON.
 fn numbers_alike(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
     match value {
@@ -45,7 +45,7 @@ fn numbers_alike(value: serde_json::Value) -> serde_json::Value {
     }
 }
 
-/// Plays something and gives the last round with the script's log.
+/// Plays a round, and returns it with the script's log.
 pub fn record(f: impl FnOnce(Round)) -> (Meta, String) {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
@@ -55,7 +55,7 @@ pub fn record(f: impl FnOnce(Round)) -> (Meta, String) {
     let (_, file) = rounds(&server.game_dir().join("gametimes"))
         .pop()
         .unwrap_or_else(|| panic!("no file\n{log}"));
-    // Two players may share a name and have no guid; nothing else is doubtful.
+    // Two players may share a name and have no guid. Every other problem is an error.
     let problems: Vec<_> = gametimes_format::check::check(&file)
         .into_iter()
         .filter(|p| !p.message.contains("twice"))

@@ -2,14 +2,14 @@
 
 use crate::world::Server;
 
-/// Two players, one kill, a little more than a minute; then the intermission up to its last frame.
+/// A round of two players with one kill, a little more than a minute long, then the intermission.
 pub struct Round<'a> {
     pub server: &'a mut Server,
     pub level: i64,
 }
 
 impl<'a> Round<'a> {
-    /// Begins a map in the middle of play: no warmup.
+    /// Begins a map whose round is played at once, without a warmup.
     pub fn start(server: &'a mut Server, restart: i64) -> Self {
         server.set("gamestate", "0");
         server.configstring(11, "1000");
@@ -35,7 +35,7 @@ impl<'a> Round<'a> {
         round
     }
 
-    /// A player comes to a team and is alive.
+    /// Lets a player join a team and spawn.
     pub fn join(&mut self, slot: i64, team: i64, guid: &str, name: &str) {
         {
             let mut world = self.server.world.borrow_mut();
@@ -74,7 +74,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// The game says that the round is over; play stops.
+    /// Ends the round with this `Exit:` print.
     pub fn exit(&mut self, text: &str) {
         self.server.configstring(14, "w\\1");
         self.server.print(format!("Exit: {text}\n").as_bytes());
@@ -82,7 +82,7 @@ impl<'a> Round<'a> {
         self.server.set("gamestate", "3");
     }
 
-    /// A round from here to the last frame of the intermission.
+    /// Plays the rest of the round, up to the last frame of the intermission.
     pub fn play_to_the_end(&mut self) {
         self.frames(200);
         self.kill(1, 0);
@@ -93,14 +93,14 @@ impl<'a> Round<'a> {
         self.frames(200);
     }
 
-    /// The map ends.
+    /// Ends the map.
     pub fn shutdown(self, restart: i64) {
         self.server.call("et_ShutdownGame", restart);
         self.server.unload();
     }
 }
 
-/// A whole round, from init to shutdown.
+/// Plays a whole map, from init to shutdown.
 pub fn play_round(server: &mut Server, restart: i64) {
     let mut round = Round::start(server, restart);
     round.play_to_the_end();

@@ -1,7 +1,7 @@
-//! Who records: exactly one of module and script, whatever is installed, removed, broken or switched off between maps.
+//! Exactly one of module and script records, also if one is installed, removed, broken or disabled between maps.
 //!
-//! The module's side is what it promises: before the game, and so Lua, starts, it sets the cvar `gametimes_module` to
-//! `native <version>` when it records and to `off: <reason>` when it stands down, and clears it after the game's shutdown.
+//! Here the module is only its promise: before the game and its Lua start, it sets the cvar `gametimes_module` to `native
+//! <version>` if it records and to `off: <reason>` if it does not, and clears it after the game's shutdown.
 
 use gametimes_lua_tests::SCRIPT;
 use gametimes_lua_tests::results::rounds;
@@ -10,18 +10,19 @@ use gametimes_lua_tests::world::Server;
 use gametimes_test_support::wait_for;
 use gametimes_test_support::webhook::{Reply, Webhook};
 
-/// What is in the server's folder when a map begins.
+/// The state of the module when a map begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Module {
     /// Not installed, or too new for this machine: the engine loads the stock game.
     Absent,
-    /// Records.
+    /// It records.
     Native,
-    /// Stands down: an unknown build, switched off, a panic on an earlier map.
+    /// It does not record: unknown build, disabled, or a panic on an earlier map.
     Off,
-    /// Records until it panics in mid-map; it writes what was played until then and passes calls through from then on.
+    /// It records until it panics during the map. It writes what was played until then, and passes calls through from then
+    /// on.
     Panics,
-    /// Records; is removed while the map runs and cannot clear its cvar at the end.
+    /// It records, is removed during the map, and cannot clear its cvar at the end.
     Vanishes,
 }
 
@@ -55,7 +56,7 @@ fn map(server: &mut Server, module: Module, script: Script, restart: i64) -> Str
     if !matches!(module, Module::Vanishes | Module::Absent) {
         server.set("gametimes_module", "");
     }
-    // Two rounds of one map must not get one file name.
+    // Two rounds of one map must not have the same file name.
     server.world.borrow_mut().unix_ms += 60_000;
     let by_script = count() - before;
     let by_module = usize::from(matches!(
@@ -184,7 +185,7 @@ fn switched_off_is_off() {
         server.log()
     );
     assert!(!server.game_dir().join("gametimes").exists());
-    // On again from the next map.
+    // It records again from the next map.
     server.set("gametimes_enabled", "1");
     assert_eq!(map(&mut server, Module::Absent, Script::Present, 1), "s");
 }
@@ -205,7 +206,7 @@ fn what_the_script_could_not_send_goes_while_the_module_records() {
         names.find(|p| p.to_string_lossy().ends_with(end))
     };
     wait_for("the failure", || find(".wait").is_some());
-    // The host goes down, and is back with the module, which takes the URL.
+    // The host restarts, now with the module, which takes the URL.
     let pid = std::fs::read_to_string(find(".lock").unwrap().join("pid")).unwrap();
     let kill = std::process::Command::new("sh")
         .args(["-c", &format!("kill -9 {pid}")])
@@ -225,7 +226,7 @@ fn the_secrets_pass_from_one_to_the_other() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.set("gametimes_webhook_url", "http://127.0.0.1:1/x");
-    // The module takes them out while it records and gives them back at the end, as the script does.
+    // The module clears them while it records and restores them at the end, as the script does.
     server.set("gametimes_hmac_key", "a key");
     let round = Round::start(&mut server, 0);
     for name in ["gametimes_webhook_url", "gametimes_hmac_key"] {
@@ -235,7 +236,7 @@ fn the_secrets_pass_from_one_to_the_other() {
             "{name} is taken out"
         );
     }
-    // The engine would go on showing the first value as the default.
+    // The engine would still list the first value as the default.
     let commands = std::mem::take(&mut round.server.world.borrow_mut().commands);
     assert_eq!(
         commands,
@@ -258,7 +259,7 @@ fn the_secrets_pass_from_one_to_the_other() {
         "",
         "not the script's business"
     );
-    // What the admin sets while a map runs wins.
+    // A value that the admin sets during a map wins.
     server.set("gametimes_webhook_url", "http://127.0.0.1:1/x");
     let round = Round::start(&mut server, 0);
     round

@@ -1,4 +1,4 @@
-//! The parts of the script against the shared crate that module and bot use, and against the standards.
+//! The script's functions, compared with the crate that module and bot share, and with the standards.
 
 use gametimes_format::{digest, text};
 use gametimes_lua_tests::SCRIPT;
@@ -6,7 +6,7 @@ use gametimes_lua_tests::world::Server;
 use mlua::{Function, LuaString, Table};
 use proptest::prelude::*;
 
-/// A state with the script's local functions in the global `parts`.
+/// A Lua state with the script's local functions in the global `parts`.
 fn parts() -> (Server, tempfile::TempDir) {
     let home = tempfile::tempdir().unwrap();
     let script = format!(
@@ -36,7 +36,7 @@ fn sha256_is_that_of_the_standard() {
         )
         .unwrap()
     };
-    // FIPS 180-4 examples, and lengths around the padding's edges against the crate.
+    // The examples of FIPS 180-4, and lengths around the edges of the padding compared with the crate.
     assert_eq!(
         hash(b"abc"),
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -71,7 +71,7 @@ fn sha256_is_that_of_the_standard() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Names become the same text in script and module.
+    /// A name becomes the same text in script and module.
     #[test]
     fn text_is_read_as_the_shared_crate_reads_it(
         parts_of_name in proptest::collection::vec(
@@ -133,7 +133,7 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), value);
     }
 
-    /// Whatever stands in a path, the shell gets it as one word.
+    /// The shell reads any path as one word.
     #[test]
     fn a_path_is_one_word_of_the_shell(value in "[ -~é\n]{0,40}") {
         thread_local!(static STATE: (Server, tempfile::TempDir) = parts());
@@ -217,7 +217,7 @@ fn info_strings_and_numbers_are_read_as_the_game_reads_them() {
     }
 }
 
-/// The same ones as in the tests of the module, which has the same rules.
+/// The same URLs as in the module's tests, which follow the same rules.
 #[test]
 fn urls() {
     let (server, _home) = parts();

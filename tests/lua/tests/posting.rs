@@ -24,7 +24,7 @@ fn outbox(server: &Server) -> PathBuf {
     server.game_dir().join("gametimes/outbox/lua")
 }
 
-/// The names in the outbox that end so.
+/// The names in the outbox with this ending.
 fn names(server: &Server, end: &str) -> Vec<String> {
     let Ok(dir) = fs::read_dir(outbox(server)) else {
         return Vec::new();
@@ -41,7 +41,7 @@ fn is_idle(server: &Server) -> bool {
     names(server, ".curl").is_empty() && names(server, ".lock").is_empty()
 }
 
-/// Makes every target try again now instead of in some seconds.
+/// Makes every webhook retry now instead of in a few seconds.
 fn forget_waits(server: &Server) {
     for name in names(server, ".wait") {
         let _ = fs::write(outbox(server).join(name), "0 1\n");
@@ -110,7 +110,7 @@ fn the_url_is_in_no_argument_no_cvar_and_no_file_that_others_can_read() {
     );
     round.play_to_the_end();
     hook.wait(1);
-    // curl waits for its answer now.
+    // Now curl waits for its answer.
     let mut curls = 0;
     for process in fs::read_dir("/proc").unwrap().flatten() {
         let Ok(arguments) = fs::read(process.path().join("cmdline")) else {
@@ -140,13 +140,13 @@ fn the_url_is_in_no_argument_no_cvar_and_no_file_that_others_can_read() {
                 .contains("secret-token")
         );
     }
-    // Whoever records the next map finds the URL again.
+    // The recorder of the next map finds the URL again.
     let url = hook.url_with("secret-token");
     round.shutdown(1);
     assert_eq!(server.world.borrow().cvar("gametimes_webhook_url"), url);
     let mut next = Round::start(&mut server, 1);
     assert_eq!(next.server.world.borrow().cvar("gametimes_webhook_url"), "");
-    // lua_restart closes the script without telling it.
+    // lua_restart closes the script without a callback.
     next.frames(1);
     next.server.unload();
     assert_eq!(server.world.borrow().cvar("gametimes_webhook_url"), url);
@@ -155,7 +155,7 @@ fn the_url_is_in_no_argument_no_cvar_and_no_file_that_others_can_read() {
 
 #[test]
 fn a_message_waits_until_it_is_taken_and_then_goes_once() {
-    // Refused in every way that is not for good, then taken.
+    // Every temporary failure, then success.
     let hook = Webhook::start([
         Reply::status(500),
         Reply::Hang(Duration::ZERO),
@@ -178,10 +178,10 @@ fn a_message_waits_until_it_is_taken_and_then_goes_once() {
             hook.requests().len() > n
         });
     }
-    // 429: what the server says, and no forgetting needed.
+    // After a 429, the script waits as long as the server asks.
     hook.wait(6);
     wait_for("an idle outbox", || is_idle(&server));
-    // What somebody in between says of the URL is in no file and no line.
+    // An answer that contains the URL is in no file and no log line.
     for entry in fs::read_dir(outbox(&server)).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() && path.extension().is_none_or(|e| e != "url") {
@@ -233,7 +233,7 @@ fn each_target_has_its_own_fate() {
             .count(),
         1
     );
-    // The next round goes to those who took the first, and to who refused only that message.
+    // The next round goes to the webhooks that accepted the first one, and to the one that refused only that message.
     play_round(&mut server, 1);
     hook.wait(7);
     wait_for("the next round", || {
@@ -262,7 +262,7 @@ fn a_sender_holds_no_socket_of_the_server_and_can_be_killed() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path(), &hook.url_with("t"));
     let mut round = Round::start(&mut server, 0);
-    // Lua's own files are inherited by whatever it starts, as the engine's sockets are.
+    // Processes that Lua starts inherit its files, as they inherit the engine's sockets.
     let mark = home.path().join("held");
     fs::write(&mark, "").unwrap();
     let _: bool = round.server.eval(&format!(
@@ -287,13 +287,13 @@ fn a_sender_holds_no_socket_of_the_server_and_can_be_killed() {
             .any(|f| f.to_string_lossy().starts_with("socket:")),
         "{open:?}"
     );
-    // While it lives nobody else sends.
+    // While it runs, no other process sends.
     round.shutdown(1);
     let mut round = Round::start(&mut server, 1);
     round.frames(1);
     std::thread::sleep(Duration::from_millis(1500));
     assert_eq!(hook.requests().len(), 1);
-    // A power cut: the next start sends what was left.
+    // After a power failure, the next start sends the rest.
     kill(&pid);
     round.shutdown(1);
     Round::start(&mut server, 1).shutdown(1);

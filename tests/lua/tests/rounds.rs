@@ -1,4 +1,4 @@
-//! What the scripts of today get wrong, one by one, in made-up rounds.
+//! What older scripts get wrong, one by one, in made-up rounds.
 
 use gametimes_format::file::{EndReason, EventKind};
 use gametimes_lua_tests::results::rounds;
@@ -27,7 +27,7 @@ fn a_surrender_vote_that_failed_is_no_surrender() {
     );
 }
 
-/// A vote ends without success in three ways; a referee can end the round by surrender later.
+/// A vote fails in three ways. A referee can end the round by surrender later.
 #[test]
 fn a_later_surrender_is_not_put_down_to_the_caller_of_a_lost_vote() {
     for lost in [
@@ -177,7 +177,7 @@ fn a_shell_of_somebody_who_went_to_the_spectators_is_still_their_teams() {
         round.frames(20);
         round.spawn(1, false);
         round.frames(1);
-        round.kill(1, 3); // who never played kills nobody
+        round.kill(1, 3); // a player who never played does not kill
         round.exit("Wolf EndRound.");
         round.shutdown(1);
     });
@@ -241,14 +241,15 @@ fn pauses_beyond_those_that_are_told_stop_the_clock_all_the_same() {
     assert!(meta.pauses.iter().all(|p| p.end_ms - p.start_ms == 550));
 }
 
-/// A pause by vote is set inside a frame, after the clock has moved: the flag is seen one frame earlier than a player's.
+/// A pause by vote is set inside a frame, after the clock has moved, so that the flag is seen one frame earlier than in a
+/// pause by a player.
 #[test]
 fn a_pause_by_vote_is_exact_too() {
     let (meta, _) = record(|mut round| {
         round.frames(19);
         let at = round.level + 50;
         round.server.configstring(32, "16");
-        round.frames(1); // the clock stands still from this frame on
+        round.frames(1); // the clock stops in this frame
         for n in 1..=20 {
             round.frames(9);
             round.server.configstring(11, &(1000 + 500 * n).to_string());
@@ -282,7 +283,7 @@ fn a_pause_open_at_the_end_ends_with_the_round() {
     assert_eq!(meta.pauses[0].end_ms, 7550);
 }
 
-/// The game says its end between two frames: in stopwatch the limit it sets for the next round gives it away.
+/// The game reports the end between two frames. In stopwatch, the time limit for the next round shows the exact moment.
 #[test]
 fn an_end_between_two_frames_is_exact_in_stopwatch() {
     for (limit, expected) in [("0.025833", 1550), ("0.026667", 1600), ("12.000000", 1600)] {
@@ -298,7 +299,7 @@ fn an_end_between_two_frames_is_exact_in_stopwatch() {
     }
 }
 
-/// On real servers a wave comes alive in the very frame in which the round ends, after the game has said so.
+/// On real servers a wave spawns in the frame in which the round ends, after the game has reported the end.
 #[test]
 fn what_comes_after_the_end_does_not_count() {
     let (meta, _) = record(|mut round| {
@@ -320,7 +321,7 @@ fn what_comes_after_the_end_does_not_count() {
     assert_eq!(of(&meta, 2).spawns, 1);
 }
 
-/// The intermission clears the limbo flag of who has just joined.
+/// The intermission clears the limbo flag of players who have just joined.
 #[test]
 fn who_joins_in_the_last_moment_has_not_come_alive() {
     let (meta, _) = record(|mut round| {
@@ -395,7 +396,7 @@ fn two_without_a_guid_are_told_apart_by_name() {
     );
 }
 
-/// Clients of 2.60b that have no guid send one of two words for it.
+/// Clients of 2.60b without a guid send one of two words instead.
 #[test]
 fn players_who_all_send_unknown_for_a_guid_are_told_apart_by_name() {
     let (meta, _) = record(|mut round| {
@@ -461,7 +462,7 @@ fn a_ghost_and_the_player_who_came_back_are_one() {
             "back before the old connection has timed out",
         );
         round.frames(20);
-        round.kill(1, 0); // nobody is hurt by what happens to the ghost
+        round.kill(1, 0); // what happens to the ghost does not matter
         round.spawn(1, false);
         round.frames(1);
         round.server.call("et_ClientDisconnect", 1);

@@ -1,4 +1,4 @@
-//! A server and its admin: score and warmup over restarts, settings, folders, the console, and games that are odd.
+//! A server and its admin: score and warmup across restarts, settings, folders, the console, and unusual games.
 
 use gametimes_format::file::EndReason;
 use gametimes_lua_tests::SCRIPT;
@@ -30,7 +30,7 @@ fn the_score_is_kept_over_map_restart_and_not_over_a_map_change() {
     assert_eq!(scores(&server)[2..], [(0, 1), (0, 1)]);
 }
 
-/// When sv_maxclients was changed, `map_restart` loads the map as a new one. The server and the match live on.
+/// After a change of sv_maxclients, `map_restart` loads the map like a new one. The server and the match continue.
 #[test]
 fn a_restart_that_changes_sv_maxclients_is_no_new_map_and_no_quit() {
     let home = tempfile::tempdir().unwrap();
@@ -92,7 +92,7 @@ fn the_warmup_is_counted_over_the_restart_that_ends_it() {
         server.unload();
     };
     warm(&mut server, 0, 20_700);
-    warm(&mut server, 1, 10_000); // restarted in the warmup: still the same one
+    warm(&mut server, 1, 10_000); // restarted in the warmup: still the same warmup
     play_round(&mut server, 1);
     play_round(&mut server, 1); // no warmup before this one
     let warmups: Vec<_> = rounds(&server.game_dir().join("gametimes"))

@@ -1,4 +1,4 @@
-//! The script against recorded matches: every number of every round and player, without tolerance.
+//! The script on recorded matches: every number of every round and player, without tolerance.
 
 use gametimes_format::check::{check, check_file_name};
 use gametimes_format::{EndReason, EventKind, GametimesFile};
@@ -34,7 +34,7 @@ fn reason(round: &ExpectedRound) -> Option<EndReason> {
     })
 }
 
-/// Plays a match and compares all there is in its expected results.
+/// Plays a match and compares everything with its expected results.
 fn compare(name: &str) -> Match {
     let m = play(name);
     assert_eq!(
@@ -119,7 +119,7 @@ fn compare(name: &str) -> Match {
                 (all, s.dead_ms, s.max_dead_ms, s.denied_ms, s.dead_seconds)
             });
             if got.is_none() && wanted == ([0; 4], 0, 0, 0, 0) {
-                continue; // was there, but on no team
+                continue; // was connected, but on no team
             }
             same(guid, format!("{:?}", Some(wanted)), format!("{got:?}"));
             same(
@@ -156,7 +156,7 @@ fn compare(name: &str) -> Match {
     m
 }
 
-/// What must hold in every round, whatever was played.
+/// What must hold in every round.
 fn consistent(file: &str, round: &GametimesFile) {
     let meta = &round.meta;
     for s in &meta.spawn_stats {
@@ -209,7 +209,7 @@ fn stopwatch_two_rounds_three_pauses_and_a_quit() {
     assert_eq!(meta[0].end_reason, EndReason::Objective);
     assert_eq!(meta[2].end_reason, EndReason::ServerQuit);
     assert_eq!(meta[2].winner.number(), 0);
-    // The Allies attack and win round 1; in round 2 the teams have changed sides, not names.
+    // The Allies attack and win round 1. In round 2 the players have changed sides.
     assert_eq!((meta[0].winner.number(), meta[0].defender.number()), (2, 1));
     assert_eq!((meta[0].score.axis, meta[0].score.allies), (0, 1));
     assert_eq!((meta[1].score.axis, meta[1].score.allies), (0, 2));
@@ -284,7 +284,7 @@ fn interrupted_by_map_change_restart_and_quit_in_a_pause() {
             EndReason::ServerQuit
         ]
     );
-    // A restart in mid-round plays no warmup.
+    // A restart during a round has no warmup.
     assert_eq!(m.files[2].1.meta.warmup_ms, 0);
     assert!(m.files[3].1.meta.warmup_ms > 29_000);
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::free_port;
 
-/// The life of a cluster. Its standard input is a pipe from the test's process: when that process ends, in whatever way, the
-/// pipe is closed, and so the server ends and the folder goes.
+/// The life of a cluster. Its standard input is a pipe from the test's process. When that process ends, even by a signal,
+/// the pipe is closed; then the script ends the server and removes the folder.
 const LIFE: &str = r#"
 folder=$1 programs=$2 port=$3
 # The server's user may not be allowed to enter the repository.
