@@ -17,7 +17,7 @@ use gametimes_test_support::webhook::Webhook;
 const BEGIN_UNIX_MS: i64 = 1_795_000_000_000;
 
 #[test]
-fn a_disk_that_stalls_for_minutes_costs_deaths_but_not_the_end_of_the_round() {
+fn disk_that_stalls_for_minutes_costs_deaths_but_not_the_end_of_the_round() {
     let home = tempfile::tempdir().unwrap();
     let instance = home.path().join("legacy/gametimes/outbox/127.0.0.1_27960");
     std::fs::create_dir_all(&instance).unwrap();
@@ -70,7 +70,7 @@ fn a_disk_that_stalls_for_minutes_costs_deaths_but_not_the_end_of_the_round() {
 }
 
 #[test]
-fn sixty_four_players_who_join_and_leave_at_once_are_all_counted() {
+fn players_who_all_join_and_leave_at_once_are_counted_exactly() {
     const TIMES: isize = 40;
     let home = tempfile::tempdir().unwrap();
     let mut game = Match::new(home.path(), &[("sv_maxclients", "64")]);
@@ -141,7 +141,7 @@ fn sixty_four_players_who_join_and_leave_at_once_are_all_counted() {
 }
 
 #[test]
-fn a_clock_set_forward_and_back_again_in_a_pause_leaves_sound_times() {
+fn clock_set_forward_and_back_during_a_pause_keeps_times_consistent() {
     let home = tempfile::tempdir().unwrap();
     let mut game = Match::new(home.path(), &[]);
     game.start();
@@ -164,7 +164,7 @@ fn a_clock_set_forward_and_back_again_in_a_pause_leaves_sound_times() {
 }
 
 #[test]
-fn the_status_goes_on_after_the_games_clock_has_jumped_back() {
+fn status_is_still_answered_after_the_game_clock_jumps_back() {
     let home = tempfile::tempdir().unwrap();
     let mut game = Match::new(home.path(), &[]);
     game.start();
@@ -179,7 +179,7 @@ fn the_status_goes_on_after_the_games_clock_has_jumped_back() {
 }
 
 #[test]
-fn a_clock_set_in_the_warmup_makes_no_warmup_of_years() {
+fn clock_set_during_the_warmup_records_a_warmup_of_0() {
     let home = tempfile::tempdir().unwrap();
     let mut game = Match::new(home.path(), &[]);
     game.at(946_684_800_000); // 2000-01-01, as after a boot with an empty clock battery
@@ -197,7 +197,7 @@ fn a_clock_set_in_the_warmup_makes_no_warmup_of_years() {
 }
 
 #[test]
-fn a_console_that_asks_for_the_status_all_the_time_costs_no_event() {
+fn continuous_status_commands_lose_no_event() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
@@ -234,7 +234,7 @@ const ROUNDS: usize = 10;
 
 /// One of two servers, in a separate process. It does nothing unless the test below starts it.
 #[test]
-#[ignore = "started by two_servers_with_one_home_lose_nothing_and_double_nothing"]
+#[ignore = "started by two_servers_in_one_folder_lose_and_repeat_nothing"]
 fn one_of_two_servers() {
     let var = |name| std::env::var(name).unwrap();
     let cvars = [
@@ -264,7 +264,7 @@ fn one_of_two_servers() {
 
 /// Both servers write into one folder, play the same map, and end each round in the same second.
 #[test]
-fn two_servers_with_one_home_lose_nothing_and_double_nothing() {
+fn two_servers_in_one_folder_lose_and_repeat_nothing() {
     for ports in [["27960", "27961"], ["27960", "27960"]] {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("legacy/gametimes");
@@ -295,7 +295,7 @@ fn two_servers_with_one_home_lose_nothing_and_double_nothing() {
 }
 
 #[test]
-fn a_clock_set_back_in_mid_round_is_said_and_the_rounds_times_stay_sound() {
+fn clock_set_back_during_a_round_is_reported_and_times_stay_consistent() {
     let home = tempfile::tempdir().unwrap();
     let mut game = Match::new(home.path(), &[]);
     game.start();

@@ -11,7 +11,7 @@ use gametimes_test_support::game::gametimes_files;
 use proptest::prelude::*;
 
 #[test]
-fn every_trap_reaches_the_engine_with_all_its_arguments() {
+fn every_trap_reaches_the_engine_with_all_arguments() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());
     start(&mut server);
@@ -30,7 +30,7 @@ fn every_trap_reaches_the_engine_with_all_its_arguments() {
 }
 
 #[test]
-fn every_call_reaches_the_game_and_its_answer_the_engine() {
+fn every_call_reaches_the_game_and_its_result_the_engine() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());
     start(&mut server);
@@ -48,7 +48,7 @@ fn every_call_reaches_the_game_and_its_answer_the_engine() {
 }
 
 #[test]
-fn our_console_command_is_ours_alone() {
+fn gametimes_command_is_not_forwarded_to_the_game() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());
     start(&mut server);
@@ -63,7 +63,7 @@ fn our_console_command_is_ours_alone() {
 }
 
 #[test]
-fn a_missing_game_is_said_with_every_path_tried_and_raised_as_the_games_error() {
+fn missing_game_raises_an_error_with_every_path_that_was_tried() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());
     let base = home.path().join("base/legacy").join(GAME_FILE);
@@ -91,7 +91,7 @@ fn a_missing_game_is_said_with_every_path_tried_and_raised_as_the_games_error() 
 }
 
 #[test]
-fn a_renamed_game_beside_the_module_is_found_where_home_is_base() {
+fn renamed_game_beside_the_module_is_found_if_home_is_base() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(&built_module(), home.path(), &home.path().join("base")).unwrap();
     server.set_cvar("fs_basepath", home.path().to_string_lossy().as_bytes());
@@ -103,7 +103,7 @@ fn a_renamed_game_beside_the_module_is_found_where_home_is_base() {
 }
 
 #[test]
-fn the_games_error_leaves_over_the_door_and_the_round_is_kept() {
+fn game_error_passes_through_the_module_and_the_round_is_saved() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());
     for round in 1..=3 {
@@ -127,7 +127,7 @@ fn the_games_error_leaves_over_the_door_and_the_round_is_kept() {
 }
 
 #[test]
-fn switched_off_or_unsupported_it_records_nothing_and_hands_over() {
+fn disabled_or_unsupported_module_leaves_recording_to_the_script() {
     type Case = (
         &'static str,
         &'static [(&'static str, &'static str)],
@@ -167,7 +167,7 @@ fn switched_off_or_unsupported_it_records_nothing_and_hands_over() {
 }
 
 #[test]
-fn a_game_of_another_kind_is_left_to_the_script() {
+fn other_mod_is_left_to_the_script() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());
     server.set_cvar("gamename", "etjump");
@@ -181,7 +181,7 @@ fn a_game_of_another_kind_is_left_to_the_script() {
 }
 
 #[test]
-fn the_module_announces_itself_before_the_game_starts() {
+fn module_announces_itself_before_the_game_starts() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());
     server.load().unwrap();
@@ -201,7 +201,7 @@ fn the_module_announces_itself_before_the_game_starts() {
 }
 
 #[test]
-fn foreign_nonsense_is_said_at_most_once_in_five_seconds() {
+fn invalid_data_from_the_game_is_reported_at_most_once_in_five_seconds() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());
     start(&mut server);
@@ -310,7 +310,7 @@ proptest! {
 
     /// The game keeps running, and every file is complete and consistent.
     #[test]
-    fn nothing_foreign_breaks_the_door(calls in prop::collection::vec(anything(), 1..80)) {
+    fn random_calls_and_traps_leave_files_consistent(calls in prop::collection::vec(anything(), 1..80)) {
         let home = tempfile::tempdir().unwrap();
         let mut server = server(home.path());
         start(&mut server);

@@ -5,7 +5,7 @@ use gametimes_test_support::game::Match;
 use gametimes_test_support::webhook::{Reply, Webhook};
 
 #[test]
-fn the_test_command_posts_a_marked_message_and_prints_what_came_of_it() {
+fn test_command_posts_a_marked_message_and_prints_the_answer() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([Reply::Answer(
         404,
@@ -29,7 +29,7 @@ fn the_test_command_posts_a_marked_message_and_prints_what_came_of_it() {
 }
 
 #[test]
-fn debug_says_every_event() {
+fn debug_setting_logs_every_event() {
     let home = tempfile::tempdir().unwrap();
     let mut game = Match::new(home.path(), &[("gametimes_debug", "1")]);
     game.start();
@@ -46,7 +46,7 @@ fn debug_says_every_event() {
 }
 
 #[test]
-fn status_tells_the_round_the_players_and_the_last_message() {
+fn status_shows_round_players_and_last_message() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);

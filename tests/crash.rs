@@ -17,7 +17,7 @@ const KILLS: usize = 200;
 /// A server in a separate process, which plays rounds until it is killed, and prints after every map which rounds are
 /// finished. It does nothing unless the test below starts it.
 #[test]
-#[ignore = "started by killed_at_any_moment"]
+#[ignore = "started by server_killed_at_random_moments_loses_no_finished_round"]
 fn server_that_is_killed() {
     let home = std::env::var("GAMETIMES_TEST_HOME").unwrap();
     let url = std::env::var("GAMETIMES_TEST_WEBHOOK").unwrap();
@@ -90,7 +90,7 @@ fn kill_after(mut child: Child, said: usize, pause: Duration) -> usize {
 }
 
 #[test]
-fn killed_at_any_moment() {
+fn server_killed_at_random_moments_loses_no_finished_round() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     let folder = home.path().join("legacy/gametimes");
@@ -184,7 +184,7 @@ fn killed_at_any_moment() {
 
 /// The recovered round contains everything up to the last second: who killed whom, and how long the round lasted.
 #[test]
-fn a_recovered_round_holds_all_that_was_known() {
+fn recovered_round_has_everything_up_to_the_last_second() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     // A round without an end, with a death in every frame.

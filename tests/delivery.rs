@@ -11,7 +11,7 @@ fn webhook_cvar(hooks: &[&Webhook]) -> String {
 }
 
 #[test]
-fn a_message_is_taken_once_whatever_went_wrong_before() {
+fn message_is_delivered_once_after_any_temporary_failure() {
     const RETRY_BODY: Reply = Reply::Answer(
         429,
         "",
@@ -80,7 +80,7 @@ fn a_message_is_taken_once_whatever_went_wrong_before() {
 }
 
 #[test]
-fn a_429_is_obeyed_as_long_as_discord_says() {
+fn rate_limit_is_waited_for_as_long_as_discord_asks() {
     for (name, act, least) in [
         (
             "body",
@@ -109,7 +109,7 @@ fn a_429_is_obeyed_as_long_as_discord_says() {
 }
 
 #[test]
-fn a_global_429_stops_every_target() {
+fn global_rate_limit_pauses_every_webhook() {
     let home = tempfile::tempdir().unwrap();
     let limited = Webhook::start([Reply::Answer(
         429,
@@ -134,7 +134,7 @@ fn a_global_429_stops_every_target() {
 }
 
 #[test]
-fn five_messages_in_two_seconds_are_the_most() {
+fn at_most_five_messages_are_sent_in_two_seconds() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
@@ -165,7 +165,7 @@ fn messages_arrive_in_the_order_of_the_rounds() {
 }
 
 #[test]
-fn a_refused_message_is_tried_once_with_less_and_then_kept_with_the_answer() {
+fn rejected_message_is_retried_once_shortened_and_then_kept_with_the_answer() {
     const REFUSED: Reply =
         Reply::Answer(400, "", r#"{"message":"Invalid Form Body","code":50035}"#);
     let home = tempfile::tempdir().unwrap();
@@ -201,7 +201,7 @@ fn a_refused_message_is_tried_once_with_less_and_then_kept_with_the_answer() {
 }
 
 #[test]
-fn a_message_too_large_is_sent_without_its_file() {
+fn message_that_is_too_large_is_sent_without_its_file() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([Reply::Answer(413, "", "too large")]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
@@ -212,7 +212,7 @@ fn a_message_too_large_is_sent_without_its_file() {
 }
 
 #[test]
-fn a_target_that_is_gone_is_switched_off_once_and_takes_up_its_queue_when_the_url_is_mended() {
+fn deleted_webhook_is_disabled_and_gets_its_queue_once_the_url_is_corrected() {
     for (status, body) in [
         (401, r#"{"message":"401: Unauthorized","code":0}"#),
         (404, r#"{"message":"Unknown Webhook","code":10015}"#),
@@ -245,7 +245,7 @@ fn a_target_that_is_gone_is_switched_off_once_and_takes_up_its_queue_when_the_ur
 }
 
 #[test]
-fn a_reload_asks_a_webhook_again_that_was_switched_off() {
+fn reload_enables_a_disabled_webhook_again() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([Reply::Answer(401, "", "")]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
@@ -259,7 +259,7 @@ fn a_reload_asks_a_webhook_again_that_was_switched_off() {
 }
 
 #[test]
-fn what_waits_for_one_webhook_never_goes_to_another() {
+fn messages_waiting_for_one_webhook_never_go_to_another() {
     // The first URL is removed, then mistyped.
     for instead in ["", "https//discord.com "] {
         let home = tempfile::tempdir().unwrap();
@@ -292,7 +292,7 @@ fn what_waits_for_one_webhook_never_goes_to_another() {
 }
 
 #[test]
-fn a_slow_target_delays_no_other() {
+fn slow_webhook_does_not_delay_the_others() {
     let home = tempfile::tempdir().unwrap();
     let slow = Webhook::start([Reply::Slow(Duration::from_secs(8))]);
     let quick = Webhook::start([]);

@@ -17,7 +17,7 @@ fn limit_files(bytes: u64) {
 
 /// One test only, because the limit holds for the whole process.
 #[test]
-fn a_full_disk_loses_nothing() {
+fn full_disk_loses_nothing() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);

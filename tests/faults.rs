@@ -8,7 +8,7 @@ use gametimes_test_support::wait_for;
 use gametimes_test_support::webhook::Webhook;
 
 #[test]
-fn a_panic_on_the_games_thread_is_said_once_and_passes_everything_through_until_the_next_map() {
+fn panic_on_the_game_thread_is_reported_once_and_forwards_everything_until_the_next_map() {
     for point in ["before_call", "after_call", "before_trap", "after_trap"] {
         let home = tempfile::tempdir().unwrap();
         let mut server = server(home.path());
@@ -64,7 +64,7 @@ fn a_panic_on_the_games_thread_is_said_once_and_passes_everything_through_until_
 }
 
 #[test]
-fn a_panic_of_the_background_thread_does_not_end_it() {
+fn panic_in_the_worker_does_not_end_it() {
     for point in ["worker_event", "worker_tick", "track", "report", "deliver"] {
         let home = tempfile::tempdir().unwrap();
         let mut server = server(home.path());
@@ -96,7 +96,7 @@ fn a_panic_of_the_background_thread_does_not_end_it() {
 }
 
 #[test]
-fn a_panic_while_sending_costs_one_attempt() {
+fn panic_while_sending_costs_one_attempt() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
@@ -120,7 +120,7 @@ fn a_panic_while_sending_costs_one_attempt() {
 }
 
 #[test]
-fn a_background_thread_that_dies_is_replaced_at_the_next_map_and_its_round_recovered() {
+fn worker_that_ended_is_replaced_at_the_next_map_and_its_round_recovered() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);

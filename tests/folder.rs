@@ -5,7 +5,7 @@ use gametimes_test_support::wait_for;
 use gametimes_test_support::webhook::{Reply, Webhook};
 
 #[test]
-fn a_folder_that_cannot_be_used_is_said_and_nothing_is_lost_once_it_can() {
+fn unusable_folder_is_reported_and_nothing_is_lost_once_it_works() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     let blocked = home.path().join("legacy/gametimes");
@@ -26,7 +26,7 @@ fn a_folder_that_cannot_be_used_is_said_and_nothing_is_lost_once_it_can() {
 }
 
 #[test]
-fn a_folder_removed_in_mid_round_is_made_again() {
+fn folder_removed_during_a_round_is_created_again() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
@@ -43,7 +43,7 @@ fn a_folder_removed_in_mid_round_is_made_again() {
 }
 
 #[test]
-fn another_folder_set_in_mid_round_counts_from_the_next_map() {
+fn folder_changed_during_a_round_is_used_from_the_next_map() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([Reply::Answer(401, "", "")]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);

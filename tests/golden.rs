@@ -56,7 +56,7 @@ fn within_limits(message: &Message) {
 /// The tapes have 3v3, 6v6 with pauses and odd names, a surrender, an interrupted round, and 20v20 with long names and
 /// markup.
 #[test]
-fn messages_of_the_recorded_matches() {
+fn recorded_matches_produce_the_golden_messages() {
     for name in recorded::NAMES {
         let home = tempfile::tempdir().unwrap();
         play_in(home.path(), name);
@@ -166,7 +166,7 @@ fn crashed(players: u8, name: impl Fn(u8) -> String) -> GametimesFile {
 }
 
 #[test]
-fn a_crash_of_20v20_with_names_of_35_characters() {
+fn crashed_20v20_with_longest_names_produces_the_golden_message() {
     let file = crashed(20, |slot| format!("{slot:02}{}", "W".repeat(33)));
     check("crash-20v20-long-names", &file);
     for field in ["Axis_JSON", "Allies_JSON"] {
@@ -178,7 +178,7 @@ fn a_crash_of_20v20_with_names_of_35_characters() {
 }
 
 #[test]
-fn names_that_would_do_harm() {
+fn names_with_markup_produce_the_golden_message() {
     let names = [
         "\\\"},{\"guid\":\"x",
         "@everyone <@&1> <#2>",
@@ -195,7 +195,7 @@ fn names_that_would_do_harm() {
 
 /// For any number of players and any names, the message stays within Discord's limits and its fields are valid JSON.
 #[test]
-fn thirty_two_players_a_side_with_the_widest_names_fit() {
+fn message_for_32_players_a_side_with_the_widest_names_fits() {
     for c in ["W", "日", "\u{1f600}", "\"", "\\"] {
         let file = crashed(32, |slot| format!("{slot:02}{}", c.repeat(60)));
         within_limits(&file.payload);

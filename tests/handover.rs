@@ -131,7 +131,7 @@ fn recorder(state: Module, script: bool) -> &'static str {
 }
 
 #[test]
-fn every_state_and_every_order_has_one_record_a_round() {
+fn every_round_is_recorded_once_in_every_state_and_order() {
     for &first in STATES {
         for &second in STATES {
             for script in [true, false] {
@@ -151,7 +151,7 @@ fn every_state_and_every_order_has_one_record_a_round() {
 }
 
 #[test]
-fn switched_off_nobody_records() {
+fn neither_records_when_disabled() {
     for &state in STATES.iter().take(4) {
         assert_eq!(Both::new(false).map(state, true), "", "{state:?}");
     }
@@ -159,7 +159,7 @@ fn switched_off_nobody_records() {
 
 /// The version is defined in `Cargo.toml`, which a script cannot read.
 #[test]
-fn module_and_script_are_of_one_version() {
+fn module_and_script_have_the_same_version() {
     let line = format!("local VERSION = \"{}\"", gametimes::VERSION);
     assert!(
         SCRIPT.contains(&line),

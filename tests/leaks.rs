@@ -18,7 +18,7 @@ fn resident_kib() -> u64 {
 
 /// One test only, because it counts the resources of the whole process.
 #[test]
-fn a_thousand_maps_and_all_tapes_twice_leak_nothing() {
+fn thousand_maps_and_all_tapes_twice_leak_nothing() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(&built_module(), home.path(), &home.path().join("base")).unwrap();
     let mut now = 1_795_000_000_000;

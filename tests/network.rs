@@ -36,7 +36,7 @@ fn a_round_that_waits_for(url: &str) -> String {
 }
 
 #[test]
-fn a_name_that_nobody_knows() {
+fn unknown_host_name_is_reported_once_and_the_message_sent_later() {
     // Longer than a host name can be, so that the test needs no resolver.
     let host = "x".repeat(64) + ".invalid";
     let console = a_round_that_waits_for(&format!("http://{host}/api/webhooks/42/SECRET-TOKEN"));
@@ -100,7 +100,7 @@ fn listen(mut stream: TcpStream, config: &Arc<rustls::ServerConfig>) -> usize {
 }
 
 #[test]
-fn a_certificate_that_nobody_trusts() {
+fn untrusted_certificate_is_reported_once_and_nothing_is_sent() {
     let impostor = Impostor::start();
     let url = format!("https://{}/api/webhooks/42/SECRET-TOKEN", impostor.address);
     let console = a_round_that_waits_for(&url);
@@ -115,7 +115,7 @@ fn a_certificate_that_nobody_trusts() {
 }
 
 #[test]
-fn a_webhook_that_hangs_holds_nothing_up_and_is_asked_again() {
+fn webhook_that_hangs_delays_no_map_and_is_retried() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([Reply::Hang(Duration::from_secs(3600))]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);

@@ -111,7 +111,7 @@ fn trap_system_calls() {
 
 /// One test only: there is one linked module, and its thread cannot be used any more once its system calls are trapped.
 #[test]
-fn a_fight_and_the_end_of_a_round_need_no_memory_and_no_system_call() {
+fn fight_and_end_of_round_make_no_allocation_and_no_system_call() {
     static READY: AtomicUsize = AtomicUsize::new(0);
     let home = tempfile::tempdir().unwrap();
     let path = home.path().to_owned();

@@ -11,22 +11,22 @@ fn run(target: &str, cases: u32, check: impl FnMut(&[u8])) {
 }
 
 #[test]
-fn no_print_configstring_or_userinfo_is_misread() {
+fn damaged_prints_and_strings_are_never_misread() {
     run("prints", 20_000, prints::prints);
 }
 
 #[test]
-fn no_settings_break_the_server_or_show_a_secret() {
+fn damaged_settings_never_panic_or_show_a_secret() {
     run("settings", 1000, settings::settings);
 }
 
 #[test]
-fn no_foreign_file_in_the_outbox_costs_one_of_ours_or_is_lost_itself() {
+fn foreign_files_in_the_outbox_lose_nothing_and_are_not_lost() {
     run("outbox", 150, outbox::outbox);
 }
 
 #[test]
-fn no_sequence_of_calls_breaks_the_door_or_a_file() {
+fn damaged_sequences_of_calls_leave_files_consistent() {
     let home = tempfile::tempdir().unwrap();
     let base = home.path().join("base");
     let mut server = Server::new(&built_module(), home.path(), &base).unwrap();

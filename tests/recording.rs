@@ -7,7 +7,7 @@ use gametimes_test_support::calls::{
 use gametimes_test_support::game::gametimes_files;
 
 #[test]
-fn a_client_dropped_from_inside_a_trap_is_seen() {
+fn client_dropped_inside_a_trap_is_recorded() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());
     start(&mut server);
@@ -35,7 +35,7 @@ fn a_client_dropped_from_inside_a_trap_is_seen() {
 }
 
 #[test]
-fn a_wave_in_the_very_frame_of_the_end_counts_and_one_after_it_does_not() {
+fn spawn_before_the_end_in_the_last_frame_counts_and_one_after_it_does_not() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());
     start(&mut server);
@@ -61,7 +61,7 @@ fn a_wave_in_the_very_frame_of_the_end_counts_and_one_after_it_does_not() {
 
 /// The engine makes no calls for bots that the game adds during a round: they connect and join inside its frames.
 #[test]
-fn a_bot_that_the_game_adds_is_recorded_like_everybody() {
+fn bot_added_by_the_game_is_recorded_like_a_player() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());
     start(&mut server);
@@ -102,7 +102,7 @@ fn a_bot_that_the_game_adds_is_recorded_like_everybody() {
 
 /// Clients of 2.60b without a guid send one of two words instead. What one of them does must not count for another.
 #[test]
-fn players_who_all_send_unknown_for_a_guid_are_told_apart_by_name() {
+fn players_without_a_guid_are_distinguished_by_name() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());
     start(&mut server);
@@ -134,7 +134,7 @@ fn players_who_all_send_unknown_for_a_guid_are_told_apart_by_name() {
 
 /// After a change of sv_maxclients, `map_restart` loads the map like a new one. The server and the match continue.
 #[test]
-fn a_restart_that_changes_sv_maxclients_is_no_new_map_and_no_quit() {
+fn restart_that_changes_sv_maxclients_is_not_a_new_map() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());
     start(&mut server);
@@ -167,7 +167,7 @@ fn a_restart_that_changes_sv_maxclients_is_no_new_map_and_no_quit() {
 
 /// A release that moves fields of the client record may hardly change its size.
 #[test]
-fn records_that_do_not_hold_what_the_game_says_are_named_once_a_map() {
+fn client_records_that_contradict_the_game_are_reported_once_per_map() {
     for (moved, lines) in [(0, 0), (4, 1), (-4, 1)] {
         let home = tempfile::tempdir().unwrap();
         let mut server = server(home.path());
@@ -188,7 +188,7 @@ fn records_that_do_not_hold_what_the_game_says_are_named_once_a_map() {
 }
 
 #[test]
-fn names_of_every_byte_end_in_valid_json() {
+fn names_with_any_bytes_produce_valid_json() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());
     server.set_cvar("sv_maxclients", "64");
@@ -216,7 +216,7 @@ fn names_of_every_byte_end_in_valid_json() {
 }
 
 #[test]
-fn a_map_without_a_name_makes_a_file_that_readers_take() {
+fn map_without_a_name_produces_a_valid_file() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());
     server.set_cvar("mapname", "\u{1}");

@@ -107,33 +107,33 @@ fn compare(which: &str, file: &GametimesFile, expected: &Round) {
 }
 
 #[test]
-fn stopwatch() {
+fn stopwatch_is_recorded_exactly() {
     check("stopwatch");
 }
 
 #[test]
-fn surrender() {
+fn surrender_is_recorded_exactly() {
     check("surrender");
 }
 
 #[test]
-fn timelimit() {
+fn timelimit_is_recorded_exactly() {
     check("timelimit");
 }
 
 #[test]
-fn interrupted() {
+fn interrupted_is_recorded_exactly() {
     check("interrupted");
 }
 
 #[test]
-fn public40() {
+fn public40_is_recorded_exactly() {
     check("public40");
 }
 
 /// The module's file passes the checks of its readers, and its message those of Discord.
 #[test]
-fn every_file_passes_the_schema_check() {
+fn every_file_passes_the_checks_of_its_readers() {
     for name in recorded::NAMES {
         let home = tempfile::tempdir().unwrap();
         play_in(home.path(), name);

@@ -12,7 +12,7 @@ use gametimes_test_support::webhook::{Reply, Webhook};
 
 /// One test only, because the linked module can serve only one server.
 #[test]
-fn all_matches_with_all_threads_at_work() {
+fn all_matches_run_with_all_threads_active() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([
         Reply::Answer(500, "", ""),

@@ -4,7 +4,7 @@ use gametimes_test_support::game::{Match, gametimes_files, outbox};
 use gametimes_test_support::webhook::{Reply, Webhook};
 
 #[test]
-fn no_secret_is_left_where_somebody_could_read_it() {
+fn secrets_are_in_no_cvar_log_line_or_file() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([Reply::Refuse, Reply::Answer(401, "", "")]);
     let mut game = Match::new(
@@ -31,7 +31,7 @@ fn no_secret_is_left_where_somebody_could_read_it() {
 }
 
 #[test]
-fn an_answer_that_repeats_the_url_shows_no_secret() {
+fn answer_that_contains_the_url_shows_no_secret() {
     const PAGE: Reply = Reply::Answer(
         404,
         "",
@@ -85,7 +85,7 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn a_url_set_in_mid_map_is_not_overwritten_by_the_old_one() {
+fn url_set_during_a_map_is_not_overwritten_by_the_old_one() {
     let home = tempfile::tempdir().unwrap();
     let (old, new) = (Webhook::start([]), Webhook::start([]));
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &old.url())]);
@@ -97,7 +97,7 @@ fn a_url_set_in_mid_map_is_not_overwritten_by_the_old_one() {
 }
 
 #[test]
-fn a_signed_message_can_be_told_from_a_forged_one() {
+fn signature_of_a_message_can_be_verified() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     let mut game = Match::new(
@@ -131,7 +131,7 @@ fn a_signed_message_can_be_told_from_a_forged_one() {
 }
 
 #[test]
-fn urls_come_from_a_file_too_and_a_wrong_value_is_said_in_one_line() {
+fn invalid_settings_are_reported_in_one_line_each_and_urls_read_from_a_file() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     std::fs::create_dir_all(home.path().join("legacy")).unwrap();
@@ -167,7 +167,7 @@ fn urls_come_from_a_file_too_and_a_wrong_value_is_said_in_one_line() {
 }
 
 #[test]
-fn a_url_where_the_name_of_a_file_belongs_is_not_repeated() {
+fn url_set_as_file_name_is_not_printed() {
     let home = tempfile::tempdir().unwrap();
     let url = "https://discord.com/api/webhooks/42/SECRET-TOKEN";
     let mut game = Match::new(home.path(), &[("gametimes_webhook_file", url)]);
@@ -177,7 +177,7 @@ fn a_url_where_the_name_of_a_file_belongs_is_not_repeated() {
 }
 
 #[test]
-fn a_file_of_urls_that_is_none_or_too_long_is_said_and_not_used() {
+fn webhook_file_that_is_a_device_or_too_long_is_reported_and_not_read() {
     let home = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(home.path().join("legacy")).unwrap();
     let url = |n| format!("http://127.0.0.1:9/api/webhooks/{n}/SECRET\n");

@@ -24,7 +24,7 @@ fn cut(share: usize) -> Vec<IngestItem> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_databases_hold_the_same() {
+async fn both_databases_store_the_same_rows() {
     let cluster = Cluster::shared();
     let folder = tempfile::tempdir().unwrap();
     let one = sqlite(&folder).await;
@@ -139,12 +139,12 @@ async fn steps_of<T>(future: impl Future<Output = T>, steps: usize) -> bool {
     .await
 }
 
-async fn the_bot_may_restart_in_any_order(url: &str) {
+async fn any_order_with_restarts_gives_the_same_rows(url: &str) {
     orders(url, 40, 9).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_orders_give_the_same_rows() {
+async fn thousand_orders_give_the_same_rows() {
     let parts = (0..4).map(|seed| {
         tokio::spawn(async move {
             let folder = tempfile::tempdir().unwrap();
@@ -156,4 +156,4 @@ async fn a_thousand_orders_give_the_same_rows() {
     }
 }
 
-on_both_databases!(the_bot_may_restart_in_any_order,);
+on_both_databases!(any_order_with_restarts_gives_the_same_rows,);

@@ -12,7 +12,7 @@ use gametimes_test_support::samples::{sample, sample_files};
 use jiff::tz::TimeZone;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_healthy_bot_is_told_so_and_a_sick_one_what_to_do() {
+async fn doctor_confirms_a_healthy_bot_and_advises_on_problems() {
     let sshd = tokio::task::spawn_blocking(Sshd::start).await.unwrap();
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();

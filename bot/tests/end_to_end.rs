@@ -74,7 +74,7 @@ async fn bot_shows(bot: &Bot, expected: &[Round]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_match_goes_all_the_way_on_both_databases() {
+async fn match_arrives_exactly_on_both_databases() {
     let (cluster, sshd) = (Cluster::shared(), Sshd::start());
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();

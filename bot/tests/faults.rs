@@ -40,7 +40,7 @@ async fn expected() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_cut_off_in_mid_transaction_loses_nothing() {
+async fn database_connection_cut_in_a_transaction_loses_nothing() {
     let cluster = Cluster::shared();
     let url = cluster.database();
     let direct = Db::open(&url, TimeZone::UTC).await.unwrap();
@@ -84,7 +84,7 @@ async fn a_database_cut_off_in_mid_transaction_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_loses_nothing() {
+async fn full_disk_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = sqlite(&folder).await;
     store.apply(&arrivals()[..1]).await.unwrap();
@@ -135,7 +135,7 @@ async fn a_full_disk_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn discord_may_go_come_back_forget_and_play_dead() {
+async fn lost_forgotten_and_silent_gateway_sessions_lose_nothing() {
     let discord = Discord::start().unwrap();
     discord.set_heartbeat_interval(Duration::from_millis(300));
     let folder = tempfile::tempdir().unwrap();
@@ -214,7 +214,7 @@ async fn wait_for_count(bot: &gametimes_bot::Bot, count: i64) {
 
 /// More than an hour's worth of messages: several pages of the history, among them messages of a person.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_hour_without_discord_is_caught_up_page_by_page() {
+async fn hour_without_discord_is_caught_up_page_by_page() {
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config_in(&folder);
@@ -246,7 +246,7 @@ async fn an_hour_without_discord_is_caught_up_page_by_page() {
 /// While the database is locked, more messages arrive than the queue holds. The dropped ones are read from the history
 /// before a later message moves the checkpoint past them.
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_could_not_wait_are_taken_from_the_history() {
+async fn messages_dropped_from_a_full_queue_are_read_from_the_history() {
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config_in(&folder);
@@ -281,7 +281,7 @@ async fn messages_that_could_not_wait_are_taken_from_the_history() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_right_signature_is_taken_when_a_key_is_set() {
+async fn only_valid_signatures_are_accepted_if_a_key_is_set() {
     let key = "a key that server and bot share";
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();

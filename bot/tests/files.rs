@@ -19,7 +19,7 @@ fn put(folder: &Path, files: &[(String, Vec<u8>)]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stats_files_come_over_sftp_and_link_with_the_message() {
+async fn stats_files_arrive_over_sftp_and_link_with_the_message() {
     let mut sshd = tokio::task::spawn_blocking(Sshd::start).await.unwrap();
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -87,7 +87,7 @@ async fn stats_files_come_over_sftp_and_link_with_the_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_key_that_is_not_known_is_refused_with_advice() {
+async fn unknown_host_key_is_refused_with_advice() {
     let sshd = tokio::task::spawn_blocking(Sshd::start).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let stats = folder.path().join("gamestats");
@@ -132,7 +132,7 @@ fn config_port(sshd: &Sshd) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_local_folder_is_watched() {
+async fn files_in_a_local_folder_are_read_as_they_appear() {
     let folder = tempfile::tempdir().unwrap();
     let stats = folder.path().join("gamestats");
     put(&stats, &[]);
@@ -162,7 +162,7 @@ async fn a_local_folder_is_watched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gametimes_files_fill_in_for_messages_that_never_came() {
+async fn gametimes_files_replace_messages_that_never_came() {
     let folder = tempfile::tempdir().unwrap();
     let files = folder.path().join("gametimes");
     put(&files, &native_files("stopwatch"));

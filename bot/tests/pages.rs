@@ -105,7 +105,7 @@ fn submit(browser: &Browser, field: &str, value: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_page_is_whole_in_a_real_browser() {
+async fn every_page_works_in_a_real_browser() {
     let folder = tempfile::tempdir().unwrap();
     let bot = bot(&folder).await;
     let url = |path: &str| bot.url(path);
@@ -319,7 +319,7 @@ async fn every_page_is_the_same_on_both_databases() {
 
 /// Every player that a round's page links to has a page, also if the round has only a stats file.
 #[tokio::test(flavor = "multi_thread")]
-async fn players_of_stats_files_have_pages_too() {
+async fn players_with_only_a_stats_file_have_pages() {
     let folder = tempfile::tempdir().unwrap();
     let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
     let paths = [samples().join("gamestats")];
@@ -355,7 +355,7 @@ async fn players_of_stats_files_have_pages_too() {
 /// Old or solved problems do not show as problems: the years before the recorder, a rejection of last week, a server that is
 /// reachable again.
 #[tokio::test(flavor = "multi_thread")]
-async fn delivery_is_well_when_nothing_of_the_last_day_is_wrong() {
+async fn delivery_page_shows_no_problem_if_the_last_day_had_none() {
     let folder = tempfile::tempdir().unwrap();
     let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
     let paths = [samples().join("../native/stopwatch")];
@@ -410,7 +410,7 @@ async fn delivery_is_well_when_nothing_of_the_last_day_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn empty_pages_say_what_to_do_next() {
+async fn empty_pages_show_what_to_do_next() {
     let folder = tempfile::tempdir().unwrap();
     let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
     for (path, status, says) in [

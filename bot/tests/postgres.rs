@@ -145,7 +145,7 @@ async fn old_rows_are_adopted() {
 
 /// First a message without players arrives, then a copy of the stats file that lacks one of them.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_another_bot_has_more_stays() {
+async fn additional_rows_of_another_bot_are_kept() {
     let cluster = Cluster::shared();
     let url = cluster.database();
     let name = database_of(&url);
@@ -179,7 +179,7 @@ async fn what_another_bot_has_more_stays() {
 
 /// Both bots read the stats file at once. Ours waits for the other bot's transaction, and then finds its row.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_round_that_another_bot_stores_at_the_same_moment_is_not_refused() {
+async fn round_that_another_bot_stores_at_the_same_moment_is_not_rejected() {
     let cluster = Cluster::shared();
     let url = cluster.database();
     let name = database_of(&url);
@@ -210,7 +210,7 @@ async fn a_round_that_another_bot_stores_at_the_same_moment_is_not_refused() {
 
 /// The round is posted. Then the other bot imports the stats file, under another id.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_posted_of_a_round_goes_with_it_to_another_id() {
+async fn post_log_follows_a_round_to_another_id() {
     let cluster = Cluster::shared();
     let url = cluster.database();
     let name = database_of(&url);

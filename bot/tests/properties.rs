@@ -10,25 +10,25 @@ fn run(files: Vec<(String, Vec<u8>)>, check: fn(&[u8])) {
 }
 
 #[test]
-fn no_stats_file_breaks_the_bot() {
+fn damaged_stats_files_never_panic_and_fit_their_columns() {
     run(sample_files("gamestats"), checks::stats_file);
 }
 
 #[test]
-fn no_gametimes_file_breaks_the_bot() {
+fn damaged_gametimes_files_never_panic_and_fit_their_columns() {
     let mut files = sample_files("gametimes");
     files.extend(native_files("surrender"));
     run(files, checks::gametimes_file);
 }
 
 #[test]
-fn no_message_breaks_the_bot() {
+fn damaged_messages_never_panic_and_fit_their_columns() {
     run(sample_files("messages"), checks::message);
 }
 
 /// Found by the fuzz target.
 #[test]
-fn a_recorder_of_any_name_fits_its_column() {
+fn long_recorder_name_fits_its_column() {
     for (_, bytes) in native_files("surrender") {
         let text = String::from_utf8(bytes).unwrap();
         let named = text.replace(

@@ -8,7 +8,7 @@ use gametimes_test_support::bot::open;
 use gametimes_test_support::on_both_databases;
 
 /// The query of a player's page uses an index.
-async fn a_player_is_found_by_an_index(url: &str) {
+async fn query_of_a_player_uses_an_index(url: &str) {
     let store = &open(url).await;
     store.apply(&everything()).await.unwrap();
     store.analyze().await.unwrap();
@@ -31,7 +31,7 @@ async fn a_player_is_found_by_an_index(url: &str) {
 }
 
 /// The query of the audit finds the player of each row through an index.
-async fn the_audit_finds_players_by_an_index(url: &str) {
+async fn query_of_the_audit_uses_an_index(url: &str) {
     let store = &open(url).await;
     store.apply(&everything()).await.unwrap();
     store.analyze().await.unwrap();
@@ -66,7 +66,7 @@ async fn plan_of(store: &Db, sql: &str, value: Value) -> String {
 }
 
 /// The pages of the list contain all rounds, also one that was imported late, and one of another bot without a match_id.
-async fn pages_of_rounds_leave_none_out(url: &str) {
+async fn pages_of_the_round_list_leave_no_round_out(url: &str) {
     let store = &open(url).await;
     for time in ["203000", "200000", "194000"] {
         let arrival = stats_of("Alpha", time, 1, &["A0000001"], 100);
@@ -108,7 +108,7 @@ async fn pages_of_rounds_leave_none_out(url: &str) {
 }
 
 on_both_databases!(
-    a_player_is_found_by_an_index,
-    the_audit_finds_players_by_an_index,
-    pages_of_rounds_leave_none_out,
+    query_of_a_player_uses_an_index,
+    query_of_the_audit_uses_an_index,
+    pages_of_the_round_list_leave_no_round_out,
 );

@@ -9,7 +9,7 @@ use gametimes_test_support::samples::{native_files, sample};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_with_a_file_becomes_a_round() {
+async fn message_with_a_file_becomes_a_round() {
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config_in(&folder);
@@ -49,7 +49,7 @@ async fn a_message_with_a_file_becomes_a_round() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_posted_while_the_bot_was_down_is_caught_up() {
+async fn messages_posted_while_the_bot_was_down_are_caught_up() {
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config_in(&folder);
@@ -71,7 +71,7 @@ async fn what_was_posted_while_the_bot_was_down_is_caught_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn foreign_messages_are_refused_and_told() {
+async fn foreign_messages_are_rejected_and_reported() {
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config_in(&folder);
@@ -135,7 +135,7 @@ async fn foreign_messages_are_refused_and_told() {
 /// Without the intent, the gateway refuses the bot and the history returns blank messages. The bot waits for their text and
 /// does not skip them.
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_discord_hides_are_read_once_the_intent_is_on() {
+async fn blank_messages_are_read_once_the_intent_is_enabled() {
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config_in(&folder);
@@ -169,7 +169,7 @@ async fn messages_that_discord_hides_are_read_once_the_intent_is_on() {
 /// The attachment of a message cannot be downloaded for a while. The bot downloads it later, also after restarts. Until
 /// then, the round has the data of the message's fields; with a signing key it is not stored, and nothing is rejected.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_attachment_that_cannot_be_fetched_is_fetched_later() {
+async fn attachment_that_cannot_be_downloaded_is_downloaded_later() {
     let key = "a key that server and bot share";
     for (status, key) in [(404, None), (503, Some(key))] {
         let discord = Discord::start().unwrap();
@@ -228,7 +228,7 @@ async fn an_attachment_that_cannot_be_fetched_is_fetched_later() {
 
 /// Discord does not guarantee that messages appear in the order of their ids.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_turns_up_late_is_not_passed_by() {
+async fn message_that_appears_late_is_not_skipped() {
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config_in(&folder);

@@ -24,7 +24,7 @@ async fn match_ids(store: &Db) -> Vec<String> {
 
 /// Two servers play the same map and end rounds in the same second: neither round is lost, and neither gets the other's
 /// numbers.
-async fn two_servers_in_the_same_second(url: &str) {
+async fn rounds_of_two_servers_in_the_same_second_are_two_rounds(url: &str) {
     let store = &open(url).await;
     let (name, bytes) = native_files("surrender").remove(0);
     let mut other: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
@@ -43,7 +43,7 @@ async fn two_servers_in_the_same_second(url: &str) {
 }
 
 /// Two rounds end at the same local time in two time zones, two hours apart: neither overwrites the other.
-async fn the_same_local_time_in_two_zones_is_two_rounds(url: &str) {
+async fn same_local_time_in_two_time_zones_is_two_rounds(url: &str) {
     let store = &open(url).await;
     let (name, bytes) = native_files("surrender").remove(0);
     let of = |port: &str, event: &str, offset: i64| {
@@ -80,7 +80,7 @@ async fn the_same_local_time_in_two_zones_is_two_rounds(url: &str) {
 
 /// Servers with ET:Legacy's default net_ip have the same address. Two of their rounds that end in the same second remain
 /// two.
-async fn two_servers_of_one_address_in_the_same_second(url: &str) {
+async fn servers_with_the_same_address_in_the_same_second_are_two_rounds(url: &str) {
     let store = &open(url).await;
     let (name, bytes) = native_files("surrender").remove(0);
     let mut other: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
@@ -123,7 +123,7 @@ fn expected(rows: &[(&str, i64, &str, &str)]) -> Vec<(String, i64, String, Strin
 }
 
 /// Two servers play the same map at the same time, and players switch between them. No setting names the servers.
-async fn a_round_2_counts_on_from_its_own_servers_round_1(url: &str) {
+async fn round_2_is_counted_from_round_1_of_the_same_server(url: &str) {
     let store = &open(url).await;
     let arrivals = [
         stats_of("Alpha", "194000", 1, &["A0000001", "A0000002"], 100),
@@ -141,7 +141,7 @@ async fn a_round_2_counts_on_from_its_own_servers_round_1(url: &str) {
 }
 
 /// Both servers have the same name, and players switch between them. The reports that name the stats files show the server.
-async fn a_stats_file_is_of_the_server_whose_report_names_it(url: &str) {
+async fn stats_file_belongs_to_the_server_whose_report_names_it(url: &str) {
     let store = &open(url).await;
     let (_, bytes) = native_files("surrender").remove(0);
     let report = |port: &str, time: &str, round: u8| {
@@ -184,7 +184,7 @@ async fn a_stats_file_is_of_the_server_whose_report_names_it(url: &str) {
 }
 
 /// The servers have the same name, so only the players distinguish them. Without a common player, nothing is subtracted.
-async fn a_round_2_of_other_players_is_an_orphan(url: &str) {
+async fn round_2_with_other_players_is_an_orphan(url: &str) {
     let store = &open(url).await;
     let arrivals = [
         stats_of("ETLHost", "195000", 1, &["B0000001"], 70),
@@ -209,7 +209,7 @@ async fn a_round_2_of_other_players_is_an_orphan(url: &str) {
 }
 
 /// A map is played twice, and the stats file of the second round 1 is missing. The first round 1 does not replace it.
-async fn a_map_played_twice_does_not_count_on_from_the_first_time(url: &str) {
+async fn second_match_on_a_map_is_not_counted_from_the_first(url: &str) {
     let store = &open(url).await;
     let arrivals = [
         stats_of("Alpha", "200000", 1, &["A0000001"], 100),
@@ -226,7 +226,7 @@ async fn a_map_played_twice_does_not_count_on_from_the_first_time(url: &str) {
 }
 
 /// Two servers write files of the same name: these are two rounds, not two versions of one.
-async fn files_of_one_name_from_two_servers_are_two_rounds(url: &str) {
+async fn files_with_the_same_name_from_two_servers_are_two_rounds(url: &str) {
     let store = &open(url).await;
     let arrivals = [
         stats_of("Alpha", "194000", 1, &["A0000001"], 100),
@@ -239,12 +239,12 @@ async fn files_of_one_name_from_two_servers_are_two_rounds(url: &str) {
 }
 
 on_both_databases!(
-    two_servers_in_the_same_second,
-    the_same_local_time_in_two_zones_is_two_rounds,
-    two_servers_of_one_address_in_the_same_second,
-    a_round_2_counts_on_from_its_own_servers_round_1,
-    a_stats_file_is_of_the_server_whose_report_names_it,
-    a_round_2_of_other_players_is_an_orphan,
-    a_map_played_twice_does_not_count_on_from_the_first_time,
-    files_of_one_name_from_two_servers_are_two_rounds,
+    rounds_of_two_servers_in_the_same_second_are_two_rounds,
+    same_local_time_in_two_time_zones_is_two_rounds,
+    servers_with_the_same_address_in_the_same_second_are_two_rounds,
+    round_2_is_counted_from_round_1_of_the_same_server,
+    stats_file_belongs_to_the_server_whose_report_names_it,
+    round_2_with_other_players_is_an_orphan,
+    second_match_on_a_map_is_not_counted_from_the_first,
+    files_with_the_same_name_from_two_servers_are_two_rounds,
 );

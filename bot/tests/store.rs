@@ -27,7 +27,7 @@ async fn rounds(store: &Db) -> Vec<(String, i64, Option<i64>, Option<String>)> {
     rounds
 }
 
-async fn samples_link(url: &str) {
+async fn reports_and_stats_files_of_the_samples_link(url: &str) {
     let store = &open(url).await;
     let applied = store.apply(&everything()).await.unwrap();
     assert_eq!((applied.new_facts, applied.rejected), (16, 0));
@@ -99,7 +99,7 @@ async fn samples_link(url: &str) {
     assert_eq!(dump(store).await, before);
 }
 
-async fn ids_stay_when_a_stats_file_comes_late(url: &str) {
+async fn round_keeps_its_id_when_a_stats_file_arrives_late(url: &str) {
     let store = &open(url).await;
     let all = everything();
     let (stats, reports): (Vec<IngestItem>, Vec<IngestItem>) = all
@@ -120,7 +120,7 @@ async fn ids_stay_when_a_stats_file_comes_late(url: &str) {
     assert_eq!(ends(store.rounds(&filter).await.unwrap()), before);
 }
 
-async fn marks_only_grow(url: &str) {
+async fn checkpoints_never_move_back(url: &str) {
     let store = &open(url).await;
     let arrival = |value| IngestItem {
         source: "discord",
@@ -140,7 +140,7 @@ async fn marks_only_grow(url: &str) {
     assert_eq!(store.reached("y").await.unwrap(), 0);
 }
 
-async fn refused_things_are_kept_and_counted(url: &str) {
+async fn rejected_items_are_kept_and_counted(url: &str) {
     let store = &open(url).await;
     let broken =
         IngestItem::from_file("ssh", "gametime-x-R1-5.json", "", b"{\"meta\":\0}".to_vec());
@@ -163,7 +163,7 @@ async fn refused_things_are_kept_and_counted(url: &str) {
 }
 
 /// A reason quotes its input: a thousand characters of three bytes each, which cannot be compressed.
-async fn a_long_reason_is_cut(url: &str) {
+async fn long_reason_is_truncated(url: &str) {
     let store = &open(url).await;
     let mut seed: u32 = 1;
     let reason: String = (0..1000)
@@ -189,7 +189,7 @@ async fn a_long_reason_is_cut(url: &str) {
 }
 
 /// A stats file that fits two reports of unknown servers equally well is not linked, and the diagnostics show the reason.
-async fn a_tie_stays_unlinked(url: &str) {
+async fn ambiguous_stats_file_is_not_linked(url: &str) {
     let store = &open(url).await;
     let (name, bytes) = sample_files("gametimes").remove(0);
     let twin = |port: &str| {
@@ -219,7 +219,7 @@ async fn a_tie_stays_unlinked(url: &str) {
 }
 
 /// A stored fact that cannot be read any more does not stop the facts around it.
-async fn an_unreadable_fact_stops_nobody(url: &str) {
+async fn unreadable_fact_does_not_stop_other_facts(url: &str) {
     let store = &open(url).await;
     store.apply(&everything()[..1]).await.unwrap();
     let mut transaction = store.database.begin().await.unwrap();
@@ -234,7 +234,7 @@ async fn an_unreadable_fact_stops_nobody(url: &str) {
 }
 
 /// Items that the database refuses are rejected one by one and reported.
-async fn what_the_database_refuses_stops_nobody(url: &str) {
+async fn item_refused_by_the_database_does_not_stop_other_items(url: &str) {
     let store = &open(url).await;
     let mut transaction = store.database.begin().await.unwrap();
     let sql = "CREATE UNIQUE INDEX one_round_a_map ON rounds (map_name)";
@@ -253,7 +253,7 @@ async fn what_the_database_refuses_stops_nobody(url: &str) {
 
 /// With a wrong time zone nothing fits together. After a rebuild with the right one, all rows are as if it had been right
 /// from the start.
-async fn a_wrong_time_zone_can_be_set_right(url: &str) {
+async fn rebuild_corrects_a_wrong_time_zone(url: &str) {
     let five_hours = TimeZone::fixed(jiff::tz::offset(5));
     let wrong = Db::open(url, five_hours).await.unwrap();
     // The files and messages of the old scripts name no stats file, so only their times link them.
@@ -283,7 +283,7 @@ async fn a_wrong_time_zone_can_be_set_right(url: &str) {
 }
 
 /// The stats file of a round that a shutdown ended after 3 s contains a time of 98 minutes, although the limit is 2.
-async fn ninety_eight_minutes_are_no_duration(url: &str) {
+async fn impossible_duration_of_a_stats_file_is_not_used(url: &str) {
     let store = &open(url).await;
     store.apply(&everything()).await.unwrap();
     let sql = "SELECT actual_duration_seconds, stats_duration_seconds, stats_playtime_ms, actual_time, gametimes_flags \
@@ -301,14 +301,14 @@ async fn ninety_eight_minutes_are_no_duration(url: &str) {
 }
 
 on_both_databases!(
-    samples_link,
-    ids_stay_when_a_stats_file_comes_late,
-    marks_only_grow,
-    refused_things_are_kept_and_counted,
-    a_long_reason_is_cut,
-    a_tie_stays_unlinked,
-    an_unreadable_fact_stops_nobody,
-    what_the_database_refuses_stops_nobody,
-    a_wrong_time_zone_can_be_set_right,
-    ninety_eight_minutes_are_no_duration,
+    reports_and_stats_files_of_the_samples_link,
+    round_keeps_its_id_when_a_stats_file_arrives_late,
+    checkpoints_never_move_back,
+    rejected_items_are_kept_and_counted,
+    long_reason_is_truncated,
+    ambiguous_stats_file_is_not_linked,
+    unreadable_fact_does_not_stop_other_facts,
+    item_refused_by_the_database_does_not_stop_other_items,
+    rebuild_corrects_a_wrong_time_zone,
+    impossible_duration_of_a_stats_file_is_not_used,
 );

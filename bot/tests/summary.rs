@@ -68,7 +68,7 @@ fn golden(name: &str, message: &Message) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_round_is_posted_once_edited_and_left_alone_when_deleted() {
+async fn round_is_posted_once_edited_and_not_posted_again_after_deletion() {
     let discord = Discord::start().unwrap();
     let channel = discord.add_channel();
     let folder = tempfile::tempdir().unwrap();
@@ -132,7 +132,7 @@ async fn a_round_is_posted_once_edited_and_left_alone_when_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_old_short_or_played_by_bots_is_not_posted() {
+async fn old_short_and_bot_rounds_are_not_posted() {
     let discord = Discord::start().unwrap();
     let channel = discord.add_channel();
     let folder = tempfile::tempdir().unwrap();
@@ -202,7 +202,7 @@ async fn what_is_old_short_or_played_by_bots_is_not_posted() {
 
 /// Discord refuses, is busy, or accepts the message and loses the answer: the result is one message.
 #[tokio::test(flavor = "multi_thread")]
-async fn failures_are_tried_again_and_nothing_is_posted_twice() {
+async fn failed_posts_are_retried_and_nothing_is_posted_twice() {
     let discord = Discord::start().unwrap();
     let channel = discord.add_channel();
     let folder = tempfile::tempdir().unwrap();
@@ -233,7 +233,7 @@ async fn failures_are_tried_again_and_nothing_is_posted_twice() {
 
 /// A round could not be posted, and then the setting names another channel. Edits go to the channel of the message.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_round_that_is_posted_to_another_channel_than_first_tried_is_edited_there() {
+async fn round_posted_to_another_channel_is_edited_there() {
     let discord = Discord::start().unwrap();
     let channel = discord.add_channel();
     let folder = tempfile::tempdir().unwrap();

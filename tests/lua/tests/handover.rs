@@ -76,7 +76,7 @@ fn play(maps: &[(Module, Script)]) -> Vec<String> {
 }
 
 #[test]
-fn one_record_per_round_in_every_state() {
+fn every_round_is_recorded_once_in_every_state() {
     use Module::{Absent, Native, Off, Panics, Vanishes};
     for (module, with_script, without) in [
         (Absent, "s", ""),
@@ -99,7 +99,7 @@ fn one_record_per_round_in_every_state() {
 }
 
 #[test]
-fn one_record_per_round_in_every_order() {
+fn every_round_is_recorded_once_in_every_order() {
     use Module::{Absent, Native, Off, Panics, Vanishes};
     let states = [Absent, Native, Off, Panics, Vanishes];
     let records = |module| match module {
@@ -118,7 +118,7 @@ fn one_record_per_round_in_every_order() {
 }
 
 #[test]
-fn the_script_comes_and_goes_too() {
+fn every_round_is_recorded_once_if_the_script_is_added_or_removed() {
     use Module::{Absent, Native};
     let present = |m| (m, Script::Present);
     let absent = |m| (m, Script::Absent);
@@ -133,7 +133,7 @@ fn the_script_comes_and_goes_too() {
 }
 
 #[test]
-fn the_script_says_why_it_records_or_not() {
+fn script_logs_why_it_records_or_not() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     map(&mut server, Module::Native, Script::Present, 0);
@@ -154,7 +154,7 @@ fn the_script_says_why_it_records_or_not() {
 }
 
 #[test]
-fn of_two_copies_of_the_script_one_records() {
+fn only_one_of_two_copies_of_the_script_records() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.world.borrow_mut().scripts_before = vec!["c0rnp0rn".into()];
@@ -173,7 +173,7 @@ fn of_two_copies_of_the_script_one_records() {
 }
 
 #[test]
-fn switched_off_is_off() {
+fn disabled_script_records_nothing() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.set("gametimes_enabled", "0");
@@ -191,7 +191,7 @@ fn switched_off_is_off() {
 }
 
 #[test]
-fn what_the_script_could_not_send_goes_while_the_module_records() {
+fn messages_of_the_script_are_sent_while_the_module_records() {
     let hook = Webhook::start([Reply::status(500)]);
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
@@ -222,7 +222,7 @@ fn what_the_script_could_not_send_goes_while_the_module_records() {
 }
 
 #[test]
-fn the_secrets_pass_from_one_to_the_other() {
+fn secrets_pass_between_module_and_script() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.set("gametimes_webhook_url", "http://127.0.0.1:1/x");

@@ -49,7 +49,7 @@ fn forget_waits(server: &Server) {
 }
 
 #[test]
-fn a_round_is_posted_with_its_file_and_leaves_nothing_behind() {
+fn round_is_posted_with_its_file_and_leaves_the_outbox_empty() {
     let hook = Webhook::start([]);
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path(), &hook.url_with("secret-token"));
@@ -99,7 +99,7 @@ fn a_round_is_posted_with_its_file_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn the_url_is_in_no_argument_no_cvar_and_no_file_that_others_can_read() {
+fn url_is_in_no_argument_no_cvar_and_no_file_that_others_can_read() {
     let hook = Webhook::start([Reply::Slow(Duration::from_secs(2))]);
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path(), &hook.url_with("secret-token"));
@@ -154,7 +154,7 @@ fn the_url_is_in_no_argument_no_cvar_and_no_file_that_others_can_read() {
 }
 
 #[test]
-fn a_message_waits_until_it_is_taken_and_then_goes_once() {
+fn message_is_delivered_once_after_any_temporary_failure() {
     // Every temporary failure, then success.
     let hook = Webhook::start([
         Reply::status(500),
@@ -204,7 +204,7 @@ fn a_message_waits_until_it_is_taken_and_then_goes_once() {
 }
 
 #[test]
-fn each_target_has_its_own_fate() {
+fn webhooks_succeed_and_fail_independently() {
     let hook = Webhook::start_with(|_, request| match request.path.rsplit('/').next() {
         Some("gone") => Reply::Answer(404, "", r#"{"message": "Unknown Webhook", "code": 10015}"#),
         Some("picky") => Reply::status(400),
@@ -257,7 +257,7 @@ fn each_target_has_its_own_fate() {
 }
 
 #[test]
-fn a_sender_holds_no_socket_of_the_server_and_can_be_killed() {
+fn sender_inherits_no_socket_and_can_be_killed() {
     let hook = Webhook::start([Reply::Slow(Duration::from_secs(20))]);
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path(), &hook.url_with("t"));
@@ -318,7 +318,7 @@ fn kill(pid: &str) {
 }
 
 #[test]
-fn short_rounds_are_written_and_not_posted() {
+fn short_rounds_are_saved_but_not_posted() {
     let hook = Webhook::start([]);
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path(), &hook.url_with("t"));
@@ -372,7 +372,7 @@ fn no_process_is_started_in_a_frame_of_play() {
 }
 
 #[test]
-fn a_full_outbox_drops_the_oldest_and_says_so() {
+fn full_outbox_drops_the_oldest_message_and_reports_it() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path(), "http://127.0.0.1:1/api/webhooks/42/t");
     let dir = outbox(&server);

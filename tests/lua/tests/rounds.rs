@@ -5,7 +5,7 @@ use gametimes_lua_tests::results::rounds;
 use gametimes_lua_tests::results::{guid, of, record};
 
 #[test]
-fn a_surrender_vote_that_failed_is_no_surrender() {
+fn surrender_vote_that_fails_does_not_end_the_round() {
     let (meta, _) = record(|mut round| {
         round.frames(1000);
         round.server.print(b"callvote: 1 Surrender [ALLIES]\n");
@@ -29,7 +29,7 @@ fn a_surrender_vote_that_failed_is_no_surrender() {
 
 /// A vote fails in three ways. A referee can end the round by surrender later.
 #[test]
-fn a_later_surrender_is_not_put_down_to_the_caller_of_a_lost_vote() {
+fn later_surrender_is_not_attributed_to_the_caller_of_a_failed_vote() {
     for lost in [
         "Vote Failed: (Y:1-N:5) Surrender [ALLIES] (Required:4, Voting Clients:6)",
         "Vote TIMEOUT! No enough voters to pass vote (3/3) Surrender [ALLIES]",
@@ -64,7 +64,7 @@ fn a_later_surrender_is_not_put_down_to_the_caller_of_a_lost_vote() {
 }
 
 #[test]
-fn text_of_a_player_is_no_exit() {
+fn chat_that_looks_like_an_exit_does_not_end_the_round() {
     let (meta, _) = record(|mut round| {
         round.server.print(b"say: Exit: Allies Surrender\n");
         round.server.print(b"^7Exit: Allies Surrender\n");
@@ -80,7 +80,7 @@ fn text_of_a_player_is_no_exit() {
 }
 
 #[test]
-fn an_unknown_exit_is_recorded_with_its_words() {
+fn unknown_exit_is_recorded_with_its_text() {
     let (meta, _) = record(|mut round| {
         round.exit("A \"new\" reason\\");
         round.shutdown(1);
@@ -92,7 +92,7 @@ fn an_unknown_exit_is_recorded_with_its_words() {
 }
 
 #[test]
-fn play_that_ends_without_a_word_is_a_round_too() {
+fn round_that_ends_without_an_exit_is_recorded() {
     let (meta, _) = record(|mut round| {
         round.frames(100);
         round.server.set("gamestate", "3");
@@ -104,7 +104,7 @@ fn play_that_ends_without_a_word_is_a_round_too() {
 }
 
 #[test]
-fn a_death_ends_at_leaving_and_at_a_move_to_the_spectators() {
+fn leaving_or_joining_the_spectators_ends_time_dead() {
     let (meta, _) = record(|mut round| {
         round.join(2, 2, &guid(2), "c");
         round.frames(20);
@@ -132,7 +132,7 @@ fn a_death_ends_at_leaving_and_at_a_move_to_the_spectators() {
 }
 
 #[test]
-fn who_changes_team_stays_dead_until_the_new_teams_wave() {
+fn player_who_changes_team_stays_dead_until_the_next_wave() {
     let (meta, _) = record(|mut round| {
         round.frames(20);
         round
@@ -164,7 +164,7 @@ fn who_changes_team_stays_dead_until_the_new_teams_wave() {
 }
 
 #[test]
-fn a_shell_of_somebody_who_went_to_the_spectators_is_still_their_teams() {
+fn late_kill_of_a_player_who_joined_the_spectators_counts_for_the_old_team() {
     let (meta, _) = record(|mut round| {
         round.join(2, 1, &guid(2), "mate");
         round.join(3, 3, &guid(3), "spectator");
@@ -188,7 +188,7 @@ fn a_shell_of_somebody_who_went_to_the_spectators_is_still_their_teams() {
 }
 
 #[test]
-fn pauses_are_no_dead_time() {
+fn pauses_do_not_count_as_time_dead() {
     let (meta, log) = record(|mut round| {
         round.frames(20);
         round.kill(1, 0);
@@ -219,7 +219,7 @@ fn pauses_are_no_dead_time() {
 }
 
 #[test]
-fn pauses_beyond_those_that_are_told_stop_the_clock_all_the_same() {
+fn pauses_beyond_the_list_limit_still_stop_the_clock() {
     let (meta, _) = record(|mut round| {
         round.frames(20);
         let mut paused_ms = 0;
@@ -244,7 +244,7 @@ fn pauses_beyond_those_that_are_told_stop_the_clock_all_the_same() {
 /// A pause by vote is set inside a frame, after the clock has moved, so that the flag is seen one frame earlier than in a
 /// pause by a player.
 #[test]
-fn a_pause_by_vote_is_exact_too() {
+fn pause_by_vote_is_exact() {
     let (meta, _) = record(|mut round| {
         round.frames(19);
         let at = round.level + 50;
@@ -270,7 +270,7 @@ fn a_pause_by_vote_is_exact_too() {
 }
 
 #[test]
-fn a_pause_open_at_the_end_ends_with_the_round() {
+fn pause_open_at_the_end_ends_with_the_round() {
     let (meta, _) = record(|mut round| {
         round.frames(20);
         round.server.configstring(32, "16");
@@ -285,7 +285,7 @@ fn a_pause_open_at_the_end_ends_with_the_round() {
 
 /// The game reports the end between two frames. In stopwatch, the time limit for the next round shows the exact moment.
 #[test]
-fn an_end_between_two_frames_is_exact_in_stopwatch() {
+fn end_between_two_frames_is_exact_in_stopwatch() {
     for (limit, expected) in [("0.025833", 1550), ("0.026667", 1600), ("12.000000", 1600)] {
         let (meta, _) = record(|mut round| {
             round.frames(20);
@@ -301,7 +301,7 @@ fn an_end_between_two_frames_is_exact_in_stopwatch() {
 
 /// On real servers a wave spawns in the frame in which the round ends, after the game has reported the end.
 #[test]
-fn what_comes_after_the_end_does_not_count() {
+fn events_after_the_end_do_not_count() {
     let (meta, _) = record(|mut round| {
         round.frames(20);
         round.kill(1, 0);
@@ -323,7 +323,7 @@ fn what_comes_after_the_end_does_not_count() {
 
 /// The intermission clears the limbo flag of players who have just joined.
 #[test]
-fn who_joins_in_the_last_moment_has_not_come_alive() {
+fn player_who_joins_at_the_last_moment_has_not_spawned() {
     let (meta, _) = record(|mut round| {
         round.frames(20);
         round.join(2, 2, &guid(2), "late");
@@ -338,7 +338,7 @@ fn who_joins_in_the_last_moment_has_not_come_alive() {
 }
 
 #[test]
-fn a_clock_set_back_in_mid_round_neither_delays_nor_falsifies() {
+fn clock_set_back_during_a_round_does_not_change_durations() {
     let (meta, log) = record(|mut round| {
         round.frames(400);
         round.server.world.borrow_mut().unix_ms -= 3_600_000;
@@ -363,7 +363,7 @@ fn a_clock_set_back_in_mid_round_neither_delays_nor_falsifies() {
 }
 
 #[test]
-fn two_without_a_guid_are_told_apart_by_name() {
+fn two_players_without_a_guid_are_distinguished_by_name() {
     let (meta, _) = record(|mut round| {
         round.join(5, 1, "", "nobody");
         round.join(6, 2, "", "somebody");
@@ -398,7 +398,7 @@ fn two_without_a_guid_are_told_apart_by_name() {
 
 /// Clients of 2.60b without a guid send one of two words instead.
 #[test]
-fn players_who_all_send_unknown_for_a_guid_are_told_apart_by_name() {
+fn players_who_send_unknown_as_guid_are_distinguished_by_name() {
     let (meta, _) = record(|mut round| {
         round.join(5, 1, "unknown", "first");
         round.join(6, 1, "Unknown", "second");
@@ -425,7 +425,7 @@ fn players_who_all_send_unknown_for_a_guid_are_told_apart_by_name() {
 }
 
 #[test]
-fn who_comes_back_in_another_slot_is_the_same_player() {
+fn player_who_returns_in_another_slot_is_the_same_player() {
     let (meta, _) = record(|mut round| {
         round.frames(20);
         round.kill(1, 0);
@@ -452,7 +452,7 @@ fn who_comes_back_in_another_slot_is_the_same_player() {
 }
 
 #[test]
-fn a_ghost_and_the_player_who_came_back_are_one() {
+fn ghost_and_returned_player_are_one_player() {
     let (meta, _) = record(|mut round| {
         round.frames(19);
         round.join(
@@ -483,7 +483,7 @@ fn a_ghost_and_the_player_who_came_back_are_one() {
 }
 
 #[test]
-fn a_death_of_the_dead_counts_as_death_and_as_nobodys_kill() {
+fn death_of_a_dead_player_counts_as_death_but_not_as_kill() {
     let (meta, _) = record(|mut round| {
         round.frames(20);
         round.kill(1, 0);

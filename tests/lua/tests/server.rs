@@ -7,7 +7,7 @@ use gametimes_lua_tests::round::{Round, play_round};
 use gametimes_lua_tests::world::Server;
 
 #[test]
-fn the_score_is_kept_over_map_restart_and_not_over_a_map_change() {
+fn score_survives_map_restart_but_not_a_map_change() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     let scores = |server: &Server| -> Vec<_> {
@@ -32,7 +32,7 @@ fn the_score_is_kept_over_map_restart_and_not_over_a_map_change() {
 
 /// After a change of sv_maxclients, `map_restart` loads the map like a new one. The server and the match continue.
 #[test]
-fn a_restart_that_changes_sv_maxclients_is_no_new_map_and_no_quit() {
+fn restart_that_changes_sv_maxclients_is_not_a_new_map() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.set("g_gametype", "2");
@@ -55,7 +55,7 @@ fn a_restart_that_changes_sv_maxclients_is_no_new_map_and_no_quit() {
 }
 
 #[test]
-fn a_match_that_is_reset_counts_from_nothing() {
+fn match_reset_starts_the_score_at_0() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     let mut score = |round: &str, won: bool| {
@@ -79,7 +79,7 @@ fn a_match_that_is_reset_counts_from_nothing() {
 }
 
 #[test]
-fn the_warmup_is_counted_over_the_restart_that_ends_it() {
+fn warmup_is_counted_across_the_restart_that_ends_it() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     let warm = |server: &mut Server, restart: i64, ms: i64| {
@@ -103,7 +103,7 @@ fn the_warmup_is_counted_over_the_restart_that_ends_it() {
 }
 
 #[test]
-fn a_game_without_a_field_costs_that_number_and_one_line() {
+fn missing_game_field_costs_one_number_and_one_log_line() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.world.borrow_mut().broken_fields = vec!["deathTime".into(), "pers.lastSpawnTime".into()];
@@ -126,7 +126,7 @@ fn a_game_without_a_field_costs_that_number_and_one_line() {
 }
 
 #[test]
-fn slots_out_of_range_and_odd_arguments_hurt_nobody() {
+fn invalid_slots_and_arguments_are_ignored() {
     let (meta, _) = record(|mut round| {
         for slot in [-1, 20, 64, 1022, 1023, i64::MAX, i64::MIN] {
             round.server.call("et_Obituary", (slot, 0, 9));
@@ -159,7 +159,7 @@ fn slots_out_of_range_and_odd_arguments_hurt_nobody() {
 }
 
 #[test]
-fn wrong_settings_are_named_once_and_the_default_is_used() {
+fn invalid_settings_are_reported_once_and_the_default_is_used() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.set("gametimes_min_seconds", "soon");
@@ -186,7 +186,7 @@ fn wrong_settings_are_named_once_and_the_default_is_used() {
 }
 
 #[test]
-fn settings_are_read_as_the_module_reads_them() {
+fn settings_are_parsed_as_by_the_module() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.set("gametimes_min_seconds", "30.0");
@@ -208,7 +208,7 @@ fn settings_are_read_as_the_module_reads_them() {
 }
 
 #[test]
-fn a_url_where_the_name_of_a_file_belongs_is_not_repeated() {
+fn url_set_as_file_name_is_not_printed() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.set(
@@ -222,7 +222,7 @@ fn a_url_where_the_name_of_a_file_belongs_is_not_repeated() {
 }
 
 #[test]
-fn the_folder_can_be_anywhere_and_have_any_name() {
+fn folder_can_be_anywhere_and_have_any_name() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     let odd = home.path().join("a folder; $(touch pwned) 'quoted'");
@@ -235,7 +235,7 @@ fn the_folder_can_be_anywhere_and_have_any_name() {
 }
 
 #[test]
-fn a_map_without_a_name_makes_a_file_that_readers_take() {
+fn map_without_a_name_produces_a_valid_file() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.set("mapname", "");
@@ -246,7 +246,7 @@ fn a_map_without_a_name_makes_a_file_that_readers_take() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_said_and_hurts_nobody() {
+fn unwritable_folder_is_reported_and_does_not_disturb_the_game() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     std::fs::write(
@@ -266,7 +266,7 @@ fn a_folder_that_cannot_be_written_is_said_and_hurts_nobody() {
 }
 
 #[test]
-fn a_folder_that_comes_back_in_the_intermission_gets_the_round() {
+fn folder_that_works_again_in_the_intermission_gets_the_round() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     let mut round = Round::start(&mut server, 0);
@@ -289,7 +289,7 @@ fn a_folder_that_comes_back_in_the_intermission_gets_the_round() {
 }
 
 #[test]
-fn old_gametimes_files_go_and_nothing_else() {
+fn old_gametimes_files_are_removed_and_nothing_else() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     let dir = server.game_dir().join("gametimes");
@@ -320,7 +320,7 @@ fn old_gametimes_files_go_and_nothing_else() {
 }
 
 #[test]
-fn lua_restart_in_mid_map_is_said_and_the_next_map_recorded() {
+fn lua_restart_during_a_map_is_reported_and_the_next_map_recorded() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     let mut round = Round::start(&mut server, 0);
@@ -339,7 +339,7 @@ fn lua_restart_in_mid_map_is_said_and_the_next_map_recorded() {
 }
 
 #[test]
-fn a_long_fight_does_not_outgrow_the_timeline() {
+fn long_fight_stays_within_the_timeline_limit() {
     let (meta, _) = record(|mut round| {
         for _ in 0..8000 {
             round.kill(1, 0);
@@ -361,7 +361,7 @@ fn a_long_fight_does_not_outgrow_the_timeline() {
 }
 
 #[test]
-fn the_console_command_says_how_it_stands() {
+fn console_command_shows_the_status() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     let mut round = Round::start(&mut server, 0);

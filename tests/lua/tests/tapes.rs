@@ -203,7 +203,7 @@ fn consistent(file: &str, round: &GametimesFile) {
 }
 
 #[test]
-fn stopwatch_two_rounds_three_pauses_and_a_quit() {
+fn stopwatch_with_three_pauses_and_a_quit_is_recorded_exactly() {
     let m = compare("stopwatch");
     let meta: Vec<_> = m.files.iter().map(|(_, f)| &f.meta).collect();
     assert_eq!(meta[0].end_reason, EndReason::Objective);
@@ -246,7 +246,7 @@ fn stopwatch_two_rounds_three_pauses_and_a_quit() {
 }
 
 #[test]
-fn surrender_names_team_and_caller() {
+fn surrender_is_recorded_with_team_and_caller() {
     let m = compare("surrender");
     let meta = &m.files[0].1.meta;
     assert_eq!(meta.exit_text, "Allies Surrender");
@@ -260,7 +260,7 @@ fn surrender_names_team_and_caller() {
 }
 
 #[test]
-fn timelimit_with_pauses_and_players_who_come_and_go() {
+fn timelimit_with_pauses_and_changing_players_is_recorded_exactly() {
     let m = compare("timelimit");
     let leaves = m.files[0]
         .1
@@ -272,7 +272,7 @@ fn timelimit_with_pauses_and_players_who_come_and_go() {
 }
 
 #[test]
-fn interrupted_by_map_change_restart_and_quit_in_a_pause() {
+fn rounds_interrupted_by_map_change_restart_and_quit_are_recorded_exactly() {
     let m = compare("interrupted");
     let reasons: Vec<_> = m.files.iter().map(|(_, f)| f.meta.end_reason).collect();
     assert_eq!(
@@ -290,7 +290,7 @@ fn interrupted_by_map_change_restart_and_quit_in_a_pause() {
 }
 
 #[test]
-fn public40_with_odd_names_and_swapped_slots() {
+fn public40_with_odd_names_and_changed_slots_is_recorded_exactly() {
     let m = compare("public40");
     let file = &m.files[0].1;
     assert_eq!(
