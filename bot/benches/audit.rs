@@ -5,7 +5,6 @@
 use std::time::Instant;
 
 use gametimes_bot::db::Db;
-use gametimes_bot::db::audit::spawn_audit;
 use gametimes_bot::db::value::Value;
 use gametimes_test_support::bot::postgres::Cluster;
 use gametimes_test_support::samples::native_files;
@@ -116,7 +115,7 @@ async fn run(name: &str, url: &str) {
         let mut times: Vec<f64> = Vec::with_capacity(CALLS);
         for _ in 0..CALLS {
             let started = Instant::now();
-            let audit = spawn_audit(&store, limit, 10).await.unwrap();
+            let audit = store.spawn_audit(limit, 10).await.unwrap();
             times.push(started.elapsed().as_secs_f64() * 1000.0);
             assert_eq!(audit.summary.checked, limit);
         }

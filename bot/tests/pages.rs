@@ -111,7 +111,7 @@ async fn every_page_works_in_a_real_browser() {
     let url = |path: &str| bot.url(path);
     let rounds = bot
         .store
-        .rounds(&gametimes_bot::db::rounds::RoundFilter {
+        .rounds(&gametimes_bot::db::round_list::RoundFilter {
             limit: 50,
             ..Default::default()
         })
@@ -178,7 +178,7 @@ async fn every_page_works_in_a_real_browser() {
         assert!(text(&browser).contains("No round matches"));
 
         browser.open(&url("/audit"));
-        let differ = "return Number([...document.querySelectorAll('dt')].find(e => e.textContent == 'The two differ').nextElementSibling.textContent)";
+        let differ = "return Number([...document.querySelectorAll('dt')].find(e => e.textContent == 'Times differ').nextElementSibling.textContent)";
         let before = browser.run(differ).as_i64().unwrap();
         submit(&browser, "diff_seconds", "6");
         let after = browser.run(differ).as_i64().unwrap();
@@ -186,9 +186,9 @@ async fn every_page_works_in_a_real_browser() {
             before < after,
             "{before} {after}: a lower threshold tells more"
         );
-        assert!(text(&browser).contains("No stats file of the round has come"));
+        assert!(text(&browser).contains("No stats file of this round has arrived"));
         browser.open(&url("/audit?diff_seconds=0"));
-        assert!(text(&browser).contains("such a difference tells nothing"));
+        assert!(text(&browser).contains("a difference this small has no meaning"));
 
         browser.open(&url(&format!("/rounds/{surrender}")));
         let page = text(&browser);
@@ -337,7 +337,7 @@ async fn players_with_only_a_stats_file_have_pages() {
         let player = player.as_str().unwrap();
         assert_eq!(status, 200, "{link}: {player}");
         assert!(player.contains("href=\"/rounds/1\""), "{link}: {player}");
-        assert!(player.contains("those of the stats file"), "{player}");
+        assert!(player.contains("come from the stats file"), "{player}");
     }
     // With the recorder's file, the round appears once, with its exact times.
     let paths = [samples().join("../native/surrender")];
@@ -386,7 +386,7 @@ async fn delivery_page_shows_no_problem_if_the_last_day_had_none() {
     let failed = page().await;
     assert!(!failed.contains("All is well"), "{failed}");
     assert!(
-        failed.contains("ssh two failed, 20") && failed.contains("no answer"),
+        failed.contains("ssh two failed at 20") && failed.contains("no answer"),
         "{failed}"
     );
     bot.status.well("ssh two");
@@ -402,10 +402,7 @@ async fn delivery_page_shows_no_problem_if_the_last_day_had_none() {
         .unwrap();
     transaction.commit().await.unwrap();
     let page = page().await;
-    assert!(
-        page.contains("1 of ") && page.contains("have a stats file only"),
-        "{page}"
-    );
+    assert!(page.contains("with a stats file only: 1 of "), "{page}");
     bot.stop().await.unwrap();
 }
 
@@ -415,13 +412,17 @@ async fn empty_pages_show_what_to_do_next() {
     let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
     for (path, status, says) in [
         ("/", 200, "gametimes-bot doctor"),
-        ("/audit", 200, "Nothing to compare yet"),
-        ("/delivery", 200, "No report of a recorder has come yet"),
+        ("/audit", 200, "nothing to compare yet"),
+        (
+            "/delivery",
+            200,
+            "No report from a recorder has arrived yet",
+        ),
         ("/rounds/7", 404, "no such round"),
         ("/rounds/x", 400, "the id of a round"),
         ("/rounds/7/timeline.png", 404, "no such round"),
         ("/players/A0000001", 404, "no such player"),
-        ("/?from=yesterday", 400, "a date as 2026-12-31"),
+        ("/?from=yesterday", 400, "a date such as 2026-12-31"),
         ("/audit?diff_seconds=-1", 400, "from 0 to 3600"),
     ] {
         let (got, body) = get(&bot.url(path)).await;

@@ -3,7 +3,7 @@
 use std::sync::Once;
 
 use gametimes_bot::db::migrations::{Migrated, migrate, pending};
-use gametimes_bot::db::rounds::RoundFilter;
+use gametimes_bot::db::round_list::RoundFilter;
 use gametimes_bot::db::{Database, Db, IngestItem, Schema};
 use gametimes_test_support::bot::databases::dump;
 use gametimes_test_support::bot::postgres::Cluster;
@@ -268,9 +268,7 @@ async fn tables_of_another_role_are_used_as_they_are() {
     assert_eq!(count.trim(), "12");
     let round = store.round(7).await.unwrap().unwrap();
     assert_eq!((round.players.len(), round.players[0].dead_ms), (12, None));
-    let audit = gametimes_bot::db::audit::spawn_audit(&store, 1000, 0)
-        .await
-        .unwrap();
+    let audit = store.spawn_audit(1000, 0).await.unwrap();
     assert_eq!(audit.summary.checked, 12);
     store.database.close().await;
 }

@@ -1,7 +1,7 @@
 //! Queries use indexes, and pages of a list leave nothing out.
 
 use gametimes_bot::db::Db;
-use gametimes_bot::db::rounds::RoundFilter;
+use gametimes_bot::db::round_list::RoundFilter;
 use gametimes_bot::db::value::Value;
 use gametimes_test_support::bot::items::{everything, stats_of};
 use gametimes_test_support::bot::open;
@@ -35,7 +35,7 @@ async fn query_of_the_audit_uses_an_index(url: &str) {
     let store = &open(url).await;
     store.apply(&everything()).await.unwrap();
     store.analyze().await.unwrap();
-    let sql = gametimes_bot::db::audit::players_of_spawns(store);
+    let sql = store.spawn_audit_sql();
     let plan = plan_of(store, &sql, 1000.into()).await;
     assert!(plan.contains("idx_player_stats_guid8"), "{plan}");
 }

@@ -1,6 +1,6 @@
 //! Rounds of several servers in one database, and which round 1 a round 2 is counted from.
 
-use gametimes_bot::db::rounds::RoundFilter;
+use gametimes_bot::db::round_list::RoundFilter;
 use gametimes_bot::db::value::Row;
 use gametimes_bot::db::{Db, IngestItem};
 use gametimes_rounds::reconcile::unix_of;

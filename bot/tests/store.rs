@@ -1,6 +1,6 @@
 //! What is stored, on both databases.
 
-use gametimes_bot::db::rounds::RoundFilter;
+use gametimes_bot::db::round_list::RoundFilter;
 use gametimes_bot::db::value::Value;
 use gametimes_bot::db::{Checkpoint, Content, Db, IngestItem};
 use gametimes_bot::files::ingest::ingest;
@@ -208,8 +208,7 @@ async fn ambiguous_stats_file_is_not_linked(url: &str) {
     assert_eq!((row.int(0), row.int(1)), (Some(2), Some(0)));
     let found = rounds(store).await;
     assert_eq!(found.len(), 1, "{found:?}");
-    let status = gametimes_bot::status::Status::default();
-    let shown = gametimes_bot::db::diagnostics::lua_webhook(store, &status).await;
+    let shown = store.lua_webhook_diagnostics().await;
     assert_eq!(shown.errors, Vec::<String>::new());
     assert_eq!(shown.linkage_health.status, "poor");
     assert!(

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use gametimes_format::text::counted;
 
 use super::Module;
+use crate::deliver::handle::WorkerHandle;
 use crate::engine::traps::Engine;
 use crate::observe::{Complaint, Observer, Records};
 
@@ -76,7 +77,7 @@ impl<E: Engine> Module<E> {
     /// Prints lines of the worker.
     pub(super) fn print_lines(&mut self, limit: usize) {
         for _ in 0..limit {
-            let Some(line) = self.worker.as_ref().and_then(|worker| worker.line()) else {
+            let Some(line) = self.worker.as_ref().and_then(WorkerHandle::line) else {
                 return;
             };
             self.say(&line);

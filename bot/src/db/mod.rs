@@ -11,6 +11,8 @@ pub mod connection;
 pub mod diagnostics;
 pub mod facts;
 pub mod migrations;
+pub mod players;
+pub mod round_list;
 pub mod rounds;
 pub mod schema;
 pub mod summaries;
