@@ -4,7 +4,7 @@ use gametimes_format::Team;
 use gametimes_format::text::displayable;
 use jiff::Timestamp;
 
-use crate::db::rounds::{RoundDetail, RoundSummary};
+use crate::db::rounds::{Recorded, RoundDetail, RoundSummary};
 
 /// A time in seconds as `M:SS`, or as `H:MM:SS` from one hour.
 pub fn clock(seconds: i64) -> String {
@@ -58,7 +58,7 @@ pub fn end_reason(reason: Option<&str>) -> &str {
 /// Why a round ended, with the team that surrendered.
 pub fn end(detail: &RoundDetail) -> String {
     let reason = end_reason(detail.round.end_reason.as_deref());
-    match detail.recorded.as_ref().and_then(|r| r.surrendered()) {
+    match detail.recorded.as_ref().and_then(Recorded::surrendered) {
         Some(team) => format!("{reason} of the {}", team.name()),
         None => reason.to_owned(),
     }
