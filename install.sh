@@ -184,6 +184,7 @@ script_words() {
 }
 
 mkdir "$work/running"
+# shellcheck disable=SC2012 # one ls is much faster than one readlink for each process
 for pid in $(ls -l /proc/[0-9]*/exe 2>/dev/null | sed -n 's|.* /proc/\([0-9]*\)/exe -> .*/etlded[^/]*$|\1|p'); do
   # A line break inside an argument would start a new one.
   { tr '\n\0' '\001\n' <"/proc/$pid/cmdline"; } >"$work/running/$pid" 2>/dev/null || true
@@ -1080,6 +1081,10 @@ case $mode in
     cat "$work/cfgs" >>"$work/edits"
     if [ "$with_script" = 1 ]; then sets_modules >>"$work/edits"; module_list >>"$work/edits"; fi
     must_write_all "$work/edits"
+    if [ "$with_module" = 1 ] && [ "$same_folder" = 0 ] && [ -f "$dir/$MODULE" ] && ! is_ours "$dir/$MODULE"; then
+      kept=$dir/$REAL
+      [ "${#kept}" -le "$CVAR_MAX" ] || die "$dir contains another game, and the path $kept is longer than the $CVAR_MAX characters that gametimes_qagame can have. Nothing was changed."
+    fi
     finish_writing
     dry || mkdir -p "$state"
     # The line that activates everything is added last.

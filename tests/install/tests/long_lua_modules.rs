@@ -1,6 +1,6 @@
-//! The game cannot start if lua_modules has more than 255 characters.
+//! The game cannot start if a cvar such as lua_modules has more than 255 characters.
 
-use gametimes_install_tests::{SCRIPT, TestServer, succeeds, text, write};
+use gametimes_install_tests::{MODULE, REAL, SCRIPT, TestServer, elf, succeeds, text, write};
 
 /// A list of scripts with exactly this length.
 fn scripts(length: usize) -> String {
@@ -116,5 +116,28 @@ fn long_lua_modules_on_the_command_line_is_not_to_be_extended() {
             "{said}"
         );
         assert_eq!(said.contains("g_luaModuleList"), !fits, "{said}");
+    }
+}
+
+#[test]
+fn patched_game_whose_path_does_not_fit_into_a_cvar_is_refused() {
+    for (length, fits) in [(255, true), (256, false)] {
+        let root = TestServer::new("base", "home");
+        let root = root.dir.path().to_str().unwrap().len();
+        // ROOT/xxx/yyy/legacy/qagame_real.mp.x86_64.so
+        let rest = length - root - "/".len() - "/legacy/qagame_real.mp.x86_64.so".len();
+        let home = format!("{}/{}", "x".repeat(100), "y".repeat(rest - 101));
+        let server = TestServer::new("base", &home);
+        write(&server.game(MODULE), &elf(62, "a patched game"));
+        assert_eq!(server.game(REAL).to_str().unwrap().len(), length);
+        let before = server.tree();
+        if fits {
+            server.run(&[]);
+            server.run(&["--check"]);
+        } else {
+            let said = server.fails(&[]);
+            assert!(said.contains("gametimes_qagame can have"), "{said}");
+            assert_eq!(server.tree(), before);
+        }
     }
 }
