@@ -3,12 +3,18 @@
 #
 # Rules:
 # - Everything is checked before anything is changed.
-# - Every file is replaced by a rename, so that a server never finds a half-written file or no game at all.
+# - Every file is replaced by a rename, so that a server never finds a half-written file or no game at all. The exception is
+#   a text file that is a mount point, which cannot be renamed: it is written in place, and finished by the next run.
 # - A second run changes nothing.
 # - Changes made by the admin are kept.
-# - A file is copied to <homepath>/<game>/gametimes-install/ before it is edited.
+# - A file is copied to <homepath>/<game>/gametimes-install/ before it is edited. The stock game is copied there before the
+#   module takes its name; this copy is never removed.
+# - Only one install.sh at a time changes a server.
 
 set -eu
+# Lengths and patterns count bytes, as the engine does.
+LC_ALL=C
+export LC_ALL
 
 usage() {
   cat <<'END'
@@ -17,8 +23,12 @@ usage: install.sh [options] SERVER_FOLDER
 Installs gametimes (module, fallback script, settings) for the ET:Legacy server in SERVER_FOLDER, its fs_basepath.
 
   --homepath DIR   fs_homepath of the server (default: found automatically); needed if there are several servers
-  --game NAME      fs_game (default: legacy)
-  --cfg FILE       the server's cfg, which will execute gametimes.cfg (default: etl_server.cfg or server.cfg, if found)
+  --game NAME      fs_game (default: that of the running server, or legacy)
+  --cfg FILE       the server's cfg, which will execute gametimes.cfg (default: the cfg that the running server or its
+                   start script executes; if there is neither, etl_server.cfg or server.cfg)
+  --start-script FILE
+                   the script or systemd unit that starts the server; its +set and +exec are used instead of those of
+                   the running server
   --check          change nothing; show what is installed and what is wrong; exit code 0 if all is well
   --dry-run        change nothing; show what would be done
   --uninstall      remove everything that was installed, except changed settings and recorded rounds
@@ -36,16 +46,22 @@ REAL=qagame_real.mp.x86_64.so
 SCRIPT=luascripts/gametimes.lua
 BEGIN='// >>> gametimes (install.sh)'
 END='// <<< gametimes'
+# The game cannot start if a cvar that it registers, such as lua_modules, is longer.
+CVAR_MAX=255
+NL='
+'
+TAB=$(printf '\t')
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Arguments
 
-mode=install base='' home='' game=legacy cfg='' with_module=1 with_script=1
+mode=install base='' home='' game='' cfg='' start_script='' with_module=1 with_script=1
 while [ $# -gt 0 ]; do
   case $1 in
     --homepath) [ $# -ge 2 ] || die "--homepath needs a folder"; home=$2; shift ;;
     --game) [ $# -ge 2 ] || die "--game needs a name"; game=$2; shift ;;
     --cfg) [ $# -ge 2 ] || die "--cfg needs a file"; cfg=$2; shift ;;
+    --start-script) [ $# -ge 2 ] || die "--start-script needs a file"; start_script=$2; shift ;;
     --check) mode=check ;;
     --dry-run) mode=dry ;;
     --uninstall) mode=uninstall ;;
@@ -59,11 +75,188 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$base" ] || { usage >&2; exit 2; }
 [ -d "$base" ] || die "$base is not a folder"
+[ -z "$start_script" ] || [ -r "$start_script" ] || die "--start-script $start_script: cannot read this file"
 base=$(cd "$base" && pwd -P)
-case $game in */* | .* | '') die "--game must be a name, not a path: $game" ;; esac
+
+# Paths are kept one to a line.
+one_line() { # what path
+  case $2 in *"$NL"*) die "$1 contains a line break: $(printf '%s' "$2" | tr '\n' '?'). Nothing was changed." ;; esac
+}
+one_line "the server folder" "$base"
+one_line "--homepath" "$home"
+one_line "--cfg" "$cfg"
+
+work=$(mktemp -d) temp=''
+trap 'rm -rf "$work" ${temp:+"$temp"}' EXIT
+trap 'exit 1' INT TERM HUP
 
 # ----------------------------------------------------------------------------------------------------------------------
-# Paths
+# The running server, or its start script
+
+# The values of "+set NAME VALUE" (set NAME) or the names of "+exec NAME" (exec), read from a command line with one
+# argument per line.
+plus() {
+  awk -v command="$1" -v name="${2:-}" '
+    function add(word) {
+      count++
+      if (count == 1) first = word
+      else value = value (count == 2 ? "" : " ") word
+    }
+    function finish() {
+      gsub(/^"|"$/, "", first); gsub(/^"|"$/, "", value)
+      if (current == "exec" && command == "exec" && first != "") print first
+      if (current == "set" && command == "set" && tolower(first) == tolower(name)) print value
+      current = first = value = ""; count = 0
+    }
+    /^\+/ { finish(); n = split(substr($0, 2), words, / +/); current = tolower(words[1]); for (i = 2; i <= n; i++) add(words[i]); next }
+    current != "" { add($0) }
+    END { finish() }'
+}
+set_on() { plus set "$2" <"$1" | tail -n 1; } # command-line-file cvar
+
+# Makes a path absolute, without symlinks if it exists.
+absolute() { # folder path
+  case $2 in /*) path=$2 ;; *) path=$1/$2 ;; esac
+  if [ -d "$path" ]; then (cd "$path" && pwd -P); else printf '%s\n' "$path"; fi
+}
+
+# Is this process a server of this fs_basepath? A packaged server's program is elsewhere, for example /usr/bin/etlded.
+serves() { # pid command-line-file
+  program=$(readlink "/proc/$1/exe" 2>/dev/null) || return 1
+  program=${program% (deleted)}
+  case ${program##*/} in etlded*) ;; *) return 1 ;; esac
+  folder=$(readlink "/proc/$1/cwd" 2>/dev/null) || folder=/
+  set_base=$(set_on "$2" fs_basepath)
+  if [ -n "$set_base" ]; then [ "$(absolute "$folder" "$set_base")" = "$base" ]; return; fi
+  if [ "${program%/*}" = "$base" ]; then return 0; fi
+  # Its fs_basepath was compiled in: the game data that it keeps open shows it.
+  for file in /proc/"$1"/fd/*; do
+    case $(readlink "$file" 2>/dev/null) in "$base"/etmain/* | "$base"/legacy/*) return 0 ;; esac
+  done
+  return 1
+}
+
+# The fs_homepath of a running server; empty if it cannot be found out.
+home_of() { # pid command-line-file
+  set_home=$(set_on "$2" fs_homepath)
+  if [ -n "$set_home" ]; then absolute "$(readlink "/proc/$1/cwd")" "$set_home"; return; fi
+  user_home=$({ tr '\n\0' '\001\n' <"/proc/$1/environ"; } 2>/dev/null | sed -n 's/^HOME=//p' | tail -n 1)
+  if [ -n "$user_home" ]; then absolute / "$user_home/.etlegacy"; fi
+}
+
+# The words of a start script or systemd unit, one per line. Variables that the script itself sets are replaced.
+script_words() {
+  awk '
+    function expand(text,   out, name) {
+      out = ""
+      while (match(text, /\$\{?[A-Za-z_][A-Za-z_0-9]*\}?/)) {
+        name = substr(text, RSTART, RLENGTH); gsub(/[${}]/, "", name)
+        out = out substr(text, 1, RSTART - 1) (name in set ? set[name] : name == "HOME" ? ENVIRON["HOME"] : substr(text, RSTART, RLENGTH))
+        text = substr(text, RSTART + RLENGTH)
+      }
+      return out text
+    }
+    function split_words(text,   i, c, quote, word, started) {
+      words = 0; quote = ""; word = ""; started = 0
+      for (i = 1; i <= length(text) + 1; i++) {
+        c = substr(text, i, 1)
+        if (quote != "" && c != "") { if (c == quote) quote = ""; else word = word c; continue }
+        if (c == "\"" || c == "\047") { quote = c; started = 1; continue }
+        if (c == "\\") { i++; word = word substr(text, i, 1); started = 1; continue }
+        if (c == "" || c ~ /[ \t;|&<>()]/) { if (started) list[++words] = word; word = ""; started = 0; continue }
+        if (c == "#" && !started) break
+        word = word c; started = 1
+      }
+    }
+    {
+      sub(/\r$/, "")
+      if (sub(/\\$/, "")) { held = held $0 " "; next }
+      line = held $0; held = ""
+      if (line ~ /^[ \t]*[#;]/) next
+      if (line ~ /^(WorkingDirectory|User|Group|Type|Restart)=/) next
+      sub(/^ExecStart=[-@:+!]*/, "", line); sub(/^[ \t]*(export|local|readonly)[ \t]+/, "", line)
+      line = expand(line); split_words(line)
+      if (words == 1 && list[1] ~ /^[A-Za-z_][A-Za-z_0-9]*=/) {
+        name = list[1]; sub(/=.*/, "", name); sub(/^[^=]*=/, "", list[1]); set[name] = list[1]; next
+      }
+      if (line ~ /etlded|\+exec|\+set/) for (i = 1; i <= words; i++) print list[i]
+    }' "$1"
+}
+
+mkdir "$work/running"
+# shellcheck disable=SC2012 # one ls is much faster than one readlink for each process
+for pid in $(ls -l /proc/[0-9]*/exe 2>/dev/null | sed -n 's|.* /proc/\([0-9]*\)/exe -> .*/etlded[^/]*$|\1|p'); do
+  # A line break inside an argument would start a new one.
+  { tr '\n\0' '\001\n' <"/proc/$pid/cmdline"; } >"$work/running/$pid" 2>/dev/null || true
+  if ! serves "$pid" "$work/running/$pid"; then rm -f "$work/running/$pid"; fi
+done
+if [ -n "$start_script" ]; then script_words "$start_script" >"$work/script"; fi
+
+# The values of a cvar on the command lines of the running servers, without duplicates; $2 is used if one does not set it.
+running_cvar() {
+  for line in "$work"/running/*; do
+    if [ ! -f "$line" ]; then continue; fi
+    value=$(set_on "$line" "$1")
+    printf '%s\n' "${value:-${2:-}}"
+  done | awk 'NF && !seen[$0]++'
+}
+
+if [ -z "$game" ]; then
+  if [ -n "$start_script" ]; then game=$(set_on "$work/script" fs_game); else game=$(running_cvar fs_game legacy); fi
+  case $game in *"$NL"*) die "several servers are running from this folder, with these values of fs_game:
+$game
+Run this once for each, with --game." ;; esac
+  game=${game:-legacy}
+fi
+case $game in */* | .* | '' | *"$NL"*) die "--game must be a name, not a path: $game" ;; esac
+[ -d "$base/$game" ] || die "$base contains no folder $game; is it the fs_basepath of an ET:Legacy server? For another fs_game use --game."
+
+if [ -n "$home" ]; then
+  home=$(absolute "$PWD" "$home")
+elif [ -n "$start_script" ]; then
+  home=$(set_on "$work/script" fs_homepath)
+  case $home in
+    '') home=${HOME:+$HOME/.etlegacy}; home=${home:-$base} ;;
+    *'$'* | *'`'* | *%* | [!/]*) die "$start_script sets fs_homepath to $home, which install.sh cannot resolve; pass it as --homepath. Nothing was changed." ;;
+  esac
+else
+  home=$(for line in "$work"/running/*; do
+    if [ -f "$line" ]; then home_of "${line##*/}" "$line"; fi
+  done | awk 'NF && !seen[$0]++')
+  case $home in *"$NL"*) die "several servers are running from this folder, with these homepaths:
+$home
+Run this once for each, with --homepath." ;; esac
+fi
+case $home in *"$(printf '\001')"*) die "the running server's fs_homepath contains a line break. Nothing was changed." ;; esac
+if [ -z "$home" ]; then
+  if [ -d "${HOME:-/nonexistent}/.etlegacy/$game" ]; then home=$HOME/.etlegacy; else home=$base; fi
+fi
+# The server's user could not read or replace files that root installs.
+if [ "$(id -u)" = 0 ] && [ "$mode" != check ]; then
+  owner=$(stat -c %U "$home" 2>/dev/null || stat -c %U "$base")
+  [ "$owner" = root ] || die "this server belongs to user $owner; run this as that user (sudo -u $owner $0 ...). Nothing was changed."
+fi
+if [ -d "$home" ]; then
+  home=$(cd "$home" && pwd -P)
+elif [ "$mode" = check ] || [ "$mode" = uninstall ]; then
+  die "$home is not a folder"
+fi
+one_line "fs_homepath" "$home"
+dir=$home/$game
+state=$dir/gametimes-install
+same_folder=0
+if [ "$home" = "$base" ]; then same_folder=1; fi
+
+# Only the servers with this fs_homepath and fs_game matter from here on.
+servers=
+for line in "$work"/running/*; do
+  if [ ! -f "$line" ]; then continue; fi
+  its_home=$(home_of "${line##*/}" "$line") its_game=$(set_on "$line" fs_game)
+  if [ "${its_home:-$home}" = "$home" ] && [ "${its_game:-legacy}" = "$game" ]; then servers="$servers ${line##*/}"; else rm -f "$line"; fi
+done
+
+# ----------------------------------------------------------------------------------------------------------------------
+# The package
 
 here=$(cd "$(dirname "$0")" && pwd -P)
 find_source() {
@@ -75,72 +268,144 @@ module_source=$(find_source "$MODULE" target/module/libgametimes.so)
 script_source=$(find_source gametimes.lua fallback-lua/gametimes.lua)
 cfg_source=$(find_source gametimes.cfg server-cfg/gametimes.cfg)
 
-# The processes (/proc/PID) of this folder's servers.
-servers=
-for process in /proc/[0-9]*/exe; do
-  case $(readlink "$process" 2>/dev/null) in "$base"/etlded*) servers="$servers ${process%/exe}" ;; esac
-done
-
-# The value that their command lines set for a cvar: "+set name value".
-running_cvar() {
-  for process in $servers; do
-    { tr '\0' '\n' <"$process/cmdline"; } 2>/dev/null |
-      awk -v name="$1" 'want == 2 { print; exit } want == 1 { want = tolower($0) == name ? 2 : 0 } /^\+set/ { want = 1 }'
-  done | sort -u
-}
-
-[ -d "$base/$game" ] || die "$base contains no folder $game; is it the fs_basepath of an ET:Legacy server? For another fs_game use --game."
-if [ -z "$home" ]; then
-  home=$(running_cvar fs_homepath)
-  case $home in
-    *"
-"*) die "several servers are running from this folder, with these homepaths:
-$home
-Run this once for each, with --homepath." ;;
-  esac
-fi
-if [ -z "$home" ]; then
-  if [ -d "${HOME:-/nonexistent}/.etlegacy/$game" ]; then home=$HOME/.etlegacy; else home=$base; fi
-fi
-case $home in /*) ;; *) home=$PWD/$home ;; esac
-# The server's user could not read or replace files that root installs.
-if [ "$(id -u)" = 0 ] && [ "$mode" != check ]; then
-  owner=$(stat -c %U "$home" 2>/dev/null || stat -c %U "$base")
-  [ "$owner" = root ] || die "this server belongs to user $owner; run this as that user (sudo -u $owner $0 ...). Nothing was changed."
-fi
-if [ -d "$home" ]; then
-  home=$(cd "$home" && pwd -P)
-elif [ "$mode" = check ] || [ "$mode" = uninstall ]; then
-  die "$home is not a folder"
-fi
-dir=$home/$game
-state=$dir/gametimes-install
-same_folder=0
-if [ "$home" = "$base" ]; then same_folder=1; fi
-
 is_ours() { [ -f "$1" ] && LC_ALL=C grep -aq gametimes_module "$1"; }
 
-if [ -z "$cfg" ]; then
+# ----------------------------------------------------------------------------------------------------------------------
+# Which cfg does the server execute?
+
+# Prints the file that the engine reads under this name: it looks in fs_game before etmain, and in fs_homepath before
+# fs_basepath.
+find_file() {
+  case $1 in *..* | '') return ;; esac
+  for folder in "$dir" "$base/$game" "$home/etmain" "$base/etmain"; do
+    if [ -f "$folder/${1#/}" ]; then resolved "$folder/${1#/}"; return; fi
+  done
+}
+# Prints the path without symlinks; prints nothing if it contains a line break.
+resolved() {
+  path=$(readlink -f "$1"; echo x)
+  path=${path%"$NL"x}
+  case $path in *"$NL"*) ;; *) printf '%s\n' "$path" ;; esac
+}
+
+# The commands of a cfg, one per line, without comments, split as the engine splits them.
+commands() {
+  awk '{
+      out = ""; quoted = 0
+      for (i = 1; i <= length($0); i++) {
+        c = substr($0, i, 1); pair = substr($0, i, 2)
+        if (comment) { if (pair == "*/") { comment = 0; i++; print out; out = "" } continue }
+        if (c == "\"") quoted = !quoted
+        if (!quoted && pair == "//") break
+        if (!quoted && pair == "/*") { comment = 1; i++; continue }
+        if (c == "\r" || !quoted && c == ";") { print out; out = ""; continue }
+        out = out c
+      }
+      print out
+    }' "$1"
+}
+
+# The names that a cfg executes, with their extension.
+execs() {
+  commands "$1" | awk 'tolower($1) == "exec" || tolower($1) == "execq" {
+      sub(/^[ \t]*[^ \t]+[ \t]+/, ""); sub(/[ \t]+$/, "")
+      if (substr($0, 1, 1) == "\"") { $0 = substr($0, 2); sub(/".*/, "") } else sub(/[ \t].*/, "")
+      if ($0 != "") print
+    }' | with_extension
+}
+with_extension() { sed 's|\\|/|g; /\.[^/]*$/!s/$/.cfg/'; }
+
+# The cfgs that are executed if this one is: itself and all that it executes.
+executed() {
+  set -- "$1"
+  : >"$work/executed"
+  while [ $# -gt 0 ]; do
+    if ! grep -qxF -e "$1" "$work/executed"; then
+      printf '%s\n' "$1" >>"$work/executed"
+      execs "$1" >"$work/names"
+      while IFS= read -r name; do
+        found=$(find_file "$name")
+        if [ -n "$found" ]; then set -- "$@" "$found"; fi
+      done <"$work/names"
+    fi
+    shift
+  done
+  cat "$work/executed"
+}
+
+# Does this cfg execute gametimes.cfg, itself or through others?
+executes_ours() {
+  executed "$1" >"$work/through"
+  while IFS= read -r through; do
+    if execs "$through" | grep -qx 'gametimes\.cfg'; then return 0; fi
+  done <"$work/through"
+  return 1
+}
+
+# $work/cfgs: the cfgs that must execute gametimes.cfg, one for each command line. $work/started: the cfgs that the command
+# lines execute. $work/missing: those that were not found.
+for list in cfgs started missing on-line; do : >"$work/$list"; done
+bare_start=0
+command_lines() { if [ -n "$start_script" ]; then echo "$work/script"; else find "$work/running" -type f; fi; }
+command_lines >"$work/lines"
+while IFS= read -r line; do
+  plus exec <"$line" | with_extension >"$work/wanted"
+  cat "$work/wanted" >>"$work/on-line"
+  # The engine executes this cfg before those of the command line.
+  if [ ! -s "$work/wanted" ]; then
+    if [ -n "$(find_file autoexec.cfg)" ]; then echo autoexec.cfg >"$work/wanted"; else bare_start=1; fi
+  fi
+  first='' ours=''
+  while IFS= read -r name; do
+    found=$(find_file "$name")
+    if [ "$name" = gametimes.cfg ]; then ours=-; continue; fi
+    if [ -z "$found" ]; then printf '%s\n' "$name" >>"$work/missing"; continue; fi
+    printf '%s\n' "$found" >>"$work/started"
+    # The first one: a later one could come after the command "map".
+    first=${first:-$found}
+    executed "$found" >"$work/inside"
+    while IFS= read -r inside; do
+      if [ -z "$ours" ] && grep -qF "$BEGIN" "$inside"; then ours=$inside; fi
+    done <"$work/inside"
+  done <"$work/wanted"
+  if [ "$ours" != - ] && [ -n "$ours$first" ]; then printf '%s\n' "${ours:-$first}" >>"$work/cfgs"; fi
+done <"$work/lines"
+
+how=''
+if [ -n "$cfg" ]; then
+  [ -f "$cfg" ] || die "--cfg $cfg: no such file"
+  given=$cfg
+  cfg=$(resolved "$cfg")
+  [ -n "$cfg" ] || die "--cfg $given: the path contains a line break. Nothing was changed."
+  printf '%s\n' "$cfg" >"$work/cfgs"
+  how=given
+elif [ -n "$start_script" ]; then how="executed by $start_script"
+elif [ -n "$servers" ]; then how="executed by the running server"
+else
   for folder in "$dir" "$home/etmain" "$base/$game" "$base/etmain"; do
     for name in etl_server.cfg server.cfg; do
-      if [ -z "$cfg" ] && [ -f "$folder/$name" ]; then cfg=$folder/$name; fi
+      if [ ! -s "$work/cfgs" ] && [ -f "$folder/$name" ]; then resolved "$folder/$name" >"$work/cfgs"; fi
     done
   done
-elif [ ! -f "$cfg" ]; then
-  die "--cfg $cfg: no such file"
+  how=assumed
 fi
-if [ -n "$cfg" ]; then cfg=$(readlink -f "$cfg"); fi
+awk '!seen[$0]++' "$work/cfgs" >"$work/unique"
+mv -f "$work/unique" "$work/cfgs"
 
 # Every cfg and config that may set lua_modules, without duplicates.
 config_files() {
   {
-    if [ -n "$cfg" ]; then printf '%s\n' "$cfg"; fi
+    cat "$work/cfgs"
+    while IFS= read -r file; do executed "$file"; done <"$work/started"
+    if [ -f "$state/cfgs" ]; then cat "$state/cfgs"; fi
     for folder in "$dir" "$home/etmain" "$base/$game" "$base/etmain"; do
       for file in "$folder"/*.cfg "$folder"/configs/*.config; do
-        if [ -f "$file" ]; then readlink -f "$file"; fi
+        if [ -f "$file" ]; then resolved "$file"; fi
       done
     done
-  } | awk '!seen[$0]++'
+  } | awk '!seen[$0]++' | while IFS= read -r file; do
+    if [ -f "$file" ] && [ -r "$file" ]; then printf '%s\n' "$file"; fi
+  done
 }
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -164,6 +429,7 @@ module_problem() {
   for stock in "$base/$game/$MODULE" "$dir/$REAL" "$dir/$MODULE"; do
     if [ -f "$stock" ] && ! is_ours "$stock"; then return; fi
   done
+  if is_ours "$dir/$MODULE" && [ -n "$(kept_stock)" ]; then return; fi
   echo "the stock game $base/$game/$MODULE is missing (the module needs a 64-bit server)"
 }
 
@@ -178,53 +444,139 @@ step() { # description; announces and counts a change; fails in a dry run
   say "$1"
 }
 
-# Copies a file to its destination through a temporary name.
+# Creates a file beside this one, under a name that nobody can prepare; its name is in $temp.
+new_temp() {
+  temp=$(mktemp "$(dirname "$1")/.gametimes-tmp.XXXXXX") || die "cannot create a file in $(dirname "$1")"
+}
+
+# Copies a file to its destination through a temporary file.
 put() { # source destination mode
-  cp "$1" "$2.gametimes-tmp"
-  chmod "$3" "$2.gametimes-tmp"
-  mv -f "$2.gametimes-tmp" "$2"
+  if is_mount "$2"; then write_in_place "$1" "$2"; return; fi
+  new_temp "$2"
+  cp "$1" "$temp"
+  chmod "$3" "$temp"
+  mv -fT "$temp" "$2"
+  temp=''
+}
+
+# The same for a stock game, with a second look at what was copied.
+put_game() { # source destination
+  new_temp "$2"
+  cp "$1" "$temp"
+  if is_ours "$temp" || ! cmp -s "$1" "$temp"; then
+    die "$1 changed while it was copied; is an upgrade or another install.sh running? Run this again when it is done."
+  fi
+  chmod 755 "$temp"
+  mv -fT "$temp" "$2"
+  temp=''
+}
+
+# A file that is a mount point (a bind mount, as containers have them) can be written, but not renamed or removed.
+is_mount() {
+  path=$1 awk '{
+      file = $5
+      gsub(/\\040/, " ", file); gsub(/\\011/, "\t", file); gsub(/\\134/, "\\", file)
+      if (file == ENVIRON["path"]) found = 1
+    }
+    END { exit !found }' /proc/self/mountinfo 2>/dev/null
+}
+
+# Writes a text file in place. What is to be written is kept until it is done, for finish_writing.
+write_in_place() { # source file
+  mkdir -p "$state"
+  put "$1" "$state/unfinished" 600
+  printf '%s\n' "$2" >"$work/name"
+  put "$work/name" "$state/unfinished.name" 600
+  cat "$1" >"$2" || die "cannot write $2; run this again to finish it"
+  rm -f "$state/unfinished.name" "$state/unfinished"
+}
+
+# Finishes a text file that an interrupted run has written only in part.
+finish_writing() {
+  if [ ! -f "$state/unfinished.name" ]; then return; fi
+  file=$(cat "$state/unfinished.name")
+  if [ -f "$file" ] && head -c "$(wc -c <"$file")" "$state/unfinished" | cmp -s - "$file"; then
+    if ! cmp -s "$state/unfinished" "$file" && step "finish writing $file"; then cat "$state/unfinished" >"$file"; fi
+  fi
+  dry || rm -f "$state/unfinished.name" "$state/unfinished"
+}
+
+# Removes a file; one that is a mount point stays.
+remove() {
+  if is_mount "$1"; then say "kept: $1, because it is a mount point"; else rm -f "$1"; fi
 }
 
 checksum() { sha256sum <"$1" | cut -c1-64; }
 installed_as() { sed -n "s/^\([0-9a-f]*\)  $1\$/\1/p" "$state/manifest" 2>/dev/null | tail -n 1; }
 remember() { # name; notes the file's checksum as installed by us
-  { grep -v "  $1\$" "$state/manifest" 2>/dev/null || true; echo "$(checksum "$dir/$1")  $1"; } >"$state/manifest.tmp"
-  mv -f "$state/manifest.tmp" "$state/manifest"
+  mkdir -p "$state"
+  { grep -v "  $1\$" "$state/manifest" 2>/dev/null || true; echo "$(checksum "$dir/$1")  $1"; } >"$work/manifest"
+  put "$work/manifest" "$state/manifest" 644
 }
 forget() { # name
   if [ ! -f "$state/manifest" ]; then return; fi
-  grep -v "  $1\$" "$state/manifest" >"$state/manifest.tmp" || true
-  mv -f "$state/manifest.tmp" "$state/manifest"
+  grep -v "  $1\$" "$state/manifest" >"$work/manifest" || true
+  put "$work/manifest" "$state/manifest" 644
 }
 
 # Saves a copy of a file before its first change.
 keep_copy() {
-  copy=$state/before$(printf '%s' "$1" | tr '/' '_')
-  if [ ! -e "$copy" ]; then mkdir -p "$state"; cp -p "$1" "$copy"; fi
+  copy=before$(printf '%s' "$1" | tr '/' '_')
+  # The name of a file has at most 255 characters.
+  if [ "${#copy}" -gt 200 ]; then copy=before_$(printf '%s' "$1" | sha256sum | cut -c1-16)_$(basename "$1" | cut -c1-100); fi
+  copy=$state/$copy
+  if [ ! -e "$copy" ] && [ ! -L "$copy" ]; then
+    mkdir -p "$state"
+    new_temp "$copy"
+    cp -p "$1" "$temp"
+    mv -fT "$temp" "$copy"
+    temp=''
+  fi
+}
+
+# Keeps a copy of a stock game that nothing removes.
+stock_copy() { echo "$state/stock-game-$(checksum "$1" | cut -c1-16).so"; }
+keep_stock() {
+  kept=$(stock_copy "$1")
+  if ! cmp -s "$1" "$kept"; then
+    if step "keep a copy of the stock game as $kept"; then mkdir -p "$state"; put_game "$1" "$kept"; fi
+  elif ! dry && [ "$(kept_stock)" != "$kept" ]; then touch "$kept"
+  fi
+}
+# The newest of these copies that is complete.
+kept_stock() {
+  for copy in "$state"/stock-game-*.so; do
+    if [ -f "$copy" ] && ! is_ours "$copy" && [ "$copy" = "$(stock_copy "$copy")" ]; then
+      printf '%s %s\n' "$(stat -c %Y "$copy")" "$copy"
+    fi
+  done | sort -rn | head -n 1 | cut -d ' ' -f 2-
 }
 
 # Rewrites a text file with a filter command. Mode and owner stay as they are.
 edit() { # description file command...
   what=$1 file=$2
   shift 2
-  new=$("$@" <"$file"; echo x)
-  new=${new%x}
-  old=$(cat "$file"; echo x)
-  old=${old%x}
+  "$@" <"$file" >"$work/edited" || die "cannot edit $file"
   # A missing newline at the end is not a difference.
-  if [ "$new" = "$old" ] || [ "$new" = "$old
-" ]; then return; fi
+  if cmp -s "$work/edited" "$file" || { cat "$file"; echo; } | cmp -s - "$work/edited"; then return; fi
   if step "$what"; then
     keep_copy "$file"
-    cp -p "$file" "$file.gametimes-tmp"
-    printf '%s' "$new" >"$file.gametimes-tmp"
-    mv -f "$file.gametimes-tmp" "$file"
+    if is_mount "$file"; then write_in_place "$work/edited" "$file"; return; fi
+    new_temp "$file"
+    cp -p "$file" "$temp"
+    cat "$work/edited" >"$temp"
+    # Some file systems refuse the rename, for example if another container has mounted the file.
+    if mv -fT "$temp" "$file" 2>/dev/null; then temp=''; return; fi
+    rm -f "$temp"
+    temp=''
+    write_in_place "$work/edited" "$file"
   fi
 }
 
-# Adds our script to every line that sets lua_modules, or removes it.
-edit_modules() { # add | remove
-  awk -v action="$1" -v script="$SCRIPT" '
+# Adds our script to every line that sets lua_modules, or removes it. A value that would be too long for the game with our
+# script stays without it. "length" prints the length of each such value instead.
+edit_modules() { # add | remove | length
+  awk -v action="$1" -v script="$SCRIPT" -v most="$CVAR_MAX" '
     tolower($0) ~ /^[ \t]*(set|seta|sets|setl)[ \t]+lua_modules[ \t]/ {
       match(tolower($0), /lua_modules[ \t]+/)
       front = substr($0, 1, RSTART + RLENGTH - 1)
@@ -235,26 +587,38 @@ edit_modules() { # add | remove
         value = end ? substr(rest, 1, end - 1) : rest
         rest = end ? substr(rest, end + 1) : ""
       } else {
-        match(rest, /^[^ \t\r;\/]*(\/[^ \t\r;\/]+)*/)
-        value = substr(rest, 1, RLENGTH)
-        rest = substr(rest, RLENGTH + 1)
+        # Without quotes, all words up to the end of the command are the value.
+        end = match(rest, /[ \t]*(\r|;|\/\/|$)/)
+        value = substr(rest, 1, end - 1)
+        rest = substr(rest, end)
       }
       count = split(value, words, /[ ,;]+/)
       list = ""; found = 0
       for (i = 1; i <= count; i++) {
-        if (words[i] == script) { found = 1; if (action == "remove") continue }
+        if (words[i] == script) { found = 1; continue }
         if (words[i] != "") list = list (list == "" ? "" : " ") words[i]
       }
-      if (action == "add" && !found) { print front "\"" (value == "" ? "" : value " ") script "\"" rest; next }
-      if (action == "remove" && found) { print front "\"" list "\"" rest; next }
+      whole = found ? value : (value == "" ? "" : value " ") script
+      fits = length(whole) <= most
+      if (action == "length") { if (!fits) print length(value); next }
+      if (action == "add" && !found && fits) { print front "\"" whole "\"" rest; next }
+      if (found && (action == "remove" || !fits)) { print front "\"" list "\"" rest; next }
     }
-    { print }'
+    action != "length" { print }'
+}
+
+# Prints what to do about a value of lua_modules that has no room for our script.
+no_room() { # where length
+  say "TO DO: $1 has $2 characters; with $SCRIPT it would be longer than the $CVAR_MAX that the game can register, and the"
+  say "    server could not start. Write the names of all scripts to $dir/luamodules.txt, one per line, replace lua_modules"
+  say "    by: set g_luaModuleList \"luamodules.txt\", and run this again."
 }
 
 # Adds or removes our block at the beginning of the server's cfg; at its end it could come after the "map" command that
 # starts the game. The block lists the homepath of every server that shares the cfg, and is removed with the last one.
 edit_block() { # add | remove, 1 if lua_modules is set nowhere else
-  awk -v action="$1" -v modules="$2" -v own="// for $home" -v first="$BEGIN" -v last="$END" -v script="$SCRIPT" '
+  own="// for $home" awk -v action="$1" -v modules="$2" -v first="$BEGIN" -v last="$END" -v script="$SCRIPT" '
+    BEGIN { own = ENVIRON["own"] }
     function block() {
       printed = 1
       if (action == "add" && !have) homes = homes own "\n"
@@ -298,12 +662,40 @@ configured() {
   done | tr -d '\r' | tail -n 1
 }
 
-# The file named by g_luaModuleList, which the game reads instead of lua_modules.
-module_list() {
-  name=$(configured g_luaModuleList)
-  if [ -z "$name" ]; then return; fi
-  for folder in "$dir" "$base/$game"; do
-    if [ -f "$folder/$name" ]; then readlink -f "$folder/$name"; return; fi
+# The name in g_luaModuleList, and its file, which the game reads instead of lua_modules.
+list_name() {
+  name=$(command_line_cvar g_luaModuleList | tail -n 1)
+  printf '%s\n' "${name:-$(configured g_luaModuleList)}"
+}
+module_list() { find_file "$(list_name)"; }
+
+# The values of a cvar on the command lines of the servers.
+command_line_cvar() {
+  while IFS= read -r line; do set_on "$line" "$1"; done <"$work/lines" | awk 'NF && !seen[$0]++'
+}
+
+# The scripts that a server loads beside ours and that record or post the same rounds, as "SCRIPT<tab>WHERE<tab>WHAT".
+doubles() {
+  {
+    config_files | while IFS= read -r file; do
+      commands "$file" | awk -v where="lua_modules in $file" 'tolower($1) ~ /^set[asl]?$/ && tolower($2) == "lua_modules" {
+        sub(/^[ \t]*[^ \t]+[ \t]+[^ \t]+/, ""); gsub(/[",;]/, " "); for (i = 1; i <= NF; i++) print $i "\t" where }'
+    done
+    list=$(module_list)
+    if [ -n "$list" ]; then awk -v where="$list" '{ sub(/\/\/.*/, ""); gsub(/["\r]/, " "); for (i = 1; i <= NF; i++) print $i "\t" where }' "$list"; fi
+    command_line_cvar lua_modules | awk '{ gsub(/[,;]/, " "); for (i = 1; i <= NF; i++) print $i "\tlua_modules on the command line" }'
+  } | awk '!seen[$0]++' | while IFS="$TAB" read -r script where; do
+    if [ "$script" = "$SCRIPT" ]; then continue; fi
+    loaded=$(find_file "$script")
+    if [ -n "$loaded" ] && grep -q gametimes_module "$loaded"; then what='another copy of the gametimes script'
+    else
+      what='the script that gametimes replaces'
+      case ${script##*/} in
+        stats_discord_webhook*) ;;
+        *) if [ -z "$loaded" ] || ! grep -q STATS_READY "$loaded"; then continue; fi ;;
+      esac
+    fi
+    printf '%s\t%s\t%s\n' "$script" "$where" "$what"
   done
 }
 edit_list() { # add | remove
@@ -321,11 +713,45 @@ edit_list() { # add | remove
 must_write() {
   if [ -e "$1" ]; then
     [ -w "$1" ] || die "cannot write $1; run this as the server's user. Nothing was changed."
+    if is_mount "$1"; then
+      case $1 in *.so) die "$1 is a mount point, so it cannot be replaced while a server may use it; mount its folder instead. Nothing was changed." ;; esac
+      return
+    fi
     case $1 in */"$game") return ;; esac
   fi
   parent=$(dirname "$1")
   while [ ! -e "$parent" ]; do parent=$(dirname "$parent"); done
   [ -w "$parent" ] || die "cannot write in $parent; run this as the server's user. Nothing was changed."
+}
+must_write_all() { # files with one path per line
+  while IFS= read -r path; do must_write "$path"; done <"$1"
+}
+
+# Waits until no other install.sh changes this folder. Needs no file: a lock of the folder itself ends with this process.
+lock() { # folder, open as descriptor 8 or 9
+  command -v flock >/dev/null || die "the program flock is missing; install the package util-linux. Nothing was changed."
+  waited=0
+  while ! problem=$(flock -n "$2" 2>&1); do
+    if [ -n "$problem" ]; then say "note: $1 cannot be locked ($problem); make sure that no other install.sh runs"; return; fi
+    if [ "$waited" = 0 ]; then say "waiting for another install.sh that is changing $1"; fi
+    waited=$((waited + 1))
+    [ "$waited" -le 300 ] || die "another install.sh is still changing $1. Nothing was changed."
+    sleep 0.2 2>/dev/null || sleep 1
+  done
+}
+lock_server() {
+  exec 8<"$base/$game"
+  lock "$base/$game" 8
+  if [ -d "$dir" ] && [ "$(stat -Lc %d:%i "$dir")" != "$(stat -Lc %d:%i "$base/$game")" ]; then
+    exec 9<"$dir"
+    lock "$dir" 9
+  fi
+  # What an interrupted run has left.
+  for folder in "$dir" "$dir/luascripts" "$state" "$base/$game" "$base/etmain" "$home/etmain"; do
+    for file in "$folder"/.gametimes-tmp.??????; do
+      if [ -f "$file" ] && [ -w "$folder" ]; then rm -f "$file"; fi
+    done
+  done
 }
 
 install_module() {
@@ -336,15 +762,34 @@ install_module() {
     else
       say "note: $dir contains another game; it is kept as $REAL and gametimes_qagame is set to it"
     fi
+    keep_stock "$target"
     # Copy the stock game completely before the module takes its name.
     if [ -f "$dir/$REAL" ] && ! cmp -s "$target" "$dir/$REAL"; then
-      if step "replace $dir/$REAL with the newer stock game"; then keep_copy "$dir/$REAL"; put "$target" "$dir/$REAL" 755; fi
+      if step "replace $dir/$REAL with the newer stock game"; then
+        is_ours "$dir/$REAL" || keep_copy "$dir/$REAL"
+        put_game "$target" "$dir/$REAL"
+      fi
     elif [ ! -f "$dir/$REAL" ]; then
-      if step "copy the stock game to $dir/$REAL"; then put "$target" "$dir/$REAL" 755; fi
+      if step "copy the stock game to $dir/$REAL"; then put_game "$target" "$dir/$REAL"; fi
+    fi
+  elif [ "$same_folder" = 1 ] || is_ours "$dir/$REAL"; then
+    if [ ! -f "$dir/$REAL" ] || is_ours "$dir/$REAL"; then
+      kept=$(kept_stock)
+      [ -n "$kept" ] || die "the stock game is missing: neither $dir/$REAL nor a copy in $state has it. Copy $MODULE of ET:Legacy to $dir/$REAL, then run this again."
+      if step "restore the stock game: copy $kept to $dir/$REAL"; then put_game "$kept" "$dir/$REAL"; fi
+    else
+      keep_stock "$dir/$REAL"
     fi
   fi
   if ! cmp -s "$module_source" "$target"; then
-    if step "install $target"; then put "$module_source" "$target" 755; remember "$MODULE"; fi
+    if step "install $target"; then
+      # A second look: an upgrade may have replaced the game since.
+      if [ -f "$target" ] && ! is_ours "$target" && ! cmp -s "$target" "$dir/$REAL"; then
+        die "$target changed while install.sh ran; is an upgrade of ET:Legacy running? Run this again when it is done."
+      fi
+      put "$module_source" "$target" 755
+      remember "$MODULE"
+    fi
   fi
 }
 
@@ -358,19 +803,27 @@ install_script() {
       remember "$SCRIPT"
     fi
   fi
-  on_line=$(running_cvar lua_modules)
-  case " $on_line " in
-    '  ' | *[\ ,\;]"$SCRIPT"[\ ,\;]*) ;;
-    *) say "TO DO: the server is started with +set lua_modules \"$on_line\"; add $SCRIPT to it" ;;
-  esac
   list=$(module_list)
   if [ -n "$list" ]; then
     edit "add $SCRIPT to $list" "$list" edit_list add
+  else
+    name=$(list_name)
+    if [ -n "$name" ]; then say "TO DO: g_luaModuleList is set to $name, which was not found; create it in $dir with one script per line, then run this again"; fi
+    command_line_cvar lua_modules >"$work/values"
+    while IFS= read -r value; do
+      case " $value " in *[\ ,\;]"$SCRIPT"[\ ,\;]*) continue ;; esac
+      if [ $((${#value} + 1 + ${#SCRIPT})) -gt "$CVAR_MAX" ]; then no_room "lua_modules on the server's command line" "${#value}"
+      else say "TO DO: the server is started with +set lua_modules \"$value\"; add $SCRIPT to it"; fi
+    done <"$work/values"
   fi
-  config_files >"$files"
+  config_files >"$work/files"
   while IFS= read -r file; do
     edit "add $SCRIPT to lua_modules in $file" "$file" edit_modules add
-  done <"$files"
+    if [ -z "$list" ]; then
+      edit_modules length <"$file" >"$work/lengths"
+      while IFS= read -r length; do no_room "lua_modules in $file" "$length"; done <"$work/lengths"
+    fi
+  done <"$work/files"
   if [ -n "$(configured lua_allowedModules)" ]; then
     say "TO DO: lua_allowedModules is set; add $(sha1sum <"$script_source" | cut -c1-40) to it"
   fi
@@ -378,14 +831,14 @@ install_script() {
 
 # Sets gametimes_qagame to the game that was kept, unless it is already set.
 edit_qagame() {
-  awk -v path="$dir/$REAL" '/^set gametimes_qagame ""/ { print "set gametimes_qagame \"" path "\""; next } { print }'
+  path=$dir/$REAL awk '/^set gametimes_qagame ""/ { print "set gametimes_qagame \"" ENVIRON["path"] "\""; next } { print }'
 }
 
 install_cfg() {
   target=$dir/gametimes.cfg
   wanted=$cfg_source
   if [ "$with_module" = 1 ] && [ "$same_folder" = 0 ] && [ -f "$dir/$REAL" ]; then
-    wanted=$files.cfg
+    wanted=$work/gametimes.cfg
     edit_qagame <"$cfg_source" >"$wanted"
   fi
   if [ ! -f "$target" ]; then
@@ -403,18 +856,39 @@ install_cfg() {
       fi
     fi
   fi
-  if [ -z "$cfg" ]; then
-    say "TO DO: no etl_server.cfg or server.cfg found; add these lines to the cfg that the server executes:"
+  while IFS= read -r name; do
+    say "TO DO: the server executes $name, which was not found in etmain or $game; give the file with --cfg if it is elsewhere"
+  done <"$work/missing"
+  if [ ! -s "$work/cfgs" ]; then
+    if grep -qx 'gametimes\.cfg' "$work/on-line"; then return; fi
+    if [ "$bare_start" = 1 ]; then say "TO DO: the server is started without +exec; add +exec gametimes.cfg to its command line, before +map"
+    else say "TO DO: no etl_server.cfg or server.cfg found; add these lines to the cfg that the server executes:"
+    fi
     say "    exec gametimes.cfg"
     if [ "$with_script" = 1 ]; then say "    set lua_modules \"... $SCRIPT\""; fi
     return
   fi
   set_modules=0
-  if [ "$with_script" = 1 ] && [ -z "$(sets_modules)" ] && [ -z "$(module_list)" ] && [ -z "$(running_cvar lua_modules)" ]; then
+  if [ "$with_script" = 1 ] && [ -z "$(sets_modules)" ] && [ -z "$(list_name)" ] && [ -z "$(command_line_cvar lua_modules)" ]; then
     set_modules=1
   fi
-  edit "add \"exec gametimes.cfg\" to $cfg" "$cfg" edit_block add "$set_modules"
+  while IFS= read -r file; do
+    edit "add \"exec gametimes.cfg\" to $file" "$file" edit_block add "$set_modules"
+    if ! dry && ! grep -qxF -e "$file" "$state/cfgs" 2>/dev/null; then
+      { cat "$state/cfgs" 2>/dev/null || true; printf '%s\n' "$file"; } >"$work/known"
+      put "$work/known" "$state/cfgs" 644
+    fi
+  done <"$work/cfgs"
 }
+
+# Prints what is wrong with the scripts that are loaded beside ours.
+report_doubles() { # command that reports
+  doubles >"$work/doubles"
+  while IFS="$TAB" read -r script where what; do
+    "$1" "$script in $where is $what; remove it there, or every round is recorded and posted twice"
+  done <"$work/doubles"
+}
+to_do() { say "TO DO: $*"; }
 
 # A running server keeps the module loaded, even if the file is gone, and opens the stock game again at every map.
 remove_real() {
@@ -424,37 +898,46 @@ remove_real() {
 
 uninstall() {
   target=$dir/$MODULE
+  real=$dir/$REAL
   if is_ours "$target"; then
-    if [ -f "$dir/$REAL" ]; then
-      if step "restore the game: copy $dir/$REAL to $target"; then
-        put "$dir/$REAL" "$target" 755
+    if { [ ! -f "$real" ] && [ "$same_folder" = 1 ]; } || is_ours "$real"; then real=$(kept_stock); fi
+    if [ -n "$real" ] && [ -f "$real" ]; then
+      if step "restore the game: copy $real to $target"; then
+        keep_stock "$real"
+        put_game "$real" "$target"
         forget "$MODULE"
-        remove_real
+        if [ -f "$dir/$REAL" ]; then remove_real; fi
       fi
     elif [ "$same_folder" = 1 ]; then
       die "$dir/$REAL is missing; without it the server would have no game. Restore the stock game to $target by hand first."
     else
       if step "remove $target"; then rm -f "$target"; forget "$MODULE"; fi
     fi
-  elif [ -f "$dir/$REAL" ] && [ -f "$target" ]; then
+  elif [ -f "$real" ] && [ -f "$target" ]; then
     if [ -n "$servers" ]; then remove_real
-    elif step "remove $dir/$REAL, which is no longer used"; then keep_copy "$dir/$REAL"; remove_real; fi
+    elif step "remove $real, which is no longer used"; then keep_copy "$real"; remove_real; fi
   fi
-  if [ -n "$cfg" ]; then edit "remove \"exec gametimes.cfg\" from $cfg" "$cfg" edit_block remove 0; fi
-  config_files >"$files"
+  config_files >"$work/files"
+  shared=0
+  while IFS= read -r file; do
+    if grep -qF "$BEGIN" "$file"; then
+      edit "remove \"exec gametimes.cfg\" from $file" "$file" edit_block remove 0
+      if grep -qF "$BEGIN" "$file"; then shared=1; fi
+    fi
+  done <"$work/files"
   while IFS= read -r file; do
     # A cfg outside of the home folder is still needed while our block lists another server.
-    case $file in "$home"/*) ;; *) if [ -n "$cfg" ] && grep -qF "$BEGIN" "$cfg"; then continue; fi ;; esac
+    case $file in "$home"/*) ;; *) if [ "$shared" = 1 ]; then continue; fi ;; esac
     edit "remove $SCRIPT from lua_modules in $file" "$file" edit_modules remove
-  done <"$files"
+  done <"$work/files"
   list=$(module_list)
   if [ -n "$list" ]; then edit "remove $SCRIPT from $list" "$list" edit_list remove; fi
   if [ -f "$dir/$SCRIPT" ]; then
-    if step "remove $dir/$SCRIPT"; then rm -f "$dir/$SCRIPT"; forget "$SCRIPT"; rmdir "$dir/luascripts" 2>/dev/null || true; fi
+    if step "remove $dir/$SCRIPT"; then remove "$dir/$SCRIPT"; forget "$SCRIPT"; rmdir "$dir/luascripts" 2>/dev/null || true; fi
   fi
   if [ -f "$dir/gametimes.cfg" ]; then
     if [ "$(installed_as gametimes.cfg)" = "$(checksum "$dir/gametimes.cfg")" ]; then
-      if step "remove $dir/gametimes.cfg"; then rm -f "$dir/gametimes.cfg" "$dir/gametimes.cfg.new"; forget gametimes.cfg; fi
+      if step "remove $dir/gametimes.cfg"; then remove "$dir/gametimes.cfg"; rm -f "$dir/gametimes.cfg.new"; forget gametimes.cfg; fi
     else
       say "kept: $dir/gametimes.cfg, because it was changed"
     fi
@@ -495,18 +978,50 @@ check() {
     if [ -n "$list" ]; then
       if grep -qF "$SCRIPT" "$list"; then good "g_luaModuleList $list contains $SCRIPT"; else bad "g_luaModuleList $list does not contain $SCRIPT"; fi
     fi
-    sets_modules >"$files"
-    if [ -n "$cfg" ] && grep -q "^set lua_modules \"$SCRIPT\"" "$cfg"; then printf '%s\n' "$cfg" >>"$files"; fi
-    if [ ! -s "$files" ] && [ -z "$list" ]; then bad "no cfg sets lua_modules; add: set lua_modules \"$SCRIPT\""; fi
-    while IFS= read -r file; do
-      if grep -qi "lua_modules.*$SCRIPT" "$file"; then good "lua_modules in $file contains $SCRIPT"; else bad "lua_modules in $file does not contain $SCRIPT"; fi
-    done <"$files"
+    if [ -z "$list" ]; then
+      name=$(list_name)
+      if [ -n "$name" ]; then bad "g_luaModuleList is set to $name, which was not found; the game loads no script"; fi
+      command_line_cvar lua_modules >"$work/values"
+      while IFS= read -r value; do
+        case " $value " in
+          *[\ ,\;]"$SCRIPT"[\ ,\;]*) good "lua_modules on the command line contains $SCRIPT" ;;
+          *) bad "lua_modules on the server's command line does not contain $SCRIPT" ;;
+        esac
+      done <"$work/values"
+      sets_modules >"$work/files"
+      while IFS= read -r file; do
+        if grep -q "^set lua_modules \"$SCRIPT\"" "$file"; then printf '%s\n' "$file" >>"$work/files"; fi
+      done <"$work/cfgs"
+      if [ ! -s "$work/files" ] && [ ! -s "$work/values" ]; then bad "no cfg sets lua_modules; add: set lua_modules \"$SCRIPT\""; fi
+      while IFS= read -r file; do
+        edit_modules length <"$file" >"$work/lengths"
+        if [ -s "$work/lengths" ]; then
+          while IFS= read -r length; do
+            if [ "$length" -gt "$CVAR_MAX" ]; then bad "lua_modules in $file has $length characters; the game cannot start with more than $CVAR_MAX. Run install.sh, or list the scripts in a file (g_luaModuleList)"
+            else bad "lua_modules in $file has $length characters and no room for $SCRIPT; list the scripts in a file instead (install.sh says how)"; fi
+          done <"$work/lengths"
+        elif grep -qi "lua_modules.*$SCRIPT" "$file"; then good "lua_modules in $file contains $SCRIPT"
+        else bad "lua_modules in $file does not contain $SCRIPT"; fi
+      done <"$work/files"
+    fi
     command -v curl >/dev/null || note "curl is not installed; the script writes files but sends no messages"
   fi
+  report_doubles bad
   if [ -f "$dir/gametimes.cfg" ]; then good "settings: $dir/gametimes.cfg"; else bad "settings: $dir/gametimes.cfg is missing"; fi
-  if [ -z "$cfg" ]; then note "no etl_server.cfg or server.cfg found; use --cfg to check whether gametimes.cfg is executed"
-  elif grep -q '^[[:blank:]]*exec[[:blank:]]\{1,\}"\{0,1\}gametimes\.cfg' "$cfg"; then good "$cfg executes gametimes.cfg"
-  else bad "$cfg does not execute gametimes.cfg"; fi
+  while IFS= read -r name; do bad "the server executes $name, which was not found in etmain or $game"; done <"$work/missing"
+  if grep -qx 'gametimes\.cfg' "$work/on-line"; then good "gametimes.cfg is executed by the command line"
+  elif [ "$bare_start" = 1 ]; then bad "the server is started without +exec; add +exec gametimes.cfg to its command line, before +map"
+  elif [ ! -s "$work/cfgs" ] && [ ! -s "$work/missing" ]; then note "no etl_server.cfg or server.cfg found; use --cfg to check whether gametimes.cfg is executed"; fi
+  while IFS= read -r file; do
+    if executes_ours "$file"; then good "$file executes gametimes.cfg"; else bad "$file does not execute gametimes.cfg"; fi
+    if [ "$how" = given ] && [ -s "$work/started" ]; then
+      while IFS= read -r started; do executed "$started"; done <"$work/started" >"$work/all"
+      if ! grep -qxF -e "$file" "$work/all"; then bad "$file is not executed by the server, which executes $(awk '{ printf "%s%s", sep, $0; sep = ", " }' "$work/started")"; fi
+    fi
+  done <"$work/cfgs"
+  if [ "$how" = assumed ] && [ -s "$work/cfgs" ]; then
+    note "no server is running, so its cfg was assumed; start the server or use --start-script to be sure"
+  fi
   if [ -w "$dir" ]; then good "$dir is writable"; else bad "$dir is not writable for $(id -un)"; fi
   urls=$(configured gametimes_webhook_file)
   if [ -n "$urls" ]; then
@@ -522,9 +1037,14 @@ check() {
 # ----------------------------------------------------------------------------------------------------------------------
 
 say "server: basepath $base, homepath $home, game $game"
-files=$(mktemp)
-trap 'rm -f "$files" "$files.cfg"' EXIT
-trap 'exit 1' INT TERM HUP
+while IFS= read -r file; do say "cfg: $file ($how)"; done <"$work/cfgs"
+for folder in "$dir" "$home/etmain" "$base/$game" "$base/etmain"; do
+  for file in "$folder"/*.cfg "$folder"/configs/*.config; do
+    if [ -f "$file" ] && [ -z "$(resolved "$file")" ]; then
+      say "note: $(printf '%s' "$file" | tr '\n' '?') is left out, because its name contains a line break"
+    fi
+  done
+done
 
 case $mode in
   check)
@@ -535,13 +1055,20 @@ case $mode in
       *) say "$problems problems found"; exit 1 ;;
     esac ;;
   uninstall)
-    for path in "$dir/$MODULE" "$dir/$SCRIPT" "$dir/gametimes.cfg" "$cfg"; do [ -z "$path" ] || must_write "$path"; done
+    dry || lock_server
+    finish_writing
+    config_files | while IFS= read -r file; do
+      if grep -qF -e "$BEGIN" -e "$SCRIPT" "$file"; then printf '%s\n' "$file"; fi
+    done >"$work/edits"
+    printf '%s\n' "$dir/$MODULE" "$dir/$SCRIPT" "$dir/gametimes.cfg" >>"$work/edits"
+    must_write_all "$work/edits"
     uninstall
     if [ "$changes" = 0 ]; then say "nothing to do"
     elif ! dry && [ -n "$servers" ]; then say "done; restart the server to complete the removal"; fi ;;
   *)
     [ -n "$cfg_source" ] || die "gametimes.cfg is missing next to install.sh; unpack the whole package"
     if [ "$with_script" = 1 ] && [ -z "$script_source" ]; then die "gametimes.lua is missing next to install.sh; unpack the whole package"; fi
+    dry || lock_server
     if [ "$with_module" = 1 ]; then
       problem=$(module_problem)
       if [ -n "$problem" ]; then
@@ -550,13 +1077,21 @@ case $mode in
         with_module=0
       fi
     fi
-    for path in "$dir" "$dir/$MODULE" "$dir/$SCRIPT" "$dir/gametimes.cfg" "$cfg"; do [ -z "$path" ] || must_write "$path"; done
-    if [ "$with_script" = 1 ]; then sets_modules | while IFS= read -r file; do must_write "$file"; done; fi
+    printf '%s\n' "$dir" "$dir/$MODULE" "$dir/$REAL" "$dir/$SCRIPT" "$dir/gametimes.cfg" >"$work/edits"
+    cat "$work/cfgs" >>"$work/edits"
+    if [ "$with_script" = 1 ]; then sets_modules >>"$work/edits"; module_list >>"$work/edits"; fi
+    must_write_all "$work/edits"
+    if [ "$with_module" = 1 ] && [ "$same_folder" = 0 ] && [ -f "$dir/$MODULE" ] && ! is_ours "$dir/$MODULE"; then
+      kept=$dir/$REAL
+      [ "${#kept}" -le "$CVAR_MAX" ] || die "$dir contains another game, and the path $kept is longer than the $CVAR_MAX characters that gametimes_qagame can have. Nothing was changed."
+    fi
+    finish_writing
     dry || mkdir -p "$state"
     # The line that activates everything is added last.
     if [ "$with_script" = 1 ]; then install_script; fi
     if [ "$with_module" = 1 ]; then install_module; fi
     install_cfg
+    report_doubles to_do
     if [ "$changes" = 0 ]; then say "nothing to do"; elif ! dry; then
       say "done; set a webhook in $dir/gametimes.cfg, then restart the server"
     fi ;;

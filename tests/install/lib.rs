@@ -83,6 +83,17 @@ impl TestServer {
         self.home.join("legacy").join(file)
     }
 
+    /// The copies of stock games that install.sh keeps.
+    pub fn stock_copies(&self) -> Vec<PathBuf> {
+        let Ok(folder) = fs::read_dir(self.game("gametimes-install")) else {
+            return Vec::new();
+        };
+        let mut paths: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
+        paths.retain(|path| path.to_string_lossy().contains("stock-game-"));
+        paths.sort();
+        paths
+    }
+
     /// The content of the server's cfg.
     pub fn cfg(&self) -> String {
         text(&self.base.join("etmain/etl_server.cfg"))
@@ -101,35 +112,64 @@ impl TestServer {
     }
 
     /// Starts a process that looks like this server running.
-    pub fn start_server(&self) -> Child {
-        let server = self.base.join("etlded.x86_64");
-        fs::copy(fs::canonicalize("/bin/sh").unwrap(), &server).unwrap();
-        Command::new(&server)
-            .args(["-c", "sleep 60; :", "x", "+set", "fs_homepath"])
-            .arg(&self.home)
-            .args([
-                "+set",
-                "lua_modules",
-                "stats.lua",
-                "+exec",
-                "etl_server.cfg",
-            ])
+    pub fn start_server(&self) -> Running {
+        let home = self.home.to_str().unwrap();
+        let args = ["+set", "fs_homepath", home, "+set", "lua_modules"];
+        self.start(
+            &self.base.join("etlded.x86_64"),
+            &self.base,
+            &[&args[..], &["stats.lua", "+exec", "etl_server.cfg"]].concat(),
+        )
+    }
+
+    /// Starts a process whose program is this file and that has this command line.
+    pub fn start(&self, program: &Path, folder: &Path, args: &[&str]) -> Running {
+        if !program.exists() {
+            fs::create_dir_all(program.parent().unwrap()).unwrap();
+            fs::copy(fs::canonicalize("/bin/sh").unwrap(), program).unwrap();
+        }
+        // A server keeps its game data open.
+        let data = self.base.join("etmain/pak0.pk3");
+        write(&data, b"");
+        let child = Command::new(program)
+            .args(["-c", "sleep 120; :", "x"])
+            .args(args)
+            .current_dir(folder)
+            .env("HOME", self.dir.path())
+            .stdin(fs::File::open(data).unwrap())
             .spawn()
-            .unwrap()
+            .unwrap();
+        Running(child)
+    }
+
+    /// install.sh without `--homepath`, for a test that has it found.
+    pub fn command_without_home(&self, args: &[&str]) -> Command {
+        let mut command = Command::new("sh");
+        command
+            .arg(self.package().join("install.sh"))
+            .args(args)
+            .arg(&self.base)
+            .env("HOME", "/nonexistent");
+        command
+    }
+
+    /// Writes a program that runs before the one in `/bin`; returns the `PATH` that finds it.
+    pub fn tool(&self, name: &str, script: &str) -> String {
+        let folder = self.dir.path().join("tools");
+        let path = folder.join(name);
+        write(&path, format!("#!/bin/sh\n{script}").as_bytes());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
     }
 
     /// Runs install.sh, expects success, and returns what it printed.
     pub fn run(&self, args: &[&str]) -> String {
-        let output = self.command(args).output().unwrap();
-        assert!(output.status.success(), "{}", printed(&output));
-        printed(&output)
+        succeeds(&mut self.command(args))
     }
 
     /// Runs install.sh, expects failure, and returns what it printed.
     pub fn fails(&self, args: &[&str]) -> String {
-        let output = self.command(args).output().unwrap();
-        assert!(!output.status.success(), "{}", printed(&output));
-        printed(&output)
+        fails(&mut self.command(args))
     }
 
     /// Every file of the server with its mode and content, except the installer's state.
@@ -140,6 +180,22 @@ impl TestServer {
         }
         tree.retain(|path, _| !path.to_string_lossy().contains("gametimes-install"));
         tree
+    }
+}
+
+/// A process that looks like a server; it ends with this value.
+pub struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The shell has a child that sleeps.
+        let parent = self.0.id().to_string();
+        let children = Command::new("pgrep").args(["-P", &parent]).output();
+        drop(self.0.kill());
+        drop(self.0.wait());
+        for pid in String::from_utf8_lossy(&children.unwrap().stdout).lines() {
+            drop(Command::new("kill").arg(pid).status());
+        }
     }
 }
 
@@ -164,6 +220,20 @@ pub fn write(path: &Path, content: &[u8]) {
 /// The content of a text file.
 pub fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The output of a program that succeeded.
+pub fn succeeds(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", printed(&output));
+    printed(&output)
+}
+
+/// The output of a program that failed.
+pub fn fails(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(!output.status.success(), "{}", printed(&output));
+    printed(&output)
 }
 
 /// Everything that a program printed.

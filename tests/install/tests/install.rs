@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use gametimes_install_tests::{
-    MODULE, REAL, SCRIPT, TestServer, elf, module, printed, text, write,
+    MODULE, REAL, SCRIPT, TestServer, elf, module, printed, succeeds, text, write,
 };
 
 #[test]
@@ -168,11 +168,10 @@ fn uninstalling_keeps_the_stock_game_that_a_running_server_uses() {
         let stock = elf(62, "the stock game");
         write(&server.game(MODULE), &stock);
         server.run(&[]);
-        let mut running = server.start_server();
+        let running = server.start_server();
         let said = [server.run(&["--uninstall"]), server.run(&["--uninstall"])];
         let games = [MODULE, REAL].map(|file| fs::read(server.game(file)).ok());
-        running.kill().unwrap();
-        running.wait().unwrap();
+        drop(running);
         assert!(said.iter().all(|s| s.contains("kept: ")), "{said:?}");
         assert!(said[1].contains("nothing to do"), "{said:?}");
         assert_eq!(games, [Some(stock.clone()), Some(stock.clone())]);
@@ -189,6 +188,9 @@ fn uninstalling_without_the_stock_game_changes_nothing() {
     let server = TestServer::new("server", "server");
     server.run(&[]);
     fs::remove_file(server.game(REAL)).unwrap();
+    for copy in server.stock_copies() {
+        fs::remove_file(copy).unwrap();
+    }
     let before = server.tree();
     assert!(
         server
@@ -335,15 +337,8 @@ fn shared_cfg_keeps_the_block_until_the_last_server_is_uninstalled() {
 #[test]
 fn home_folder_is_taken_from_the_running_server() {
     let server = TestServer::new("base", "the home");
-    let mut running = server.start_server();
-    let mut command = Command::new("sh");
-    let output = command
-        .arg(server.package().join("install.sh"))
-        .arg(&server.base)
-        .output();
-    running.kill().unwrap();
-    running.wait().unwrap();
-    let said = printed(&output.unwrap());
+    let _running = server.start_server();
+    let said = succeeds(&mut server.command_without_home(&[]));
     assert!(server.game(MODULE).exists(), "{said}");
     assert!(
         said.contains("TO DO: the server is started with +set lua_modules \"stats.lua\""),

@@ -17,11 +17,11 @@ fn interrupt_at_every_step(base: &str, home: &str, args: &[&str]) {
         }
         // These tools fail from the given call on, as if the power had failed.
         let tools = server.dir.path().join("tools");
-        for tool in ["mv", "cp", "rm", "mkdir", "chmod"] {
+        for tool in ["mv", "cp", "rm", "mkdir", "chmod", "mktemp", "touch"] {
             let path = tools.join(tool);
             let folder = tools.display();
             let script = format!(
-                "#!/bin/sh\nn=$(cat {folder}/n)\n[ \"$n\" -gt 0 ] || exit 1\n\
+                "#!/bin/sh\nn=$(/bin/cat {folder}/n)\n[ \"$n\" -gt 0 ] || exit 1\n\
                  echo $((n - 1)) >{folder}/n\nexec /bin/{tool} \"$@\"\n"
             );
             write(&path, script.as_bytes());

@@ -1,0 +1,280 @@
+//! install.sh edits the cfg that the server executes, not one that only has the usual name.
+
+use std::fs;
+use std::path::Path;
+
+use gametimes_install_tests::{MODULE, SCRIPT, TestServer, fails, succeeds, text, write};
+
+const CFG: &str = "set sv_hostname \"y\"\nmap oasis\n";
+
+fn has_block(path: &Path) -> bool {
+    text(path).contains("exec gametimes.cfg")
+}
+
+#[test]
+fn cfg_that_the_running_server_executes_is_edited() {
+    // The file that the engine reads under each name.
+    for (names, file) in [
+        (&["other.cfg"][..], "base/etmain/other.cfg"),
+        (&["other"][..], "base/legacy/other.cfg"),
+        (&["my server.cfg"][..], "home/etmain/my server.cfg"),
+        (
+            &["deep/er/x.cfg", "etl_server.cfg"][..],
+            "home/legacy/deep/er/x.cfg",
+        ),
+    ] {
+        let server = TestServer::new("base", "home");
+        let root = server.base.parent().unwrap().to_owned();
+        let cfg = root.join(file);
+        write(&cfg, CFG.as_bytes());
+        let before = server.tree();
+        let home = server.home.to_str().unwrap();
+        let mut args = vec!["+set", "dedicated", "2", "+set", "fs_homepath", home];
+        for name in names {
+            args.extend(["+exec", name]);
+        }
+        args.extend(["+map", "oasis"]);
+        let running = server.start(&server.base.join("etlded"), &server.base, &args);
+        let said = server.run(&[]);
+        assert!(has_block(&cfg), "{said}");
+        assert!(!server.cfg().contains("gametimes"), "{}", server.cfg());
+        server.run(&["--check"]);
+        assert!(server.run(&[]).contains("nothing to do"));
+
+        // The admin names a cfg that this server does not execute.
+        let wrong = root.join("base/etmain/unused.cfg");
+        write(&wrong, b"exec gametimes.cfg\n");
+        let said = server.fails(&["--check", "--cfg", wrong.to_str().unwrap()]);
+        assert!(said.contains("is not executed by the server"), "{said}");
+        fs::remove_file(wrong).unwrap();
+
+        // Removed again although no server runs that shows where it is.
+        drop(running);
+        server.run(&["--uninstall"]);
+        for file in ["etlded", "etmain/pak0.pk3"] {
+            fs::remove_file(server.base.join(file)).unwrap();
+        }
+        assert_eq!(server.tree(), before, "{names:?}");
+    }
+}
+
+#[test]
+fn missing_cfg_is_reported_and_no_other_is_edited() {
+    let server = TestServer::new("base", "home");
+    let home = server.home.to_str().unwrap();
+    for (args, what) in [
+        (
+            &["+exec", "nonesuch.cfg"][..],
+            "the server executes nonesuch.cfg, which was not found",
+        ),
+        (
+            &["+map", "oasis"][..],
+            "add +exec gametimes.cfg to its command line",
+        ),
+    ] {
+        let args = [&["+set", "fs_homepath", home], args].concat();
+        let _running = server.start(&server.base.join("etlded"), &server.base, &args);
+        let said = server.run(&[]);
+        assert!(said.contains("TO DO") && said.contains(what), "{said}");
+        assert!(!server.cfg().contains("gametimes"), "{}", server.cfg());
+        let said = server.fails(&["--check"]);
+        assert!(said.contains("WRONG") && said.contains(what), "{said}");
+    }
+}
+
+#[test]
+fn cfg_that_is_executed_by_another_cfg_is_found() {
+    let server = TestServer::new("base", "home");
+    server.run(&[]);
+    write(
+        &server.base.join("etmain/first.cfg"),
+        b"set a \"1\"; exec \"second\" // exec nonesuch\n/* exec nonesuch */\n",
+    );
+    write(
+        &server.base.join("etmain/second.cfg"),
+        b"\tEXEC etl_server.cfg\r\n",
+    );
+    let home = server.home.to_str().unwrap();
+    let args = ["+set", "fs_homepath", home, "+exec", "first"];
+    let _running = server.start(&server.base.join("etlded"), &server.base, &args);
+    server.run(&["--check"]);
+    assert!(server.run(&[]).contains("nothing to do"));
+    // Without the way to it, the block is of no use there.
+    write(
+        &server.base.join("etmain/second.cfg"),
+        b"// exec etl_server.cfg\n",
+    );
+    let said = server.fails(&["--check"]);
+    assert!(
+        said.contains("first.cfg does not execute gametimes.cfg"),
+        "{said}"
+    );
+    server.run(&[]);
+    assert!(has_block(&server.base.join("etmain/first.cfg")));
+}
+
+#[test]
+fn relative_homepath_is_resolved_from_the_folder_of_the_process() {
+    let server = TestServer::new("base", "run/the home");
+    let folder = server.home.parent().unwrap();
+    let args = ["+set", "fs_homepath", "the home", "+exec", "etl_server.cfg"];
+    let _running = server.start(&server.base.join("etlded"), folder, &args);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let said = succeeds(
+        server
+            .command_without_home(&[])
+            .current_dir(elsewhere.path()),
+    );
+    assert!(
+        server.game(MODULE).exists() && server.game(SCRIPT).exists(),
+        "{said}"
+    );
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0, "{said}");
+}
+
+#[test]
+fn homepath_of_a_server_that_sets_none_is_in_the_home_folder_of_its_user() {
+    let server = TestServer::new("base", ".etlegacy");
+    let args = ["+exec", "etl_server.cfg"];
+    let _running = server.start(&server.base.join("etlded"), &server.base, &args);
+    let said = succeeds(&mut server.command_without_home(&[]));
+    assert!(server.game(MODULE).exists(), "{said}");
+}
+
+#[test]
+fn packaged_server_is_recognized_although_its_program_is_elsewhere() {
+    for with_basepath in [true, false] {
+        let server = TestServer::new("usr/lib/etlegacy", "home");
+        write(&server.base.join("etmain/other.cfg"), CFG.as_bytes());
+        let program = server.dir.path().join("usr/bin/etlded");
+        let (base, home) = (server.base.to_str().unwrap(), server.home.to_str().unwrap());
+        let mut args = vec!["+set", "fs_homepath", home, "+exec", "other.cfg"];
+        if with_basepath {
+            args.extend(["+set", "fs_basepath", base]);
+        }
+        let _running = server.start(&program, Path::new("/"), &args);
+        let said = succeeds(&mut server.command_without_home(&[]));
+        assert!(server.game(MODULE).exists(), "{said}");
+        assert!(has_block(&server.base.join("etmain/other.cfg")), "{said}");
+        // A server of another folder is none of ours.
+        let other = TestServer::new("base", "home");
+        let said = other.run(&[]);
+        assert!(said.contains("(assumed)"), "{said}");
+    }
+}
+
+#[test]
+fn start_script_and_unit_name_the_cfg_and_the_homepath() {
+    for (name, content) in [
+        (
+            "start.sh",
+            "#!/bin/bash\n# ./etlded +exec old.cfg\nETHOME='HOME FOLDER'\nCFG=other\n\
+             ./etlded +set dedicated 2 \\\n  +set fs_homepath \"$ETHOME\" \\\n  +exec ${CFG}.cfg > /dev/null\n",
+        ),
+        (
+            "et.service",
+            "[Service]\nType=simple\nWorkingDirectory=/srv\n\
+             ExecStart=/usr/bin/etlded +set fs_homepath \"HOME FOLDER\" +exec other\n",
+        ),
+    ] {
+        let server = TestServer::new("base", "the home");
+        write(&server.base.join("etmain/other.cfg"), CFG.as_bytes());
+        let script = server.dir.path().join(name);
+        let content = content.replace("HOME FOLDER", server.home.to_str().unwrap());
+        write(&script, content.as_bytes());
+        let start = ["--start-script", script.to_str().unwrap()];
+        let said = succeeds(&mut server.command_without_home(&start));
+        assert!(server.game(MODULE).exists(), "{said}");
+        assert!(has_block(&server.base.join("etmain/other.cfg")), "{said}");
+        assert!(!server.cfg().contains("gametimes"), "{said}");
+        // What cannot be resolved is not guessed.
+        write(
+            &script,
+            b"./etlded +set fs_homepath \"$(pwd)/x\" +exec other.cfg\n",
+        );
+        let said = fails(&mut server.command_without_home(&start));
+        assert!(said.contains("pass it as --homepath"), "{said}");
+    }
+}
+
+#[test]
+fn old_script_and_copies_of_ours_are_reported_with_the_cure() {
+    let server = TestServer::new("base", "home");
+    write(
+        &server.base.join("etmain/etl_server.cfg"),
+        b"set lua_modules \"c0rnp0rn.lua stats_discord_webhook.lua\"\nmap oasis\n",
+    );
+    write(
+        &server.base.join("legacy/configs/six.config"),
+        b"setl lua_modules \"luascripts/webhook2.lua luascripts/old/gametimes.lua\"\n",
+    );
+    write(&server.game("c0rnp0rn.lua"), b"-- stats\n");
+    write(
+        &server.game("luascripts/webhook2.lua"),
+        b"content = \"STATS_READY\"\n",
+    );
+    let package = server.package().join("fallback-lua/gametimes.lua");
+    write(
+        &server.base.join("legacy/luascripts/old/gametimes.lua"),
+        &fs::read(package).unwrap(),
+    );
+    let installed = server.run(&[]);
+    let checked = server.fails(&["--check"]);
+    for said in [installed, checked] {
+        let found: Vec<&str> = said
+            .lines()
+            .filter(|l| l.contains("posted twice"))
+            .collect();
+        assert_eq!(found.len(), 3, "{said}");
+        for (script, file, what) in [
+            (
+                "stats_discord_webhook.lua",
+                "etl_server.cfg",
+                "gametimes replaces",
+            ),
+            (
+                "luascripts/webhook2.lua",
+                "six.config",
+                "gametimes replaces",
+            ),
+            ("luascripts/old/gametimes.lua", "six.config", "another copy"),
+        ] {
+            let named = |l: &&&str| l.contains(script) && l.contains(file) && l.contains(what);
+            assert_eq!(found.iter().filter(named).count(), 1, "{script}: {said}");
+        }
+    }
+    // The cure.
+    for (file, line) in [
+        (
+            server.base.join("etmain/etl_server.cfg"),
+            "lua_modules \"c0rnp0rn.lua",
+        ),
+        (
+            server.base.join("legacy/configs/six.config"),
+            "lua_modules \"",
+        ),
+    ] {
+        let cured = text(&file)
+            .replace(" stats_discord_webhook.lua", "")
+            .replace("luascripts/webhook2.lua luascripts/old/gametimes.lua ", "");
+        assert!(cured.contains(line), "{cured}");
+        write(&file, cured.as_bytes());
+    }
+    server.run(&["--check"]);
+}
+
+#[test]
+fn old_script_in_the_module_list_file_is_reported() {
+    let server = TestServer::new("base", "home");
+    write(
+        &server.base.join("etmain/etl_server.cfg"),
+        b"set g_luaModuleList \"modules.txt\"\nmap oasis\n",
+    );
+    write(
+        &server.game("modules.txt"),
+        b"stats.lua\nstats_discord_webhook.lua\n",
+    );
+    server.run(&[]);
+    let said = server.fails(&["--check"]);
+    assert!(said.contains("stats_discord_webhook.lua in"), "{said}");
+}
