@@ -117,7 +117,7 @@ pub async fn ingest(
     Ok(done)
 }
 
-/// Collects the files to read. A file given on the command line is read whatever its name; in folders only round files are.
+/// Collects the files to read. A file given on the command line is read under any name; in folders only round files are.
 fn find(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if !path.is_dir() {
         // Reports a missing file now, not halfway through.
