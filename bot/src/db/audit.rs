@@ -7,7 +7,7 @@ use gametimes_rounds::audit::{
     explain, most_telling,
 };
 
-use super::facts::placeholders;
+use super::connection::placeholders;
 use super::value::Value;
 use super::{Db, DbError};
 use crate::args;

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::Db;
 use super::connection::DbError;
-use super::facts::placeholders;
+use super::connection::placeholders;
 use super::value::{Row, Value};
 use crate::args;
 use gametimes_rounds::stats_file::minutes_seconds;
