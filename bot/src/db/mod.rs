@@ -15,6 +15,7 @@ mod checkpoints;
 pub mod columns;
 pub mod connection;
 pub mod diagnostics;
+mod encoding;
 mod facts;
 mod ingest;
 pub mod migrations;
