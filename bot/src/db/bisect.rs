@@ -1,24 +1,24 @@
-//! Storing a batch of which the database refuses a part.
+//! Stores a batch of which the database refuses a part, by halving it until the culprit is found.
 
 use tracing::error;
 
 use super::connection::DbError;
 use super::{Applied, Content, Db, IngestItem};
 
-/// How often one arrival is tried that meets a row of somebody else.
+/// How often an item is tried if a row of another bot is in the way.
 const TRIES: usize = 3;
 
 impl Db {
-    /// Like [`Db::apply`]; but if the database refuses the data itself, the culprit is found and rejected, so that it does
-    /// not stop the others.
+    /// Like [`Db::apply`], but an item that the database refuses is rejected, so that it does not keep the others from being
+    /// stored.
     ///
     /// # Errors
-    /// When the database fails. What was stored until then stays; all of it may be given again.
+    /// When the database fails. What was stored until then stays; the whole batch may be stored again.
     pub async fn apply_each(&self, batch: &[IngestItem]) -> Result<Applied, DbError> {
         let mut tries = 1;
         let refusal = loop {
             match self.apply(batch).await {
-                // Another bot has stored the same round meanwhile: now its rows are seen.
+                // Another bot has just stored the same round. The next try finds its rows.
                 Err(error) if batch.len() == 1 && tries < TRIES && is_conflict(&error) => {
                     tries += 1;
                 }
@@ -56,8 +56,8 @@ impl Db {
     }
 }
 
-/// Whether the same data would fail again: a value out of range, a broken constraint, a column of another type, more than an
-/// index or a statement can hold.
+/// Whether the same data would fail again: a value is out of range, violates a constraint, has another type than the column, or is
+/// too large for an index or a statement.
 fn is_about_data(error: &DbError) -> bool {
     match error {
         DbError::Content(_) => true,
@@ -76,7 +76,7 @@ fn is_about_data(error: &DbError) -> bool {
     }
 }
 
-/// Whether a row of somebody else, which was not there or was still there a moment ago, stands in the way.
+/// Whether another bot inserted or deleted a row that matters here since this transaction began.
 fn is_conflict(error: &DbError) -> bool {
     matches!(error, DbError::Database(sqlx::Error::Database(e))
         if e.is_unique_violation() || e.is_foreign_key_violation())

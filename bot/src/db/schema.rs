@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::Kind::{BigInt, Bool, Id, Int, Json, Real, Text, Timestamp, TimestampTz, Varchar};
 
 /// The columns that tables have in a database, by table. A missing table has none.
-pub type Columns = BTreeMap<String, BTreeSet<String>>;
+pub type TableColumns = BTreeMap<String, BTreeSet<String>>;
 
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
