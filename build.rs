@@ -1,11 +1,11 @@
-//! Builds the C door (`ffi/shim.c`) and writes `include/gametimes.h`, which tells the door what of the Rust side it may
-//! call.
+//! Builds the C shim (`ffi/shim.c`) and writes `include/gametimes.h`, the header with the Rust functions that the shim
+//! calls.
 
 use std::path::Path;
 
 fn main() {
     println!("cargo::rerun-if-changed=ffi/shim.c");
-    println!("cargo::rerun-if-changed=src/entry.rs");
+    println!("cargo::rerun-if-changed=src/ffi.rs");
     println!("cargo::rerun-if-changed=cbindgen.toml");
 
     let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
@@ -13,9 +13,9 @@ fn main() {
         .expect("cbindgen.toml is in the repository and valid");
     cbindgen::Builder::new()
         .with_config(config)
-        .with_src(Path::new(&root).join("src/entry.rs"))
+        .with_src(Path::new(&root).join("src/ffi.rs"))
         .generate()
-        .expect("src/entry.rs can be parsed")
+        .expect("src/ffi.rs can be parsed")
         .write_to_file(Path::new(&root).join("include/gametimes.h"));
 
     cc::Build::new()

@@ -1,27 +1,28 @@
 --[[
 gametimes, the fallback script: records every round with its true times where the module cannot run.
 
-Load it with  lua_modules "... luascripts/gametimes.lua"  AFTER the stats script, so that the name of the stats file of a
-round that was cut off is known. It writes the same gametimes files and posts the same STATS_READY message as the module,
-with the same settings. When the module records, the script stands down; exactly one of the two records a round.
+Load it with  lua_modules "... luascripts/gametimes.lua"  AFTER the stats script, so that the stats file of an interrupted
+round exists when this script looks for its name. The script writes the same gametimes files and posts the same STATS_READY
+message as the module, with the same settings. While the module records, the script does nothing: exactly one of the two
+records a round.
 
-How a round is told:
-  * The game says what happens: et_Obituary a death, et_ClientSpawn a life, the print "Exit: ..." the end. Nothing is
-    guessed from health or from pm_type: a player in limbo who watches somebody has that one's state.
-  * The game stamps deaths and spawns with its own clock (deathTime, pers.lastSpawnTime), so they are exact although a
+How a round is recorded:
+  * The game reports what happens: et_Obituary a death, et_ClientSpawn a spawn, the print "Exit: ..." the end. Nothing is
+    guessed from health or pm_type, because a player in limbo who follows another one has that player's state.
+  * The game stamps deaths and spawns with its own clock (deathTime, pers.lastSpawnTime), so their times are exact although a
     script runs only at the end of a frame.
-  * All times are kept as level time, which runs on in a pause; pauses are taken out once, when the round is over.
+  * All times are level times, which continue during a pause. Pauses are subtracted once, when the round is over.
   * A callback never returns a value (a number returned from et_Obituary stops the scripts loaded after this one) and never
     raises an error.
-  * No process is started in a frame of play: only when a map is loaded, in the intermission, and at shutdown.
+  * No process is started in a frame of play, only when a map is loaded, in the intermission, and at shutdown.
 
-Written for Lua 5.4; 5.3 runs it too. See docs/ for settings, files and log lines.
+Written for Lua 5.4; it also runs on 5.3. See docs/ for settings, files and log lines.
 ]]
 
 local VERSION = "0.1.0"
 local SCHEMA = 2
 
-local INITIALIZE, PLAYING = -1, 0              -- cvar gamestate: set by the command `map`; while a round is played
+local INITIALIZE, PLAYING = -1, 0              -- cvar gamestate: set by the command `map`; during a round
 local AXIS, ALLIES = 1, 2
 local STOPWATCH = 3                            -- g_gametype
 local LIMBO = 0x4000                           -- ps.pm_flags
@@ -29,12 +30,12 @@ local PAUSED = 0x10                            -- configstring server toggles
 local CS = { start = 11, info = 13, winner = 14, toggles = 32 }
 local MAX_CLIENTS = 64
 
-local EVENTS_LIMIT = 20000                     -- two hours of a full server in heavy fight
+local EVENTS_LIMIT = 20000                     -- two hours of heavy fighting on a full server
 local PEOPLE_LIMIT = 4 * MAX_CLIENTS
-local PAUSES_LIMIT = 200                       -- that are told; the clock stands still in all others, too
-local STATS_FILE_WAIT_MS = 5000                -- the message waits that long for the name of the stats file
+local PAUSES_LIMIT = 200                       -- in the list; further pauses stop the clock too
+local STATS_FILE_WAIT_MS = 5000                -- how long the message waits for the stats file
 local OUTBOX_LIMIT = 500
-local SENDER_SECONDS = 600                     -- how long a sender in the background tries again before it gives up
+local SENDER_SECONDS = 600                     -- how long a background sender retries before it gives up
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Log
@@ -50,7 +51,7 @@ local debug_on = false
 local function log_debug(...) if debug_on then log(...) end end
 
 local complaints = {}
---- Says something that may happen in every frame: at most once in five seconds and kind, with a count.
+--- Logs something that can happen in every frame: each kind at most once in five seconds, with a count.
 local function complain(kind, message)
   local c = complaints[kind]
   if not c then c = { count = 0 }; complaints[kind] = c end
@@ -63,14 +64,14 @@ local function complain(kind, message)
 end
 
 -- ---------------------------------------------------------------------------------------------------------------------
--- What the engine knows
+-- Queries to the engine
 
 local slots = MAX_CLIENTS
 local function is_slot(n) return math.type(n) == "integer" and n >= 0 and n < slots end
 
 local function cvar(name) return et.trap_Cvar_Get(name) or "" end
 
---- A field of a client; nil when it has none. The engine does not check the slot, so it is checked here.
+--- A field of a client; nil if it does not exist. The engine does not check the slot, so this function does.
 local function field(slot, name)
   if not is_slot(slot) then return nil end
   local ok, value = pcall(et.gentity_get, slot, name)
@@ -81,7 +82,7 @@ local function field(slot, name)
   return value
 end
 
---- The number that C's atoi would read.
+--- The number at the start, as C's atoi reads it.
 local function leading_number(text)
   return math.tointeger(tonumber(tostring(text or ""):match("^%s*(-?%d+)") or 0)) or 0
 end
@@ -105,7 +106,7 @@ end
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Text
 
---- A string of the engine as UTF-8: as it is when it is valid, else every byte taken as Latin-1. No control characters.
+--- A string of the engine as UTF-8 without control characters. If it is not valid UTF-8, it is read as Latin-1.
 local function decode(bytes)
   if not utf8.len(bytes) or bytes:find("\xED[\xA0-\xBF]") then
     bytes = bytes:gsub("[\x80-\xFF]", function(c) return utf8.char(c:byte()) end)
@@ -113,7 +114,7 @@ local function decode(bytes)
   return (bytes:gsub("[\0-\x1F\x7F]", ""):gsub("\xC2[\x80-\x9F]", ""))
 end
 
---- Takes colour codes out: a ^ and the character after it; a ^ before another one or at the end is no code.
+--- Removes colour codes: a ^ and the character after it. A ^ before another ^, or at the end, stays.
 local function strip_colors(text)
   local out, pending = {}, false
   for c in text:gmatch(utf8.charpattern) do
@@ -147,7 +148,7 @@ local function json_string(text)
   end) .. '"'
 end
 
---- An object as a flat list of keys and values: object("a", 1, "b", true). A nil value leaves its key out.
+--- Makes an object of keys and values: object("a", 1, "b", true). Keys with the value nil are omitted.
 local function object(...)
   local out, n = {}, select("#", ...)
   local args = { ... }
@@ -157,7 +158,7 @@ local function object(...)
   return setmetatable({ "{" .. table.concat(out, ",") .. "}" }, NULL)
 end
 
---- Strings, numbers, booleans, lists, NULL, and what object() gives.
+--- Encodes strings, numbers, booleans, lists, NULL, and objects made by object().
 function json(value)
   local kind = type(value)
   if kind == "string" then return json_string(value) end
@@ -262,7 +263,7 @@ local function read_file(path)
   return text
 end
 
---- Writes a whole file under a temporary name and renames it; no half file is ever seen under the final one.
+--- Writes a file under a temporary name and renames it, so that a reader never sees an incomplete one.
 local function write_file(path, text)
   local tmp = path .. ".tmp"
   local file, err = io.open(tmp, "wb")
@@ -288,7 +289,7 @@ local function integer_setting(name, default, least, most)
   if text == "" then return default end
   local value = math.tointeger(tonumber(text:match("^%s*([+-]?%d+)%s*$")))
   if not value or value < least or value > most then
-    log('%s: "%s" is not allowed; a whole number from %d to %d is; %d is used', name, decode(text), least, most, default)
+    log('%s: "%s" is not a whole number from %d to %d; %d is used', name, decode(text), least, most, default)
     return default
   end
   return value
@@ -299,17 +300,17 @@ local function resolve(path)
   return home .. "/" .. path
 end
 
---- Whether a text can be a webhook's URL: with a host, a path, and no character that no URL has. It is a secret: it is never
---- said in the log.
+--- Whether a text can be the URL of a webhook: it has a host, a path and valid characters only. A URL is a secret and is never
+--- logged.
 local function is_url(text)
   return text:lower():find("^https?://[^/?#]+/[^?#]") ~= nil and not text:find("[^!#-;=?-Z%[%]_a-z~]")
 end
 
--- What was taken out of the cvar table, so that nobody with rcon can list it. The engine remembers a cvar's first value as
--- its default and shows that, too: so the cvar that a cfg has made has to go. Made anew by us it has an empty default.
+-- Secrets that were moved out of the cvars, so that rcon users cannot list them. The engine keeps a cvar's first value as its
+-- default and lists that too, so a cvar that a cfg created is removed first. Created here, it has an empty default.
 local secrets = {}
 
---- Whether this script has not recorded before in this process.
+--- Whether this is the first map that the script records in this process.
 local function first_map() return cvar("gametimes_lua_state") == "" end
 
 local function take_secret(name)
@@ -323,11 +324,11 @@ local function take_secret(name)
   return value ~= "none" and value or ""
 end
 
---- Puts the secrets back for whoever records next; nothing else runs between a shutdown and the next init.
+--- Puts the secrets back for the next map's recorder. Nothing else runs between a shutdown and the next init.
 local function give_back_secrets()
   for name, value in pairs(secrets) do
     if cvar(name) == "" then
-      et.trap_Cvar_Set(name, "")               -- the default, should it not be there
+      et.trap_Cvar_Set(name, "")               -- sets an empty default if the cvar does not exist
       et.trap_Cvar_Set(name, value)
     end
   end
@@ -339,7 +340,7 @@ local function read_urls()
   local function add(url, name)
     n = n + 1
     if not is_url(url) then
-      log("%s: entry %d is no webhook URL; allowed is https://discord.com/api/webhooks/ID/TOKEN; it is not used", name, n)
+      log("%s: entry %d is not a webhook URL; expected https://discord.com/api/webhooks/ID/TOKEN; it is ignored", name, n)
     elseif not seen[url] then
       seen[url] = true
       urls[#urls + 1] = url
@@ -347,17 +348,17 @@ local function read_urls()
   end
   local text = take_secret("gametimes_webhook_url")
   if #text >= 255 then
-    log("gametimes_webhook_url: is longer than the 255 characters that can be read; use gametimes_webhook_file")
+    log("gametimes_webhook_url: longer than the 255 characters that a script can read; use gametimes_webhook_file")
   end
   for url in text:gmatch("%S+") do add(url, "gametimes_webhook_url") end
   local name = cvar("gametimes_webhook_file")
-  if name:find("://", 1, true) then            -- not repeated, as the name of a file that is missing would be
-    log("gametimes_webhook_file: a URL is set where the name of a file belongs; write the URL into that file")
+  if name:find("://", 1, true) then            -- not logged, because it is a secret
+    log("gametimes_webhook_file: expected a file name, found a URL; write the URL into a file and set its name")
   elseif name ~= "" then
     settings.url_file = resolve(name)
     local content, err = read_file(settings.url_file)
     if not content then
-      log("gametimes_webhook_file: %s; no URL of it is used", decode(tostring(err)))
+      log("gametimes_webhook_file: %s; its URLs are not used", decode(tostring(err)))
     end
     for line in ((content or "") .. "\n"):gmatch("([^\n]*)\n") do
       local url = line:match("^[^#]*"):match("^%s*(.-)%s*$")
@@ -387,9 +388,9 @@ local function read_settings()
 end
 
 -- ---------------------------------------------------------------------------------------------------------------------
--- What outlives a map_restart: a cvar of this process. The game forgets everything else when a warmup ends.
+-- State that survives a map_restart, in a cvar. The game loses everything else when a warmup ends.
 
--- map, warm_ms and warm_unix (since when it is warmup), axis, allies, next_round (of a stopwatch match, as announced)
+-- map, warm_ms and warm_unix (the start of the warmup), axis, allies (the score), next_round (of a stopwatch match)
 local match = {}
 
 --- Only stopwatch has a round 2.
@@ -409,7 +410,7 @@ local function load_match(map)
   if m == map:gsub("%s", "_") then
     match.axis, match.allies = math.tointeger(axis), math.tointeger(allies)
     if ms ~= "-1" then match.warm_ms, match.warm_unix = math.tointeger(ms), math.tointeger(unix) end
-    -- Round 1 instead of round 2: somebody has reset the match, or a team was empty.
+    -- Round 1 instead of round 2: the match was reset, or a team was empty.
     if next_round == "2" and round_number() == 1 then match.axis, match.allies = 0, 0 end
   end
   match.next_round = round_number()
@@ -418,14 +419,14 @@ end
 -- ---------------------------------------------------------------------------------------------------------------------
 -- The running round. Times are level time in ms.
 
-local round                                    -- nil when no round is played
+local round                                    -- nil if no round is running
 local clock = { last = 0, prev = 0 }           -- level time of the last frame and of the one before
 
 local function name_of(slot) return plain(field(slot, "pers.netname")) end
 local function team_of(slot) return field(slot, "sess.sessionTeam") or 0 end
 local function plays(team) return team == AXIS or team == ALLIES end
 
--- What clients without a guid send, all of them the same.
+-- Placeholders that clients without a guid send.
 local NO_GUIDS = { unknown = true, no_guid = true }
 
 local function guid_of(slot)
@@ -433,8 +434,8 @@ local function guid_of(slot)
   return guid:find("^[!-~]+$") and not NO_GUIDS[guid:lower()] and guid:sub(1, 32) or ""
 end
 
---- A time the game has stamped in the call that runs now. Calls between frames have the last frame's time, those inside
---- a frame the next one's; a stamp that is older belongs to something else.
+--- A time that the game stamped during the current call. Calls between frames have the last frame's time, calls inside a frame
+--- the next one's. An older stamp belongs to something else.
 local function stamp(slot, name)
   local t = field(slot, name)
   if math.type(t) == "integer" and t >= clock.last and t <= clock.last + 5000 then return t end
@@ -453,7 +454,7 @@ local function note(t, kind, seat, extra)
   round.events[#round.events + 1] = event
 end
 
---- Ends the life, or death, of a seat.
+--- Ends the life, or the death, of a player. A seat is the state of a slot in this round.
 local function close_life(seat, t)
   if seat.life == "alive" or seat.life == "dead" then
     local list = seat.person[seat.life]
@@ -462,7 +463,7 @@ local function close_life(seat, t)
   seat.life, seat.by, seat.limbo = "none", nil, nil
 end
 
---- Off the team: for the spectators, from the server, or because the round is over.
+--- Takes a player off the team: the player left or moved to the spectators, or the round is over.
 local function stand_up(seat, t)
   close_life(seat, t)
   if seat.plays_since then
@@ -472,9 +473,9 @@ local function stand_up(seat, t)
   end
 end
 
---- The seat of a slot with its person: who sits there, who was here before under that guid or name, or somebody new. Nobody
---- sits in two slots at a time: whoever is back before the old connection has timed out leaves a ghost there, and what
---- happens to it happens to nobody.
+--- The seat of a slot. A new client is the person who was here before under the same guid, or without one under the same name,
+--- or else a new person. A person who reconnects before the old connection has timed out leaves a ghost in the old slot,
+--- for which nothing is counted.
 local function sit(slot, t)
   local seat = round.seats[slot]
   if seat or round.ghosts[slot] then return seat end
@@ -508,7 +509,7 @@ local function sit(slot, t)
   return seat
 end
 
---- What team a player is on from now on.
+--- Moves a player to a team.
 local function set_team(slot, t, team)
   local seat = round.seats[slot]
   if not plays(team) then
@@ -523,7 +524,7 @@ local function set_team(slot, t, team)
   seat = sit(slot, t)
   if not seat or seat.team == team then return end
   if plays(seat.team) then
-    if seat.life == "alive" then close_life(seat, t); seat.life = "waiting" end -- who is dead stays dead till the wave
+    if seat.life == "alive" then close_life(seat, t); seat.life = "waiting" end -- the dead stay dead till the wave
   else
     seat.life, seat.plays_since = "waiting", t
   end
@@ -550,7 +551,7 @@ local function death(d)
   local killer = d.killer and round.seats[d.killer]
   if seat.life ~= "dead" then
     close_life(seat, d.t)
-    -- Who went to the spectators with a shell in the air counts for the team they were last on.
+    -- A killer who has gone to the spectators meanwhile counts for the last team.
     local killer_team = not plays(d.killer_team) and killer and killer.person.team or d.killer_team
     local enemy = d.killer and d.killer ~= d.slot and plays(killer_team) and killer_team ~= d.team
     killer = killer or (enemy and sit(d.killer, d.t)) or nil
@@ -560,7 +561,7 @@ local function death(d)
   note(d.t, "death", seat, { by = killer and killer.person, means = d.means })
 end
 
---- A spawn is looked at when its call is over: only then is the limbo flag set for who has joined without coming alive.
+--- Applies a spawn after its call: only then is the limbo flag set for players who joined without spawning.
 local function settle(entry)
   set_team(entry.slot, entry.t, entry.team)
   if plays(entry.team) and (field(entry.slot, "ps.pm_flags") or 0) & LIMBO == 0 then
@@ -568,7 +569,7 @@ local function settle(entry)
   end
 end
 
---- Settles the spawns that wait, of one slot or of all.
+--- Applies the queued spawns of one slot or of all.
 local function settle_queue(slot)
   local rest = {}
   for _, entry in ipairs(round.queue) do
@@ -593,7 +594,7 @@ local function begin(t)
   log("round start: %s R%d, limit %.14g min", round.map, round.number, tonumber(cvar("timelimit")) or 0)
 end
 
---- Time taken out by pauses between two level times.
+--- Time paused between two level times.
 local function paused_between(a, b)
   local sum = 0
   for _, p in ipairs(round.pauses) do
@@ -608,8 +609,8 @@ local function play_clock(t) return cut(round.start, t) end
 --- 8:32.150
 local function minutes(ms) return string.format("%d:%02d.%03d", ms // 60000, ms // 1000 % 60, ms % 1000) end
 
---- Looks whether the match is paused. The game moves configstring 11 by the length of the pause, in steps of half a second
---- and to the ms when play goes on: that says when the clock stopped, whatever frame the flag was seen in.
+--- Checks whether the match is paused. The game moves configstring 11 by the length of the pause, in steps of half a second
+--- and exactly when play continues. This gives the exact time at which the clock stopped.
 local function watch_pause(t)
   local paused = leading_number(configstring(CS.toggles)) & PAUSED ~= 0
   local shift = configstring(CS.start)
@@ -632,9 +633,9 @@ local function watch_pause(t)
   end
 end
 
---- When the round was over. The game says so between two frames, when its clock stands at the last one, or inside one, when
---- it stands at this one. In stopwatch the limit it sets for the next round tells which; else this frame is taken, which is
---- one frame too late where a player's own action between two frames ended the round.
+--- The time at which the round ended. The game prints Exit between two frames, when its clock shows the last one, or inside a
+--- frame, when it shows that one. In stopwatch, the limit for the next round shows which. Otherwise this frame is taken, which
+--- is one frame too late if a player's action between two frames ended the round.
 local function exit_time(t)
   local limit = tonumber(cvar("g_nextTimeLimit"))
   if limit and round.gametype == STOPWATCH and math.abs(limit * 60000 - play_clock(round.exit_after)) < 5 then
@@ -660,7 +661,7 @@ local function end_reason(text)
   return "unknown"
 end
 
---- The round is over at level time t; what comes back is complete but for its stats file.
+--- Ends the round at level time t. The returned round is complete, except for its stats file.
 local function finish(t, unix, reason)
   settle_queue()
   local done = round
@@ -668,11 +669,11 @@ local function finish(t, unix, reason)
   done.exit = done.exit or ""
   local pause = done.pauses[#done.pauses]
   if pause and not pause.stop then pause.stop, pause.stop_unix = math.max(t, pause.start), unix end
-  -- The clock was set during the round: its times follow the game's clock. A busy server drifts by some seconds.
+  -- If the system clock was changed during the round, the unix times follow the game clock. A busy server drifts by some seconds.
   local drift = unix - done.start_unix - (t - done.start) // 1000
-  done.ended_unix = unix                       -- as the stats script saw it
+  done.ended_unix = unix                       -- the time in the name of the stats file
   if math.abs(drift) > 60 then
-    log("the system's clock was set by %d sec during the round; the round's times follow the game's clock", drift)
+    log("the system clock was changed by %d sec during the round; the round's times follow the game clock", drift)
     local function mended(level_time) return done.start_unix + (level_time - done.start) // 1000 end
     for _, p in ipairs(done.pauses) do p.start_unix, p.stop_unix = mended(p.start), mended(p.stop) end
     done.stop_unix = mended(t)
@@ -733,11 +734,11 @@ local function references(people)
   return out
 end
 
---- No " and no \: some readers unescape before they parse.
+--- Replaces quotes and backslashes, because some readers unescape a field before they parse it.
 local function harmless(text) return (text:gsub('"', "'"):gsub("\\", "/")) end
 
---- A list of players that fits into a field of 1024 characters and stays valid JSON: names are shortened, then guids to 8,
---- then players left out.
+--- A list of players as valid JSON within the 1024 characters of a field. If it is too long, names are shortened first, then guids
+--- to 8 characters, then players are left out.
 local function team_field(people)
   local function render(count, guid_length, name_length)
     local out = {}
@@ -777,7 +778,7 @@ end
 
 local function pauses_field(done)
   local list = pause_list(done, true)
-  while utf8.len(json(list)) > 1024 do list[#list] = nil end -- Lua_Pauses still says how many there were
+  while utf8.len(json(list)) > 1024 do list[#list] = nil end -- Lua_Pauses still contains their number
   return json(list)
 end
 
@@ -797,7 +798,7 @@ local function spawn_summary(people)
     deaths > 0 and dead_ms // deaths // 1000 or 0, max_ms // 1000)
 end
 
---- The Discord message; `signature` is said in the footer.
+--- The Discord message, with the signature in its footer.
 local function message(done, signature)
   local fields = {}
   local function add(name, value, wide)
@@ -889,29 +890,30 @@ local function gametimes_file(done)
 end
 
 -- ---------------------------------------------------------------------------------------------------------------------
--- Sending. One file per message and target waits in the outbox until a curl in the background has been told 2xx:
+-- Sending. There is one file for each message and webhook in the outbox, until a curl in the background has delivered it. A
+-- webhook is identified by a hash of its URL, here called the target:
 --   <event>.json             the message
---   <event>.<target>.curl    what to send to that target: curl's form; sorted by name is sorted by time
---   <target>.url             the target's URL (0600, in a folder that only the server's user can enter)
---   <target>.wait, .off      not before that time; switched off (401, unknown webhook) until the server is started anew
---   <target>.lock/           a sender is at work for that target
---   <target>.results         what the sender has to tell; read between rounds
---   rejected/, dropped/      messages a target refused, or that the outbox had no room for
+--   <event>.<target>.curl    curl's form for this webhook; the names sort by time
+--   <target>.url             the webhook's URL (0600, in a folder that only the server's user can enter)
+--   <target>.wait, .off      not before this time; disabled (401, unknown webhook) until the server restarts
+--   <target>.lock/           a sender is working for this webhook
+--   <target>.results         the sender's results, which the script reads between rounds
+--   rejected/, dropped/      messages that a webhook rejected, or that had no room in the outbox
 
 local SENDER = [==[
-# The sender of gametimes: send.sh FOLDER TARGET SECONDS sends what waits in the outbox for one target, in order, one by
-# one, and tries again for some time. The fallback script writes it anew at every start.
+# The sender of gametimes: send.sh FOLDER TARGET SECONDS sends the messages in the outbox to one webhook, one at a time and in
+# order, and retries for some time. The fallback script replaces this file at every start.
 cd "$1" || exit 1
 target=$2
 seconds=$3
 umask 077
-# Files and sockets of the server are not ours: its port must be free when it is started again.
+# Close the server's files and sockets: its port must be free when it restarts.
 if [ -n "$BASH_VERSION" ]; then
   for fd in /proc/$$/fd/*; do
     fd=${fd##*/}
     if [ "$fd" -gt 2 ] && [ "$fd" -ne 255 ]; then eval "exec $fd>&-"; fi
   done
-else # knows descriptors of one digit only: do not live long
+else # this shell can close descriptors of one digit only, so it must not run long
   exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
   if [ "$seconds" -gt 30 ]; then seconds=30; fi
 fi
@@ -920,7 +922,7 @@ lives() { kill -0 "$1" 2>/dev/null && ! grep -q '^State:.*Z' "/proc/$1/status" 2
 
 lock() {
   if mkdir "$target.lock" 2>/dev/null; then echo $$ >"$target.lock/pid"; return 0; fi
-  # One that lives touches its lock; a number alone may be another process's after a restart of the host.
+  # A running sender touches its lock. The process id alone could belong to another process after a restart of the host.
   pid=$(cat "$target.lock/pid" 2>/dev/null)
   if [ -z "$(find "$target.lock" -maxdepth 0 -mmin +3)" ] && { [ -z "$pid" ] || lives "$pid"; }; then return 1; fi
   rm -rf "$target.lock"
@@ -929,7 +931,7 @@ lock() {
 
 tell() { echo "$*" >>"$target.results"; }
 
-gone() { # the message has no business with this target any more; its text goes with the last target
+gone() { # removes the message from this webhook's queue, and its text with the last queue
   rm -f "$1.$target.curl" "$target.wait"
   set -- "$1" "$1".*.curl
   if [ ! -e "$2" ]; then rm -f "$1.json"; fi
@@ -941,11 +943,11 @@ send() { # event
     2>/dev/null)
   status=$?
   retry=$(sed -n 's/^[Rr]etry-[Aa]fter: *\([0-9][0-9]*\).*/\1/p' "$target.head" 2>/dev/null | tail -n 1)
-  # Discord's code for a webhook that was deleted; any other 404 comes from somebody in between, or is over soon.
+  # Discord's code for a deleted webhook; any other 404 comes from a proxy or is temporary.
   if [ "$code" = 404 ] && grep -q '"code": *10015\>' "$target.body" 2>/dev/null; then code=404/10015; fi
   rm -f "$target.head" "$target.body"
   case $status:$code in
-    *:2??) # the message stands, whatever came of the answer's body
+    *:2??) # the message is stored, even if the answer's body is incomplete
       gone "$1"; tell sent "$1" "$code" 0 ;;
     *:401 | *:404/10015)
       : >"$target.off"; tell off "$1" "$code" 0 ;;
@@ -967,7 +969,7 @@ send() { # event
   esac
 }
 
-next() { # sets event to the oldest message for this target
+next() { # sets event to the oldest message for this webhook
   event=
   if [ -e "$target.off" ] || [ ! -s "$target.url" ]; then return 1; fi
   for file in *."$target".curl; do
@@ -980,7 +982,7 @@ is_due() {
   if [ ! -f "$target.wait" ]; then return 0; fi
   read -r due _ <"$target.wait"
   now=$(date +%s)
-  # A wait of more than an hour was written before the clock was set back.
+  # A pause of more than an hour comes from a clock that was set back meanwhile.
   [ "$now" -ge "$due" ] || [ "$due" -gt $((now + 3600)) ]
 }
 
@@ -993,15 +995,15 @@ while next && lock; do
   done
   rm -rf "$target.lock"
   if [ "$(date +%s)" -ge "$stop" ]; then exit 0; fi
-  # Once more: a message may have come while the lock was still there.
+  # Check again: a message may have been queued while the lock was still held.
 done
 ]==]
 
-local sender_ready = false                     -- there are targets, a curl, and a folder to keep messages in
+local sender_ready = false                     -- there are webhooks, a curl, and a folder for messages
 
 local function target_of(url) return hex(sha256(url)):sub(1, 8) end
 
---- Starts a sender per target in the background; where one runs already it keeps the work.
+--- Starts a background sender for each webhook. If one is running already, it continues and the new one ends.
 local function start_senders()
   if not sender_ready then return end
   local commands = { "shell=$(command -v bash || echo sh)" }
@@ -1012,7 +1014,7 @@ local function start_senders()
   os.execute(table.concat(commands, "\n"))
 end
 
---- Makes the folders, removes what is old, and says what is missing. Runs while the map is loaded.
+--- Creates the folders, removes old files and logs what is missing. Runs while the map is loaded.
 local function prepare_folders(fresh)
   sender_ready = false
   if WINDOWS then
@@ -1057,9 +1059,9 @@ fi
   for line in pipe and pipe:lines() or function() end do
     local word, rest = line:match("^(%S+)%s*(.*)$")
     if word == "dropped" then
-      log("the outbox is full: %s went to dropped/", rest)
+      log("the outbox is full: %s was moved to dropped/", rest)
     elseif word == "removed" and rest ~= "0" then
-      log("removed %s gametimes files older than %d days", rest, settings.keep_days)
+      log("gametimes files older than %d days removed: %s", settings.keep_days, rest)
     end
     said[word or ""] = true
   end
@@ -1068,7 +1070,7 @@ fi
     log("the folder cannot be used: %s cannot be written; make it writable for the server's user", settings.dir)
   end
   if said.readable then
-    log("gametimes_webhook_file: others can read %s; run chmod 600 on it", settings.url_file)
+    log("gametimes_webhook_file: other users can read %s; run chmod 600 on it", settings.url_file)
   end
   if #settings.urls == 0 then return end
   if not said.outbox then
@@ -1076,7 +1078,7 @@ fi
   elseif not said.curl then
     log("curl is not installed: messages are not sent")
   else
-    for i, url in ipairs(settings.urls) do     -- the file is there already with mode 0600
+    for i, url in ipairs(settings.urls) do     -- the file exists already, with mode 0600
       local file = io.open(settings.outbox .. "/" .. targets[i] .. ".url", "w")
       if file then
         file:write('url = "' .. url .. '"\n')
@@ -1087,7 +1089,7 @@ fi
   end
 end
 
---- Says what the senders in the background have done.
+--- Logs the results of the background senders.
 local function read_results()
   for _, url in ipairs(sender_ready and settings.urls or {}) do
     local target = target_of(url)
@@ -1099,18 +1101,18 @@ local function read_results()
         if what == "sent" then
           log("message sent: %s to webhook %s (HTTP %s)", event, target, code)
         elseif what == "off" then
-          log("webhook %s is switched off until the server is started anew: HTTP %s; check its URL", target, code)
+          log("webhook %s is disabled until the server restarts: HTTP %s; check its URL", target, code)
         elseif what == "rejected" then
-          log("message refused for good: webhook %s says HTTP %s; %s is in rejected/", target, code, event)
+          log("message rejected: webhook %s answered HTTP %s; %s was moved to rejected/", target, code, event)
         else
-          log("webhook %s does not answer as it should (HTTP %s); %s is tried again in %s sec", target, code, event, wait)
+          log("sending to webhook %s failed (HTTP %s); %s is retried in %s sec", target, code, event, wait)
         end
       end
     end
   end
 end
 
---- Lays a message into the outbox, one entry per target. The entry comes last: what it needs is there before it.
+--- Queues a message for each webhook. The entry is written last, after the files that it refers to.
 local function queue_message(done, file_name, text)
   local signature = settings.hmac_key ~= "" and hex(hmac_sha256(settings.hmac_key, text)) or nil
   local base = settings.outbox .. "/" .. done.event_id
@@ -1125,8 +1127,8 @@ local function queue_message(done, file_name, text)
   return ok
 end
 
---- The stats file of a round: its name holds the second in which it was written. A script writes it in one go, so when it is
---- there it is complete.
+--- The name of the round's stats file, which contains the second in which it was written. The stats script writes it in one go,
+--- so a file that exists is complete.
 local function find_stats_file(done)
   local from = done.ended_unix - 1
   for unix = from, math.min(os.time(), from + 8) do
@@ -1153,17 +1155,17 @@ local function say_summary(done)
     dead_ms, max_ms = dead_ms + p.dead_ms, math.max(max_ms, p.max_dead_ms)
   end
   log("round end: %s R%d %s after %s, winner %s, score Axis %d Allies %d, pauses %d (%d sec)", done.map, done.number,
-    done.reason, minutes(done.play_ms), done.winner == AXIS and "Axis" or done.winner == ALLIES and "Allies" or "nobody",
+    done.reason, minutes(done.play_ms), done.winner == AXIS and "Axis" or done.winner == ALLIES and "Allies" or "none",
     done.score_axis, done.score_allies, #done.pauses, pause_ms(done) // 1000)
   log("teams: Axis %s | Allies %s", names(done.axis), names(done.allies))
   log("summary: players %d spawns %d (revives %d) deaths %d dead %d sec, longest %d sec", #done.players, spawns, revives,
     deaths, dead_ms // 1000, max_ms // 1000)
 end
 
-local waiting                                  -- the round that is over but not written yet
+local waiting                                  -- the round that is over, but not written yet
 
---- Writes the gametimes file of the round that waits and sends its message. A disk that is full may have room again a second
---- later; `last` says that there will be none.
+--- Writes the gametimes file of the waiting round and sends its message. If the disk is full, a later call may succeed; `last` is
+--- set in the last call.
 local function deliver(last)
   local done = waiting
   done.stats_file = done.stats_file or find_stats_file(done)
@@ -1184,7 +1186,7 @@ local function deliver(last)
     if last then
       log("%s cannot be written: %s; this round is lost", name, tostring(err))
     else
-      complain(name .. " cannot be written", tostring(err) .. "; it is tried again")
+      complain(name .. " cannot be written", tostring(err) .. "; it is retried")
     end
     return
   end
@@ -1205,11 +1207,11 @@ end
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Callbacks of the game
 
-local recording = false                        -- this script records, not the module
+local recording = false                        -- whether this script records, and not the module
 local gamestate                                -- as of the last frame
-local looked = 0                               -- level time of the last look at stats files and results
+local looked = 0                               -- level time of the last check for stats files and results
 
---- A callback that never raises and never returns anything.
+--- Makes a callback that never raises an error and never returns a value.
 local function callback(name, f)
   return function(...)
     local ok, err = pcall(f, ...)
@@ -1217,7 +1219,7 @@ local function callback(name, f)
   end
 end
 
---- Why this script does not record this map, or nil.
+--- The reason why this script does not record this map, or nil.
 local function stand_by()
   local module = cvar("gametimes_module")
   if module:find("^native") then return "the module does (gametimes_module is \"" .. decode(module) .. "\")" end
@@ -1227,7 +1229,7 @@ local function stand_by()
   end
 end
 
---- Lets messages go that an earlier map left, though nobody gave this script a URL: their targets are known by file.
+--- Sends messages that an earlier map left, although this script read no URLs: the files with the URLs still exist.
 local function send_what_waits()
   read_folder()
   if WINDOWS or not read_file(settings.outbox .. "/send.sh") then return end
@@ -1272,7 +1274,7 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
   if not recording then
     if gamestate == nil then
       gamestate = false
-      log("loaded in the middle of a map: records from the next map or map_restart on")
+      log("loaded in mid-map: recording starts with the next map or map_restart")
     end
     return
   end
@@ -1280,7 +1282,7 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
   gamestate = leading_number(cvar("gamestate"))
   if round then
     watch_pause(level_time)
-    if not round.exit and gamestate ~= PLAYING then -- play is over and the game did not say why
+    if not round.exit and gamestate ~= PLAYING then -- play is over, and the game printed no reason
       round.exit, round.exit_after, round.exit_unix = "", clock.prev, os.time()
     end
     if round.exit then
@@ -1308,14 +1310,15 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
 end)
 
 et_ShutdownGame = callback("et_ShutdownGame", function(restart)
-  et.trap_Cvar_Set("gametimes_module", "")     -- a module that is there says so again before the next map
+  et.trap_Cvar_Set("gametimes_module", "")     -- a module sets it again before the next map
   local state = leading_number(cvar("gamestate"))
   if recording then
     if round then
       if round.exit then
         waiting = finish(round.exit_after, round.exit_unix, end_reason(round.exit))
       else
-        -- A map_restart that changes sv_maxclients comes without `restart`: what it has set tells it from quit, if not play.
+        -- A map_restart that changes sv_maxclients comes without `restart`. It sets a gamestate, unlike quit; if that is
+        -- PLAYING, the two look alike.
         local reason = restart == 1 and "map_restart" or state == INITIALIZE and "map_change"
           or state == PLAYING and "server_quit" or "map_restart"
         waiting = finish(clock.last, os.time(), reason)
@@ -1338,10 +1341,10 @@ et_ClientUserinfoChanged = callback("et_ClientUserinfoChanged", function(slot)
   if not seat then return end
   local person = seat.person
   person.name = name_of(slot)
-  if person.guid == "" then                    -- some clients' guid comes late
+  if person.guid == "" then                    -- some clients send their guid late
     local guid = guid_of(slot)
     for _, p in ipairs(round.people) do
-      if p.guid == guid then return end        -- who has played before; what was done without a guid stays with the name
+      if p.guid == guid then return end        -- played before: statistics without the guid stay with the name
     end
     person.guid = guid
   end
@@ -1379,7 +1382,7 @@ et_Obituary = callback("et_Obituary", function(victim, killer, _)
     means = kill and kill.victim == victim and kill.means or nil })
 end)
 
--- What the game prints, by the first byte: most prints are none of ours.
+-- Handlers for the game's prints, by first byte. Most prints need no handler.
 local PRINTS = {
   [75] = function(text)                        -- Kill: killer victim number: ^7name^7 killed name^7 by MOD_MP40
     local victim, means = text:match("^Kill: %d+ (%d+) %d+: .* by (%S+)%s*$")
@@ -1392,7 +1395,7 @@ local PRINTS = {
   [69] = function(text)                        -- Exit: why
     local why = text:match("^Exit: (.-)%s*$")
     if why and not why:find("(already triggered)", 1, true) then
-      settle_queue()                           -- the intermission will clear the limbo flags; nothing counts from now on
+      settle_queue()                           -- the intermission will clear the limbo flags; nothing is counted from now on
       round.exit, round.exit_after, round.exit_unix = decode(why):sub(1, 96), clock.last, os.time()
     end
   end,
@@ -1412,12 +1415,12 @@ et_Print = callback("et_Print", function(text)
   if f then f(text) end
 end)
 
---- `gametimes status` on the server's console; the module answers itself while it records.
+--- `gametimes status` on the server's console. While the module records, the module answers.
 local function console_command()
   if et.trap_Argv(0):lower() ~= "gametimes" then return false end
   local command = et.trap_Argv(1):lower()
   if command ~= "" and command ~= "status" then
-    log("the fallback script knows only: gametimes status")
+    log("the fallback script supports only: gametimes status")
     return true
   end
   local why = stand_by()
@@ -1436,19 +1439,19 @@ local function console_command()
       end
     end
   else
-    log("no round is played")
+    log("no round is being played")
   end
   if recording then log("webhooks: %d", #settings.urls) end
   return true
 end
 
---- The one callback that returns something: 1 when the command was ours.
+--- The only callback that returns a value: 1 if the command was one of this script.
 function et_ConsoleCommand()
   local ok, ours = pcall(console_command)
   if not ok then complain("error in et_ConsoleCommand", ours) end
   if ours then return 1 end
 end
 
--- lua_restart closes this state without et_ShutdownGame: the secrets must not get lost with it.
+-- lua_restart closes this Lua state without et_ShutdownGame. The secrets must survive it.
 local keeper = setmetatable({}, { __gc = function() pcall(give_back_secrets) end })
 _ENV.gametimes_keeper = keeper

@@ -1,15 +1,15 @@
-/* The door between the engine and the stock game: all C of the module.
+/* The boundary between the engine and the stock game: all C code of the module.
  *
- * A call of the engine travels like this:
- *   1. engine -> vmMain (a naked jump in src/entry.rs) -> gametimes_shim_vm_main
- *   2. for the commands we care for, all others go straight on: into Rust and back (gametimes_before_call)
- *   3. on to the stock game's vmMain, all arguments untouched
- *   4. the game's traps come back through gate: into Rust and back, on to the engine, into Rust and back
- *   5. into Rust and back (gametimes_after_call), and home to the engine
+ * A call of the engine takes these steps:
+ *   1. engine -> vmMain (a naked jump in src/ffi.rs) -> gametimes_shim_vm_main
+ *   2. for the commands that the module needs: into Rust and back (gametimes_before_call)
+ *   3. on to the stock game's vmMain, with all arguments unchanged
+ *   4. the game's traps pass through gate: into Rust and back, on to the engine, into Rust and back
+ *   5. into Rust and back (gametimes_after_call), and back to the engine
  *
- * Why C: any trap may raise the game's error, which re-enters vmMain and then longjmps over every frame on the stack.
- * Frames that are left that way must own nothing. So while a call is forwarded only frames of this file, of the game and
- * of the engine are on the stack, never one of Rust's. */
+ * Why C: any trap may raise the game's error, which re-enters vmMain and then longjmps over every frame on the stack. Frames
+ * that are left this way must own nothing. So while a call is forwarded, only frames of this file, of the game and of the
+ * engine are on the stack, never one of Rust. */
 
 #include <stdarg.h>
 #include <stdint.h>
@@ -26,7 +26,7 @@ enum { TRAP_ARGUMENTS = 15, CALL_ARGUMENTS = 16 };
 
 static trap_fn engine;
 static vm_main_fn game;
-/* How many calls are inside the game now; the engine re-enters vmMain from inside traps. */
+/* How many calls are inside the game now. The engine re-enters vmMain from inside traps. */
 static int32_t depth;
 
 static inline int listens(uint32_t mask, intptr_t number)
@@ -34,8 +34,8 @@ static inline int listens(uint32_t mask, intptr_t number)
     return (uintptr_t)number < 32 && ((mask >> number) & 1u);
 }
 
-/* Every trap of the game. The engine reads up to 15 arguments, or up to the sentinel that newer games put at the end;
- * which of them there are only the engine knows, so all are passed on as they are. */
+/* Receives every trap of the game. The engine reads up to 15 arguments, or up to the sentinel that newer games add. Only the
+ * engine knows how many there are, so all 15 are passed on unchanged. */
 static intptr_t gate(intptr_t trap, ...)
 {
     intptr_t a[TRAP_ARGUMENTS];
@@ -53,7 +53,7 @@ static intptr_t gate(intptr_t trap, ...)
     return result;
 }
 
-/* Opens the stock game, or raises the game's own error, which does not return. */
+/* Opens the stock game, or raises an error, which does not return. */
 static void open_game(void)
 {
     GametimesGame opened = gametimes_open_game();
@@ -65,7 +65,7 @@ static void open_game(void)
     ((dll_entry_fn)(intptr_t)opened.dll_entry)(gate);
 }
 
-/* The module's dllEntry. No trap may be called yet: the engine has not made us its current module. */
+/* The module's dllEntry. No trap can be called yet: to the engine, this is not the current module yet. */
 void gametimes_shim_dll_entry(trap_fn syscall)
 {
     engine = syscall;
@@ -93,7 +93,7 @@ intptr_t gametimes_shim_vm_main(int32_t command, intptr_t a0, intptr_t a1, intpt
     if (!game)
         return 0; /* the shutdown that follows a failed start */
     if (listens(GAMETIMES_CALLS_BEFORE, command) && gametimes_before_call(command, a))
-        return 1; /* our own console command */
+        return 1; /* a console command of the module */
 
     depth++;
     intptr_t result = game(command, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15);

@@ -1,4 +1,4 @@
-/* What the door (ffi/shim.c) may call of the Rust side. Written by cbindgen from src/entry.rs: do not edit. */
+/* What the shim (ffi/shim.c) can call in Rust. Written by cbindgen from src/ffi.rs; do not edit. */
 
 #ifndef GAMETIMES_H
 #define GAMETIMES_H
@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /**
- * Calls that Rust sees before the game does, a bit for each number: INIT, SHUTDOWN, CLIENT_DISCONNECT, RUN_FRAME,
+ * Calls that Rust sees before the game does, one bit for each number: INIT, SHUTDOWN, CLIENT_DISCONNECT, RUN_FRAME,
  * CONSOLE_COMMAND.
  */
 #define GAMETIMES_CALLS_BEFORE 803
@@ -28,28 +28,28 @@
 #define GAMETIMES_TRAPS_AFTER 34816
 
 /**
- * The stock game as the door needs it. `vm_main` is null when it could not be opened; then `error` says why.
+ * The stock game, as the shim needs it. If the game could not be opened, `vm_main` is null and `error` contains the reason.
  */
 typedef struct {
   /**
-   * The game's `dllEntry`.
+   * The address of the game's `dllEntry`.
    */
   void *dll_entry;
   /**
-   * The game's `vmMain`.
+   * The address of the game's `vmMain`.
    */
   void *vm_main;
   /**
-   * A line for the game's error.
+   * The text of the error to raise.
    */
   const char *error;
 } GametimesGame;
 
 /**
- * `dllEntry`: the engine's traps. None may be called yet.
+ * Called by `dllEntry` with the engine's traps, of which none can be called yet.
  *
  * # Safety
- * `syscall` is the engine's, or null (then nothing is ever done).
+ * `syscall` is the engine's, or null, in which case the module never does anything.
  */
 void gametimes_bind(void *syscall);
 
@@ -59,21 +59,22 @@ void gametimes_bind(void *syscall);
 GametimesGame gametimes_open_game(void);
 
 /**
- * Closes the stock game after its shutdown, unless calls of it are still on the stack (a shutdown from inside a trap):
- * then it stays until the next map.
+ * Closes the stock game after its shutdown. If calls of it are still on the stack, as after a shutdown from inside a trap,
+ * it stays open until the next map.
  */
 void gametimes_close_game(int32_t depth);
 
 /**
- * Before a call reaches the game. Non-zero: it was ours, the game does not get it.
+ * Called before a call reaches the game. Returns non-zero for a console command of the module, which the game must not see.
  *
  * # Safety
  * `arguments` points to 16 arguments.
  */
-int32_t gametimes_before_call(int32_t command, const intptr_t *arguments);
+int32_t gametimes_before_call(int32_t command,
+                              const intptr_t *arguments);
 
 /**
- * After a call has come back from the game. `depth`: how many calls are still inside the game.
+ * Called after a call has returned from the game. `depth` is the number of calls that are still inside the game.
  *
  * # Safety
  * `arguments` points to 16 arguments.
@@ -84,7 +85,7 @@ void gametimes_after_call(int32_t command,
                           int32_t depth);
 
 /**
- * Before a trap reaches the engine.
+ * Called before a trap reaches the engine.
  *
  * # Safety
  * `arguments` points to 15 arguments, and what they point to is what the trap of this number takes.
@@ -92,7 +93,7 @@ void gametimes_after_call(int32_t command,
 void gametimes_before_trap(intptr_t number, const intptr_t *arguments);
 
 /**
- * After a trap has come back from the engine.
+ * Called after a trap has returned from the engine.
  *
  * # Safety
  * As for [`gametimes_before_trap`].

@@ -1,132 +1,120 @@
-//! What the game's thread tells the worker: one small event for everything that counts in a round.
+//! The events that the game's thread sends to the worker: one for everything that matters in a round.
 //!
-//! Events are plain data without pointers, so that they can be handed over without allocating, written to the journal
-//! and played back after a crash.
+//! Nearly all events are plain data without pointers. Sending one needs no allocation, and the journal can store it and play it
+//! back after a crash.
 
 use gametimes_format::TeamNumber;
 use gametimes_format::check::STATS_FILE_NAME;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// When something happened.
+/// The time of an event, on two clocks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
-    /// The game's level time in milliseconds: the argument of the last frame.
+    /// The game's level time in milliseconds, from the last frame.
     pub level_ms: i64,
     /// The wall clock in milliseconds since 1970.
     pub unix_ms: i64,
 }
 
-/// One thing that happened at the boundary.
+/// One event at the boundary.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// When.
+    /// When it happened.
     #[serde(rename = "at")]
     pub at: Stamp,
-    /// What.
+    /// What happened.
     #[serde(rename = "e")]
     pub what: What,
 }
 
-/// What happened.
+/// The kinds of events. `slot` is always the slot of the client that the event is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
-    /// `GAME_INIT`: a map begins or begins again. Everybody connects anew after it.
+    /// `GAME_INIT`: a map begins or restarts. All clients connect again after it.
     Level(Box<Level>),
-    /// `GAME_INIT` is done: what the game has set by now.
+    /// `GAME_INIT` has returned: the settings of the game.
     Rules {
-        /// `g_gametype`.
+        /// Cvar `g_gametype`.
         gametype: i32,
-        /// 1 or 2.
+        /// The round's number, 1 or 2.
         round: u8,
-        /// `timelimit`, minutes.
+        /// Cvar `timelimit`, in minutes.
         timelimit_minutes: f64,
     },
     /// The team that wins if the round ends now; 0 for none.
     Winner(TeamNumber),
     /// The team that defends; 0 when the game does not say.
     Defender(TeamNumber),
-    /// The match is paused (true) or goes on (false).
+    /// The match is paused (`true`) or continues (`false`).
     Pause(bool),
-    /// A client is on the server.
+    /// A client connected.
     Connect {
-        /// Slot.
         slot: u8,
-        /// `cl_guid`, may be empty.
+        /// `cl_guid`; may be empty.
         guid: Text<32>,
     },
-    /// A client's guid became known only now.
+    /// The guid of a connected client arrived late.
     Guid {
-        /// Slot.
         slot: u8,
         /// `cl_guid`.
         guid: Text<32>,
     },
-    /// Name or team of a connected client, sent whenever the game sets them.
+    /// The game set the name or the team of a connected client.
     Player {
-        /// Slot.
         slot: u8,
         /// 0 before the player has chosen one.
         team: TeamNumber,
-        /// With colours.
+        /// The name, with colour codes.
         name: Text<64>,
     },
-    /// A client has left.
-    Leave {
-        /// Slot.
-        slot: u8,
-    },
-    /// A player came alive.
+    /// A client left the server.
+    Leave { slot: u8 },
+    /// A player spawned or was revived.
     Spawn {
-        /// Slot.
         slot: u8,
-        /// By a medic, not by a wave.
+        /// Whether a medic revived the player.
         revived: bool,
-        /// Slot of the medic, where the game said so.
+        /// The slot of the medic, if known.
         by: Option<u8>,
     },
     /// A player went into limbo.
-    Limbo {
-        /// Slot.
-        slot: u8,
-    },
+    Limbo { slot: u8 },
     /// A player died.
     Death {
-        /// Slot.
         slot: u8,
-        /// Slot of the killer; none for the world.
+        /// The slot of the killer; `None` for the world.
         by: Option<u8>,
-        /// `MOD_MP40`.
+        /// The means of death, such as `MOD_MP40`.
         means: Text<32>,
     },
     /// A vote was called.
     VoteCalled {
-        /// Slot of the caller.
         slot: u8,
-        /// To surrender.
+        /// Whether it is a vote to surrender.
         surrender: bool,
     },
     /// The running vote failed.
     VoteFailed,
-    /// The game says that the round is over; the text after `Exit: `.
+    /// The game printed `Exit: ` and this text: the round is over.
     Exit(Text<96>),
-    /// The call in which the game said so is done: winner and limit stand.
+    /// The call that printed `Exit: ` has returned: winner and time limit are final.
     RoundOver {
-        /// `timelimit`, minutes.
+        /// Cvar `timelimit`, in minutes.
         timelimit_minutes: f64,
     },
-    /// A stats file has been written and closed; its name without the folder.
+    /// The game closed a stats file of this name.
     StatsFile(Text<STATS_FILE_NAME>),
-    /// The module does not record this map after all: what was seen of it is forgotten, because the script records it.
-    StoodDown,
-    /// `GAME_SHUTDOWN` begins: a round that is still played is cut off here.
+    /// The module does not record this map after all, because the script does. Its events are discarded.
+    NotRecorded,
+    /// `GAME_SHUTDOWN` begins. It interrupts a running round.
     Shutdown(ShutdownCause),
-    /// `GAME_SHUTDOWN` is done: nothing of this map comes any more.
+    /// `GAME_SHUTDOWN` has returned. No more events of this map follow.
     Closed,
 }
 
 impl What {
-    /// Whether it is one of many of its kind. What is none says when a round begins, stands still and ends.
+    /// Whether a round stays usable without this event. The other events begin, pause and end rounds.
     pub fn is_detail(&self) -> bool {
         matches!(
             self,
@@ -143,40 +131,40 @@ impl What {
     }
 }
 
-/// Why the game is shut down.
+/// The cause of a `GAME_SHUTDOWN`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShutdownCause {
-    /// `map_restart`, also the one that ends a warmup or an intermission.
+    /// A `map_restart`, also the one that ends a warmup or an intermission.
     MapRestart,
-    /// Another map.
+    /// A change to another map.
     MapChange,
-    /// The server ends.
+    /// The server quits.
     Quit,
-    /// The game raised an error, or the process died and the journal is played back.
+    /// The game raised an error, or the process died and its journal is played back.
     Crash,
 }
 
-/// The server as it is when a map begins.
+/// The state of the server when a map begins.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Level {
     /// Cvar `mapname`; `unknown` when it is empty.
     pub map: String,
-    /// Cvar `gamestate` before the game has touched it; -1: another map, 0: play begins at once.
+    /// Cvar `gamestate` before the game changes it: -1 for another map, 0 when play begins at once.
     pub gamestate: i32,
-    /// How many slots there are, 1 to 64.
+    /// The number of slots, 1 to 64.
     pub max_clients: u8,
     /// Cvar `net_ip`.
     pub server_ip: String,
     /// Cvar `net_port`.
     pub server_port: String,
-    /// Cvar `sv_hostname`, with colours.
+    /// Cvar `sv_hostname`, with colour codes.
     pub server_hostname: String,
-    /// `2.83.1`.
+    /// The version of ET:Legacy, such as `2.83.1`.
     pub engine_version: String,
 }
 
-/// A string of the engine, cut to `N` bytes: may hold any byte, needs no memory of its own.
+/// A string of the engine, cut to `N` bytes. It can contain any byte and is stored in place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Text<const N: usize> {
     bytes: [u8; N],
@@ -184,7 +172,7 @@ pub struct Text<const N: usize> {
 }
 
 impl<const N: usize> Text<N> {
-    /// Takes up to `N` bytes.
+    /// Copies up to `N` bytes.
     pub fn new(text: &[u8]) -> Self {
         const { assert!(N <= u8::MAX as usize) };
         let len = text.len().min(N);
@@ -196,15 +184,15 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// The bytes as they came.
+    /// The bytes as the engine passed them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
 
-    /// As text for people: UTF-8 or Latin-1, without control characters.
+    /// The text: UTF-8 or Latin-1, without control characters.
     pub fn decode(&self) -> String {
         let bytes = self.as_bytes();
-        // A character of UTF-8 that was cut in two at the end does not make the rest Latin-1.
+        // If only the last UTF-8 character was cut in two, the rest is still UTF-8.
         let whole = match std::str::from_utf8(bytes) {
             Err(e) if e.error_len().is_none() && bytes.len() == N => &bytes[..e.valid_up_to()],
             _ => bytes,
@@ -225,7 +213,7 @@ impl<const N: usize> std::fmt::Debug for Text<N> {
     }
 }
 
-/// One byte is one character 0..=255, so that every name survives the journal.
+/// Writes each byte as the character with its number, 0 to 255, so that the journal preserves every name.
 impl<const N: usize> Serialize for Text<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text: String = self.as_bytes().iter().map(|&b| char::from(b)).collect();
@@ -240,7 +228,7 @@ impl<'de, const N: usize> Deserialize<'de> for Text<N> {
         match bytes {
             Some(bytes) => Ok(Self::new(&bytes)),
             None => Err(serde::de::Error::custom(
-                "a character above 255 in a string of the engine",
+                "a character above 255 in a string of bytes",
             )),
         }
     }
@@ -251,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_byte_survives_the_journal() {
+    fn the_journal_preserves_every_byte() {
         let all: Vec<u8> = (1..=255).collect();
         for part in all.chunks(60) {
             let text = Text::<64>::new(part);
@@ -261,13 +249,13 @@ mod tests {
     }
 
     #[test]
-    fn a_name_cut_inside_a_character_stays_utf8() {
+    fn a_name_cut_inside_a_character_is_still_utf8() {
         assert_eq!(Text::<4>::new("aaa€".as_bytes()).decode(), "aaa");
         assert_eq!(Text::<8>::new(b"Andr\xe9").decode(), "André");
     }
 
     #[test]
-    fn an_event_is_small_enough_to_be_copied_a_million_times() {
+    fn an_event_is_at_most_128_bytes() {
         assert!(size_of::<Event>() <= 128, "{}", size_of::<Event>());
     }
 }

@@ -1,5 +1,5 @@
-//! Faults on purpose, for tests: with the feature `faults`, a test names a point in the code that is to panic. Without the
-//! feature, as on servers, a point is nothing.
+//! Injected faults: with the feature `faults`, a test can make a named point of the code panic. Without the feature, as on
+//! servers, the points compile to nothing.
 
 /// A point that a test can make panic.
 #[cfg(not(feature = "faults"))]
@@ -15,12 +15,12 @@ mod armed {
 
     static ARMED: Mutex<String> = Mutex::new(String::new());
 
-    /// The next time this point is passed, it panics, once.
+    /// Makes this point panic once, the next time the code reaches it.
     pub fn arm(name: &str) {
         name.clone_into(&mut ARMED.lock());
     }
 
-    /// Panics when armed.
+    /// Panics if a test has armed this point.
     pub fn point(name: &str) {
         let mut armed = ARMED.lock();
         if *armed == name {

@@ -1,25 +1,25 @@
-//! gametimes: records the rounds of an ET:Legacy server, exact to the millisecond.
+//! gametimes: records the rounds of an ET:Legacy server to the millisecond.
 //!
-//! The library is loaded by the engine as its game, `qagame.mp.x86_64.so`, and stands in front of the stock game. What
-//! happens here, in order:
+//! The engine loads this library as its game, `qagame.mp.x86_64.so`. The library opens the stock game and passes everything on
+//! to it:
 //!
-//! 1. `ffi/shim.c` forwards every call and every trap, and steps aside into Rust before and after those that count.
-//! 2. [`entry`] is the door into Rust: every panic is caught there.
-//! 3. [`module`] is the half on the game's thread: it asks the engine what it must know and lets [`observe`] turn calls,
-//!    traps and records into [`event`]s.
-//! 4. [`deliver`] is the half on the background thread: [`track`] makes rounds of the events, [`report`] makes the
-//!    gametimes file and the Discord message of a round, and what is written survives anything.
+//! 1. `ffi/shim.c` forwards every call and every trap. Before and after those that matter it calls into Rust.
+//! 2. [`ffi`] is the boundary of the Rust code and catches every panic.
+//! 3. [`module`] and [`observe`] run on the game's thread. The module asks the engine for what it needs; the observer turns
+//!    calls, traps and records into [`event`]s.
+//! 4. [`deliver`] runs on background threads. [`track`] makes rounds of the events, [`report`] makes the gametimes file and the
+//!    Discord message of a round.
 //!
-//! The game never waits for the background thread but at `GAME_SHUTDOWN`, and there two seconds at the most.
+//! The game's thread waits for the background thread only at `GAME_SHUTDOWN`, for at most two seconds.
 
 #[forbid(unsafe_code)]
 pub mod deliver;
 pub mod engine;
-pub mod entry;
 #[forbid(unsafe_code)]
 pub mod event;
 #[forbid(unsafe_code)]
 pub mod fault;
+pub mod ffi;
 #[forbid(unsafe_code)]
 pub mod module;
 #[forbid(unsafe_code)]
@@ -31,5 +31,5 @@ pub mod settings;
 #[forbid(unsafe_code)]
 pub mod track;
 
-/// The version of module, file and message.
+/// The version, as the cvar, the files and the messages contain it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,6 +1,6 @@
-//! What an admin can set, checked once: cvars and the file of webhook URLs.
+//! The settings of the admin: cvars and the file of webhook URLs, read and checked once for each map.
 //!
-//! A wrong value is said in one line that names the cvar, the value and what is allowed; the default is used.
+//! For an invalid value, the default is used, and a warning names the cvar, the value and the allowed values.
 
 use std::ffi::CStr;
 use std::os::unix::fs::PermissionsExt;
@@ -10,29 +10,29 @@ use gametimes_format::Secret;
 
 use crate::engine::traps::Engine;
 
-/// Webhooks at the most: each has a thread of its own.
+/// How many webhooks can be set. Each needs a thread.
 const WEBHOOKS_LIMIT: usize = 16;
 /// The longest file of webhook URLs, in bytes.
 const WEBHOOK_FILE_LIMIT: u64 = 64 << 10;
 
-/// All settings, checked.
+/// All settings, after the checks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// `gametimes_enabled`.
     pub enabled: bool,
     /// Webhook URLs, from the cvar and from the file.
     pub webhooks: Vec<Secret>,
-    /// The folder of gametimes files, resolved.
+    /// The folder of gametimes files, resolved from `gametimes_dir`.
     pub folder: PathBuf,
     /// `gametimes_debug`.
     pub debug: bool,
-    /// `gametimes_min_seconds`: a shorter round is written, but no message is sent.
+    /// `gametimes_min_seconds`: rounds shorter than this are saved but not posted.
     pub min_seconds: i64,
     /// `gametimes_keep_days`: older gametimes files are removed; 0 keeps all.
     pub keep_days: u32,
-    /// `gametimes_hmac_key`: messages are signed with it.
+    /// `gametimes_hmac_key`: the key that signs messages.
     pub hmac_key: Option<Secret>,
-    /// `gametimes_qagame`: where the stock game lies, when it is not where it is looked for.
+    /// `gametimes_qagame`: the path of the stock game, if it is in an unusual place.
     pub qagame: Option<PathBuf>,
     /// Cvar `fs_basepath`.
     pub basepath: String,
@@ -40,26 +40,26 @@ pub struct Settings {
     pub homepath: String,
     /// Cvar `fs_game`.
     pub fs_game: String,
-    /// `gametimes_dir` as it was set.
+    /// `gametimes_dir` as the admin set it.
     pub configured_folder: String,
 }
 
-/// Secrets that were taken out of the cvar table, kept for the next map.
+/// Secrets that were moved out of the cvars, kept for the next map.
 #[derive(Debug, Clone, Default)]
-pub struct Kept {
+pub struct KeptSecrets {
     webhooks: Secret,
     hmac_key: Secret,
 }
 
-impl Kept {
-    /// Puts the secrets back into the cvars, for whoever records the next map. Between two maps nothing else runs that could
-    /// list them.
-    pub fn give_back(&self, engine: &impl Engine) {
+impl KeptSecrets {
+    /// Puts the secrets back into the cvars, for the module or the script that records the next map. Between two maps, rcon
+    /// cannot list them.
+    pub fn restore(&self, engine: &impl Engine) {
         for (name, secret) in [
             (c"gametimes_webhook_url", &self.webhooks),
             (c"gametimes_hmac_key", &self.hmac_key),
         ] {
-            // A value that somebody has set since is newer.
+            // A value that is set now is newer.
             if !secret.reveal().is_empty() && engine.cvar(name).is_empty() {
                 engine.set_cvar(name, secret.reveal());
             }
@@ -67,13 +67,13 @@ impl Kept {
     }
 }
 
-/// What was wrong, a line each.
+/// Log lines about invalid settings.
 pub type Warnings = Vec<String>;
 
 impl Settings {
-    /// Reads and checks all settings. Secrets are taken out of the cvar table, so that nobody with rcon can list them, and
-    /// kept in `kept`; the value `none` forgets them.
-    pub fn read(engine: &impl Engine, kept: &mut Kept) -> (Self, Warnings) {
+    /// Reads and checks all settings. Secrets are moved from the cvars to `kept`, so that rcon users cannot list them. The value
+    /// `none` deletes a secret.
+    pub fn read(engine: &impl Engine, kept: &mut KeptSecrets) -> (Self, Warnings) {
         let mut warnings = Vec::new();
         let homepath = engine.cvar(c"fs_homepath");
         let fs_game = match engine.cvar(c"fs_game") {
@@ -97,9 +97,9 @@ impl Settings {
             .collect();
         let webhook_file = engine.cvar(c"gametimes_webhook_file");
         if webhook_file.contains("://") {
-            // Not repeated, as the name of a file that is missing would be.
+            // The value is not logged, because it is a secret.
             warnings.push(
-                "gametimes_webhook_file: a URL is set where the name of a file belongs; write the URL into that file"
+                "gametimes_webhook_file: expected a file name, found a URL; write the URL into a file and set its name"
                     .to_owned(),
             );
         } else if !webhook_file.is_empty() {
@@ -109,7 +109,7 @@ impl Settings {
         }
         if urls.len() > WEBHOOKS_LIMIT {
             warnings.push(format!(
-                "{} webhooks are set; allowed are {WEBHOOKS_LIMIT}; those after them are not used",
+                "{} webhooks are set; only the first {WEBHOOKS_LIMIT} are used",
                 urls.len()
             ));
             urls.truncate(WEBHOOKS_LIMIT);
@@ -120,32 +120,31 @@ impl Settings {
                 Ok(()) if webhooks.iter().any(|w: &Secret| w.reveal() == url) => {}
                 Ok(()) => webhooks.push(Secret::new(url)),
                 Err(why) => warnings.push(format!(
-                    "{cvar}: entry {} is no webhook URL ({why}); allowed is https://discord.com/api/webhooks/ID/TOKEN; it is not used",
+                    "{cvar}: entry {} is not a webhook URL ({why}); expected https://discord.com/api/webhooks/ID/TOKEN; it is ignored",
                     n + 1
                 )),
             }
         }
 
-        let mut number = |name: &'static CStr,
-                          default: i64,
-                          range: std::ops::RangeInclusive<i64>| {
-            let text = engine.cvar(name);
-            if text.is_empty() {
-                return default;
-            }
-            match text.trim().parse() {
-                Ok(value) if range.contains(&value) => value,
-                _ => {
-                    warnings.push(format!(
-                        "{}: {text:?} is not allowed; a whole number from {} to {} is; {default} is used",
-                        name.to_string_lossy(),
-                        range.start(),
-                        range.end()
-                    ));
-                    default
+        let mut number =
+            |name: &'static CStr, default: i64, range: std::ops::RangeInclusive<i64>| {
+                let text = engine.cvar(name);
+                if text.is_empty() {
+                    return default;
                 }
-            }
-        };
+                match text.trim().parse() {
+                    Ok(value) if range.contains(&value) => value,
+                    _ => {
+                        warnings.push(format!(
+                            "{}: {text:?} is not a whole number from {} to {}; {default} is used",
+                            name.to_string_lossy(),
+                            range.start(),
+                            range.end()
+                        ));
+                        default
+                    }
+                }
+            };
         let enabled = number(c"gametimes_enabled", 1, 0..=1) != 0;
         let debug = number(c"gametimes_debug", 0, 0..=1) != 0;
         let min_seconds = number(c"gametimes_min_seconds", 30, 0..=3600);
@@ -168,7 +167,7 @@ impl Settings {
         (settings, warnings)
     }
 
-    /// The lines that admins look for when the server starts.
+    /// The log lines with the folders of the server.
     pub fn path_lines(&self) -> [String; 2] {
         [
             format!(
@@ -185,7 +184,7 @@ impl Settings {
     }
 }
 
-/// Cvar `gametimes_qagame`, when set.
+/// Cvar `gametimes_qagame`, if set.
 pub fn configured_game(engine: &impl Engine) -> Option<PathBuf> {
     Some(engine.cvar(c"gametimes_qagame"))
         .filter(|path| !path.is_empty())
@@ -205,14 +204,14 @@ fn take_secret(engine: &impl Engine, name: &CStr, kept: &mut Secret) {
     };
 }
 
-/// One URL a line; blank lines and what follows a `#` are no URLs.
+/// Reads a file with one URL a line. Empty lines and everything after a `#` are ignored.
 fn read_webhook_file(path: &Path, warnings: &mut Warnings) -> Vec<String> {
-    // Not what never ends, and not what keeps us waiting.
+    // A device or a pipe could be endless, or block.
     let read = || -> std::io::Result<String> {
         let found = std::fs::metadata(path)?;
         if !found.is_file() || found.len() > WEBHOOK_FILE_LIMIT {
             return Err(std::io::Error::other(format!(
-                "it is no file of up to {WEBHOOK_FILE_LIMIT} bytes"
+                "it is not a regular file of at most {WEBHOOK_FILE_LIMIT} bytes"
             )));
         }
         std::fs::read_to_string(path)
@@ -221,7 +220,7 @@ fn read_webhook_file(path: &Path, warnings: &mut Warnings) -> Vec<String> {
         Ok(text) => text,
         Err(e) => {
             warnings.push(format!(
-                "gametimes_webhook_file: {} cannot be read ({e}); no URL of it is used",
+                "gametimes_webhook_file: {} cannot be read ({e}); its URLs are not used",
                 path.display()
             ));
             return Vec::new();
@@ -231,7 +230,7 @@ fn read_webhook_file(path: &Path, warnings: &mut Warnings) -> Vec<String> {
         && meta.permissions().mode() & 0o044 != 0
     {
         warnings.push(format!(
-            "gametimes_webhook_file: others can read {}; run chmod 600 on it",
+            "gametimes_webhook_file: other users can read {}; run chmod 600 on it",
             path.display()
         ));
     }
@@ -243,20 +242,20 @@ fn read_webhook_file(path: &Path, warnings: &mut Warnings) -> Vec<String> {
         .collect()
 }
 
-/// Whether a URL can be posted to. The error never repeats the URL: it is a secret.
+/// Checks that a URL can be posted to. The error never contains the URL, which is a secret.
 fn check_url(url: &str) -> Result<(), &'static str> {
-    // The parser lets through what comes along when text is copied: blanks that do not break, quotes of a word processor.
+    // The parser accepts what copied text can contain: non-breaking spaces, quotes of a word processor.
     let is_url_byte = |b: u8| b.is_ascii_graphic() && !br#""\<>^`{|}"#.contains(&b);
     if !url.bytes().all(is_url_byte) {
-        return Err("it holds characters that no URL has");
+        return Err("it contains invalid characters");
     }
     let parsed: ureq::http::Uri = url.parse().map_err(|_| "it cannot be parsed")?;
     match parsed.scheme_str() {
         Some("https" | "http") => {}
-        _ => return Err("it does not begin with https://"),
+        _ => return Err("it does not start with https://"),
     }
     if parsed.host().is_none_or(str::is_empty) {
-        return Err("it names no host");
+        return Err("it has no host");
     }
     if parsed.path().len() < 2 {
         return Err("it has no path");
@@ -268,10 +267,10 @@ fn check_url(url: &str) -> Result<(), &'static str> {
 mod tests {
     use super::*;
 
-    /// The same ones as in the tests of the script, which has the same rules.
+    /// The script has the same rules, and its tests the same list.
     #[test]
-    fn a_url_has_a_host_and_a_path_and_no_character_that_no_url_has() {
-        for (url, is_one) in [
+    fn only_urls_with_host_path_and_valid_characters_are_accepted() {
+        for (url, is_valid) in [
             ("https://discord.com/api/webhooks/1/a-b_c", true),
             ("https://discord.com/api/webhooks/1/a?thread_id=2", true),
             ("http://127.0.0.1:8080/x", true),
@@ -289,7 +288,7 @@ mod tests {
             ("https://x/\u{a0}", false),
             ("file:///etc/passwd", false),
         ] {
-            assert_eq!(check_url(url).is_ok(), is_one, "{url}");
+            assert_eq!(check_url(url).is_ok(), is_valid, "{url}");
         }
     }
 }

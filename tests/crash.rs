@@ -1,9 +1,5 @@
-//! The server is killed at any moment: every round that was over is on disk and delivered, the one that was played is
-//! recovered up to its last second, and nobody ever sees half a file.
-
-mod common;
-#[path = "common/http.rs"]
-mod http;
+//! The server is killed at random moments: every finished round is on disk and delivered, the current round is recovered up
+//! to its last second, and no file is ever half-written.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -11,17 +7,17 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Match, outbox};
 use gametimes_standin::Step;
-use http::Webhook;
+use gametimes_test_support::game::{Match, gametimes_files, outbox};
+use gametimes_test_support::webhook::Webhook;
 
-/// Kills in one run. Each takes about a third of a second.
+/// The number of kills in one run. Each takes about a third of a second.
 const KILLS: usize = 200;
 
-/// In a process of its own: plays rounds until it is killed, and says after every map which rounds were over. Not a test of
-/// its own: `killed_at_any_moment` starts it.
+/// A server in a separate process, which plays rounds until it is killed, and prints after every map which rounds are
+/// finished. It does nothing unless the test below starts it.
 #[test]
-#[ignore = "started by killed_at_any_moment"]
+#[ignore = "started by server_killed_at_random_moments_loses_no_finished_round"]
 fn server_that_is_killed() {
     let home = std::env::var("GAMETIMES_TEST_HOME").unwrap();
     let url = std::env::var("GAMETIMES_TEST_WEBHOOK").unwrap();
@@ -78,7 +74,8 @@ fn child(home: &Path, url: &str, unix_ms: i64, frames: i64) -> Child {
         .unwrap()
 }
 
-/// Kills a server this long after it has said so many times that a round begins or is over; gives how many were over.
+/// Kills a server this long after it has printed this many beginnings and ends of rounds. Returns the number of finished
+/// rounds.
 fn kill_after(mut child: Child, said: usize, pause: Duration) -> usize {
     let mut lines = BufReader::new(child.stdout.take().unwrap())
         .lines()
@@ -93,7 +90,7 @@ fn kill_after(mut child: Child, said: usize, pause: Duration) -> usize {
 }
 
 #[test]
-fn killed_at_any_moment() {
+fn server_killed_at_random_moments_loses_no_finished_round() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     let folder = home.path().join("legacy/gametimes");
@@ -103,19 +100,19 @@ fn killed_at_any_moment() {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        // While it starts, in its first round, between two rounds, in the next: a round takes about 120 ms.
+        // During the start, in the first round, between two rounds, or in the next one: a round takes about 120 ms.
         let said = (random % 6) as usize;
         let pause = Duration::from_micros(random / 6 % 120_000);
         // Each server is a day later, so that no two rounds have the same name.
         let unix_ms = 1_700_000_000_000 + n as i64 * 86_400_000;
         rounds_over += kill_after(child(home.path(), &hook.url(), unix_ms, 20), said, pause);
-        // What lies there under a final name is whole, at every moment.
+        // At every moment, each file with a final name is complete.
         if folder.exists() {
-            common::files(home.path());
+            gametimes_files(home.path());
         }
         assert!(outbox(home.path(), "queue").len() < 400);
     }
-    // One more start takes up all that was left.
+    // One more start recovers everything that is left.
     let mut last = Match::new(
         home.path(),
         &[
@@ -131,7 +128,7 @@ fn killed_at_any_moment() {
     }
     last.stop();
 
-    let files = common::files(home.path());
+    let files = gametimes_files(home.path());
     let finished = files
         .iter()
         .filter(|f| f.meta.end_reason.as_str() != "server_crash")
@@ -150,7 +147,7 @@ fn killed_at_any_moment() {
     );
 
     let mut delivered: BTreeMap<String, usize> = BTreeMap::new();
-    for id in hook.taken() {
+    for id in hook.accepted() {
         *delivered.entry(id).or_default() += 1;
     }
     let repeats: usize = delivered.values().map(|n| n - 1).sum();
@@ -174,26 +171,27 @@ fn killed_at_any_moment() {
             assert!(m.duration_ms <= 5000 && m.spawn_stats.len() <= 2, "{m:?}");
         }
     }
-    // Two files never tell of the same round.
+    // No two files are about the same round.
     let mut ids: Vec<_> = files.iter().map(|f| &f.meta.event_id).collect();
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), files.len());
     assert_eq!(delivered.len(), files.len(), "every event has a file");
-    // A repeat needs a kill between the answer and the removal from the queue: rare, and told by its event_id.
+    // A message is repeated only after a kill between the answer and the removal from the queue. That is rare, and the
+    // event_id shows it.
     assert!(repeats <= KILLS / 10, "{repeats} repeats");
 }
 
-/// All that was known up to the last second stands in the recovered round: who killed whom, and how long it was played.
+/// The recovered round contains everything up to the last second: who killed whom, and how long the round lasted.
 #[test]
-fn a_recovered_round_holds_all_that_was_known() {
+fn recovered_round_has_everything_up_to_the_last_second() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     // A round without an end, with a death in every frame.
     let mut child = child(home.path(), &hook.url(), 1_700_000_000_000, 1_000_000);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let frames = lines.map_while(Result::ok).filter(|l| l == "frame");
-    // Killed after three seconds of play. Then what it had said meanwhile comes to its end.
+    // Killed after three seconds of play. Then the rest of its output arrives.
     let mut seen = Vec::new();
     for _ in frames {
         seen.push(Instant::now());
@@ -211,7 +209,7 @@ fn a_recovered_round_holds_all_that_was_known() {
     next.start();
     assert!(next.console_with("file written").contains("is recovered"));
     next.stop();
-    let files = common::files(home.path());
+    let files = gametimes_files(home.path());
     let m = &files[0].meta;
     assert_eq!(m.end_reason.as_str(), "server_crash");
     assert_eq!(m.round_start_unix, 1_700_000_000);

@@ -1,13 +1,9 @@
-//! A disk that is full: the game is unharmed, the log says it, and what could not be written is written once it can be.
+//! A full disk: the game continues, the log reports it, and the files are written once there is space.
 
-mod common;
-#[path = "common/http.rs"]
-mod http;
+use gametimes_test_support::game::{Match, gametimes_files, outbox};
+use gametimes_test_support::webhook::Webhook;
 
-use common::Match;
-use http::Webhook;
-
-/// No file of this process can grow beyond this any more, as on a disk that is full.
+/// From now on no file of this process can grow beyond this size, as on a full disk.
 fn limit_files(bytes: u64) {
     // SAFETY: sets a limit of this process; the signal that comes with it is ignored.
     unsafe {
@@ -19,9 +15,9 @@ fn limit_files(bytes: u64) {
     }
 }
 
-/// One test: the limit is the whole process'.
+/// One test only, because the limit holds for the whole process.
 #[test]
-fn a_full_disk_loses_nothing() {
+fn full_disk_loses_nothing() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
@@ -36,23 +32,23 @@ fn a_full_disk_loses_nothing() {
         "{console}"
     );
     assert!(
-        console.contains("it is kept in memory and tried again"),
+        console.contains("it is kept in memory and written later"),
         "{console}"
     );
     assert!(
-        common::files(home.path()).is_empty(),
+        gametimes_files(home.path()).is_empty(),
         "nothing is half-written"
     );
-    assert!(common::outbox(home.path(), "queue").is_empty());
+    assert!(outbox(home.path(), "queue").is_empty());
 
-    game.start(); // the server goes on
+    game.start(); // the server continues
     game.console_with("file written");
     hook.wait(1);
-    let files = common::files(home.path());
+    let files = gametimes_files(home.path());
     assert_eq!(files.len(), 1);
-    assert_eq!(hook.taken(), [files[0].meta.event_id.as_str()]);
+    assert_eq!(hook.accepted(), [files[0].meta.event_id.as_str()]);
 
-    // What was written late took nothing of the map that is played meanwhile: a crash would lose nothing of it.
+    // Writing the old round late did not touch the journal of the current map: a crash would lose nothing of it.
     let instance = home.path().join("legacy/gametimes/outbox/127.0.0.1_27960");
     let journal = std::fs::read_to_string(instance.join("round.journal")).unwrap();
     let head = journal.lines().next().unwrap();

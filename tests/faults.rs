@@ -1,37 +1,14 @@
-//! A panic anywhere costs the recording of a map at the most: it is said once, the game runs on, the next map is recorded.
+//! A panic costs at most the recording of one map: the log reports it once, the game continues, and the next map is
+//! recorded.
 
-mod common;
-#[path = "common/http.rs"]
-mod http;
-
-use std::path::Path;
-
-use common::{Match, outbox};
-use gametimes_standin::{Arg, Server, Step};
-use http::Webhook;
-
-const VERSION: isize = 283_010_000;
-
-fn start(server: &mut Server) {
-    server.set_cvar("gamestate", "0");
-    server.load().unwrap();
-    server.call(0, &[1000, 7, 1, 1, VERSION], []);
-}
-
-fn stop(server: &mut Server) -> String {
-    server.call(1, &[0], []);
-    server.unload();
-    server.take_console()
-}
-
-fn server(home: &Path) -> Server {
-    let mut server = Server::new(&common::module(), home, &home.join("base")).unwrap();
-    server.set_unix_ms(1_795_000_000_000);
-    server
-}
+use gametimes_standin::{Arg, Step};
+use gametimes_test_support::calls::{server, start, stop};
+use gametimes_test_support::game::{Match, gametimes_files, outbox};
+use gametimes_test_support::wait_for;
+use gametimes_test_support::webhook::Webhook;
 
 #[test]
-fn a_panic_on_the_games_thread_is_said_once_and_passes_everything_through_until_the_next_map() {
+fn panic_on_the_game_thread_is_reported_once_and_forwards_everything_until_the_next_map() {
     for point in ["before_call", "after_call", "before_trap", "after_trap"] {
         let home = tempfile::tempdir().unwrap();
         let mut server = server(home.path());
@@ -67,8 +44,8 @@ fn a_panic_on_the_games_thread_is_said_once_and_passes_everything_through_until_
             .filter(|l| l.contains("internal error"))
             .count();
         assert_eq!(said, 1, "{point}: {console}");
-        // What was played up to the panic is kept.
-        let files = common::files(home.path());
+        // The part of the round up to the panic is saved.
+        let files = gametimes_files(home.path());
         assert_eq!(files.len(), 1, "{point}: {console}");
         assert_eq!(files[0].meta.end_reason.as_str(), "server_crash");
 
@@ -80,14 +57,14 @@ fn a_panic_on_the_games_thread_is_said_once_and_passes_everything_through_until_
         );
         server.call(8, &[51_000], [Step::print("Exit: Wolf EndRound.\n")]);
         stop(&mut server);
-        let files = common::files(home.path());
+        let files = gametimes_files(home.path());
         assert_eq!(files.len(), 2, "{point}");
         assert_eq!(files[1].meta.end_reason.as_str(), "objective", "{point}");
     }
 }
 
 #[test]
-fn a_panic_of_the_background_thread_does_not_end_it() {
+fn panic_in_the_worker_does_not_end_it() {
     for point in ["worker_event", "worker_tick", "track", "report", "deliver"] {
         let home = tempfile::tempdir().unwrap();
         let mut server = server(home.path());
@@ -96,7 +73,7 @@ fn a_panic_of_the_background_thread_does_not_end_it() {
         server.call(8, &[41_000], [Step::configstring(14, "\\w\\1")]);
         let mut console = String::new();
         if !["report", "deliver"].contains(&point) {
-            common::wait_for(point, || {
+            wait_for(point, || {
                 server.call(8, &[41_000], []);
                 console += &server.take_console();
                 console.contains("internal error in the background")
@@ -112,14 +89,14 @@ fn a_panic_of_the_background_thread_does_not_end_it() {
         start(&mut server);
         server.call(8, &[51_000], [Step::print("Exit: Wolf EndRound.\n")]);
         stop(&mut server);
-        let files = common::files(home.path());
+        let files = gametimes_files(home.path());
         assert_eq!(files.len(), 1, "{point}: only the running round is lost");
         assert_eq!(files[0].meta.end_reason.as_str(), "objective", "{point}");
     }
 }
 
 #[test]
-fn a_panic_while_sending_costs_one_attempt() {
+fn panic_while_sending_costs_one_attempt() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
@@ -135,36 +112,36 @@ fn a_panic_while_sending_costs_one_attempt() {
         .filter(|l| l.contains("internal error while sending to webhook 1"));
     assert_eq!(said.count(), 1, "{console}");
     assert_eq!(
-        hook.taken(),
-        [common::files(home.path())[0].meta.event_id.as_str()]
+        hook.accepted(),
+        [gametimes_files(home.path())[0].meta.event_id.as_str()]
     );
     assert!(outbox(home.path(), "queue").is_empty());
     game.stop();
 }
 
 #[test]
-fn a_background_thread_that_dies_is_replaced_at_the_next_map_and_its_round_recovered() {
+fn worker_that_ended_is_replaced_at_the_next_map_and_its_round_recovered() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
     game.start();
     game.frame(5000, []);
     let instance = home.path().join("legacy/gametimes/outbox/127.0.0.1_27960");
-    common::wait_for("a sign of life in the journal", || {
+    wait_for("a sign of life in the journal", || {
         let journal = std::fs::read_to_string(instance.join("round.journal"));
         journal.is_ok_and(|text| text.contains(r#"{"alive":{"level_ms":5000,"#))
     });
     game.server.arm_fault("worker_dies");
     std::thread::sleep(std::time::Duration::from_millis(300));
-    game.frame(40_000, []); // nobody sees this any more, and nothing waits for it
+    game.frame(40_000, []); // the worker is gone; nothing receives this, and nothing waits for it
     game.finish();
     let console = game.stop();
     assert!(
-        console.contains("the background thread is gone"),
+        console.contains("the background thread has ended"),
         "{console}"
     );
     assert!(!console.contains("disk"), "{console}");
-    assert!(common::files(home.path()).is_empty());
+    assert!(gametimes_files(home.path()).is_empty());
 
     game.start();
     let console = game.console_with("file written");
@@ -172,7 +149,7 @@ fn a_background_thread_that_dies_is_replaced_at_the_next_map_and_its_round_recov
     game.frame(5000, []);
     game.finish();
     game.stop();
-    let files = common::files(home.path());
+    let files = gametimes_files(home.path());
     let rounds: Vec<_> = files
         .iter()
         .map(|f| (f.meta.end_reason.as_str(), f.meta.duration_ms))
@@ -180,5 +157,5 @@ fn a_background_thread_that_dies_is_replaced_at_the_next_map_and_its_round_recov
     assert_eq!(rounds, [("server_crash", 5000), ("objective", 6000)]);
     hook.wait(2);
     let played: Vec<&str> = files.iter().map(|f| f.meta.event_id.as_str()).collect();
-    assert_eq!(hook.taken(), played);
+    assert_eq!(hook.accepted(), played);
 }

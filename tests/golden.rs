@@ -1,7 +1,5 @@
-//! The messages as they are posted, word for word. `UPDATE_GOLDEN=1 cargo test --test golden` writes them anew: read the
-//! difference before you commit it.
-
-mod common;
+//! The messages exactly as they are posted. `UPDATE_GOLDEN=1 cargo test --test golden` regenerates the golden files; review
+//! the diff before you commit it.
 
 use std::path::Path;
 
@@ -10,8 +8,10 @@ use gametimes::report::{Identity, gametimes_file};
 use gametimes::track::{Outcome, Tracker};
 use gametimes_format::message::limits;
 use gametimes_format::{GametimesFile, Message};
+use gametimes_standin::recorded;
+use gametimes_test_support::game::{gametimes_files, play_in};
 
-/// Holds a message against its golden file. Ids that differ from run to run are replaced.
+/// Compares a message with its golden file. Ids that differ from run to run are replaced.
 fn check(name: &str, file: &GametimesFile) {
     let text = serde_json::to_string_pretty(&file.payload).unwrap() + "\n";
     let text = match file.meta.event_id.as_str() {
@@ -53,25 +53,26 @@ fn within_limits(message: &Message) {
     }
 }
 
-/// 3v3, 6v6 with pauses and odd names, surrender, cut off, 20v20 with long names and markup: the messages of the tapes.
+/// The tapes have 3v3, 6v6 with pauses and odd names, a surrender, an interrupted round, and 20v20 with long names and
+/// markup.
 #[test]
-fn messages_of_the_recorded_matches() {
-    for name in common::TAPES {
+fn recorded_matches_produce_the_golden_messages() {
+    for name in recorded::NAMES {
         let home = tempfile::tempdir().unwrap();
-        common::play_in(home.path(), name);
-        for (n, file) in (1..).zip(common::files(home.path())) {
+        play_in(home.path(), name);
+        for (n, file) in (1..).zip(gametimes_files(home.path())) {
             check(&format!("{name}-{n}"), &file);
         }
     }
 }
 
-/// The files that the bot's tests and pictures take for the module's are what the module writes.
+/// The files in `tests/data/native`, which the bot's tests and the pictures use, are what the module writes.
 #[test]
 fn native_samples_are_what_the_module_writes() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/native");
     for name in ["public40", "stopwatch", "surrender"] {
         let home = tempfile::tempdir().unwrap();
-        common::play_in(home.path(), name);
+        play_in(home.path(), name);
         for sample in std::fs::read_dir(folder.join(name)).unwrap() {
             let sample = sample.unwrap().path();
             let event_id = |text: &str| {
@@ -81,7 +82,7 @@ fn native_samples_are_what_the_module_writes() {
             let golden = std::fs::read_to_string(&sample).unwrap();
             let written = home.path().join("legacy/gametimes");
             let text = std::fs::read_to_string(written.join(sample.file_name().unwrap())).unwrap();
-            // The id alone differs from run to run.
+            // Only the id differs from run to run.
             let text = text.replace(&event_id(&text), &event_id(&golden));
             if std::env::var_os("UPDATE_GOLDEN").is_some() {
                 std::fs::write(&sample, &text).unwrap();
@@ -96,7 +97,7 @@ fn text<const N: usize>(text: &str) -> gametimes::event::Text<N> {
     gametimes::event::Text::new(text.as_bytes())
 }
 
-/// A round of this many players a side, whose names are as long as the engine lets them be, cut off by a crash.
+/// A round with this many players on each side, with names of the maximum length, interrupted by a crash.
 fn crashed(players: u8, name: impl Fn(u8) -> String) -> GametimesFile {
     let mut tracker = Tracker::default();
     let mut at = Stamp {
@@ -165,19 +166,19 @@ fn crashed(players: u8, name: impl Fn(u8) -> String) -> GametimesFile {
 }
 
 #[test]
-fn a_crash_of_20v20_with_names_of_35_characters() {
+fn crashed_20v20_with_longest_names_produces_the_golden_message() {
     let file = crashed(20, |slot| format!("{slot:02}{}", "W".repeat(33)));
     check("crash-20v20-long-names", &file);
     for field in ["Axis_JSON", "Allies_JSON"] {
         let team: Vec<serde_json::Value> =
             serde_json::from_str(file.payload.embeds[0].field(field).unwrap()).unwrap();
-        assert_eq!(team.len(), 20, "nobody is left out");
+        assert_eq!(team.len(), 20, "all players are listed");
         assert!(team.iter().all(|p| p["guid"].as_str().unwrap().len() >= 8));
     }
 }
 
 #[test]
-fn names_that_would_do_harm() {
+fn names_with_markup_produce_the_golden_message() {
     let names = [
         "\\\"},{\"guid\":\"x",
         "@everyone <@&1> <#2>",
@@ -192,9 +193,9 @@ fn names_that_would_do_harm() {
     );
 }
 
-/// However many players and whatever they are called: never over a limit, always JSON.
+/// For any number of players and any names, the message stays within Discord's limits and its fields are valid JSON.
 #[test]
-fn thirty_two_players_a_side_with_the_widest_names_fit() {
+fn message_for_32_players_a_side_with_the_widest_names_fits() {
     for c in ["W", "日", "\u{1f600}", "\"", "\\"] {
         let file = crashed(32, |slot| format!("{slot:02}{}", c.repeat(60)));
         within_limits(&file.payload);

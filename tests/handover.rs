@@ -1,28 +1,25 @@
-//! Who records: exactly one of the built module and the real script, whatever is installed, removed, switched off or broken
-//! between maps. The cvar `gametimes_module` is all that the one knows of the other.
-
-mod common;
-#[path = "lua/tests/common/script.rs"]
-mod script;
+//! Exactly one of the built module and the real script records, also if one is installed, removed, disabled or broken
+//! between maps. They know of each other only through the cvar `gametimes_module`.
 
 use std::path::Path;
 
-use common::Match;
 use gametimes_lua_tests::SCRIPT;
+use gametimes_lua_tests::round::Round;
 use gametimes_lua_tests::world::Server as LuaServer;
+use gametimes_test_support::game::Match;
 
 /// The module when a map begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Module {
-    /// Not installed: the engine loads the stock game.
+    /// Not installed. The engine loads the stock game.
     Absent,
     /// Installed, on an engine that it supports.
     Present,
     /// Installed on an engine that is too old for it.
     Unsupported,
-    /// Installed in front of a game whose records it does not know.
+    /// Installed in front of a game whose client records it does not know.
     UnknownSizes,
-    /// Panics in mid-map.
+    /// Panics during the map.
     #[cfg(feature = "faults")]
     Panics,
 }
@@ -36,7 +33,7 @@ const STATES: &[Module] = &[
     Module::Panics,
 ];
 
-/// A server with both; each writes into a folder of its own, so that a round recorded twice is seen.
+/// A server with both. Each writes into a separate folder, so that the test sees if a round is recorded twice.
 struct Both {
     module: Match,
     module_home: tempfile::TempDir,
@@ -77,7 +74,7 @@ impl Both {
         )
     }
 
-    /// Plays one map and tells who recorded its round: `m` the module, `s` the script.
+    /// Plays one map and returns who recorded its round: `m` for the module, `s` for the script.
     fn map(&mut self, state: Module, script: bool) -> String {
         let before = self.count();
         match state {
@@ -88,12 +85,12 @@ impl Both {
             #[cfg(feature = "faults")]
             Module::Panics => self.module.start(),
         }
-        // What the module has announced is there when the game starts its scripts.
+        // The module has set its cvar before the game starts its scripts.
         self.script.set(
             "gametimes_module",
             &self.module.server.cvar("gametimes_module"),
         );
-        let mut round = script.then(|| script::Round::start(&mut self.script, 0));
+        let mut round = script.then(|| Round::start(&mut self.script, 0));
         if state != Module::Absent {
             self.module.frame(40_000, []);
             #[cfg(feature = "faults")]
@@ -111,7 +108,7 @@ impl Both {
             self.module.finish();
         }
         if let Some(round) = round {
-            round.shutdown(0); // the game, and so Lua, is shut down before the module is done
+            round.shutdown(0); // the game, and Lua with it, shuts down before the module
         }
         if state != Module::Absent {
             self.module.stop();
@@ -134,7 +131,7 @@ fn recorder(state: Module, script: bool) -> &'static str {
 }
 
 #[test]
-fn every_state_and_every_order_has_one_record_a_round() {
+fn every_round_is_recorded_once_in_every_state_and_order() {
     for &first in STATES {
         for &second in STATES {
             for script in [true, false] {
@@ -154,15 +151,15 @@ fn every_state_and_every_order_has_one_record_a_round() {
 }
 
 #[test]
-fn switched_off_nobody_records() {
+fn neither_records_when_disabled() {
     for &state in STATES.iter().take(4) {
         assert_eq!(Both::new(false).map(state, true), "", "{state:?}");
     }
 }
 
-/// The version stands in `Cargo.toml`; a script cannot read it there.
+/// The version is defined in `Cargo.toml`, which a script cannot read.
 #[test]
-fn module_and_script_are_of_one_version() {
+fn module_and_script_have_the_same_version() {
     let line = format!("local VERSION = \"{}\"", gametimes::VERSION);
     assert!(
         SCRIPT.contains(&line),

@@ -1,10 +1,8 @@
-//! The network between server and webhook is broken in ways that no answer tells: every round is written, its message waits,
-//! and goes out once the way is free.
+//! The network between server and webhook is broken, so that there is no answer: every round is saved, and its message waits
+//! and is sent once the network works.
 
-mod common;
-#[path = "common/http.rs"]
-mod http;
-
+use gametimes_test_support::game::{Match, gametimes_files, outbox};
+use gametimes_test_support::webhook::{Reply, Webhook};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -12,21 +10,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Match, outbox};
-use http::{Act, Webhook};
-
-/// Plays a round whose message cannot go out, and gives what was said of it. Then the admin corrects the URL: it goes out.
+/// Plays a round whose message cannot be sent, and returns the log lines about it. Then the admin corrects the URL, and the
+/// message is sent.
 fn a_round_that_waits_for(url: &str) -> String {
     let home = tempfile::tempdir().unwrap();
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", url)]);
     let console = game.round();
-    let written = common::files(home.path());
+    let written = gametimes_files(home.path());
     assert_eq!(written.len(), 1, "{console}");
     game.start();
-    let mut console = game.after(console, "does not answer as it should");
-    // It is tried again, and the same trouble is said once.
+    let mut console = game.after(console, "webhook 1 failed: ");
+    // The message is retried, and the same error is reported once.
     console += &game.status_with("failures in a row: 2");
-    let said = console.lines().filter(|l| l.contains("does not answer"));
+    let said = console.lines().filter(|l| l.contains("webhook 1 failed"));
     assert_eq!(said.count(), 1, "{console}");
     assert!(!console.contains("SECRET"), "{console}");
     assert_eq!(outbox(home.path(), "queue").len(), 1);
@@ -35,21 +31,21 @@ fn a_round_that_waits_for(url: &str) -> String {
     game.server.set_cvar("gametimes_webhook_url", mended.url());
     assert!(game.server.console_command("gametimes reload"));
     mended.wait(1);
-    assert_eq!(mended.taken(), [written[0].meta.event_id.as_str()]);
+    assert_eq!(mended.accepted(), [written[0].meta.event_id.as_str()]);
     console + &game.stop()
 }
 
 #[test]
-fn a_name_that_nobody_knows() {
-    // Longer than a name can be: no resolver has to be asked, or waited for.
+fn unknown_host_name_is_reported_once_and_the_message_sent_later() {
+    // Longer than a host name can be, so that the test needs no resolver.
     let host = "x".repeat(64) + ".invalid";
     let console = a_round_that_waits_for(&format!("http://{host}/api/webhooks/42/SECRET-TOKEN"));
-    let line = "[gametimes] webhook 1 does not answer as it should: the host's name is not known; \
-                the message waits and is tried again";
+    let line = "[gametimes] sending to webhook 1 failed: unknown host; \
+                the message stays queued and is retried";
     assert!(console.lines().any(|said| said == line), "{console}");
 }
 
-/// Shows everybody a certificate that nobody trusts; counts the connections, and the bytes of requests that came through.
+/// A server with a certificate that is not trusted. Counts the connections, and the bytes of requests that arrived.
 struct Impostor {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -86,7 +82,7 @@ impl Impostor {
     }
 }
 
-/// Serves one connection; gives how many bytes came through it.
+/// Serves one connection and returns the number of bytes that arrived.
 fn listen(mut stream: TcpStream, config: &Arc<rustls::ServerConfig>) -> usize {
     let mut tls = rustls::ServerConnection::new(Arc::clone(config)).unwrap();
     let mut tls = rustls::Stream::new(&mut tls, &mut stream);
@@ -104,11 +100,11 @@ fn listen(mut stream: TcpStream, config: &Arc<rustls::ServerConfig>) -> usize {
 }
 
 #[test]
-fn a_certificate_that_nobody_trusts() {
+fn untrusted_certificate_is_reported_once_and_nothing_is_sent() {
     let impostor = Impostor::start();
     let url = format!("https://{}/api/webhooks/42/SECRET-TOKEN", impostor.address);
     let console = a_round_that_waits_for(&url);
-    assert!(console.contains("as it should: TLS: "), "{console}");
+    assert!(console.contains("webhook 1 failed: TLS: "), "{console}");
     assert!(console.contains("certificate"), "{console}");
     assert!(impostor.connections.load(Ordering::SeqCst) >= 2);
     assert_eq!(
@@ -119,27 +115,27 @@ fn a_certificate_that_nobody_trusts() {
 }
 
 #[test]
-fn a_webhook_that_hangs_holds_nothing_up_and_is_asked_again() {
+fn webhook_that_hangs_delays_no_map_and_is_retried() {
     let home = tempfile::tempdir().unwrap();
-    let hook = Webhook::start([Act::Hang(Duration::from_secs(3600))]);
+    let hook = Webhook::start([Reply::Hang(Duration::from_secs(3600))]);
     let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
     let mut console = game.round();
     hook.wait(1);
-    // It has the first message and does not answer: maps come and go all the same.
+    // The webhook has the first message and does not answer. Maps change all the same.
     for _ in 0..3 {
         console += &game.round();
     }
-    assert_eq!(common::files(home.path()).len(), 4);
+    assert_eq!(gametimes_files(home.path()).len(), 4);
     assert_eq!(outbox(home.path(), "queue").len(), 4);
     assert_eq!(hook.requests().len(), 1);
     assert!(!console.contains("disk is slow"), "{console}");
-    // The client gives up after half a minute.
+    // The sender gives up after half a minute.
     hook.wait(5);
     game.start();
-    let console = game.after(console, "does not answer as it should: timeout");
+    let console = game.after(console, "webhook 1 failed: timeout");
     assert!(!console.contains("internal error"), "{console}");
-    let files = common::files(home.path());
+    let files = gametimes_files(home.path());
     let played: Vec<&str> = files.iter().map(|f| f.meta.event_id.as_str()).collect();
-    assert_eq!(hook.taken(), played);
+    assert_eq!(hook.accepted(), played);
     game.stop();
 }

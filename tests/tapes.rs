@@ -1,18 +1,18 @@
-//! Matches of real servers, played through the built module: every number that the game itself says must stand in the file
+//! Matches of real servers, played through the built module: every number that the game itself reported must be in the file
 //! that the module wrote.
-
-mod common;
 
 use std::collections::BTreeMap;
 
 use gametimes_format::{EndReason, GametimesFile};
+use gametimes_standin::recorded;
 use gametimes_standin::recorded::{Figures, Round, expected};
+use gametimes_test_support::game::{gametimes_files, play_in};
 
-/// What really happened in a round, said by the game itself.
+/// What really happened in a round, as the game itself reported it.
 fn check(name: &str) {
     let home = tempfile::tempdir().unwrap();
-    let console = common::play_in(home.path(), name);
-    let files = common::files(home.path());
+    let console = play_in(home.path(), name);
+    let files = gametimes_files(home.path());
     let expected = expected(name);
     assert_eq!(files.len(), expected.len(), "{name}: rounds\n{console}");
     for (n, (file, expected)) in files.iter().zip(&expected).enumerate() {
@@ -100,44 +100,44 @@ fn compare(which: &str, file: &GametimesFile, expected: &Round) {
         );
         seen.remove(guid);
     }
-    // Whoever the game said nothing of has done nothing.
+    // A player whom the game did not mention has done nothing.
     for (guid, figures) in seen {
         assert_eq!(figures, Figures::default(), "{which} {guid}");
     }
 }
 
 #[test]
-fn stopwatch() {
+fn stopwatch_is_recorded_exactly() {
     check("stopwatch");
 }
 
 #[test]
-fn surrender() {
+fn surrender_is_recorded_exactly() {
     check("surrender");
 }
 
 #[test]
-fn timelimit() {
+fn timelimit_is_recorded_exactly() {
     check("timelimit");
 }
 
 #[test]
-fn interrupted() {
+fn interrupted_is_recorded_exactly() {
     check("interrupted");
 }
 
 #[test]
-fn public40() {
+fn public40_is_recorded_exactly() {
     check("public40");
 }
 
-/// The file that the module writes is one that every reader believes, and its message one that Discord takes.
+/// The module's file passes the checks of its readers, and its message those of Discord.
 #[test]
-fn every_file_passes_the_schema_check() {
-    for name in common::TAPES {
+fn every_file_passes_the_checks_of_its_readers() {
+    for name in recorded::NAMES {
         let home = tempfile::tempdir().unwrap();
-        common::play_in(home.path(), name);
-        for file in common::files(home.path()) {
+        play_in(home.path(), name);
+        for file in gametimes_files(home.path()) {
             let problems = gametimes_format::check::check(&file);
             assert!(problems.is_empty(), "{name}: {problems:?}");
         }

@@ -1,4 +1,4 @@
-//! What a call or trap costs that nobody cares for.
+//! The cost of calls and traps that the module ignores.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,18 +8,18 @@ use gametimes_standin::{GAME, Server};
 use crate::server::fight;
 use crate::times::Times;
 
-/// `GAME_SNAPSHOT_CALLBACK`.
+/// The number of `GAME_SNAPSHOT_CALLBACK`, which the module ignores.
 const CALL: i32 = 10;
-/// `G_MILLISECONDS`.
+/// The number of `G_MILLISECONDS`, which the module ignores.
 const TRAP: isize = 2;
-/// One measurement is so many of them, and so many are taken.
+/// How many calls or traps one measurement takes, and how many measurements there are.
 const MANY: isize = 1000;
 const MEASUREMENTS: usize = 2000;
 const BLOCKS: usize = 5;
 
 /// Prints the table.
 pub fn print(module: &Path) {
-    println!("## A call or a trap that nobody cares for, in nanoseconds");
+    println!("## A call or a trap that the module ignores, in nanoseconds");
     println!();
     println!("| | base median | with median | **added median** |");
     println!("| --- | ---: | ---: | ---: |");

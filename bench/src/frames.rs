@@ -1,4 +1,4 @@
-//! What the module adds to a frame, beside the fallback script.
+//! The time that the module adds to a frame, compared with the fallback script.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,9 +11,9 @@ use gametimes_standin::{GAME, Player, Server, Tape, recorded};
 use crate::server::{fight, timed_frames};
 use crate::times::Times;
 
-/// Players of the measured fights.
+/// Numbers of players in the measured fights.
 const PLAYERS: [usize; 4] = [2, 12, 40, 64];
-/// Frames of one block, and how often blocks with and without the module take turns.
+/// The frames of one block, and how many blocks with and without the module alternate.
 const FRAMES: isize = 4000;
 const BLOCKS: usize = 5;
 /// A public match of 40 players, and how often it is played with and without the module.
@@ -51,8 +51,8 @@ pub fn print(module: &Path) {
     }
 }
 
-/// Frames of the fallback script in a real Lua 5.4, a quarter of the players dead. What the stub of the game's Lua interface
-/// costs is in it, as the game's own costs in the game.
+/// Times frames of the fallback script in a real Lua 5.4, with a quarter of the players dead. The times include the stub of the
+/// game's Lua interface, as those on a server include the real one.
 fn script_frames(players: usize) -> Times {
     let home = tempfile::tempdir().expect("a temporary folder");
     let mut server = LuaServer::new(home.path(), SCRIPT);
@@ -90,8 +90,8 @@ fn script_frames(players: usize) -> Times {
     Times::new((500..4500).map(frame).collect())
 }
 
-/// Every frame of a recorded match, with all that the game did in it. Each frame's time is the shortest of some plays: all
-/// plays do the same, and what else the machine does is left out.
+/// Times every frame of a recorded match, with everything that the game did in it. Each frame's time is the shortest of several
+/// plays, which leaves out most of what else the machine does.
 pub fn print_tape(module: &Path) {
     let tape = recorded::tape(TAPE).expect("a tape");
     let (mut base, mut with, mut script) = (Vec::new(), Vec::new(), Vec::new());
@@ -109,7 +109,7 @@ pub fn print_tape(module: &Path) {
     println!("## One frame of a recorded public match of 40 players, in nanoseconds");
     println!();
     println!(
-        "{} frames; each one's time is the shortest of {PLAYS} plays. What the script does with a print is not in it.",
+        "{} frames; the time of each is the shortest of {PLAYS} plays. The script's work on prints is not included.",
         with.len()
     );
     println!();
@@ -125,7 +125,7 @@ pub fn print_tape(module: &Path) {
     );
 }
 
-/// Plays the tape through a module, or the bare game, and times its frames.
+/// Plays the tape through a module, or through the game alone, and times its frames.
 fn play(module: &Path, tape: &Tape) -> Vec<Duration> {
     let home = tempfile::tempdir().expect("a temporary folder");
     let mut server = Server::new(module, home.path(), &home.path().join("base"))

@@ -1,8 +1,9 @@
-//! What the module costs on the game's thread, beside the fallback script. `cargo xtask bench` builds everything and runs it.
+//! The time that the module takes on the game's thread, compared with the fallback script. `cargo xtask bench` builds and runs
+//! this.
 //!
-//! The built module stands between the stand-in engine and the stand-in game, which fights by itself: every fourth frame one
-//! player dies, 100 frames later they are alive again; their records lie 124,352 bytes apart, as in the game. The same
-//! frames without the module are the base line. Machines are noisy: medians and ratios are what counts.
+//! The built module runs between the stand-in engine and the stand-in game. In that game, one player dies every fourth frame and
+//! spawns 100 frames later; the records are 124,352 bytes apart, as in the real game. The same frames without the module are the
+//! baseline. Single times vary with the machine; compare medians and ratios.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! The memory that the module needs beside the bare game.
+//! The memory that the module needs in addition to the game.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -9,20 +9,20 @@ use gametimes_standin::GAME;
 
 use crate::server::{fight, timed_frames};
 
-/// What the benchmark calls itself with, to measure in a process of its own.
+/// The argument with which the benchmark starts itself, to measure in a separate process.
 pub const FLAG: &str = "--memory-of";
 
-/// Resident, anonymous and file-backed KiB, and threads.
+/// Resident, anonymous and file-backed memory in KiB, and the number of threads.
 type Figures = [i64; 4];
 
-/// Prints the table. With and without the module are processes of their own that play the same round.
+/// Prints the table. One process plays a round with the module, another the same round without it.
 pub fn print(module: &Path) {
     let base = figures(Path::new(GAME));
     let with = figures(module);
     println!("## Memory that the module adds with 64 players, in KiB");
     println!();
     println!(
-        "A webhook over TLS is set and never answers: at the end of the round its message, with the file of 500 deaths, waits in memory to be taken."
+        "A webhook over TLS is set but never answers: at the end of the round, its message with the file of 500 deaths waits in memory."
     );
     println!();
     println!("| | resident | of it heap and stacks | of it mapped files | threads |");
@@ -38,7 +38,7 @@ pub fn print(module: &Path) {
     size(module);
 }
 
-/// The figures of a process that does [`measure`].
+/// Runs [`measure`] in a separate process and returns its figures.
 fn figures(module: &Path) -> [Figures; 2] {
     let output = Command::new(std::env::current_exe().expect("this program"))
         .arg(FLAG)
@@ -55,7 +55,7 @@ fn figures(module: &Path) -> [Figures; 2] {
     std::array::from_fn(|_| lines.next().expect("two lines"))
 }
 
-/// Plays a fight with its end and prints this process's memory in the middle and at the end.
+/// Plays a fight until its end and prints this process's memory in the middle and at the end.
 pub fn measure(module: &Path) {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
     let url = format!(
@@ -72,7 +72,7 @@ pub fn measure(module: &Path) {
     say_memory(Duration::from_secs(7));
 }
 
-/// Lets the other threads do their work, and prints a line of [`Figures`].
+/// Lets the other threads finish their work, and prints a line of [`Figures`].
 fn say_memory(after: Duration) {
     std::thread::sleep(after);
     let status = std::fs::read_to_string("/proc/self/status").expect("procfs");

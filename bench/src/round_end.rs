@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use gametimes::deliver::outbox::{Entry, Outbox, target_key};
+use gametimes::deliver::outbox::{Entry, Outbox, webhook_key};
 use gametimes_format::{GametimesFile, Message, Meta, Secret};
 use gametimes_standin::GAME;
 
@@ -13,9 +13,9 @@ use crate::times::Times;
 /// Rounds whose last frame is measured.
 const ROUNDS: usize = 40;
 
-/// The frame in which the round ends, with a full outbox and a webhook that never answers.
+/// Times the frame in which the round ends, with a full outbox and a webhook that never answers.
 pub fn print(module: &Path) {
-    // Bound, never accepted from: a connection is made, and no answer ever comes.
+    // Connections are made, but never accepted or answered.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
     let url = format!(
         "http://{}/api/webhooks/1/x",
@@ -64,7 +64,7 @@ fn fill_outbox(home: &Path, url: &Secret) {
             file: "x".repeat(1000),
         };
         outbox
-            .put(&target_key(url), &entry, &file, 1000 + n)
+            .put(&webhook_key(url), &entry, &file, 1000 + n)
             .expect("room for a message");
     }
 }

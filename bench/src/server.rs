@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use gametimes_standin::Server;
 
-/// A server in which so many players fight.
+/// A server with a fight of this many players.
 pub fn fight(
     game: &Path,
     home: &Path,

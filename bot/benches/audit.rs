@@ -1,17 +1,14 @@
-//! The spawn audit over a million spawn rows, on both databases.
+//! The spawn audit of a million spawn rows, on both databases.
 //!
 //! `cargo bench --package gametimes-bot --bench audit`
-
-#[path = "../tests/support/mod.rs"]
-mod support;
 
 use std::time::Instant;
 
 use gametimes_bot::db::Db;
-use gametimes_bot::db::audit::spawn_audit;
 use gametimes_bot::db::value::Value;
+use gametimes_test_support::bot::postgres::Cluster;
+use gametimes_test_support::samples::native_files;
 use jiff::tz::TimeZone;
-use support::postgres::Cluster;
 
 const ROUNDS: i64 = 83_334;
 const CALLS: usize = 200;
@@ -21,7 +18,7 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("bench.db").display());
     runtime.block_on(run("SQLite", &url));
-    let cluster = Cluster::start();
+    let cluster = Cluster::shared();
     runtime.block_on(run("PostgreSQL", &cluster.database()));
 }
 
@@ -52,7 +49,7 @@ async fn run(name: &str, url: &str) {
              SELECT i, '2026-01-01', 'supply', 1, 'A00000' || (10 + p.column1), 'player', 600, 0.5 FROM n, {players} \
              ORDER BY i, p.column1"
         ),
-        // What the reasons are told from.
+        // The columns from which the audit derives its reasons.
         format!(
             "{numbers} INSERT INTO lua_round_teams (match_id, round_number, round_id, lua_pause_events) \
              SELECT 'm' || i, 1, i, '[]' FROM n"
@@ -66,7 +63,7 @@ async fn run(name: &str, url: &str) {
         transaction.execute(&sql, &[rounds]).await.unwrap();
     }
     // The latest rounds have timelines, as the module writes them.
-    let (_, file) = support::native_files("surrender").remove(0);
+    let (_, file) = native_files("surrender").remove(0);
     let file: serde_json::Value = serde_json::from_slice(&file).unwrap();
     let timeline = serde_json::to_vec(&file["meta"]["events"]).unwrap();
     let facts: Vec<Vec<Value>> = (ROUNDS - 1000..=ROUNDS)
@@ -106,7 +103,7 @@ async fn run(name: &str, url: &str) {
         .await
         .unwrap();
     transaction.commit().await.unwrap();
-    // As after every backfill.
+    // The bot does this after every backfill.
     store.analyze().await.unwrap();
     let rows = store
         .database
@@ -118,7 +115,7 @@ async fn run(name: &str, url: &str) {
         let mut times: Vec<f64> = Vec::with_capacity(CALLS);
         for _ in 0..CALLS {
             let started = Instant::now();
-            let audit = spawn_audit(&store, limit, 10).await.unwrap();
+            let audit = store.spawn_audit(limit, 10).await.unwrap();
             times.push(started.elapsed().as_secs_f64() * 1000.0);
             assert_eq!(audit.summary.checked, limit);
         }

@@ -2,18 +2,15 @@
 //!
 //! `cargo bench --package gametimes-bot --bench ingest`; the number of rounds can be given.
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::path::Path;
 
 use gametimes_bot::db::Db;
 use gametimes_bot::files::ingest::ingest;
+use gametimes_test_support::bot::postgres::Cluster;
+use gametimes_test_support::samples::{native_files, sample};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
-use support::postgres::Cluster;
-use support::{native_files, sample};
 
 fn main() {
     let rounds = std::env::args()
@@ -28,7 +25,7 @@ fn main() {
         let url = format!("sqlite:{}", databases.path().join("bench.db").display());
         run("SQLite", &url, folder.path()).await;
     });
-    let cluster = Cluster::start();
+    let cluster = Cluster::shared();
     runtime.block_on(run("PostgreSQL", &cluster.database(), folder.path()));
 }
 

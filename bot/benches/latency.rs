@@ -3,21 +3,18 @@
 //!
 //! `cargo bench --package gametimes-bot --bench latency`
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::time::{Duration, Instant};
 
 use gametimes_bot::Bot;
 use gametimes_discord_standin::Discord;
 use gametimes_standin::{Player, Server, recorded};
-use support::{config_in, settings_for};
+use gametimes_test_support::bot::{config_in, settings_for};
 
-/// Every match is played so many times, each time for a new bot, which has not seen its rounds.
+/// How often every match is played, each time with a new bot that has not seen its rounds.
 const PLAYS: usize = 3;
-/// The module's worker has caught up after this: on a tape minutes of play are over in a moment.
+/// The time that the module's worker needs to catch up, as a tape plays minutes in a moment.
 const CATCH_UP: Duration = Duration::from_millis(200);
-/// A round that is not stored by then never will be.
+/// How long to wait for a round before it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::main]

@@ -2,15 +2,13 @@
 //!
 //! `cargo bench --package gametimes-bot --bench pages`
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::time::Instant;
 
 use gametimes_bot::chart::{Chart, PNG_SCALE, Theme, png};
 use gametimes_bot::db::value::Value;
 use gametimes_bot::files::ingest::ingest;
-use support::{config_in, samples};
+use gametimes_test_support::bot::{config_in, get};
+use gametimes_test_support::samples::samples;
 
 const ROUNDS: i64 = 10_000;
 const CALLS: usize = 100;
@@ -52,7 +50,7 @@ async fn main() {
         let mut times = Vec::with_capacity(CALLS);
         for _ in 0..CALLS {
             let started = Instant::now();
-            let (status, _) = support::get(&bot.url(path)).await;
+            let (status, _) = get(&bot.url(path)).await;
             times.push(started.elapsed().as_secs_f64() * 1000.0);
             assert_eq!(status, 200, "{path}");
         }

@@ -1,10 +1,12 @@
-//! Stored values in words, for pictures, pages, messages and the terminal.
+//! Stored values as texts, for pictures, pages, messages and the terminal.
 
+use gametimes_format::Team;
+use gametimes_format::text::displayable;
 use jiff::Timestamp;
 
-use crate::db::rounds::{RoundDetail, RoundSummary};
+use crate::db::rounds::{Recorded, RoundDetail, RoundSummary};
 
-/// `M:SS`, or `H:MM:SS` from an hour on.
+/// A time in seconds as `M:SS`, or as `H:MM:SS` from one hour.
 pub fn clock(seconds: i64) -> String {
     let (sign, s) = (if seconds < 0 { "-" } else { "" }, seconds.unsigned_abs());
     match s / 3600 {
@@ -13,12 +15,12 @@ pub fn clock(seconds: i64) -> String {
     }
 }
 
-/// `M:SS.t`: milliseconds cut to tenths.
+/// A time in ms as `M:SS.t`, cut to tenths of a second.
 pub fn clock_ms(ms: i64) -> String {
     format!("{}.{}", clock(ms / 1000), ms.unsigned_abs() / 100 % 10)
 }
 
-/// A unix time as a date in UTC.
+/// A unix time as date and time in UTC.
 pub fn utc(unix: i64) -> String {
     Timestamp::from_second(unix).map_or_else(
         |_| "unknown".to_owned(),
@@ -26,21 +28,14 @@ pub fn utc(unix: i64) -> String {
     )
 }
 
-/// A team's name.
-pub fn team(team: Option<i64>) -> &'static str {
-    match team {
-        Some(1) => "Axis",
-        Some(2) => "Allies",
-        _ => "nobody",
-    }
+/// A team's name, or `nobody`.
+pub fn team(team: Option<Team>) -> &'static str {
+    team.map_or("nobody", Team::name)
 }
 
-/// The defending team's name: there always is one, but not always is it known.
-pub fn defender(team: Option<i64>) -> &'static str {
-    match team {
-        Some(1 | 2) => self::team(team),
-        _ => "unknown",
-    }
+/// The defending team's name. There is always one, but it is not always known.
+pub fn defender(team: Option<Team>) -> &'static str {
+    team.map_or("unknown", Team::name)
 }
 
 /// Why a round ended.
@@ -60,22 +55,22 @@ pub fn end_reason(reason: Option<&str>) -> &str {
     }
 }
 
-/// Why a round ended, and who gave up where somebody did.
+/// Why a round ended, with the team that surrendered.
 pub fn end(detail: &RoundDetail) -> String {
     let reason = end_reason(detail.round.end_reason.as_deref());
-    match detail.recorded.as_ref().and_then(|r| r.surrender_team) {
-        Some(team @ (1 | 2)) => format!("{reason} of the {}", self::team(Some(team))),
-        _ => reason.to_owned(),
+    match detail.recorded.as_ref().and_then(Recorded::surrendered) {
+        Some(team) => format!("{reason} of the {}", team.name()),
+        None => reason.to_owned(),
     }
 }
 
-/// `MOD_KNIFE` as `knife`.
+/// A means of death as players know it: `MOD_KNIFE` as `knife`.
 pub fn means_of_death(name: &str) -> String {
     let name = name.strip_prefix("MOD_").unwrap_or(name);
     name.replace('_', " ").to_lowercase()
 }
 
-/// The time played, as exactly as it is known.
+/// The time played, with tenths of a second if they are known.
 pub fn played(round: &RoundSummary) -> String {
     match (round.duration_ms, round.actual_duration_seconds) {
         (Some(ms), _) => clock_ms(ms),
@@ -84,20 +79,21 @@ pub fn played(round: &RoundSummary) -> String {
     }
 }
 
-/// Whether a stats file's duration is another than what happened. Both are cut to seconds, so one apart is the same.
-pub fn is_wrong(happened: Option<i64>, said: Option<i64>) -> bool {
-    matches!((happened, said), (Some(a), Some(b)) if (a - b).abs() > 1)
+/// Whether the duration in a stats file differs from the recorded one. Both are cut to seconds, so a difference of one second
+/// has no meaning.
+pub fn durations_differ(recorded: Option<i64>, stats: Option<i64>) -> bool {
+    matches!((recorded, stats), (Some(a), Some(b)) if (a - b).abs() > 1)
 }
 
-/// Who won: `Allies won`, `no winner`.
+/// The result: `Allies won`, `no winner`.
 pub fn winner(round: &RoundSummary) -> String {
-    match round.winner_team {
-        Some(team @ (1 | 2)) => format!("{} won", self::team(Some(team))),
-        _ => "no winner".to_owned(),
+    match round.winner() {
+        Some(team) => format!("{} won", team.name()),
+        None => "no winner".to_owned(),
     }
 }
 
-/// The pauses: `2 pauses (0:30)`.
+/// The number of pauses and their total length: `2 pauses (0:30)`.
 pub fn pauses(round: &RoundSummary) -> String {
     let length = clock(round.total_pause_seconds.unwrap_or_default());
     match round.pause_count {
@@ -108,7 +104,7 @@ pub fn pauses(round: &RoundSummary) -> String {
     }
 }
 
-/// A round in a line: result, end, duration, score, pauses, server, time.
+/// The main facts of a round: result, end, duration, score, pauses, time, server.
 pub fn facts(detail: &RoundDetail) -> Vec<String> {
     let round = &detail.round;
     let mut facts = vec![
@@ -127,7 +123,7 @@ pub fn facts(detail: &RoundDetail) -> Vec<String> {
     if let Some(end) = round.round_end_unix {
         facts.push(utc(end));
     }
-    facts.extend(round.server_name.as_deref().map(crate::chart::text::plain));
+    facts.extend(round.server_name.as_deref().map(displayable));
     facts
 }
 
@@ -136,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_cut_never_rounded() {
+    fn times_are_cut_not_rounded() {
         assert_eq!(clock(59), "0:59");
         assert_eq!(clock(3_661), "1:01:01");
         assert_eq!(clock(-5), "-0:05");

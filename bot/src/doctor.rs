@@ -12,7 +12,7 @@ use twilight_model::channel::Message;
 use twilight_model::id::Id;
 
 use crate::config::{Config, Discord, Ssh};
-use crate::db::migrations::pending;
+use crate::db::migrations::{Schema, pending};
 use crate::db::{Database, DbError};
 use crate::discord;
 use crate::files::folder::Local;
@@ -112,7 +112,7 @@ async fn database(config: &Config, found: &mut Findings) {
             );
         }
     };
-    match pending(&opened).await {
+    match pending(&opened, &Schema::current()).await {
         Ok(pending) if pending.is_empty() => found.good(what, "reachable, all migrations applied"),
         Ok(pending) => found.bad(
             what,

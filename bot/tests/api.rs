@@ -1,6 +1,4 @@
-//! The API over both databases: shapes, limits, and what the diagnostics say of the samples.
-
-mod support;
+//! The API on both databases: shapes, limits, and the diagnostics of the samples.
 
 use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -8,10 +6,12 @@ use std::sync::{Arc, LazyLock, Mutex};
 use gametimes_bot::config::Secret;
 use gametimes_bot::files::ingest::ingest;
 use gametimes_bot::{Bot, Config};
+use gametimes_test_support::bot::{get, get_with};
+use gametimes_test_support::on_both_databases;
+use gametimes_test_support::samples::samples;
 use serde_json::{Value, json};
-use support::{get, get_with, samples};
 
-/// A bot that knows the samples and what the module recorded in the same matches.
+/// A bot with the samples and the module's files of the same matches.
 async fn bot_with_samples(url: &str, edit: impl FnOnce(&mut Config)) -> Bot {
     let mut config = Config::with_database(url);
     edit(&mut config);
@@ -42,7 +42,7 @@ fn keys(value: &Value) -> Vec<&str> {
     keys
 }
 
-async fn the_audit_explains_every_player_whose_time_dead_differs(url: &str) {
+async fn audit_explains_every_difference_in_time_dead(url: &str) {
     let bot = bot_with_samples(url, |_| ()).await;
     let (status, audit) =
         get(&bot.url("/api/diagnostics/spawn-audit?limit=1000&diff_seconds=6")).await;
@@ -99,7 +99,7 @@ async fn the_audit_explains_every_player_whose_time_dead_differs(url: &str) {
     );
     assert_eq!(keys(&audit), ["params", "samples", "status", "summary"]);
     assert_eq!(audit["params"], json!({"limit": 1000, "diff_seconds": 6}));
-    // With every second counted, nobody stays unexplained.
+    // Even with a threshold of 0 seconds, every difference has a reason.
     let (_, audit) = get(&bot.url("/api/diagnostics/spawn-audit?limit=1000&diff_seconds=0")).await;
     for sample in audit["samples"].as_array().unwrap() {
         assert_ne!(sample["reason"], "unknown", "{sample}");
@@ -107,8 +107,8 @@ async fn the_audit_explains_every_player_whose_time_dead_differs(url: &str) {
     bot.stop().await.unwrap();
 }
 
-/// 40 players of the latest round have no stats file. Shown in the order of the rows they would fill all samples.
-async fn a_round_without_a_stats_file_does_not_push_out_the_differences(url: &str) {
+/// 40 players of the latest round have no stats file. In the order of the rows, they would fill all samples.
+async fn round_without_a_stats_file_does_not_displace_real_differences(url: &str) {
     let bot = bot_with_samples(url, |_| ()).await;
     let paths = [samples().join("../native/public40")];
     ingest(&bot.store, &paths, "", false).await.unwrap();
@@ -125,7 +125,7 @@ async fn a_round_without_a_stats_file_does_not_push_out_the_differences(url: &st
         .collect();
     assert!(!reasons[..7].contains(&"no stats file"), "{reasons:?}");
     assert!(reasons[7..].iter().all(|r| *r == "no stats file"));
-    // The rounds take turns, each with its largest difference first.
+    // The rounds alternate, each with its largest difference first.
     let round = |i: usize| samples[i]["match_id"].as_str().unwrap();
     assert_ne!(round(0), round(1));
     assert_ne!(round(2), round(3));
@@ -135,7 +135,7 @@ async fn a_round_without_a_stats_file_does_not_push_out_the_differences(url: &st
     bot.stop().await.unwrap();
 }
 
-async fn the_webhook_diagnostics_have_the_shape_that_readers_know(url: &str) {
+async fn webhook_diagnostics_have_the_documented_shape(url: &str) {
     let bot = bot_with_samples(url, |_| ()).await;
     let (status, body) = get(&bot.url("/api/diagnostics/lua-webhook")).await;
     assert_eq!(
@@ -241,7 +241,7 @@ async fn rounds_players_and_timeline_are_served(url: &str) {
     bot.stop().await.unwrap();
 }
 
-async fn wrong_parameters_are_told_what_is_allowed(url: &str) {
+async fn invalid_parameters_are_answered_with_the_allowed_values(url: &str) {
     let bot = bot_with_samples(url, |_| ()).await;
     for (path, allowed) in [
         ("/api/diagnostics/spawn-audit?limit=0", "1 to 1000"),
@@ -289,7 +289,7 @@ async fn wrong_parameters_are_told_what_is_allowed(url: &str) {
     bot.stop().await.unwrap();
 }
 
-async fn a_token_is_asked_for_and_metrics_and_description_are_there(url: &str) {
+async fn everything_but_health_requires_the_token(url: &str) {
     let token = "a-long-enough-token";
     let log = Log::start();
     let bot = bot_with_samples(url, |config| config.api_token = Some(Secret::new(token))).await;
@@ -353,15 +353,15 @@ async fn a_token_is_asked_for_and_metrics_and_description_are_there(url: &str) {
 }
 
 on_both_databases!(
-    the_audit_explains_every_player_whose_time_dead_differs,
-    a_round_without_a_stats_file_does_not_push_out_the_differences,
-    the_webhook_diagnostics_have_the_shape_that_readers_know,
+    audit_explains_every_difference_in_time_dead,
+    round_without_a_stats_file_does_not_displace_real_differences,
+    webhook_diagnostics_have_the_documented_shape,
     rounds_players_and_timeline_are_served,
-    wrong_parameters_are_told_what_is_allowed,
-    a_token_is_asked_for_and_metrics_and_description_are_there,
+    invalid_parameters_are_answered_with_the_allowed_values,
+    everything_but_health_requires_the_token,
 );
 
-/// Everything that is logged in this process, down to the smallest.
+/// Everything that this process logs, at all levels.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -1,6 +1,4 @@
-//! What the doctor says.
-
-mod support;
+//! What `gametimes-bot doctor` reports.
 
 use std::time::Duration;
 
@@ -8,12 +6,13 @@ use gametimes_bot::config::{Folder, Secret, StatsChannel};
 use gametimes_bot::db::Db;
 use gametimes_bot::doctor::examine;
 use gametimes_discord_standin::Discord;
+use gametimes_test_support::bot::sshd::Sshd;
+use gametimes_test_support::bot::{config_in, settings_for};
+use gametimes_test_support::samples::{sample, sample_files};
 use jiff::tz::TimeZone;
-use support::sshd::Sshd;
-use support::{config_in, sample, sample_files, settings_for};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_healthy_bot_is_told_so_and_a_sick_one_what_to_do() {
+async fn doctor_confirms_a_healthy_bot_and_advises_on_problems() {
     let sshd = tokio::task::spawn_blocking(Sshd::start).await.unwrap();
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -1,8 +1,6 @@
 //! A recorded match, from the engine's calls to the API: tape, built module, stand-in for Discord, bot, database. The stats
 //! files come from a real OpenSSH server; the databases are SQLite and a real PostgreSQL.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -11,10 +9,11 @@ use gametimes_bot::{Bot, Config};
 use gametimes_discord_standin::Discord;
 use gametimes_standin::recorded::{Figures, Round};
 use gametimes_standin::{Options, play, recorded};
+use gametimes_test_support::bot::postgres::Cluster;
+use gametimes_test_support::bot::sshd::Sshd;
+use gametimes_test_support::bot::{config_in, get, settings_for, wait_for};
+use gametimes_test_support::samples::sample_files;
 use serde_json::Value;
-use support::postgres::Cluster;
-use support::sshd::Sshd;
-use support::{config_in, get, sample_files, settings_for, wait_for};
 
 const KEY: &str = "a key that server and bot share";
 
@@ -75,10 +74,8 @@ async fn bot_shows(bot: &Bot, expected: &[Round]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_match_goes_all_the_way_on_both_databases() {
-    let (cluster, sshd) = tokio::task::spawn_blocking(|| (Cluster::start(), Sshd::start()))
-        .await
-        .unwrap();
+async fn match_arrives_exactly_on_both_databases() {
+    let (cluster, sshd) = (Cluster::shared(), Sshd::start());
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let stats = folder.path().join("gamestats");
@@ -100,7 +97,7 @@ async fn a_match_goes_all_the_way_on_both_databases() {
     let on_postgres = gametimes_bot::start(with(Config::with_database(&cluster.database())))
         .await
         .unwrap();
-    // The scripts of that match wrote these while it was played.
+    // The old scripts wrote these files during the match.
     for (name, bytes) in sample_files("gamestats")
         .into_iter()
         .filter(|(name, _)| name.contains("room2"))
@@ -115,7 +112,7 @@ async fn a_match_goes_all_the_way_on_both_databases() {
     .unwrap();
     bot_shows(&on_sqlite, &expected).await;
     bot_shows(&on_postgres, &expected).await;
-    // The third round was cut off after 3 s, too short for a message: its file came over SFTP.
+    // The third round ended after 3 s, too short for a message. Its file came over SFTP.
     assert_eq!(discord.messages().len(), 2);
     on_sqlite.stop().await.unwrap();
     on_postgres.stop().await.unwrap();

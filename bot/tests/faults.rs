@@ -1,6 +1,4 @@
-//! What happens around the bot when things go wrong: nothing is lost, nothing is stored twice.
-
-mod support;
+//! The database, the disk and Discord fail: nothing is lost, and nothing is stored twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +7,16 @@ use gametimes_bot::db::{Database, Db, IngestItem};
 use gametimes_bot::status::Status;
 use gametimes_bot::writer::Writer;
 use gametimes_discord_standin::Discord;
+use gametimes_test_support::bot::chaos::Chaos;
+use gametimes_test_support::bot::databases::dump;
+use gametimes_test_support::bot::postgres::Cluster;
+use gametimes_test_support::bot::{
+    config_in, get, settings_for, sqlite, wait_for, wait_for_rounds,
+};
+use gametimes_test_support::samples::{native_files, sample, sample_files};
 use jiff::tz::TimeZone;
 use serde_json::json;
 use sqlx::{Executor, Row};
-use support::chaos::Chaos;
-use support::postgres::Cluster;
-use support::{
-    config_in, dump, get, native_files, sample, sample_files, settings_for, sqlite, wait_for,
-    wait_for_rounds,
-};
 use tokio::sync::watch;
 
 fn arrivals() -> Vec<IngestItem> {
@@ -41,8 +40,8 @@ async fn expected() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_cut_off_in_mid_transaction_loses_nothing() {
-    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+async fn database_connection_cut_in_a_transaction_loses_nothing() {
+    let cluster = Cluster::shared();
     let url = cluster.database();
     let direct = Db::open(&url, TimeZone::UTC).await.unwrap();
     let chaos = Chaos::before(([127, 0, 0, 1], cluster.port()).into()).await;
@@ -55,8 +54,8 @@ async fn a_database_cut_off_in_mid_transaction_loses_nothing() {
     let (_stop, stopped) = watch::channel(false);
     let (keeper, task) = Writer::new(store, Arc::clone(&status), stopped);
     let task = tokio::spawn(task);
-    // Each connection lives for a few statements only, now fewer, now more, and then nobody gets in. The next step follows
-    // when the one before has cut.
+    // Each connection lasts for a few statements only, then for more, and finally none is accepted. Each step begins once
+    // the previous one has cut a connection.
     chaos.cut_after(3_000);
     for arrival in arrivals() {
         keeper.keep(arrival).await;
@@ -85,14 +84,14 @@ async fn a_database_cut_off_in_mid_transaction_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_loses_nothing() {
+async fn full_disk_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = sqlite(&folder).await;
     store.apply(&arrivals()[..1]).await.unwrap();
     let Database::Sqlite(pool) = &store.database else {
         unreachable!("opened as SQLite")
     };
-    // SQLite answers like on a full disk when it may not grow. The setting is each connection's own.
+    // SQLite answers as on a full disk if the file must not grow. The setting belongs to a connection.
     let set = async |limit: Option<i64>| {
         let mut all = Vec::new();
         for _ in 0..pool.options().get_max_connections() {
@@ -136,7 +135,7 @@ async fn a_full_disk_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn discord_may_go_come_back_forget_and_play_dead() {
+async fn lost_forgotten_and_silent_gateway_sessions_lose_nothing() {
     let discord = Discord::start().unwrap();
     discord.set_heartbeat_interval(Duration::from_millis(300));
     let folder = tempfile::tempdir().unwrap();
@@ -155,7 +154,7 @@ async fn discord_may_go_come_back_forget_and_play_dead() {
     };
     let count = post();
     wait_for_rounds(&bot, count).await;
-    // Cut: the session is resumed, and what was posted in between is replayed.
+    // Connection cut: the session is resumed, and the messages in between are replayed.
     discord.drop_connections();
     let count = post();
     wait_for_rounds(&bot, count).await;
@@ -163,11 +162,11 @@ async fn discord_may_go_come_back_forget_and_play_dead() {
         discord.connection_counts().1 >= 1,
         "the session was resumed"
     );
-    // Cut, and the session forgotten.
+    // Connection cut, and the session forgotten.
     discord.forget_sessions();
     let count = post();
     wait_for_rounds(&bot, count).await;
-    // Silent: no acknowledgement of heartbeats.
+    // Heartbeats are not acknowledged.
     wait_for("a connection", connected).await;
     discord.set_zombie(true);
     post();
@@ -175,7 +174,7 @@ async fn discord_may_go_come_back_forget_and_play_dead() {
     tokio::time::sleep(Duration::from_millis(900)).await;
     discord.set_zombie(false);
     wait_for_rounds(&bot, count).await;
-    // Gone for a while.
+    // Discord is unreachable for a while.
     discord.set_gone(true);
     for _ in 0..3 {
         post();
@@ -213,9 +212,9 @@ async fn wait_for_count(bot: &gametimes_bot::Bot, count: i64) {
     .await;
 }
 
-/// An hour's worth of messages and more, several pages of the history, one of them nothing that a client could read.
+/// More than an hour's worth of messages: several pages of the history, among them messages of a person.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_hour_without_discord_is_caught_up_page_by_page() {
+async fn hour_without_discord_is_caught_up_page_by_page() {
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config_in(&folder);
@@ -244,10 +243,10 @@ async fn an_hour_without_discord_is_caught_up_page_by_page() {
     bot.stop().await.unwrap();
 }
 
-/// While the database is locked, more messages come than can wait: what had to be let go is read from the history, before a
-/// later message moves the mark past it.
+/// While the database is locked, more messages arrive than the queue holds. The dropped ones are read from the history
+/// before a later message moves the checkpoint past them.
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_could_not_wait_are_taken_from_the_history() {
+async fn messages_dropped_from_a_full_queue_are_read_from_the_history() {
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config_in(&folder);
@@ -260,7 +259,7 @@ async fn messages_that_could_not_wait_are_taken_from_the_history() {
     let lock = bot.store.database.begin().await.unwrap();
     for number in 0..2500 {
         discord.post_as_user(discord.channel_id(), "admin", "hello?");
-        // Among the first, which fit, and among those that do not.
+        // Some of them fit into the queue, and some do not.
         if number % 500 == 400 {
             discord
                 .post(discord.webhook().id, &message(1 + number / 500), &[])
@@ -282,7 +281,7 @@ async fn messages_that_could_not_wait_are_taken_from_the_history() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_right_signature_is_taken_when_a_key_is_set() {
+async fn only_valid_signatures_are_accepted_if_a_key_is_set() {
     let key = "a key that server and bot share";
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();

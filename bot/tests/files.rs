@@ -1,17 +1,15 @@
 //! Files from local folders and from a real OpenSSH server.
 
-mod support;
-
 use std::path::Path;
 use std::time::Duration;
 
 use gametimes_bot::config::Folder;
 use gametimes_discord_standin::Discord;
-use support::sshd::Sshd;
-use support::{
-    config_in, delivery, get, native_files, sample, sample_files, settings_for, wait_for,
-    wait_for_rounds,
+use gametimes_test_support::bot::sshd::Sshd;
+use gametimes_test_support::bot::{
+    config_in, delivery, get, settings_for, wait_for, wait_for_rounds,
 };
+use gametimes_test_support::samples::{native_files, sample, sample_files};
 
 fn put(folder: &Path, files: &[(String, Vec<u8>)]) {
     std::fs::create_dir_all(folder).unwrap();
@@ -21,7 +19,7 @@ fn put(folder: &Path, files: &[(String, Vec<u8>)]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stats_files_come_over_sftp_and_link_with_the_message() {
+async fn stats_files_arrive_over_sftp_and_link_with_the_message() {
     let mut sshd = tokio::task::spawn_blocking(Sshd::start).await.unwrap();
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -30,7 +28,7 @@ async fn stats_files_come_over_sftp_and_link_with_the_message() {
     let mut config = config_in(&folder);
     config.discord = Some(settings_for(&discord));
     config.ssh = vec![sshd.settings(&stats, None)];
-    // The message alone must bring the bot to look.
+    // The message alone must make the bot look for the file.
     config.poll = Duration::from_secs(3600);
     let bot = gametimes_bot::start(config.clone()).await.unwrap();
     wait_for("a first look at the folder", || async {
@@ -57,7 +55,7 @@ async fn stats_files_come_over_sftp_and_link_with_the_message() {
     assert_eq!(rounds[0]["match_id"], "2026-11-20-125046");
     assert_eq!(rounds[0]["duration_ms"], 54_950);
 
-    // The server goes and comes back: what was written meanwhile is read, once.
+    // The server stops and starts again: the files written meanwhile are read once.
     bot.stop().await.unwrap();
     sshd.down();
     config.poll = Duration::from_secs(1);
@@ -76,7 +74,7 @@ async fn stats_files_come_over_sftp_and_link_with_the_message() {
     wait_for_rounds(&bot, 5).await;
     let stored = delivery(&bot, "ssh").unwrap().stored;
     assert!(stored >= 4, "{stored}");
-    // Cut in the middle of its life: it connects again.
+    // The connection is cut: the bot connects again.
     sshd.down();
     sshd.up();
     let late = sample_files("gamestats").remove(0);
@@ -89,7 +87,7 @@ async fn stats_files_come_over_sftp_and_link_with_the_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_key_that_is_not_known_is_refused_with_advice() {
+async fn unknown_host_key_is_refused_with_advice() {
     let sshd = tokio::task::spawn_blocking(Sshd::start).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let stats = folder.path().join("gamestats");
@@ -113,7 +111,7 @@ async fn a_host_key_that_is_not_known_is_refused_with_advice() {
     error("somebody is in between").await;
     sshd.known_hosts(&format!("@revoked [127.0.0.1]:{port} {key}"));
     error("@revoked").await;
-    // Hashed, as Debian writes it.
+    // A hashed entry, as Debian writes it.
     sshd.trust();
     let hashed = std::process::Command::new("ssh-keygen")
         .args(["-q", "-H", "-f"])
@@ -205,7 +203,7 @@ fn config_port(sshd: &Sshd) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_local_folder_is_watched() {
+async fn files_in_a_local_folder_are_read_as_they_appear() {
     let folder = tempfile::tempdir().unwrap();
     let stats = folder.path().join("gamestats");
     put(&stats, &[]);
@@ -229,13 +227,13 @@ async fn a_local_folder_is_watched() {
     assert_eq!(players.as_array().unwrap().len(), 12);
     let (_, rejected) = get(&bot.url("/api/rejected")).await;
     assert_eq!(rejected, serde_json::json!([]));
-    // Not ours, not read.
+    // Other files are not read.
     std::fs::write(stats.join("notes.txt"), "x").unwrap();
     bot.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gametimes_files_fill_in_for_messages_that_never_came() {
+async fn gametimes_files_replace_messages_that_never_came() {
     let folder = tempfile::tempdir().unwrap();
     let files = folder.path().join("gametimes");
     put(&files, &native_files("stopwatch"));
@@ -247,7 +245,7 @@ async fn gametimes_files_fill_in_for_messages_that_never_came() {
     let bot = gametimes_bot::start(config.clone()).await.unwrap();
     wait_for_rounds(&bot, 3).await;
     bot.stop().await.unwrap();
-    // Read once: at the next start nothing is read again.
+    // At the next start, nothing is read again.
     let bot = gametimes_bot::start(config).await.unwrap();
     wait_for("a look", || async {
         delivery(&bot, "folder").and_then(|d| d.last_seen_unix)

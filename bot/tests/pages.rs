@@ -1,15 +1,14 @@
-//! The pages in a real browser: no console error, nothing wider than a phone, names as text, filters that filter.
-
-mod support;
+//! The pages in a real browser: no console errors, nothing wider than a phone, names shown as text, filters that work.
 
 use gametimes_bot::Bot;
 use gametimes_bot::files::ingest::ingest;
+use gametimes_test_support::bot::browser::Browser;
+use gametimes_test_support::bot::postgres::Cluster;
+use gametimes_test_support::bot::{TIMEOUT, config_in, get};
+use gametimes_test_support::samples::{native_files, samples};
 use serde_json::Value;
-use support::browser::Browser;
-use support::postgres::Cluster;
-use support::{config_in, native_files, samples};
 
-/// Names as players choose them.
+/// Names that players choose.
 const NAMES: [&str; 4] = [
     "<script>document.title='x'</script>",
     "^1Ev\"il",
@@ -17,7 +16,7 @@ const NAMES: [&str; 4] = [
     "שלום עולם",
 ];
 
-/// A bot that knows the samples, what the module recorded, and one round with odd names.
+/// A bot with the samples, the module's files, and one round with odd names.
 async fn bot(folder: &tempfile::TempDir) -> Bot {
     let bot = gametimes_bot::start(config_in(folder)).await.unwrap();
     let odd = folder.path().join("odd");
@@ -50,7 +49,7 @@ async fn bot(folder: &tempfile::TempDir) -> Bot {
     bot
 }
 
-/// Looks at a page at three widths, in light and dark.
+/// Checks a page at three widths, in light and dark.
 fn look(browser: &Browser, name: &str, url: &str) {
     for (width, dark) in [(1280, false), (1280, true), (768, false), (360, false)] {
         browser.width(width);
@@ -89,14 +88,14 @@ fn rows(browser: &Browser) -> i64 {
         .unwrap()
 }
 
-/// Fills a form as a person does and sends it.
+/// Fills in a form and submits it.
 fn submit(browser: &Browser, field: &str, value: &str) {
     browser.run(&format!(
         "document.querySelector('[name={field}]').value = {};",
         Value::from(value)
     ));
     browser.run("document.querySelector('form').requestSubmit()");
-    let until = std::time::Instant::now() + support::PATIENCE;
+    let until = std::time::Instant::now() + TIMEOUT;
     while browser.run("return location.search") == ""
         || browser.run("return document.readyState") != "complete"
     {
@@ -106,13 +105,13 @@ fn submit(browser: &Browser, field: &str, value: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_page_is_whole_in_a_real_browser() {
+async fn every_page_works_in_a_real_browser() {
     let folder = tempfile::tempdir().unwrap();
     let bot = bot(&folder).await;
     let url = |path: &str| bot.url(path);
     let rounds = bot
         .store
-        .rounds(&gametimes_bot::db::rounds::RoundFilter {
+        .rounds(&gametimes_bot::db::round_list::RoundFilter {
             limit: 50,
             ..Default::default()
         })
@@ -179,7 +178,7 @@ async fn every_page_is_whole_in_a_real_browser() {
         assert!(text(&browser).contains("No round matches"));
 
         browser.open(&url("/audit"));
-        let differ = "return Number([...document.querySelectorAll('dt')].find(e => e.textContent == 'The two differ').nextElementSibling.textContent)";
+        let differ = "return Number([...document.querySelectorAll('dt')].find(e => e.textContent == 'Times differ').nextElementSibling.textContent)";
         let before = browser.run(differ).as_i64().unwrap();
         submit(&browser, "diff_seconds", "6");
         let after = browser.run(differ).as_i64().unwrap();
@@ -187,9 +186,9 @@ async fn every_page_is_whole_in_a_real_browser() {
             before < after,
             "{before} {after}: a lower threshold tells more"
         );
-        assert!(text(&browser).contains("No stats file of the round has come"));
+        assert!(text(&browser).contains("No stats file of this round has arrived"));
         browser.open(&url("/audit?diff_seconds=0"));
-        assert!(text(&browser).contains("such a difference tells nothing"));
+        assert!(text(&browser).contains("a difference this small has no meaning"));
 
         browser.open(&url(&format!("/rounds/{surrender}")));
         let page = text(&browser);
@@ -199,7 +198,7 @@ async fn every_page_is_whole_in_a_real_browser() {
                 && page.contains("0:54"),
             "{page}"
         );
-        // The names stay in sight while a table is scrolled.
+        // The names stay visible while a table is scrolled.
         browser.width(360);
         let moved = browser.run(
             "const name = document.querySelector('td bdi'), table = name.closest('.wide'); \
@@ -208,7 +207,7 @@ async fn every_page_is_whole_in_a_real_browser() {
         );
         assert_eq!(moved, serde_json::json!([200, 0]));
         browser.width(1280);
-        // From a round to the other one of its match, and back.
+        // From a round to the other round of its match, and back.
         browser.open(&url(&format!("/rounds/{paused}")));
         for other in ["Round 1 of this match", "Round 2 of this match"] {
             let link = format!(
@@ -227,10 +226,10 @@ async fn every_page_is_whole_in_a_real_browser() {
     bot.stop().await.unwrap();
 }
 
-/// Both databases show the same: every page, every filter, and what comes after the first page.
+/// Every page, every filter and every further page of a list is the same on both databases.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_the_same_on_both_databases() {
-    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    let cluster = Cluster::shared();
     let mut shown: Vec<Vec<(String, String)>> = Vec::new();
     for is_postgres in [false, true] {
         let folder = tempfile::tempdir().unwrap();
@@ -249,7 +248,7 @@ async fn every_page_is_the_same_on_both_databases() {
         for i in 0..110 {
             let sql = "INSERT INTO rounds (id, match_id, round_number, map_name, end_reason, round_end_unix) \
                        VALUES ($1, $2, 1, 'et_filler', 'objective', $3)";
-            // Another bot may leave a match without an id.
+            // Another bot may store a match without an id.
             let match_id = (i > 0).then(|| format!("2025-01-01-{i:06}"));
             let values = [
                 (1000 + i).into(),
@@ -286,19 +285,19 @@ async fn every_page_is_the_same_on_both_databases() {
         }
         let mut pages = Vec::new();
         for path in paths {
-            let (status, body) = support::get(&bot.url(&path)).await;
+            let (status, body) = get(&bot.url(&path)).await;
             let body = body.as_str().unwrap_or_default().to_owned();
             assert_eq!(status, 200, "{path}: {body}");
             pages.push((path, body));
         }
-        let (status, body) = support::get(&bot.url("/delivery")).await;
+        let (status, body) = get(&bot.url("/delivery")).await;
         assert_eq!(status, 200, "{body}");
         let page = |path: &str| &pages.iter().find(|(p, _)| p == path).unwrap().1;
         let rounds = |path: &str| page(path).matches("href=\"/rounds/").count();
-        // 6 rounds of the tapes and 110 more, 50 on a page.
+        // 6 rounds of the tapes and 110 others, 50 on a page.
         let counts = ["/", "/?page=2", "/?page=3", "/?map=FILLER&page=2"].map(rounds);
         assert_eq!(counts, [50, 50, 16, 50]);
-        // Typed as it stands there, but for the case of ASCII letters.
+        // The text must match exactly, except for the case of ASCII letters.
         assert_eq!(["/?player=%C3%84NDI", "/?map=room_"].map(rounds), [6, 0]);
         assert!(page("/").contains("rel=\"next\"") && !page("/?page=3").contains("rel=\"next\""));
         assert!(page("/?page=3").contains("rel=\"prev\""));
@@ -318,14 +317,14 @@ async fn every_page_is_the_same_on_both_databases() {
     }
 }
 
-/// Every player that a round's page links to has a page, also where only a stats file tells of the round.
+/// Every player that a round's page links to has a page, also if the round has only a stats file.
 #[tokio::test(flavor = "multi_thread")]
-async fn players_of_stats_files_have_pages_too() {
+async fn players_with_only_a_stats_file_have_pages() {
     let folder = tempfile::tempdir().unwrap();
     let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
     let paths = [samples().join("gamestats")];
     ingest(&bot.store, &paths, "", false).await.unwrap();
-    let (_, page) = support::get(&bot.url("/rounds/1")).await;
+    let (_, page) = get(&bot.url("/rounds/1")).await;
     let page = page.as_str().unwrap();
     let links: Vec<&str> = page
         .split("href=\"")
@@ -334,18 +333,18 @@ async fn players_of_stats_files_have_pages_too() {
         .collect();
     assert_eq!(links.len(), 12, "{links:?}");
     for link in links {
-        let (status, player) = support::get(&bot.url(link)).await;
+        let (status, player) = get(&bot.url(link)).await;
         let player = player.as_str().unwrap();
         assert_eq!(status, 200, "{link}: {player}");
         assert!(player.contains("href=\"/rounds/1\""), "{link}: {player}");
-        assert!(player.contains("those of the stats file"), "{player}");
+        assert!(player.contains("come from the stats file"), "{player}");
     }
-    // With the recorder's file, a round is there once, with its exact times.
+    // With the recorder's file, the round appears once, with its exact times.
     let paths = [samples().join("../native/surrender")];
     ingest(&bot.store, &paths, "", false).await.unwrap();
-    let (_, player) = support::get(&bot.url("/players/a0000001")).await;
+    let (_, player) = get(&bot.url("/players/a0000001")).await;
     let player = player.as_str().unwrap();
-    let (_, rounds) = support::get(&bot.url("/api/rounds")).await;
+    let (_, rounds) = get(&bot.url("/api/rounds")).await;
     for round in rounds.as_array().unwrap() {
         let link = format!("href=\"/rounds/{}\"", round["id"]);
         assert_eq!(player.matches(&link).count(), 1, "{link}: {player}");
@@ -353,10 +352,10 @@ async fn players_of_stats_files_have_pages_too() {
     bot.stop().await.unwrap();
 }
 
-/// What is old, or well again, asks for nothing: not the years from before the recorder, not a rejection of last week, not a
-/// server that is reachable again.
+/// Old or solved problems do not show as problems: the years before the recorder, a rejection of last week, a server that is
+/// reachable again.
 #[tokio::test(flavor = "multi_thread")]
-async fn delivery_is_well_when_nothing_of_the_last_day_is_wrong() {
+async fn delivery_page_shows_no_problem_if_the_last_day_had_none() {
     let folder = tempfile::tempdir().unwrap();
     let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
     let paths = [samples().join("../native/stopwatch")];
@@ -372,7 +371,7 @@ async fn delivery_is_well_when_nothing_of_the_last_day_is_wrong() {
     }
     transaction.commit().await.unwrap();
     let page = || async {
-        let (status, body) = support::get(&bot.url("/delivery")).await;
+        let (status, body) = get(&bot.url("/delivery")).await;
         let body = body.as_str().unwrap().to_owned();
         assert_eq!(status, 200, "{body}");
         body
@@ -387,7 +386,7 @@ async fn delivery_is_well_when_nothing_of_the_last_day_is_wrong() {
     let failed = page().await;
     assert!(!failed.contains("All is well"), "{failed}");
     assert!(
-        failed.contains("ssh two failed, 20") && failed.contains("no answer"),
+        failed.contains("ssh two failed at 20") && failed.contains("no answer"),
         "{failed}"
     );
     bot.status.well("ssh two");
@@ -403,29 +402,30 @@ async fn delivery_is_well_when_nothing_of_the_last_day_is_wrong() {
         .unwrap();
     transaction.commit().await.unwrap();
     let page = page().await;
-    assert!(
-        page.contains("1 of ") && page.contains("have a stats file only"),
-        "{page}"
-    );
+    assert!(page.contains("with a stats file only: 1 of "), "{page}");
     bot.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn empty_pages_say_what_to_do_next() {
+async fn empty_pages_show_what_to_do_next() {
     let folder = tempfile::tempdir().unwrap();
     let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
     for (path, status, says) in [
         ("/", 200, "gametimes-bot doctor"),
-        ("/audit", 200, "Nothing to compare yet"),
-        ("/delivery", 200, "No report of a recorder has come yet"),
+        ("/audit", 200, "nothing to compare yet"),
+        (
+            "/delivery",
+            200,
+            "No report from a recorder has arrived yet",
+        ),
         ("/rounds/7", 404, "no such round"),
         ("/rounds/x", 400, "the id of a round"),
         ("/rounds/7/timeline.png", 404, "no such round"),
         ("/players/A0000001", 404, "no such player"),
-        ("/?from=yesterday", 400, "a date as 2026-12-31"),
+        ("/?from=yesterday", 400, "a date such as 2026-12-31"),
         ("/audit?diff_seconds=-1", 400, "from 0 to 3600"),
     ] {
-        let (got, body) = support::get(&bot.url(path)).await;
+        let (got, body) = get(&bot.url(path)).await;
         let body = body.as_str().unwrap_or_default().to_owned();
         assert_eq!(got, status, "{path}: {body}");
         assert!(body.contains(says), "{path}: {body}");

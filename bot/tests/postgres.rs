@@ -1,15 +1,17 @@
 //! A PostgreSQL database that another bot has used for years.
 
-mod support;
+use std::sync::Once;
 
-use gametimes_bot::db::migrations::{migrate, pending};
-use gametimes_bot::db::rounds::RoundFilter;
-use gametimes_bot::db::{Content, Database, Db, IngestItem};
+use gametimes_bot::db::migrations::{Migrated, migrate, pending};
+use gametimes_bot::db::round_list::RoundFilter;
+use gametimes_bot::db::{Database, Db, IngestItem, Schema};
+use gametimes_test_support::bot::databases::dump;
+use gametimes_test_support::bot::postgres::Cluster;
+use gametimes_test_support::bot::{config_in, items, sqlite, wait_for};
+use gametimes_test_support::samples::{native_files, sample, sample_files};
 use jiff::tz::TimeZone;
-use support::postgres::Cluster;
-use support::{dump, native_files, sample, sample_files, sqlite, wait_for};
 
-/// The tables as another bot made them, with a round of its own: a stats file it imported, and a message it linked.
+/// The tables of another bot, with one of its rounds: a stats file that it imported, and a message that it linked.
 const OLD: &str = "
 CREATE TABLE rounds (id serial PRIMARY KEY, match_id text, round_number integer, round_date text, round_time text,
     map_name text, time_limit text, actual_time text, defender_team integer DEFAULT 0, winner_team integer DEFAULT 0,
@@ -45,6 +47,14 @@ fn database_of(url: &str) -> String {
     name.split('?').next().unwrap().to_owned()
 }
 
+/// The role of the website, which all databases of the cluster share.
+fn create_website_role() {
+    static CREATED: Once = Once::new();
+    CREATED.call_once(|| {
+        Cluster::shared().psql("postgres", "CREATE ROLE website_readonly LOGIN");
+    });
+}
+
 fn surrender() -> Vec<IngestItem> {
     let (name, bytes) = native_files("surrender").remove(0);
     vec![IngestItem::from_file("discord", &name, "", bytes)]
@@ -52,52 +62,41 @@ fn surrender() -> Vec<IngestItem> {
 
 /// The old scripts' message of the same round.
 fn message() -> IngestItem {
-    let message = serde_json::from_slice(&sample("messages/room1-R1-1795179043.json")).unwrap();
-    let report = gametimes_rounds::report::Report::from_message(&message).unwrap();
-    IngestItem {
-        source: "discord",
-        origin: "message".into(),
-        server: String::new(),
-        content: Content::Report(Box::new(report)),
-        marks: Vec::new(),
-    }
+    items::message("room1-R1-1795179043.json")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_old_database_is_taken_over_with_its_rows() {
-    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
-    old_rows_are_adopted(&cluster).await;
-    what_another_bot_has_more_stays(&cluster).await;
-    a_round_that_another_bot_stores_at_the_same_moment_is_not_refused(&cluster).await;
-    what_was_posted_of_a_round_goes_with_it_to_another_id(&cluster).await;
-    tables_of_another_role_are_used_as_they_are(&cluster).await;
-    two_bots_store_each_round_once(&cluster).await;
-}
-
-async fn old_rows_are_adopted(cluster: &Cluster) {
+async fn old_rows_are_adopted() {
+    let cluster = Cluster::shared();
     let url = cluster.database();
     let name = database_of(&url);
-    cluster.psql("postgres", "CREATE ROLE website_readonly");
+    create_website_role();
     cluster.psql(&name, OLD);
     let store = Db::open(&url, TimeZone::UTC).await.unwrap();
+    let schema = Schema::current();
     for _ in 0..3 {
-        let migrated = migrate(&store.database).await.unwrap();
-        assert_eq!((migrated.applied.len(), migrated.warnings), (0, vec![]));
+        let migrated = migrate(&store.database, &schema).await.unwrap();
+        assert_eq!(migrated, Migrated::default());
     }
-    assert_eq!(pending(&store.database).await.unwrap(), Vec::<&str>::new());
-    // Also with nothing remembered.
-    cluster.psql(&name, "DELETE FROM gametimes_migrations");
-    assert_eq!(migrate(&store.database).await.unwrap().applied.len(), 8);
+    let to_do = pending(&store.database, &schema).await.unwrap();
+    assert_eq!(to_do, Vec::<String>::new());
+    // Also if no migration is recorded, as in a database of an earlier version.
+    cluster.psql(&name, "DELETE FROM gametimes_schema");
+    let migrated = migrate(&store.database, &schema).await.unwrap();
+    assert_eq!(
+        (migrated.applied.len(), migrated.warnings),
+        (schema.own.len(), vec![])
+    );
     let can_read = "SELECT bool_and(has_table_privilege('website_readonly', oid, 'SELECT')) FROM pg_class \
-                    WHERE relname IN ('rounds', 'lua_spawn_stats', 'gametimes_groups', 'gametimes_rejected', 'gametimes_summaries')";
+                    WHERE relname IN ('rounds', 'lua_spawn_stats', 'gametimes_groups', 'gametimes_rejected', 'gametimes_summaries', 'gametimes_schema')";
     assert_eq!(cluster.psql(&name, can_read).trim(), "t");
-    // A role that is made later may read from the next start on.
+    // A role that is created later can read from the next start on.
     cluster.psql(
         &name,
         "REVOKE SELECT ON rounds, gametimes_summaries FROM website_readonly",
     );
     assert_eq!(cluster.psql(&name, can_read).trim(), "f");
-    migrate(&store.database).await.unwrap();
+    migrate(&store.database, &schema).await.unwrap();
     assert_eq!(cluster.psql(&name, can_read).trim(), "t");
 
     store.apply(&surrender()).await.unwrap();
@@ -109,7 +108,8 @@ async fn old_rows_are_adopted(cluster: &Cluster) {
         ),
         "7|1795179043|54|surrender|3:00"
     );
-    // The other bot's message is the same round: its row is kept and completed, its spawn rows give way to ours.
+    // The other bot's message is about the same round: its row is kept and completed, and our spawn rows replace its spawn
+    // rows.
     assert_eq!(
         row("SELECT id, round_id, match_id FROM lua_round_teams WHERE round_id = 7"),
         "3|7|2026-11-20-125046"
@@ -123,7 +123,7 @@ async fn old_rows_are_adopted(cluster: &Cluster) {
         row("SELECT count(*) FROM lua_round_teams WHERE id = 4 AND round_id IS NULL"),
         "1"
     );
-    // Our own copy of the stats file comes: the same row again, now with all players.
+    // Our copy of the stats file arrives: it fills the same row, now with all players.
     let file = sample_files("gamestats")
         .into_iter()
         .find(|(n, _)| n.contains("125046"))
@@ -143,8 +143,10 @@ async fn old_rows_are_adopted(cluster: &Cluster) {
     );
 }
 
-/// Only a message comes, which tells nothing of the players; then a copy of the stats file that lacks one of them.
-async fn what_another_bot_has_more_stays(cluster: &Cluster) {
+/// First a message without players arrives, then a copy of the stats file that lacks one of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn additional_rows_of_another_bot_are_kept() {
+    let cluster = Cluster::shared();
     let url = cluster.database();
     let name = database_of(&url);
     cluster.psql(&name, OLD);
@@ -159,7 +161,7 @@ async fn what_another_bot_has_more_stays(cluster: &Cluster) {
     let row = |sql: &str| cluster.psql(&name, sql).trim().to_owned();
     let spawns = "SELECT count(*), sum(dead_seconds) FROM lua_spawn_stats WHERE round_id = 7";
     assert_eq!(row(spawns), "1|34");
-    // Two rows of the other bot tell of the round: one is completed, the other one left.
+    // The other bot has two rows for the round. One is completed, the other remains unchanged.
     let teams = "SELECT string_agg(id || ' ' || coalesce(round_id, 0), ', ' ORDER BY id) FROM lua_round_teams";
     assert_eq!(row(teams), "3 0, 4 0, 5 7");
     let file = "2026-11-20-125046-room1-round-1.txt";
@@ -175,8 +177,10 @@ async fn what_another_bot_has_more_stays(cluster: &Cluster) {
     );
 }
 
-/// Both read the stats file at once: ours waits for the other bot's transaction, and then finds its row in the way.
-async fn a_round_that_another_bot_stores_at_the_same_moment_is_not_refused(cluster: &Cluster) {
+/// Both bots read the stats file at once. Ours waits for the other bot's transaction, and then finds its row.
+#[tokio::test(flavor = "multi_thread")]
+async fn round_that_another_bot_stores_at_the_same_moment_is_not_rejected() {
+    let cluster = Cluster::shared();
     let url = cluster.database();
     let name = database_of(&url);
     let store = Db::open(&url, TimeZone::UTC).await.unwrap();
@@ -193,7 +197,7 @@ async fn a_round_that_another_bot_stores_at_the_same_moment_is_not_refused(clust
         async move { store.apply_each(&[arrival]).await }
     });
     wait_for("our statement to wait", || async {
-        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO rounds%'";
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'INSERT INTO rounds%'";
         (cluster.psql(&name, waits).trim() == "1").then_some(())
     })
     .await;
@@ -204,8 +208,10 @@ async fn a_round_that_another_bot_stores_at_the_same_moment_is_not_refused(clust
     assert_eq!(cluster.psql(&name, rows).trim(), "700|12");
 }
 
-/// The round is posted; then the other bot imports the stats file, under an id of its own.
-async fn what_was_posted_of_a_round_goes_with_it_to_another_id(cluster: &Cluster) {
+/// The round is posted. Then the other bot imports the stats file, under another id.
+#[tokio::test(flavor = "multi_thread")]
+async fn post_log_follows_a_round_to_another_id() {
+    let cluster = Cluster::shared();
     let url = cluster.database();
     let name = database_of(&url);
     let store = Db::open(&url, TimeZone::UTC).await.unwrap();
@@ -227,7 +233,9 @@ async fn what_was_posted_of_a_round_goes_with_it_to_another_id(cluster: &Cluster
     assert_eq!(cluster.psql(&name, "SELECT id FROM rounds").trim(), "700");
 }
 
-async fn tables_of_another_role_are_used_as_they_are(cluster: &Cluster) {
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_another_role_are_used_as_they_are() {
+    let cluster = Cluster::shared();
     let url = cluster.database();
     let name = database_of(&url);
     cluster.psql(&name, OLD);
@@ -239,16 +247,18 @@ async fn tables_of_another_role_are_used_as_they_are(cluster: &Cluster) {
     let store = Db::open(&url.replace("postgres@", "guest@"), TimeZone::UTC)
         .await
         .unwrap();
+    let to_do = pending(&store.database, &Schema::current()).await.unwrap();
+    let count = |what: &str| to_do.iter().filter(|item| item.starts_with(what)).count();
     assert_eq!(
-        pending(&store.database).await.unwrap(),
         [
-            "001_timing_columns",
-            "002_lua_round_teams",
-            "008_lua_spawn_stats",
-            "100_gametimes",
-            "102_player_guid",
-            "104_indexes"
-        ]
+            count("column rounds."),
+            count("column player_comprehensive_stats."),
+            count("column lua_round_teams."),
+            count("column lua_spawn_stats."),
+            count("index "),
+            to_do.len()
+        ],
+        [25, 1, 16, 9, 8, 59]
     );
     store.apply(&surrender()).await.unwrap();
     let count = cluster.psql(
@@ -258,14 +268,14 @@ async fn tables_of_another_role_are_used_as_they_are(cluster: &Cluster) {
     assert_eq!(count.trim(), "12");
     let round = store.round(7).await.unwrap().unwrap();
     assert_eq!((round.players.len(), round.players[0].dead_ms), (12, None));
-    let audit = gametimes_bot::db::audit::spawn_audit(&store, 1000, 0)
-        .await
-        .unwrap();
+    let audit = store.spawn_audit(1000, 0).await.unwrap();
     assert_eq!(audit.summary.checked, 12);
     store.database.close().await;
 }
 
-async fn two_bots_store_each_round_once(cluster: &Cluster) {
+#[tokio::test(flavor = "multi_thread")]
+async fn two_bots_store_each_round_once() {
+    let cluster = Cluster::shared();
     let url = cluster.database();
     let mut arrivals: Vec<IngestItem> = Vec::new();
     for (name, bytes) in sample_files("gamestats")
@@ -281,7 +291,7 @@ async fn two_bots_store_each_round_once(cluster: &Cluster) {
             arrivals.reverse();
         }
         tokio::spawn(async move {
-            // Both find an empty database and migrate it.
+            // Both bots find an empty database and migrate it.
             let store = Db::open(&url, TimeZone::UTC).await.unwrap();
             for arrival in arrivals {
                 store.apply(&[arrival]).await.unwrap();
@@ -302,4 +312,68 @@ async fn two_bots_store_each_round_once(cluster: &Cluster) {
         ..RoundFilter::default()
     };
     assert_eq!(store.rounds(&filter).await.unwrap().len(), 5);
+}
+
+async fn durations(store: &Db) -> Vec<Option<i64>> {
+    let filter = RoundFilter {
+        limit: 10,
+        ..RoundFilter::default()
+    };
+    let rounds = store.rounds(&filter).await.unwrap();
+    rounds.iter().map(|round| round.duration_ms).collect()
+}
+
+/// With a role that can only read, then as the owner.
+#[tokio::test(flavor = "multi_thread")]
+async fn read_only_database_is_read_and_never_written() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    let name = database_of(&url);
+    let error = Db::open_read_only(&url, TimeZone::UTC).await.unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("run `gametimes-bot migrate` first"),
+        "{error}"
+    );
+    let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+    assert_eq!(cluster.psql(&name, tables).trim(), "0");
+    create_website_role();
+    let owner = Db::open(&url, TimeZone::UTC).await.unwrap();
+    owner.apply(&surrender()).await.unwrap();
+    for url in [url.replace("postgres@", "website_readonly@"), url] {
+        let reader = Db::open_read_only(&url, TimeZone::UTC).await.unwrap();
+        assert_eq!(durations(&reader).await, [Some(54_950)]);
+        let error = reader.apply(&surrender()).await.unwrap_err().to_string();
+        assert!(error.contains("read-only transaction"), "{error}");
+        reader.database.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn read_only_sqlite_file_is_read_and_never_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config_in(&folder);
+    let url = config.database_url.reveal();
+    Db::open_read_only(url, TimeZone::UTC).await.unwrap_err();
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+    // A database that has no tables yet.
+    drop(Database::open(url).await.unwrap());
+    let error = Db::open_read_only(url, TimeZone::UTC).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("run `gametimes-bot migrate` first"),
+        "{error}"
+    );
+    let owner = Db::open(url, TimeZone::UTC).await.unwrap();
+    owner.apply(&surrender()).await.unwrap();
+    for _ in 0..2 {
+        let reader = Db::open_read_only(url, TimeZone::UTC).await.unwrap();
+        assert_eq!(durations(&reader).await, [Some(54_950)]);
+        let error = reader.apply(&surrender()).await.unwrap_err().to_string();
+        assert!(error.contains("readonly database"), "{error}");
+        reader.database.close().await;
+        // Also if no other process has it open.
+        owner.database.close().await;
+    }
 }

@@ -1,16 +1,15 @@
-//! From the message to the API, over the stand-in for Discord.
-
-mod support;
+//! From a message in Discord to the API, with the stand-in for Discord.
 
 use gametimes_bot::config::Secret;
 use gametimes_discord_standin::Discord;
-use serde_json::json;
-use support::{
-    config_in, delivery, get, native_files, sample, settings_for, wait_for, wait_for_rounds,
+use gametimes_test_support::bot::{
+    config_in, delivery, get, settings_for, wait_for, wait_for_rounds,
 };
+use gametimes_test_support::samples::{native_files, sample};
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_with_a_file_becomes_a_round() {
+async fn message_with_a_file_becomes_a_round() {
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config_in(&folder);
@@ -50,7 +49,7 @@ async fn a_message_with_a_file_becomes_a_round() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_posted_while_the_bot_was_down_is_caught_up() {
+async fn messages_posted_while_the_bot_was_down_are_caught_up() {
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config_in(&folder);
@@ -72,7 +71,7 @@ async fn what_was_posted_while_the_bot_was_down_is_caught_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn foreign_messages_are_refused_and_told() {
+async fn foreign_messages_are_rejected_and_reported() {
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config_in(&folder);
@@ -113,7 +112,7 @@ async fn foreign_messages_are_refused_and_told() {
         .map(|r| r["reason"].as_str().unwrap())
         .collect();
     assert_eq!(reasons.len(), 4, "{reasons:?}");
-    // People's talk is neither stored nor refused.
+    // Messages of people are neither stored nor rejected.
     wait_for("an empty queue", || async {
         let discord = bot.status.delivery()["discord"].clone();
         (discord.queued == 0).then(|| assert_eq!((discord.stored, discord.failed), (1, 4)))
@@ -133,9 +132,10 @@ async fn foreign_messages_are_refused_and_told() {
     bot.stop().await.unwrap();
 }
 
-/// The history is read although the gateway refuses the bot, and gives blank messages: they are waited for, not passed.
+/// Without the intent, the gateway refuses the bot and the history returns blank messages. The bot waits for their text and
+/// does not skip them.
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_discord_hides_are_read_once_the_intent_is_on() {
+async fn blank_messages_are_read_once_the_intent_is_enabled() {
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config_in(&folder);
@@ -156,7 +156,7 @@ async fn messages_that_discord_hides_are_read_once_the_intent_is_on() {
     post("room2-R2-1795178128");
     discord.set_message_content(true);
     wait_for_rounds(&bot, 2).await;
-    // Connected again, messages come by themselves.
+    // Once connected again, messages arrive over the gateway.
     wait_for("a connection", || async {
         bot.status.is_discord_connected().then_some(())
     })
@@ -166,10 +166,10 @@ async fn messages_that_discord_hides_are_read_once_the_intent_is_on() {
     bot.stop().await.unwrap();
 }
 
-/// The file of a message is not to be had for a while: it is fetched later, over restarts of the bot, and until then the
-/// message's fields tell of the round; with a key nothing does, and nothing is refused.
+/// The attachment of a message cannot be downloaded for a while. The bot downloads it later, also after restarts. Until
+/// then, the round has the data of the message's fields; with a signing key it is not stored, and nothing is rejected.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_attachment_that_cannot_be_fetched_is_fetched_later() {
+async fn attachment_that_cannot_be_downloaded_is_downloaded_later() {
     let key = "a key that server and bot share";
     for (status, key) in [(404, None), (503, Some(key))] {
         let discord = Discord::start().unwrap();
@@ -193,7 +193,7 @@ async fn an_attachment_that_cannot_be_fetched_is_fetched_later() {
         let open = async |bot: &gametimes_bot::Bot, count: usize| {
             wait_for("what is open", || async {
                 let open = bot.store.all_reached("discord ").await.unwrap();
-                // The last message's own mark is there too.
+                // The checkpoint of the last message is there too.
                 (open.len() == count + 1).then_some(())
             })
             .await;
@@ -226,9 +226,9 @@ async fn an_attachment_that_cannot_be_fetched_is_fetched_later() {
     }
 }
 
-/// Discord does not promise that messages turn up in the order of their ids.
+/// Discord does not guarantee that messages appear in the order of their ids.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_turns_up_late_is_not_passed_by() {
+async fn message_that_appears_late_is_not_skipped() {
     let discord = Discord::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config_in(&folder);

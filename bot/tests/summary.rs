@@ -1,6 +1,5 @@
-//! The message in the stats channel: posted once, edited when late data comes, never again after it was deleted.
-
-mod support;
+//! The message in the stats channel: posted once, edited when late data arrives, and never posted again after it was
+//! deleted.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,11 +9,12 @@ use gametimes_bot::config::{Folder, StatsChannel};
 use gametimes_bot::files::ingest::ingest;
 use gametimes_bot::{Bot, Config};
 use gametimes_discord_standin::{Discord, Message};
+use gametimes_test_support::bot::postgres::Cluster;
+use gametimes_test_support::bot::{config_in, get, settings_for, sqlite, wait_for};
+use gametimes_test_support::samples::{native_files, sample, samples};
 use serde_json::Value;
-use support::postgres::Cluster;
-use support::{config_in, native_files, sample, settings_for, wait_for};
 
-/// Longer than the bot takes to look twice.
+/// Longer than two checks of the bot.
 const A_WHILE: Duration = Duration::from_secs(5);
 
 fn config(mut config: Config, discord: &Discord, channel_id: u64) -> Config {
@@ -22,14 +22,14 @@ fn config(mut config: Config, discord: &Discord, channel_id: u64) -> Config {
     settings.stats_channel = Some(StatsChannel {
         channel_id,
         settle: Duration::ZERO,
-        // The tapes are as old as they are.
+        // The tapes are old matches, and the bot must post them all the same.
         max_age: Duration::from_secs(u32::MAX.into()),
     });
     config.discord = Some(settings);
     config
 }
 
-/// Waits until the channel's messages are right, and stay so.
+/// Waits until the channel's messages are right, and checks that they remain so.
 async fn settled(
     discord: &Discord,
     channel: u64,
@@ -51,10 +51,10 @@ fn field<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
     fields.iter().find(|f| f["name"] == name)?["value"].as_str()
 }
 
-/// Holds what was sent against a golden file; `UPDATE_GOLDEN=1` writes it anew.
+/// Compares what was sent with a golden file, which `UPDATE_GOLDEN=1` regenerates.
 fn golden(name: &str, message: &Message) {
     let mut body = message.body.clone();
-    // Depends on the round's id.
+    // The link depends on the round's id.
     let nonce = body.as_object_mut().unwrap().remove("nonce");
     assert!(nonce.is_none_or(|n| n.as_str().unwrap().len() == 25));
     let text = serde_json::to_string_pretty(&body).unwrap() + "\n";
@@ -68,7 +68,7 @@ fn golden(name: &str, message: &Message) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_round_is_posted_once_edited_and_left_alone_when_deleted() {
+async fn round_is_posted_once_edited_and_not_posted_again_after_deletion() {
     let discord = Discord::start().unwrap();
     let channel = discord.add_channel();
     let folder = tempfile::tempdir().unwrap();
@@ -80,7 +80,7 @@ async fn a_round_is_posted_once_edited_and_left_alone_when_deleted() {
         server: String::new(),
     }];
     let bot = gametimes_bot::start(settings.clone()).await.unwrap();
-    // As the module posts them; the second round lasted 26 s only.
+    // The messages as the module posts them. The second round lasted only 26 s.
     for (name, bytes) in native_files("surrender") {
         let file: Value = serde_json::from_slice(&bytes).unwrap();
         discord
@@ -94,7 +94,7 @@ async fn a_round_is_posted_once_edited_and_left_alone_when_deleted() {
     let picture = discord.attachment(&posted[0], 0).unwrap();
     assert!(picture.starts_with(b"\x89PNG") && picture.len() > 10_000);
 
-    // The stats file turns up late: the same message tells of it.
+    // The stats file arrives late: the same message is edited.
     let name = "2026-11-20-125046-room1-round-1.txt";
     std::fs::write(stats.join(name), sample(&format!("gamestats/{name}"))).unwrap();
     let edited = settled(&discord, channel, |m| {
@@ -106,7 +106,7 @@ async fn a_round_is_posted_once_edited_and_left_alone_when_deleted() {
     golden("summary-surrender-edited", &edited[0]);
     assert_eq!(edited[0].json["attachments"].as_array().unwrap().len(), 1);
 
-    // A restart repeats nothing, and edits nothing either.
+    // A restart posts and edits nothing.
     bot.stop().await.unwrap();
     let bot = gametimes_bot::start(settings).await.unwrap();
     tokio::time::sleep(A_WHILE).await;
@@ -114,7 +114,7 @@ async fn a_round_is_posted_once_edited_and_left_alone_when_deleted() {
     assert_eq!(still.len(), 1);
     assert_eq!(still[0].json, edited[0].json);
 
-    // Deleted by hand: what changes the round now brings no new message.
+    // After the message is deleted by hand, changes of the round post no new one.
     discord.delete_message(posted[0].id);
     let text = String::from_utf8(sample(&format!("gamestats/{name}"))).unwrap();
     let one_more = text.lines().last().unwrap().replacen('A', "B", 1);
@@ -132,7 +132,7 @@ async fn a_round_is_posted_once_edited_and_left_alone_when_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_old_short_or_played_by_bots_is_not_posted() {
+async fn old_short_and_bot_rounds_are_not_posted() {
     let discord = Discord::start().unwrap();
     let channel = discord.add_channel();
     let folder = tempfile::tempdir().unwrap();
@@ -188,7 +188,7 @@ async fn what_is_old_short_or_played_by_bots_is_not_posted() {
     write("fresh", now - 60, &|_| {});
     let done = ingest(&bot.store, &[files], "", false).await.unwrap();
     assert!(done.refused.is_empty(), "{done}");
-    let (_, rounds) = support::get(&bot.url("/api/rounds")).await;
+    let (_, rounds) = get(&bot.url("/api/rounds")).await;
     assert_eq!(rounds.as_array().unwrap().len(), 3);
     let posted = settled(&discord, channel, |m| m.len() == 1).await;
     assert!(
@@ -200,9 +200,9 @@ async fn what_is_old_short_or_played_by_bots_is_not_posted() {
     bot.stop().await.unwrap();
 }
 
-/// Discord refuses, is busy, or takes the message and loses the answer: one message in the end.
+/// Discord refuses, is busy, or accepts the message and loses the answer: the result is one message.
 #[tokio::test(flavor = "multi_thread")]
-async fn failures_are_tried_again_and_nothing_is_posted_twice() {
+async fn failed_posts_are_retried_and_nothing_is_posted_twice() {
     let discord = Discord::start().unwrap();
     let channel = discord.add_channel();
     let folder = tempfile::tempdir().unwrap();
@@ -211,7 +211,7 @@ async fn failures_are_tried_again_and_nothing_is_posted_twice() {
     let bot = gametimes_bot::start(config(config_in(&folder), &discord, channel))
         .await
         .unwrap();
-    let files = [support::samples().join("../native/surrender")];
+    let files = [samples().join("../native/surrender")];
     ingest(&bot.store, &files, "", false).await.unwrap();
     wait_for("a failure to be told", || async {
         let delivery = bot.status.delivery();
@@ -231,14 +231,14 @@ async fn failures_are_tried_again_and_nothing_is_posted_twice() {
     bot.stop().await.unwrap();
 }
 
-/// A round could not be posted, and then the setting names another channel: edits go to where the message is.
+/// A round could not be posted, and then the setting names another channel. Edits go to the channel of the message.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_round_that_is_posted_to_another_channel_than_first_tried_is_edited_there() {
+async fn round_posted_to_another_channel_is_edited_there() {
     let discord = Discord::start().unwrap();
     let channel = discord.add_channel();
     let folder = tempfile::tempdir().unwrap();
-    let store = support::sqlite(&folder).await;
-    let files = [support::samples().join("../native/surrender")];
+    let store = sqlite(&folder).await;
+    let files = [samples().join("../native/surrender")];
     ingest(&store, &files, "", false).await.unwrap();
     let mut transaction = store.database.begin().await.unwrap();
     let sql =
@@ -260,7 +260,7 @@ async fn a_round_that_is_posted_to_another_channel_than_first_tried_is_edited_th
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_bots_on_one_database_post_once() {
-    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    let cluster = Cluster::shared();
     let discord = Discord::start().unwrap();
     let channel = discord.add_channel();
     let url = cluster.database();
@@ -269,7 +269,7 @@ async fn two_bots_on_one_database_post_once() {
         let settings = config(Config::with_database(&url), &discord, channel);
         bots.push(gametimes_bot::start(settings).await.unwrap());
     }
-    let files = [support::samples().join("../native")];
+    let files = [samples().join("../native")];
     ingest(&bots[0].store, &files, "", false).await.unwrap();
     let long = native_files("stopwatch")
         .into_iter()

@@ -30,7 +30,7 @@ pub fn sign(key: &[u8], bytes: &[u8]) -> String {
     hex(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), bytes).as_ref())
 }
 
-/// Whether `signature` is what [`sign`] gives, compared in constant time.
+/// Whether `signature` is the one that [`sign`] returns. The comparison takes constant time.
 pub fn verify(key: &[u8], bytes: &[u8], signature: &str) -> bool {
     let Some(tag) = unhex(signature) else {
         return false;
@@ -63,7 +63,7 @@ mod tests {
 
     /// RFC 4231, test case 2.
     #[test]
-    fn signs_as_the_rfc_says() {
+    fn signatures_match_the_test_case_of_the_rfc() {
         let signature = sign(b"Jefe", b"what do ya want for nothing?");
         assert_eq!(
             signature,
@@ -85,7 +85,7 @@ mod tests {
 
     /// `printf '1795177951:room2:1' | sha256sum`
     #[test]
-    fn canonical_id_is_the_head_of_the_sha256() {
+    fn the_canonical_id_is_the_beginning_of_the_sha256() {
         assert_eq!(
             round_canonical_id(1_795_177_951, "room2", 1),
             "6d184489ddd03bef"

@@ -1,32 +1,31 @@
-//! The gametimes file: what happened in one round.
+//! The gametimes file: one round.
 
 use serde::{Deserialize, Serialize};
 
 use crate::message::Message;
 use crate::team::TeamNumber;
 
-/// The version of the format that this crate writes (`meta.schema`). Files without the key come from the older Lua
-/// scripts and count as schema 1.
+/// The version of the format (`meta.schema`). Files without this key come from the older Lua scripts and count as schema 1.
 pub const SCHEMA: u32 = 2;
 
-/// One round as it lies on disk: `gametime-<map>-R<round>-<round_end_unix>.json`.
+/// The content of a gametimes file, `gametime-<map>-R<round>-<round_end_unix>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GametimesFile {
-    /// What happened.
+    /// The round.
     pub meta: Meta,
-    /// The Discord message as posted.
+    /// The round's Discord message, as posted.
     pub payload: Message,
 }
 
 impl GametimesFile {
-    /// The name of this round's file, see [`file_name`].
+    /// The file name of this round, see [`file_name`].
     pub fn file_name(&self) -> String {
         file_name(&self.meta.map, self.meta.round, self.meta.round_end_unix)
     }
 }
 
-/// The name of a round's file: `gametime-<map>-R<round>-<round_end_unix>.json`. Characters of the map outside
-/// `[A-Za-z0-9_-]` become `_`, so the name is safe as a path whatever the map is called.
+/// The file name of a round: `gametime-<map>-R<round>-<round_end_unix>.json`. Characters of the map outside
+/// `[A-Za-z0-9_-]` become `_`, so that every name is a safe path.
 ///
 /// ```
 /// assert_eq!(gametimes_format::file::file_name("te escape.2", 1, 17), "gametime-te_escape_2-R1-17.json");
@@ -46,7 +45,7 @@ pub fn file_name(map: &str, round: u8, round_end_unix: i64) -> String {
     format!("gametime-{map}-R{round}-{round_end_unix}.json")
 }
 
-/// Whether a name has the pattern of [`file_name`], as readers match it:
+/// Whether a name matches the pattern of [`file_name`], as readers check it:
 /// `^gametime-[A-Za-z0-9_.+-]+-R\d+-\d+\.json$`.
 pub fn is_file_name(name: &str) -> bool {
     let Some(stem) = name
@@ -68,11 +67,11 @@ pub fn is_file_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"_.+-".contains(&b))
 }
 
-/// What happened in one round. The first block of keys is what readers know since the Lua scripts; the rest are ours
-/// and default to empty where an older file lacks them.
+/// One round. The keys of the first block exist since the Lua scripts; the others are new, and have a default where an older
+/// file lacks them.
 ///
-/// Unix times are seconds of the server's wall clock; `_ms` are milliseconds of the game's play clock, which stands
-/// still while the match is paused. Whole seconds are cut, not rounded, and cut once, from the sum in milliseconds.
+/// Unix times are seconds of the server's wall clock. Keys that end in `_ms` are milliseconds on the play clock, which stands
+/// still while the match is paused. Whole seconds are rounded down, after all milliseconds are summed up.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
     /// The map's name, as in the cvar `mapname`.
@@ -81,50 +80,50 @@ pub struct Meta {
     pub round: u8,
     /// When play began.
     pub round_start_unix: i64,
-    /// When the round was over: the game's `Exit:`, or the shutdown that cut it off.
+    /// When the round ended: at the game's `Exit:`, or at the shutdown that interrupted it.
     pub round_end_unix: i64,
-    /// Time played, pauses out.
+    /// Time played, without pauses.
     pub actual_duration_seconds: i64,
-    /// Wall time of the warmup before this round; 0 when play was restarted without one.
+    /// Length of the warmup before this round on the wall clock; 0 if play was restarted without one.
     pub warmup_seconds: i64,
-    /// Sum of all pauses.
+    /// Length of all pauses together.
     pub pause_seconds: i64,
-    /// How many pauses there were, one still open at the end included.
+    /// Number of pauses, including one that was still open at the end.
     pub pause_count: i64,
-    /// The address the server is bound to (cvar `net_ip`).
+    /// The address that the server listens on (cvar `net_ip`).
     pub server_ip: String,
-    /// The server's port (cvar `net_port`), a string since the Lua scripts.
+    /// The server's port (cvar `net_port`), as a string.
     pub server_port: String,
-    /// The end as a unix time, a string: the id that the Lua scripts gave a round.
+    /// `round_end_unix` as a string: the id of a round in the Lua scripts.
     pub match_id: String,
     /// One entry for each player who was on a team.
     pub spawn_stats: Vec<SpawnStats>,
 
-    /// [`SCHEMA`]; 1 where the key is missing.
+    /// The version of the format, see [`SCHEMA`]; 1 if the key is missing.
     #[serde(default = "schema_of_old_files")]
     pub schema: u32,
-    /// Who recorded the round: `native` (the module) or `lua` (the fallback script).
+    /// The recorder: `native` (the module) or `lua` (the fallback script).
     #[serde(default)]
     pub source: String,
-    /// Version of the recorder.
+    /// The recorder's version.
     #[serde(default)]
     pub module_version: String,
-    /// Version of ET:Legacy, `2.83.1`; empty when the engine did not say.
+    /// The version of ET:Legacy, such as `2.83.1`; empty if unknown.
     #[serde(default)]
     pub engine_version: String,
-    /// A UUIDv7 that tells a repeat of the same round from another round.
+    /// A UUIDv7 of the round: a second file with the same id is a repeat.
     #[serde(default)]
     pub event_id: String,
-    /// [`crate::digest::round_canonical_id`].
+    /// The id that every reader can compute, see [`crate::digest::round_canonical_id`].
     #[serde(default)]
     pub round_canonical_id: String,
-    /// `g_gametype`: 2 objective, 3 stopwatch, 4 campaign, 5 last man standing, 6 map vote; 0 unknown.
+    /// Cvar `g_gametype`: 2 objective, 3 stopwatch, 4 campaign, 5 last man standing, 6 map vote; 0 unknown.
     #[serde(default)]
     pub gametype: i32,
-    /// `timelimit` as it stood at the end; fractional in a stopwatch round 2.
+    /// Cvar `timelimit` at the end of the round; fractional in a stopwatch round 2.
     #[serde(default)]
     pub timelimit_minutes: f64,
-    /// The team that won; 0 for a draw or when it is unknown. An aborted round has no winner.
+    /// The team that won; 0 for a draw or when it is unknown. An interrupted round has no winner.
     #[serde(default)]
     pub winner: TeamNumber,
     /// The team that defended; 0 when it is unknown.
@@ -133,40 +132,40 @@ pub struct Meta {
     /// Why the round ended.
     #[serde(default)]
     pub end_reason: EndReason,
-    /// The game's own words after `Exit: `; empty for an aborted round.
+    /// The game's text after `Exit: `; empty for an interrupted round.
     #[serde(default)]
     pub exit_text: String,
-    /// Who gave up; team 0 when nobody did.
+    /// Which team surrendered, if any.
     #[serde(default)]
     pub surrender: Surrender,
-    /// Rounds won by each side on this map so far, this one included.
+    /// Rounds won by each team on this map so far, this one included.
     #[serde(default)]
     pub score: Score,
-    /// Who was on which team when the round ended.
+    /// The players of each team when the round ended.
     #[serde(default)]
     pub teams: Teams,
-    /// Every pause, in order.
+    /// The pauses, in order.
     #[serde(default)]
     pub pauses: Vec<Pause>,
-    /// Time played, pauses out.
+    /// Time played, without pauses.
     #[serde(default)]
     pub duration_ms: i64,
-    /// Wall time of the warmup.
+    /// Length of the warmup on the wall clock.
     #[serde(default)]
     pub warmup_ms: i64,
-    /// The server's local time minus UTC at the end of the round. Names of stats files are in local time.
+    /// The server's local time minus UTC at the end of the round. The names of stats files contain local time.
     #[serde(default)]
     pub utc_offset_seconds: i32,
-    /// Cvar `sv_hostname`, colours out.
+    /// Cvar `sv_hostname`, without colours.
     #[serde(default)]
     pub server_hostname: String,
-    /// Name of the gamestats file of this round, if the server wrote one.
+    /// The name of the round's gamestats file, if the server wrote one.
     #[serde(default)]
     pub stats_file: Option<String>,
     /// The timeline, in order.
     #[serde(default)]
     pub events: Vec<TimelineEvent>,
-    /// How many events the timeline had no room for; not written when 0.
+    /// Number of events that the timeline had no room for; not written if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub events_dropped: u64,
 }
@@ -185,7 +184,7 @@ fn is_zero(n: &u64) -> bool {
 pub enum EndReason {
     /// The objective was completed (`Exit: Wolf EndRound.`).
     Objective,
-    /// A team gave up.
+    /// A team surrendered.
     Surrender,
     /// The time limit was hit.
     TimeExpired,
@@ -193,23 +192,22 @@ pub enum EndReason {
     Eliminated,
     /// A vote for the next map passed.
     Vote,
-    /// Aborted: the map was changed in mid-round.
+    /// Interrupted: the map was changed during the round.
     MapChange,
-    /// Aborted: the map was restarted in mid-round.
+    /// Interrupted: the map was restarted during the round.
     MapRestart,
-    /// Aborted: the server was shut down in mid-round.
+    /// Interrupted: the server was shut down during the round.
     ServerQuit,
-    /// Aborted: the server crashed or was killed; the round was recovered at its next start.
+    /// Interrupted: the server crashed or was killed. The next start recovered the round.
     ServerCrash,
-    /// The game gave an exit text that this version does not know, see `exit_text`; also what a reader sees where
-    /// the key is missing or names a reason of a later version.
+    /// Unknown: the game printed an unknown `exit_text`, the key is missing, or the file contains a reason of a later version.
     #[default]
     #[serde(other)]
     Unknown,
 }
 
 impl EndReason {
-    /// The name as it stands in the file: `time_expired`.
+    /// The name in the file, such as `time_expired`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Objective => "objective",
@@ -225,7 +223,7 @@ impl EndReason {
         }
     }
 
-    /// Whether the game itself ended the round; otherwise it was cut off and has no winner.
+    /// Whether the game itself ended the round. If not, the round was interrupted and has no winner.
     pub fn is_finished(self) -> bool {
         !matches!(
             self,
@@ -234,14 +232,14 @@ impl EndReason {
     }
 }
 
-/// Who gave up a round.
+/// Which team surrendered, and who called the vote.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Surrender {
-    /// The team that gave up; 0 when none did.
+    /// The team that surrendered; 0 if none did.
     pub team: TeamNumber,
-    /// Guid of the player who called the vote; empty when a referee ended the round.
+    /// Guid of the player who called the vote; empty if a referee ended the round.
     pub caller_guid: String,
-    /// Name of that player, colours out.
+    /// Name of that player, without colours.
     pub caller_name: String,
 }
 
@@ -254,21 +252,21 @@ pub struct Score {
     pub allies: u32,
 }
 
-/// A player as others know them.
+/// A player's identity.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlayerRef {
-    /// `cl_guid`, up to 32 characters; empty for a client that has none.
+    /// `cl_guid`, up to 32 characters; empty for a client without one.
     pub guid: String,
-    /// The name, colours out.
+    /// The name, without colours.
     pub name: String,
 }
 
-/// Who was on which team.
+/// The players of each team.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Teams {
-    /// Team 1.
+    /// The players of the Axis.
     pub axis: Vec<PlayerRef>,
-    /// Team 2.
+    /// The players of the Allies.
     pub allies: Vec<PlayerRef>,
 }
 
@@ -277,61 +275,61 @@ pub struct Teams {
 pub struct Pause {
     /// 1 for the round's first pause.
     pub n: u32,
-    /// Unix time at which it began.
+    /// Unix time of its start.
     pub start: i64,
-    /// Unix time at which play went on, or the round ended.
+    /// Unix time at which play continued or the round ended.
     pub end: i64,
-    /// Length on the game's clock, cut to whole seconds.
+    /// Length on the game's clock, in whole seconds (rounded down).
     pub sec: i64,
     /// The game's level time when the play clock stopped.
     #[serde(default)]
     pub start_ms: i64,
-    /// The game's level time when the play clock went on.
+    /// The game's level time when the play clock continued.
     #[serde(default)]
     pub end_ms: i64,
-    /// Where on the play clock it lies: the time played since the start of the round when it began. Older files lack it.
+    /// The play clock during the pause: the time played before it. Older files lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_play_ms: Option<i64>,
 }
 
-/// What happened to one player in one round. One player is one guid, whatever slot and name; without a guid, one name.
+/// The statistics of one player in one round. A player is one guid in any slot and under any name; without a guid, one name.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SpawnStats {
-    /// `cl_guid`, up to 32 characters; empty for a client that has none.
+    /// `cl_guid`, up to 32 characters; empty for a client without one.
     pub guid: String,
-    /// The last name in the round, colours out.
+    /// The last name in the round, without colours.
     pub name: String,
-    /// How often they came alive, revives included; going straight into limbo is not counted.
+    /// Number of spawns, including revives. Joining straight into limbo is not a spawn.
     pub spawns: u32,
-    /// How often they died.
+    /// Number of deaths.
     pub deaths: u32,
-    /// Time dead, cut to whole seconds.
+    /// Time dead, in whole seconds (rounded down).
     pub dead_seconds: i64,
-    /// `dead_seconds / deaths`, cut; 0 without a death.
+    /// `dead_seconds / deaths`, rounded down; 0 without a death.
     pub avg_respawn: i64,
-    /// The longest time dead in one piece, cut to whole seconds.
+    /// The longest single time dead, in whole seconds (rounded down).
     pub max_respawn: i64,
 
-    /// The team they were last on; 0 when it is unknown.
+    /// The last team; 0 if unknown.
     #[serde(default)]
     pub team: TeamNumber,
-    /// How many of the spawns were revives by a medic.
+    /// Number of revives by a medic.
     #[serde(default)]
     pub revives: u32,
-    /// Enemies killed: no team mates, not oneself, nobody who was dead already.
+    /// Enemies killed. Team mates, oneself, and players who were dead already do not count.
     #[serde(default)]
     pub kills: u32,
-    /// Time dead of the enemies they killed, cut to whole seconds.
+    /// Time dead of the enemies that the player killed, in whole seconds (rounded down).
     #[serde(default)]
     pub denied_seconds: i64,
-    /// Time dead: from the death to the next spawn or revive, to leaving for the spectators or the server, or to the
+    /// Time dead: from each death to the next spawn or revive, to the change to the spectators, to leaving the server, or to the
     /// end of the round.
     #[serde(default)]
     pub dead_ms: i64,
-    /// The longest time dead in one piece.
+    /// The longest single time dead.
     #[serde(default)]
     pub max_dead_ms: i64,
-    /// Time dead of the enemies they killed.
+    /// Time dead of the enemies that the player killed.
     #[serde(default)]
     pub denied_ms: i64,
     /// Time alive on one of the two teams.
@@ -342,23 +340,23 @@ pub struct SpawnStats {
     pub played_ms: i64,
 }
 
-/// What a [`TimelineEvent`] tells.
+/// The kinds of [`TimelineEvent`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
-    /// Came alive with a wave, or at the start.
+    /// The player spawned, with a wave or at the start.
     Spawn,
-    /// Was revived; `by` is the medic.
+    /// The player was revived; `by` is the medic.
     Revive,
-    /// Died; `by` is the killer, `mod` the means of death.
+    /// The player died; `by` is the killer, `mod` the means of death.
     Death,
-    /// Left the body for limbo: can no longer be revived.
+    /// The player went into limbo and can no longer be revived.
     Limbo,
-    /// Entered the server (or the round).
+    /// The player joined the server or the round.
     Join,
-    /// Left the server.
+    /// The player left the server.
     Leave,
-    /// Changed team; `team` is the new one.
+    /// The player changed the team; `team` is the new one.
     Team,
     /// A kind of a later version.
     #[serde(other)]
@@ -368,19 +366,19 @@ pub enum EventKind {
 /// One entry of the timeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TimelineEvent {
-    /// When, on the play clock: 0 is the start of the round, pauses take no time.
+    /// The time on the play clock: 0 is the start of the round, and pauses take no time.
     pub t_ms: i64,
-    /// What.
+    /// What happened.
     pub kind: EventKind,
-    /// Who, by guid; empty for a client without one, see `name`.
+    /// The player's guid; empty for a client without one, see `name`.
     pub guid: String,
-    /// Who, by name, where there is no guid.
+    /// The player's name; only for a client without a guid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Who did it, by guid (the name where there is no guid); null for the world or nobody.
+    /// The guid of the killer or medic (the name of a client without a guid); null for the world.
     #[serde(default)]
     pub by: Option<String>,
-    /// Means of death as the game names it (`MOD_MP40`; its numbers differ from version to version), else null.
+    /// The game's name for the means of death, such as `MOD_MP40`; null for other kinds of events.
     #[serde(default, rename = "mod")]
     pub means_of_death: Option<String>,
     /// The new team, in a join or a change of team: 1 Axis, 2 Allies, 3 spectators.
@@ -393,7 +391,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_safe_and_match_the_readers_pattern() {
+    fn file_names_are_safe_and_match_the_pattern_of_readers() {
         for map in [
             "supply",
             "te_escape2",
@@ -418,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_the_old_scripts_is_read_by_the_same_types() {
+    fn a_file_of_the_old_scripts_can_be_read() {
         let old = r#"{"meta":{"map":"room2","round":1,"round_start_unix":1,"round_end_unix":2,
             "actual_duration_seconds":1,"warmup_seconds":0,"pause_seconds":0,"pause_count":0,"server_ip":"127.0.0.1",
             "server_port":"27960","match_id":"2","spawn_stats":[{"guid":"A","name":"b","spawns":1,"deaths":0,
@@ -432,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_end_reason_is_no_error() {
+    fn an_unknown_end_reason_is_not_an_error() {
         assert_eq!(
             serde_json::from_str::<EndReason>("\"meteor\"").unwrap(),
             EndReason::Unknown

@@ -1,18 +1,19 @@
-//! The gametimes file and the STATS_READY message: one definition of the format, shared by the module, which writes
-//! it, and the bot, which reads it.
+//! The gametimes file and the STATS_READY message: one definition of the format for the module, which writes it, and the
+//! bot, which reads it.
 //!
 //! * [`file`]: the gametimes file, `{"meta": {...}, "payload": {...}}`, and its name.
-//! * [`message`]: the Discord message, as it is posted to a webhook and as it stands in `payload`.
+//! * [`message`]: the Discord message, as it is posted to a webhook and as `payload` contains it.
 //! * [`rules`]: rules about rounds and players that several readers share.
 //! * [`secret`]: texts that must not be printed.
 //! * [`team`]: the two teams and their numbers.
-//! * [`text`]: names as the engine has them (colour codes, any byte) made fit to be read.
-//! * [`check`]: what a file must hold to be believed.
-//! * [`digest`]: the round's canonical id and the signature over a file.
+//! * [`text`]: makes the engine's names (any bytes, with colour codes) readable, and other helpers for texts.
+//! * [`check`]: finds what is wrong with a file.
+//! * [`digest`]: hashes, the canonical id of a round, and the signature of a file.
 //!
-//! Keys are never renamed or retyped: communities run bots and websites on them. Keys that the older Lua scripts do
-//! not write have a default, so that their files are read by the same types.
+//! Keys are never renamed and never change their type, because bots and websites of communities depend on them. Keys that the
+//! older Lua scripts do not write have a default, so that the same types read their files.
 
+#![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
 pub mod check;

@@ -1,13 +1,13 @@
-//! The STATS_READY message: the JSON body of Discord's "execute webhook".
+//! The STATS_READY message: the JSON body that is posted to a Discord webhook.
 
 use serde::{Deserialize, Serialize};
 
-/// `username` of every message; readers check it.
+/// The `username` of every message. Readers check it.
 pub const USERNAME: &str = "ET:Legacy Stats";
-/// `content` of every message that tells of a round; readers check it.
+/// The `content` of every message about a round. Readers check it.
 pub const CONTENT: &str = "STATS_READY";
 
-/// Limits of Discord's embeds; over them it answers 400. In characters, as Discord counts.
+/// Discord's limits for embeds, in Unicode characters. A message that exceeds one is answered with 400.
 pub mod limits {
     /// Fields in an embed.
     pub const FIELDS: usize = 25;
@@ -22,49 +22,49 @@ pub mod limits {
 /// A message as posted to a webhook.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// [`USERNAME`].
+    /// The sender's name, always [`USERNAME`].
     #[serde(default)]
     pub username: String,
-    /// [`CONTENT`].
+    /// The text of the message, always [`CONTENT`].
     #[serde(default)]
     pub content: String,
-    /// One embed.
+    /// The embeds; there is always one.
     #[serde(default)]
     pub embeds: Vec<Embed>,
-    /// `{"parse": []}`: a name must never ping anybody.
+    /// `{"parse": []}`, so that a player's name never pings a Discord user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_mentions: Option<AllowedMentions>,
 }
 
-/// Who may be pinged by a message.
+/// The mentions in a message that ping.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AllowedMentions {
-    /// Kinds of mentions that ping: none.
+    /// The kinds of mentions that ping; always empty.
     pub parse: Vec<String>,
 }
 
 /// The embed of a message.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Embed {
-    /// `Round Complete: <map> R<n>`.
+    /// The title, `Round Complete: <map> R<n>`.
     #[serde(default)]
     pub title: String,
-    /// A line for people.
+    /// A line that explains the times.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// 3447003, Discord's blue.
+    /// The colour of the embed: 3447003, Discord's blue.
     #[serde(default)]
     pub color: u32,
-    /// Name and value pairs, see `docs/json.md`.
+    /// The fields, see `docs/json.md`.
     #[serde(default)]
     pub fields: Vec<Field>,
-    /// Tells the recorder and its version.
+    /// The recorder and its version.
     #[serde(default)]
     pub footer: Footer,
 }
 
 impl Embed {
-    /// The characters that Discord counts against [`limits::EMBED`].
+    /// The number of characters that Discord counts against [`limits::EMBED`].
     pub fn characters(&self) -> usize {
         let count = |s: &str| s.chars().count();
         count(&self.title)
@@ -77,7 +77,7 @@ impl Embed {
                 .sum::<usize>()
     }
 
-    /// The value of a field, its name compared without regard to case, as readers do.
+    /// The value of a field. Like readers, it ignores the case of the name.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields
             .iter()
@@ -89,11 +89,11 @@ impl Embed {
 /// One field of an embed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
-    /// `Lua_Playtime`.
+    /// The name, such as `Lua_Playtime`.
     pub name: String,
-    /// `512 sec`.
+    /// The value, such as `512 sec`.
     pub value: String,
-    /// Whether Discord may put it beside others.
+    /// Whether Discord may show it beside other fields.
     #[serde(default)]
     pub inline: bool,
 }
@@ -101,7 +101,7 @@ pub struct Field {
 /// The last line of an embed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Footer {
-    /// Holds the recorder's version as `v1.2.3`.
+    /// A text with the recorder's version, such as `v1.2.3`.
     #[serde(default)]
     pub text: String,
 }

@@ -1,10 +1,10 @@
-//! Names as the engine has them, made fit to be read.
+//! Helpers for texts, above all for the names of players.
 //!
-//! The engine's strings are bytes: players set their names in UTF-8 or Latin-1, with colour codes (`^` and one more
-//! character), and with whatever their client lets through.
+//! The engine's strings are bytes: names are in UTF-8 or Latin-1, with colour codes (`^` and one more character), and can
+//! contain any other byte.
 
-/// A string of the engine as text: UTF-8 where it is valid, else every byte above 127 taken as Latin-1, so that nothing
-/// is lost. Control characters are dropped.
+/// A string of the engine as text without control characters. If it is not valid UTF-8, it is read as Latin-1, so that no
+/// character is lost.
 ///
 /// ```
 /// use gametimes_format::text::decode;
@@ -41,8 +41,19 @@ pub fn one_line(text: &str, characters: usize) -> String {
     text.chars().map(space).take(characters).collect()
 }
 
+/// A number with its noun, `1 round` or `2 rounds`, for nouns whose plural ends in `s`.
+///
+/// ```
+/// use gametimes_format::text::counted;
+/// assert_eq!(counted(1, "round"), "1 round");
+/// assert_eq!(counted(0, "round"), "0 rounds");
+/// ```
+pub fn counted(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
 /// A name as a page or a picture can show it: without control characters, marks that change the direction of the text
-/// after them, and code points that are no characters.
+/// after them, and invalid code points.
 ///
 /// ```
 /// use gametimes_format::text::displayable;
@@ -58,8 +69,8 @@ pub fn displayable(name: &str) -> String {
     name.chars().filter(keeps).collect()
 }
 
-/// Takes the colour codes out: a `^` and the character after it, as the game draws names. A `^` before another one or at the
-/// end is no code and stays.
+/// Removes colour codes, a `^` and the character after it, as the game does when it draws a name. A `^` before another `^`, or at
+/// the end, stays.
 ///
 /// ```
 /// use gametimes_format::text::strip_colors;

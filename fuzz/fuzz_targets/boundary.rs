@@ -1,25 +1,23 @@
 #![no_main]
 
-#[path = "../checks/boundary.rs"]
-mod checks;
-
 use std::cell::RefCell;
 use std::path::Path;
 
-use gametimes::entry;
+use gametimes::ffi;
+use gametimes_fuzz_checks::boundary;
 use gametimes_standin::{GAME, Server};
 
-/// The module is linked into this program, so that libFuzzer sees where its inputs lead.
+/// A server whose module is linked into this program, so that libFuzzer sees the coverage of its inputs.
 fn server() -> Server {
     let home = tempfile::tempdir().expect("a temporary folder").keep();
     let base = home.join("base");
     let mut server = Server::new(Path::new(GAME), &home, &base).expect("a server's folders");
-    // SAFETY: the three are the module's.
+    // SAFETY: the three functions are the module's.
     unsafe {
         server.link(
-            entry::dllEntry as *mut _,
-            entry::vmMain as *mut _,
-            entry::gametimes_set_wall_clock as *mut _,
+            ffi::dllEntry as *mut _,
+            ffi::vmMain as *mut _,
+            ffi::gametimes_set_wall_clock as *mut _,
         );
     }
     server
@@ -30,5 +28,5 @@ thread_local! {
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    SERVER.with_borrow_mut(|server| checks::play(server, bytes));
+    SERVER.with_borrow_mut(|server| boundary::play(server, bytes));
 });

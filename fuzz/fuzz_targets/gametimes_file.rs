@@ -1,6 +1,5 @@
 #![no_main]
 
-#[path = "../checks/bot.rs"]
-mod checks;
+use gametimes_fuzz_checks::bot;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::gametimes_file(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bot::gametimes_file(bytes));

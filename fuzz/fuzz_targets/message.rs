@@ -1,6 +1,5 @@
 #![no_main]
 
-#[path = "../checks/bot.rs"]
-mod checks;
+use gametimes_fuzz_checks::bot;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::message(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bot::message(bytes));

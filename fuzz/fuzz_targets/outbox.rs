@@ -1,6 +1,5 @@
 #![no_main]
 
-#[path = "../checks/outbox.rs"]
-mod checks;
+use gametimes_fuzz_checks::outbox;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::outbox(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| outbox::outbox(bytes));

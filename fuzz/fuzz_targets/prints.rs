@@ -1,6 +1,5 @@
 #![no_main]
 
-#[path = "../checks/prints.rs"]
-mod checks;
+use gametimes_fuzz_checks::prints;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::prints(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| prints::prints(bytes));

@@ -1,6 +1,5 @@
 #![no_main]
 
-#[path = "../checks/settings.rs"]
-mod checks;
+use gametimes_fuzz_checks::settings;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::settings(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| settings::settings(bytes));

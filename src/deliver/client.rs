@@ -1,4 +1,4 @@
-//! One post to one webhook, and what its answer means.
+//! One post to one webhook, and the meaning of its answer.
 
 use std::time::Duration;
 
@@ -7,50 +7,50 @@ use once_cell::sync::Lazy;
 use ureq::Agent;
 use ureq::unversioned::multipart::{Form, Part};
 
-/// How much of an answer is read.
+/// How many bytes of an answer are read.
 const ANSWER_LIMIT: u64 = 64 << 10;
-/// The longest that a 429 is obeyed.
+/// The longest pause that a 429 can ask for.
 const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(3600);
-/// Discord's code for a webhook that was deleted. Any other 404 comes from a proxy, or is over soon.
+/// Discord's code for a deleted webhook. Any other 404 comes from a proxy or is temporary.
 const UNKNOWN_WEBHOOK: i64 = 10015;
-/// What is shorter is no secret: Discord's tokens have 68 characters.
+/// Shorter parts of a URL are not secret: Discord's tokens have 68 characters.
 const SECRET_LENGTH: usize = 10;
 
-/// What an answer means.
+/// The meaning of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// 2xx: the target took it. How long to wait before the next, when the answer says that the bucket is empty.
-    Taken(Duration),
-    /// 429: wait. `global`: all targets must.
-    Wait {
-        /// How long.
+    /// 2xx: delivered. The time is how long to wait before the next post, if the answer reports an empty bucket.
+    Delivered(Duration),
+    /// 429: rate limited.
+    RateLimited {
+        /// How long to wait.
         pause: Duration,
-        /// For the whole application, not just this webhook.
+        /// Whether the limit is for all webhooks.
         global: bool,
     },
-    /// 5xx, a timeout, the network, or somebody in between who refuses: try again later. A line for the log.
-    Later(String),
-    /// 400 and the like: this message will never be taken as it is.
-    Refused {
+    /// 5xx, a timeout, a network error, or a proxy that refuses: retry later. The text is for the log.
+    RetryLater(String),
+    /// 400 and similar: the webhook will never accept this message as it is.
+    Rejected {
         /// The answer's text.
         why: String,
-        /// 413: because of its size.
+        /// Whether it was too large (413).
         too_large: bool,
     },
-    /// 401, or 404 as Discord says it: this target is no target any more. The answer's text.
-    Gone(String),
+    /// 401, or 404 with Discord's code: the webhook does not exist any more. The answer's text.
+    WebhookGone(String),
 }
 
-/// The file beside a message.
+/// The file attached to a message.
 #[derive(Debug, Clone, Copy)]
 pub struct Attachment<'a> {
-    /// `gametime-....json`.
+    /// The file name.
     pub name: &'a str,
-    /// Its text.
+    /// The content.
     pub text: &'a str,
 }
 
-/// One client for all webhooks: every phase has a timeout; proxies come from the environment.
+/// One client for all webhooks. Every phase has a timeout; a proxy is taken from the environment.
 static AGENT: Lazy<Agent> = Lazy::new(|| {
     let seconds = |n| Some(Duration::from_secs(n));
     let config = Agent::config_builder()
@@ -64,7 +64,7 @@ static AGENT: Lazy<Agent> = Lazy::new(|| {
         .timeout_recv_response(seconds(30))
         .timeout_recv_body(seconds(15))
         .timeout_global(seconds(120))
-        // A message and its file go out in some packets; the default, 128 KiB each, is for downloads.
+        // A message and its file fit into a few packets; the default of 128 KiB each is for downloads.
         .input_buffer_size(16 * 1024)
         .output_buffer_size(16 * 1024)
         .user_agent(format!("gametimes/{}", crate::VERSION))
@@ -72,18 +72,18 @@ static AGENT: Lazy<Agent> = Lazy::new(|| {
     config.into()
 });
 
-/// Posts a message. Never panics, never repeats the URL.
+/// Posts a message. The answer never contains the URL, which is a secret.
 pub fn post(url: &Secret, message: &Message, attachment: Option<Attachment<'_>>) -> Answer {
     let json = match serde_json::to_string(message) {
         Ok(json) => json,
         Err(e) => {
-            return refused(format!("the message cannot be written as JSON: {e}"));
+            return rejected(format!("the message cannot be encoded as JSON: {e}"));
         }
     };
-    let asked = with_wait(url.reveal());
+    let wait_url = with_wait(url.reveal());
     let sent = match attachment {
         None => AGENT
-            .post(&asked)
+            .post(&wait_url)
             .header("Content-Type", "application/json")
             .send(json),
         Some(file) => {
@@ -95,43 +95,41 @@ pub fn post(url: &Secret, message: &Message, attachment: Option<Attachment<'_>>)
                     let form = Form::new()
                         .text("payload_json", &json)
                         .part("files[0]", part);
-                    AGENT.post(&asked).send(form)
+                    AGENT.post(&wait_url).send(form)
                 }
-                Err(e) => return refused(e.to_string()),
+                Err(e) => return rejected(e.to_string()),
             }
         }
     };
     match sent {
         Ok(response) => read(response, url.reveal()),
-        Err(e) => Answer::Later(describe(&e)),
+        Err(e) => Answer::RetryLater(describe(&e)),
     }
 }
 
-/// Asks Discord to answer when the message stands, with the message, instead of at once.
+/// Makes Discord answer after it has stored the message, instead of at once.
 fn with_wait(url: &str) -> String {
     let sign = if url.contains('?') { '&' } else { '?' };
     format!("{url}{sign}wait=true")
 }
 
-/// An error of the network in words, without the URL.
+/// A network error in words, without the URL.
 fn describe(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Timeout(phase) => format!("timeout ({phase})"),
-        ureq::Error::HostNotFound => "the host's name is not known".to_owned(),
-        ureq::Error::ConnectionFailed => "no connection".to_owned(),
+        ureq::Error::HostNotFound => "unknown host".to_owned(),
+        ureq::Error::ConnectionFailed => "connection failed".to_owned(),
         ureq::Error::Io(e) => match e.get_ref().map(ToString::to_string) {
-            // What TLS makes of the bytes of the other side comes as an error of the network, with its own words inside.
+            // TLS errors arrive as I/O errors that contain the TLS error's text.
             Some(why) if e.kind() == std::io::ErrorKind::InvalidData => format!("TLS: {why}"),
-            // An answer of the resolver has no kind of its own.
-            Some(why) if why.starts_with("failed to lookup address") => {
-                "the host's name is not known".to_owned()
-            }
+            // Resolver errors have no error kind.
+            Some(why) if why.starts_with("failed to lookup address") => "unknown host".to_owned(),
             _ => format!("network: {}", e.kind()),
         },
         ureq::Error::Tls(e) => format!("TLS: {e}"),
         ureq::Error::Rustls(e) => format!("TLS: {e}"),
         ureq::Error::BadUri(_) => "the URL cannot be used".to_owned(),
-        _ => "the answer was no HTTP".to_owned(),
+        _ => "the answer is not HTTP".to_owned(),
     }
 }
 
@@ -141,10 +139,10 @@ fn read(response: ureq::http::Response<ureq::Body>, url: &str) -> Answer {
     let seconds = |name: &str| header(name)?.parse().ok().and_then(pause);
     let status = head.status.as_u16();
     if (200..300).contains(&status) {
-        // The message stands, whatever comes of the body.
+        // The message is stored, even if the body cannot be read.
         let empty = header("x-ratelimit-remaining") == Some("0");
         let pause = empty.then(|| seconds("x-ratelimit-reset-after")).flatten();
-        return Answer::Taken(pause.unwrap_or_default());
+        return Answer::Delivered(pause.unwrap_or_default());
     }
     let text = body
         .with_config()
@@ -153,30 +151,30 @@ fn read(response: ureq::http::Response<ureq::Body>, url: &str) -> Answer {
         .read_to_string()
         .unwrap_or_default();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    let said = format!("{status} {}", short(&json, &text, url));
+    let answer = format!("{status} {}", short(&json, &text, url));
     match status {
         429 => {
             let in_body = json["retry_after"].as_f64().and_then(pause);
             let longest = in_body.max(seconds("retry-after"));
-            Answer::Wait {
+            Answer::RateLimited {
                 pause: longest.unwrap_or(Duration::from_secs(5)),
                 global: json["global"] == true
                     || header("x-ratelimit-global").is_some_and(|v| v == "true"),
             }
         }
-        401 => Answer::Gone(said),
-        404 if json["code"] == UNKNOWN_WEBHOOK => Answer::Gone(said),
-        403 | 404 | 408 | 425 | 300..=399 | 500.. => Answer::Later(said),
-        413 => Answer::Refused {
-            why: said,
+        401 => Answer::WebhookGone(answer),
+        404 if json["code"] == UNKNOWN_WEBHOOK => Answer::WebhookGone(answer),
+        403 | 404 | 408 | 425 | 300..=399 | 500.. => Answer::RetryLater(answer),
+        413 => Answer::Rejected {
+            why: answer,
             too_large: true,
         },
-        _ => refused(said),
+        _ => rejected(answer),
     }
 }
 
-fn refused(why: String) -> Answer {
-    Answer::Refused {
+fn rejected(why: String) -> Answer {
+    Answer::Rejected {
         why,
         too_large: false,
     }
@@ -188,7 +186,7 @@ fn pause(seconds: f64) -> Option<Duration> {
         .map(|pause| pause.min(RETRY_AFTER_LIMIT))
 }
 
-/// Discord's own words, short enough for a line of the log, and without the URL.
+/// The answer's error text, short enough for a log line and without the URL.
 fn short(json: &serde_json::Value, body: &str, url: &str) -> String {
     let words = match (json["message"].as_str(), json["code"].as_i64()) {
         (Some(message), Some(code)) => format!("{message} (code {code})"),
@@ -198,14 +196,14 @@ fn short(json: &serde_json::Value, body: &str, url: &str) -> String {
     text::one_line(&without_url(words, url), 300)
 }
 
-/// Proxies like to repeat the path that was asked for: the URL, its path, and each part of it that is long enough for a secret
-/// are replaced by `…`.
+/// Replaces the URL, its path and every part of it that is long enough to be a secret by `…`, because proxies may repeat the
+/// path in their answer.
 fn without_url(words: String, url: &str) -> String {
     let path = url.splitn(4, '/').nth(3).unwrap_or_default();
     let mut secrets: Vec<&str> = path.split(['/', '?', '&', '=']).collect();
     secrets.extend([url, path]);
     secrets.retain(|secret| secret.len() >= SECRET_LENGTH);
-    // What is part of another goes after it.
+    // Longest first, because one can be part of another.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets
         .into_iter()

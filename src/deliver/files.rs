@@ -1,18 +1,18 @@
-//! Writing files so that nobody ever sees half of one.
+//! Writing files so that a reader never sees an incomplete one.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// The beginning of temporary names, and their end, so that nobody who looks for `.json` takes one; what a crash left of them
-/// is removed at the next start.
+/// How temporary file names begin and end. They do not end in `.json`, so that readers ignore them. The next start removes
+/// those that a crash left.
 const TEMPORARY: (&str, &str) = (".tmp-", ".part");
 
-/// Writes a file under a temporary name, syncs it, renames it and syncs the folder: after a crash or a power cut there is
-/// the whole file or none.
+/// Writes a file under a temporary name, syncs it, renames it and syncs the folder. After a crash or a power cut there is
+/// either the whole file or none.
 ///
 /// # Errors
-/// What the file system says; nothing is left under the final name then.
+/// When a step fails. Nothing is left under the final name then.
 pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let temporary = folder.join(format!("{}{name}{}", TEMPORARY.0, TEMPORARY.1));
     let written =
@@ -24,16 +24,16 @@ pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     sync_folder(folder)
 }
 
-/// As [`write_whole`], but by way of another folder on the same file system, and never over a file that is there.
+/// Like [`write_whole`], but through another folder on the same file system, and without replacing an existing file.
 ///
 /// # Errors
-/// What the file system says; `AlreadyExists` when there is a file of that name.
+/// `AlreadyExists` when there is a file of that name; other errors when a step fails.
 pub fn write_new(staging: &Path, folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let temporary = staging.join(format!("{}{name}{}", TEMPORARY.0, TEMPORARY.1));
     let path = folder.join(name);
     let written = write_synced(&temporary, bytes).and_then(|()| {
         match fs::hard_link(&temporary, &path) {
-            // A file system without links.
+            // The file system does not support hard links.
             Err(e) if e.kind() != io::ErrorKind::AlreadyExists => fs::rename(&temporary, &path),
             linked => linked,
         }
@@ -52,12 +52,12 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Makes renames and removals in a folder durable.
 ///
 /// # Errors
-/// What the file system says.
+/// When the folder cannot be synced.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Removes what a crash left of [`write_whole`].
+/// Removes the temporary files that a crash left.
 pub fn remove_temporary(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
@@ -73,7 +73,7 @@ pub fn remove_temporary(folder: &Path) {
     }
 }
 
-/// The names of the plain files in a folder, sorted; none when it cannot be read.
+/// The names of the regular files in a folder, sorted; empty when the folder cannot be read.
 pub fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .into_iter()
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_there_whole_or_not_at_all() {
+    fn a_file_is_complete_or_absent() {
         let folder = tempfile::tempdir().unwrap();
         write_whole(folder.path(), "a.json", b"one").unwrap();
         write_whole(folder.path(), "a.json", b"two").unwrap();
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(names(folder.path()), ["a.json"]);
 
         fs::write(folder.path().join(".tmp-b.json.part"), b"ha").unwrap();
-        fs::write(folder.path().join(".tmp-notes"), b"somebody's").unwrap();
+        fs::write(folder.path().join(".tmp-notes"), b"not ours").unwrap();
         remove_temporary(folder.path());
         assert_eq!(names(folder.path()), [".tmp-notes", "a.json"]);
 
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_is_never_written_over_another() {
+    fn an_existing_file_is_never_replaced() {
         let staging = tempfile::tempdir().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let write = |bytes| write_new(staging.path(), folder.path(), "a.json", bytes);

@@ -1,7 +1,7 @@
-//! The running map, written to disk as it is played: after a crash the next start plays it back and finishes the round.
+//! The running map on disk, written while it is played: after a crash, the next start plays it back and finishes the round.
 //!
 //! A journal is a file of JSON lines: a [`Head`] with what the tracker knew before this map, then every [`Event`] since
-//! `GAME_INIT`. It is removed when the map is over and its rounds are written. A last line that was cut is ignored.
+//! `GAME_INIT`. It is removed when the map is over and its rounds are written. An incomplete last line is ignored.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
@@ -13,19 +13,19 @@ use uuid::Uuid;
 
 use crate::event::{Event, Stamp};
 
-/// Name of the journal in the instance's folder.
+/// The name of the journal in the instance folder.
 const NAME: &str = "round.journal";
-/// A journal longer than this is no journal of ours: a two hours' fight of a full server takes a tenth.
+/// A longer file is not read. Two hours of heavy fighting on a full server take a tenth of this.
 const SIZE_LIMIT: u64 = 64 << 20;
 
-/// What the tracker knew before the map began (again).
+/// What the tracker knew before the map began or restarted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Head {
-    /// The id that a round of this map will have.
+    /// The id of the map's round.
     pub event_id: Uuid,
-    /// Rounds won so far.
+    /// The score before this map's round.
     pub score: Score,
-    /// When the warmup began.
+    /// When the warmup began; `None` without one.
     pub warmup_start_unix_ms: Option<i64>,
 }
 
@@ -35,22 +35,22 @@ pub struct Head {
 enum Line {
     Head(Head),
     Event(Event),
-    /// Nothing happened, but time went on.
+    /// A sign of life in a second without events.
     Alive(Stamp),
-    /// The round's message is in the outbox: only the file may still be missing.
+    /// The round's message is in the outbox; its file may still be missing.
     Queued,
 }
 
 /// A journal that a crash left.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recovered {
-    /// What was known before the map.
+    /// What the tracker knew before the map.
     pub head: Head,
-    /// All that happened.
+    /// The events of the map.
     pub events: Vec<Event>,
-    /// The last sign of life.
+    /// The time of the last event or sign of life.
     pub last: Stamp,
-    /// Whether the round's message was queued already.
+    /// Whether the round's message is in the outbox.
     pub queued: bool,
 }
 
@@ -61,16 +61,16 @@ pub struct Journal {
     file: Option<File>,
     buffer: Vec<u8>,
     unsynced: bool,
-    /// The round whose journal this is: a round that is written late has nothing to do with that of the next map.
+    /// The round of this journal. A round that is written late must not touch the journal of the next map.
     event_id: Option<Uuid>,
-    /// Between the begin of a map and its end.
+    /// Whether a map is running.
     open: bool,
-    /// The last error, said once until it is mended.
+    /// Whether the last write failed; only the first failure is reported.
     failed: bool,
 }
 
 impl Journal {
-    /// The journal in an instance's folder.
+    /// The journal in an instance folder.
     pub fn new(folder: &Path) -> Self {
         Self {
             path: folder.join(NAME),
@@ -83,9 +83,9 @@ impl Journal {
         }
     }
 
-    /// What a crash left, if anything.
+    /// Reads the journal that a crash left, if there is one.
     pub fn recover(&mut self) -> Option<Recovered> {
-        // Asked before it is opened: a pipe would keep us waiting for somebody who writes.
+        // Checked before it is opened, because opening a pipe would block until another process writes to it.
         let found = fs::metadata(&self.path).ok()?;
         if !found.is_file() || found.len() > SIZE_LIMIT {
             return None;
@@ -118,7 +118,7 @@ impl Journal {
         Some(recovered)
     }
 
-    /// Begins anew with a map.
+    /// Starts the journal of a map.
     pub fn begin(&mut self, head: Head) {
         self.buffer.clear();
         self.file = None;
@@ -137,7 +137,7 @@ impl Journal {
         self.put(&Line::Alive(at));
     }
 
-    /// This round's message is in the outbox; when the journal is another round's it stays as it is. Durable after
+    /// Records that this round's message is in the outbox. Does nothing to the journal of another round. Durable after
     /// [`Journal::flush`].
     pub fn queued(&mut self, event_id: Uuid) {
         if self.event_id == Some(event_id) {
@@ -146,17 +146,16 @@ impl Journal {
     }
 
     fn put(&mut self, line: &Line) {
-        // Plain data without maps: it can always be written as JSON.
+        // Encoding cannot fail: the lines are plain data without maps.
         if self.open && serde_json::to_writer(&mut self.buffer, line).is_ok() {
             self.buffer.push(b'\n');
         }
     }
 
-    /// Writes what was added, and syncs it when told to. An error is given once, until it is mended; the lines are kept and
-    /// written later.
+    /// Writes the added lines, and syncs them if `sync` is set. After an error the lines are kept and written later.
     ///
     /// # Errors
-    /// What the file system says.
+    /// On the first of several failures in a row; the others are not reported.
     pub fn flush(&mut self, sync: bool) -> io::Result<()> {
         let result = self.try_flush(sync);
         let first = result.is_err() && !std::mem::replace(&mut self.failed, result.is_err());
@@ -186,14 +185,14 @@ impl Journal {
         Ok(())
     }
 
-    /// This round is safe elsewhere; when the journal is another round's it stays as it is.
+    /// Removes the journal of this round, which is now on disk. Does nothing to the journal of another round.
     pub fn finished(&mut self, event_id: Uuid) {
         if self.event_id == Some(event_id) {
             self.remove();
         }
     }
 
-    /// Nothing of this map has to be known any more; nothing is written until the next one begins.
+    /// Removes the journal. Nothing is written until the next map begins.
     pub fn remove(&mut self) {
         self.buffer.clear();
         self.file = None;
@@ -227,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_recovered_up_to_a_cut_line() {
+    fn a_journal_is_recovered_up_to_an_incomplete_line() {
         let folder = tempfile::tempdir().unwrap();
         let mut journal = Journal::new(folder.path());
         assert_eq!(journal.recover(), None);
@@ -254,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_that_is_written_late_leaves_the_next_maps_journal_alone() {
+    fn a_round_that_is_written_late_does_not_touch_the_next_maps_journal() {
         let folder = tempfile::tempdir().unwrap();
         let mut journal = Journal::new(folder.path());
         let next = Head {
@@ -279,14 +278,14 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_said_once_and_nothing_is_lost() {
+    fn an_error_is_reported_once_and_nothing_is_lost() {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("inner");
         let mut journal = Journal::new(&inner);
         journal.begin(head());
         assert!(journal.flush(false).is_err());
         journal.add(&event(1));
-        assert!(journal.flush(false).is_ok(), "said already");
+        assert!(journal.flush(false).is_ok(), "it was reported already");
         fs::create_dir(&inner).unwrap();
         journal.add(&event(2));
         journal.flush(true).unwrap();
@@ -294,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_no_journal() {
+    fn garbage_is_not_recovered() {
         let folder = tempfile::tempdir().unwrap();
         for garbage in [
             &b""[..],

@@ -1,18 +1,22 @@
-//! The half on background threads: what is handed over here is written and sent, whatever happens.
+//! The background threads: whatever the game's thread queues here is written to disk and sent, even after a crash.
 //!
-//! * [`worker`]: the game's end; `clerk`: the thread that takes the events, lets the tracker make rounds of them, and writes.
-//! * [`journal`]: the running map on disk, so that a crash costs a second at the most.
-//! * [`outbox`]: messages that wait, on disk.
-//! * [`target`]: one thread for each webhook, so that a slow or dead one delays no other.
-//! * [`client`]: one post, and what its answer means.
-//! * [`console`]: the way back, lines for the server's console.
+//! * [`command`]: the messages from the game's thread to the worker.
+//! * [`handle`]: the game's end of the worker.
+//! * `worker`: the thread that takes the events, lets the tracker make rounds of them, and writes those.
+//! * [`journal`]: the running map on disk, so that a crash costs at most a second of it.
+//! * [`outbox`]: the messages to send, on disk.
+//! * [`webhook`]: a thread for each webhook, so that a slow or dead one does not delay the others.
+//! * [`client`]: one post, and the meaning of its answer.
+//! * [`console`]: the lines that go back to the server's console.
+//! * [`instance_dir`] and [`files`]: the folders of a server, and writing files safely.
 
-mod clerk;
 pub mod client;
+pub mod command;
 pub mod console;
-pub mod desk;
 pub mod files;
+pub mod handle;
+pub mod instance_dir;
 pub mod journal;
 pub mod outbox;
-pub mod target;
-pub mod worker;
+pub mod webhook;
+mod worker;

@@ -1,15 +1,15 @@
-//! Messages that wait to be sent, on disk.
+//! The messages to send, on disk.
 //!
 //! Invariants:
-//! * One file is one message to one target. It is in `queue/` until the target took it; then it is removed.
-//! * A file appears whole or not at all, and is durable when [`Outbox::put`] returns.
-//! * The state is the folder (`queue/`, `rejected/`, `dropped/`) and the name
-//!   (`<unix_ms>-<map>-R<round>-<event_id>.<target>.json`); everything can be rebuilt by listing.
-//! * `queue/` never holds more than [`ENTRIES_LIMIT`] messages or [`BYTES_LIMIT`] bytes; the oldest go to `dropped/`.
+//! * One file is one message to one webhook. It stays in `queue/` until it is delivered; then it is removed.
+//! * A file is complete or absent, and it is durable when [`Outbox::put`] returns.
+//! * The folders (`queue/`, `rejected/`, `dropped/`) and the file names
+//!   (`<unix_ms>-<map>-R<round>-<event_id>.<webhook key>.json`) are all the state there is: listing them restores it.
+//! * `queue/` never holds more than [`ENTRIES_LIMIT`] messages or [`BYTES_LIMIT`] bytes: the oldest are moved to `dropped/`.
 //!
-//! A target is known by the hash of its URL ([`target_key`]), as the script does it: no secret is written to disk, and what
-//! waits for one webhook never goes to another because a line of the settings was removed. The file `targets` holds the keys in
-//! the order of the settings, one a line, so that a corrected URL takes up what waits for it.
+//! A webhook is identified by the hash of its URL ([`webhook_key`]), as in the script, so that no secret is written to disk. The
+//! file `targets` lists the keys in the order of the settings, one a line, so that a corrected URL inherits the messages of the
+//! wrong one, and a removed line never sends its messages to the next webhook.
 
 use std::fs;
 use std::io;
@@ -21,43 +21,43 @@ use serde::{Deserialize, Serialize};
 
 use super::files;
 
-/// Messages that wait at the most.
+/// How many messages the queue holds.
 pub const ENTRIES_LIMIT: usize = 500;
-/// Bytes that wait at the most.
+/// How many bytes the queue holds.
 pub const BYTES_LIMIT: u64 = 64 << 20;
 /// How many files are kept in `rejected/` and in `dropped/`.
 const KEPT_LIMIT: usize = 200;
-/// A file longer than this is no entry of ours.
+/// Longer files in the queue are not read.
 const ENTRY_LIMIT: u64 = 24 << 20;
-/// Where the keys of the targets stand.
-const TARGETS: &str = "targets";
-/// A file of keys longer than this is none of ours.
-const TARGETS_LIMIT: u64 = 4096;
+/// The file with the keys of the webhooks.
+const KEYS_FILE: &str = "targets";
+/// A longer file of keys is not read.
+const KEYS_LIMIT: u64 = 4096;
 
-/// One message.
+/// One message to send.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Tells a repeat from another round.
+    /// The round's id: readers recognize a repeated message by it.
     pub event_id: String,
-    /// The message as it is posted, signature included.
+    /// The message, with its signature.
     pub message: Message,
-    /// Name of the attached file.
+    /// The name of the attached file.
     pub file_name: String,
-    /// The attached file, byte for byte.
+    /// The content of the attached file.
     pub file: String,
 }
 
-/// Messages that wait.
+/// The folders of an outbox.
 #[derive(Debug, Clone)]
 pub struct Outbox {
     folder: PathBuf,
 }
 
 impl Outbox {
-    /// The outbox in an instance's folder.
+    /// Opens the outbox in an instance folder.
     ///
     /// # Errors
-    /// When its folders cannot be made.
+    /// When its folders cannot be created.
     pub fn open(folder: &Path) -> io::Result<Self> {
         let outbox = Self {
             folder: folder.to_owned(),
@@ -70,7 +70,7 @@ impl Outbox {
         Ok(outbox)
     }
 
-    /// How many messages wait in an instance's folder, whoever's it is.
+    /// How many messages are queued in an instance folder, which may be another server's.
     pub fn count(folder: &Path) -> usize {
         let outbox = Self {
             folder: folder.to_owned(),
@@ -82,62 +82,64 @@ impl Outbox {
         self.folder.join("queue")
     }
 
-    /// Adds a message to a target. Durable when this returns.
+    /// Queues a message for a webhook.
     ///
     /// # Errors
-    /// What the file system says; nothing was added then.
+    /// When the file cannot be written; then nothing is queued.
     pub fn put(
         &self,
-        target: &str,
+        webhook: &str,
         entry: &Entry,
         round: &GametimesFile,
         unix_ms: i64,
     ) -> io::Result<String> {
         let queue = self.queue();
-        fs::create_dir_all(&queue)?; // somebody may have removed it while a round was played
+        fs::create_dir_all(&queue)?; // it may have been removed since the start
         let stem = round.file_name();
         let stem = stem
             .strip_prefix("gametime-")
             .and_then(|s| s.rsplit_once('-'))
             .map_or("unknown", |(s, _)| s);
-        let name = format!("{unix_ms:013}-{stem}-{}.{target}.json", entry.event_id);
+        let name = format!("{unix_ms:013}-{stem}-{}.{webhook}.json", entry.event_id);
         files::write_whole(&queue, &name, &serde_json::to_vec(entry)?)?;
         Ok(name)
     }
 
-    /// Names of what waits for a target, the oldest first.
-    pub fn waiting(&self, target: &str) -> Vec<String> {
+    /// The names of a webhook's messages, the oldest first.
+    pub fn waiting(&self, webhook: &str) -> Vec<String> {
         let mut names = self.all();
-        names.retain(|name| target_of(name) == Some(target));
+        names.retain(|name| webhook_key_of(name) == Some(webhook));
         names
     }
 
-    /// Names of all that waits, the oldest first. Files that are not ours are not listed.
+    /// The names of all messages, the oldest first. Other files in the folder are ignored.
     pub fn all(&self) -> Vec<String> {
         let mut names = files::names(&self.queue());
-        names.retain(|name| target_of(name).is_some());
+        names.retain(|name| webhook_key_of(name).is_some());
         names
     }
 
-    /// From now on these are the targets, in the order of the settings. What waits for one that is no more goes to the one that
-    /// has its place now, if that is new: its URL was corrected. Otherwise it goes to `dropped/`; gives how many went there.
-    /// Without any target everything waits: the file of URLs may be away for a moment.
+    /// Sets the webhooks, in the order of the settings. Messages for a removed webhook move to the new webhook at its place in
+    /// the settings, whose URL was probably corrected; without one they move to `dropped/`. Returns how many moved there.
+    ///
+    /// Without any webhook all messages stay, because the file of URLs may be missing only for a moment.
     ///
     /// # Errors
-    /// What the file system says; called again it does what is left.
-    pub fn set_targets(&self, targets: &[String]) -> io::Result<usize> {
-        let known = self.known_targets();
-        if targets.is_empty() {
+    /// When a file cannot be moved; the next call continues.
+    pub fn set_webhooks(&self, keys: &[String]) -> io::Result<usize> {
+        let known = self.known_webhooks();
+        if keys.is_empty() {
             return Ok(0);
         }
-        let is_known = |target: &String| known.contains(target);
+        let is_known = |key: &String| known.contains(key);
         let heir = |of: &str| {
-            let place = known.iter().position(|target| target == of)?;
-            targets.get(place).filter(|target| !is_known(target))
+            let place = known.iter().position(|key| key == of)?;
+            keys.get(place).filter(|key| !is_known(key))
         };
         let mut dropped = 0;
         for name in self.all() {
-            let Some(of) = target_of(&name).filter(|of| targets.iter().all(|t| t != of)) else {
+            let Some(of) = webhook_key_of(&name).filter(|of| keys.iter().all(|key| key != of))
+            else {
                 continue;
             };
             if let Some(heir) = heir(of) {
@@ -149,54 +151,54 @@ impl Outbox {
                 dropped += 1;
             }
         }
-        if known != targets {
+        if known != keys {
             files::sync_folder(&self.queue())?;
-            files::write_whole(&self.folder, TARGETS, targets.join("\n").as_bytes())?;
+            files::write_whole(&self.folder, KEYS_FILE, keys.join("\n").as_bytes())?;
         }
         Ok(dropped)
     }
 
-    fn known_targets(&self) -> Vec<String> {
-        let path = self.folder.join(TARGETS);
-        let is_ours = fs::metadata(&path).is_ok_and(|m| m.is_file() && m.len() <= TARGETS_LIMIT);
+    fn known_webhooks(&self) -> Vec<String> {
+        let path = self.folder.join(KEYS_FILE);
+        let is_ours = fs::metadata(&path).is_ok_and(|m| m.is_file() && m.len() <= KEYS_LIMIT);
         let text = is_ours.then(|| fs::read_to_string(&path).unwrap_or_default());
         let text = text.unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Reads what waits.
+    /// Reads a message.
     ///
     /// # Errors
-    /// `InvalidData` when the file is no entry; else what the file system says, which may be over soon.
+    /// `InvalidData` when the file is not a message. Other errors come from the file system and may be temporary.
     pub fn read(&self, name: &str) -> io::Result<Entry> {
         let path = self.queue().join(name);
         if fs::metadata(&path)?.len() > ENTRY_LIMIT {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                "longer than any message",
+                "the file is longer than any message",
             ));
         }
         serde_json::from_slice(&fs::read(path)?)
             .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
     }
 
-    /// The target took it.
+    /// Removes a delivered message.
     ///
     /// # Errors
-    /// What the file system says; the message will be sent again then.
+    /// When the file cannot be removed; then the message will be sent again.
     pub fn done(&self, name: &str) -> io::Result<()> {
         match fs::remove_file(self.queue().join(name)) {
-            // Somebody moved it while it was sent: the target is no more, or the outbox was full.
+            // It was moved while it was being sent: its webhook was removed, or the outbox was full.
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             removed => removed?,
         }
         files::sync_folder(&self.queue())
     }
 
-    /// The target refused it for good: it goes to `rejected/`, with the answer beside it.
+    /// Moves a message that its webhook rejected to `rejected/`, and writes the answer beside it.
     ///
     /// # Errors
-    /// What the file system says.
+    /// When a file cannot be written or moved.
     pub fn reject(&self, name: &str, answer: &str) -> io::Result<()> {
         let rejected = self.folder.join("rejected");
         fs::create_dir_all(&rejected)?;
@@ -205,10 +207,10 @@ impl Outbox {
         self.shelve(name, "rejected")
     }
 
-    /// It will never be sent: it goes to `dropped/`.
+    /// Moves a message that will not be sent to `dropped/`.
     ///
     /// # Errors
-    /// What the file system says.
+    /// When the file cannot be moved.
     pub fn discard(&self, name: &str) -> io::Result<()> {
         self.shelve(name, "dropped")
     }
@@ -226,7 +228,7 @@ impl Outbox {
         files::sync_folder(&self.queue())
     }
 
-    /// Keeps the queue within its bounds and gives the names that had to go.
+    /// Moves the oldest messages to `dropped/` until the queue is within its limits, and returns their names.
     pub fn bound(&self) -> Vec<String> {
         self.bound_to(ENTRIES_LIMIT, BYTES_LIMIT)
     }
@@ -236,7 +238,7 @@ impl Outbox {
         let size = |name: &String| fs::metadata(self.queue().join(name)).map_or(0, |m| m.len());
         let mut left = names.len();
         let mut left_bytes: u64 = names.iter().map(size).sum();
-        let mut gone = Vec::new();
+        let mut dropped = Vec::new();
         for name in names {
             if left <= entries && left_bytes <= bytes {
                 break;
@@ -244,34 +246,34 @@ impl Outbox {
             left -= 1;
             left_bytes -= size(&name).min(left_bytes);
             if self.discard(&name).is_ok() {
-                gone.push(name);
+                dropped.push(name);
             }
         }
-        gone
+        dropped
     }
 }
 
-/// A message, or the answer beside one.
+/// Whether a file is a message, or the answer beside one.
 fn is_ours(name: &str) -> bool {
     let message = name.strip_suffix(".answer.txt");
-    target_of(&message.map_or(name.to_owned(), |stem| format!("{stem}.json"))).is_some()
+    webhook_key_of(&message.map_or(name.to_owned(), |stem| format!("{stem}.json"))).is_some()
 }
 
-/// The target in a name of the queue; none when it is no name of ours.
-pub fn target_of(name: &str) -> Option<&str> {
+/// The webhook key in the file name of a message; `None` for other names.
+pub fn webhook_key_of(name: &str) -> Option<&str> {
     let stem = name.strip_suffix(".json")?;
-    let (rest, target) = stem.rsplit_once('.')?;
+    let (rest, key) = stem.rsplit_once('.')?;
     let (time, _) = rest.split_once('-')?;
     let is_key = |key: &str| {
         let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         key.len() == 8 && key.bytes().all(is_digit)
     };
     let is_time = |time: &str| time.len() >= 13 && time.bytes().all(|b| b.is_ascii_digit());
-    (is_key(target) && is_time(time)).then_some(target)
+    (is_key(key) && is_time(time)).then_some(key)
 }
 
-/// What a target is known by: the first 8 hex digits of the SHA-256 of its URL.
-pub fn target_key(url: &Secret) -> String {
+/// The key of a webhook: the first 8 hex digits of the SHA-256 of its URL.
+pub fn webhook_key(url: &Secret) -> String {
     hex(&sha256([url.reveal().as_bytes()])[..4])
 }
 
@@ -299,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_is_found_again_by_listing() {
+    fn queued_messages_are_found_by_listing_the_folder() {
         let folder = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(folder.path()).unwrap();
         let (message, file) = entry();
@@ -318,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_no_entry_is_told_so() {
+    fn only_files_that_are_no_messages_are_invalid_data() {
         let folder = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(folder.path()).unwrap();
         let queue = outbox.queue();
@@ -330,14 +332,14 @@ mod tests {
             let error = outbox.read(name).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{name}");
         }
-        // What stands for any trouble of the disk here: a folder cannot be read.
+        // A folder cannot be read as a file, which here stands for any trouble with the disk.
         fs::create_dir(queue.join("trouble")).unwrap();
         let error = outbox.read("trouble").unwrap_err();
         assert_ne!(error.kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]
-    fn a_refused_message_keeps_its_answer_beside_it() {
+    fn a_rejected_message_is_kept_with_its_answer() {
         let folder = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(folder.path()).unwrap();
         let (message, file) = entry();
@@ -352,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn only_messages_make_room_for_others() {
+    fn old_rejected_messages_are_removed_but_other_files_stay() {
         let folder = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(folder.path()).unwrap();
         let rejected = folder.path().join("rejected");
@@ -373,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_go_when_there_are_too_many() {
+    fn a_full_queue_drops_the_oldest_messages() {
         let folder = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(folder.path()).unwrap();
         for n in 0..10 {
@@ -392,12 +394,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_corrected_url_takes_up_what_waits_for_another() {
+    fn only_a_corrected_url_inherits_messages() {
         let (a, b, new) = ("aaaaaaaa", "bbbbbbbb", "cccccccc");
-        // The targets after A and B; what waits for whom then, of two messages to A and one to B.
+        // There are two messages to A and one to B. Each row: the new webhooks, how many messages are dropped, who has how many.
         for (after, dropped, waiting) in [
             (&[new, b][..], 0, &[(new, 2), (b, 1)][..]), // A corrected
-            (&[b], 2, &[(b, 1)]), // A removed, or mistyped so that it is no URL
+            (&[b], 2, &[(b, 1)]),                        // A removed, or mistyped and ignored
             (&[a], 1, &[(a, 2)]),
             (&[b, a], 0, &[(a, 2), (b, 1)]),
             (&[b, new], 2, &[(b, 1), (new, 0)]),
@@ -406,15 +408,15 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let outbox = Outbox::open(folder.path()).unwrap();
             let owned = |keys: &[&str]| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
-            assert_eq!(outbox.set_targets(&owned(&[a, b])).unwrap(), 0);
+            assert_eq!(outbox.set_webhooks(&owned(&[a, b])).unwrap(), 0);
             let (message, file) = entry();
-            for (target, unix_ms) in [(a, 1000), (a, 2000), (b, 3000)] {
-                outbox.put(target, &message, &file, unix_ms).unwrap();
+            for (key, unix_ms) in [(a, 1000), (a, 2000), (b, 3000)] {
+                outbox.put(key, &message, &file, unix_ms).unwrap();
             }
             let outbox = Outbox::open(folder.path()).unwrap();
-            assert_eq!(outbox.set_targets(&owned(after)).unwrap(), dropped);
-            for (target, count) in waiting {
-                assert_eq!(outbox.waiting(target).len(), *count, "{after:?} {target}");
+            assert_eq!(outbox.set_webhooks(&owned(after)).unwrap(), dropped);
+            for (key, count) in waiting {
+                assert_eq!(outbox.waiting(key).len(), *count, "{after:?} {key}");
             }
             assert_eq!(outbox.all().len() + dropped, 3, "{after:?}");
         }

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// A clock that gives milliseconds since 1970.
+/// A clock that returns milliseconds since 1970.
 pub type WallClock = extern "C" fn() -> i64;
 
-/// Null: the system's clock.
+/// Null stands for the system clock.
 static OVERRIDE: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Milliseconds since 1970. The system's clock is read without a system call (vDSO).
+/// Milliseconds since 1970. The system clock is read without a system call (vDSO).
 pub fn unix_ms() -> i64 {
     let clock = OVERRIDE.load(Ordering::Relaxed);
     if clock.is_null() {
@@ -25,13 +25,13 @@ pub fn unix_ms() -> i64 {
     clock()
 }
 
-/// Replaces the wall clock, so that a recorded match is played with its own unix times. `None` goes back to the system's.
+/// Replaces the wall clock, so that a recorded match is played with its own unix times. `None` restores the system clock.
 pub fn set_wall_clock(clock: Option<WallClock>) {
     let clock = clock.map_or(std::ptr::null_mut(), |c| c as *mut ());
     OVERRIDE.store(clock, Ordering::Relaxed);
 }
 
-/// Local time minus UTC at this time, in seconds. Reads the system's time zone: not for the game's thread.
+/// Local time minus UTC at this time, in seconds. Do not call it on the game's thread: it may read the time zone file.
 pub fn utc_offset_seconds(unix_seconds: i64) -> i32 {
     // SAFETY: tm is plain data for which zero is valid; localtime_r writes only to it.
     let offset = unsafe {

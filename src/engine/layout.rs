@@ -1,17 +1,18 @@
-//! Where in a client's record the fields lie that we read, in bytes on x86_64. The record begins with `playerState_t`.
+//! The offsets of the fields that the module reads in a client's record, in bytes on x86_64. The record begins with
+//! `playerState_t`.
 //!
-//! The layout has been the same in every release from 2.71 to 2.85; the sizes that the game gives with
+//! The layout has been the same in every release from 2.71 to 2.85; the sizes that the game passes with
 //! `LOCATE_GAME_DATA` are checked against it before anything is read.
 
-/// `playerState_t.pm_flags`.
+/// Offset of `playerState_t.pm_flags`.
 pub const PM_FLAGS: usize = 12;
-/// `playerState_t.persistant`, 16 numbers.
+/// Offset of `playerState_t.persistant`, 16 numbers.
 pub const PERSISTANT: usize = 272;
 /// Size of `playerState_t`; a client's record is at least as long.
 pub const PLAYER_STATE_SIZE: usize = 1452;
 /// Size of the part of an entity that engine and game share.
 pub const SHARED_ENTITY_SIZE: usize = 400;
-/// A record longer than this (they are ~124 KB) is no record.
+/// Longer records are refused; real ones have about 124 KB.
 pub const CLIENT_SIZE_LIMIT: usize = 16 << 20;
 
 /// Indices into `persistant`.
@@ -26,9 +27,9 @@ pub mod persistant {
 
 /// Bits of `pm_flags`.
 pub mod flags {
-    /// Watching somebody else: the whole record is that of the one who is watched.
+    /// Set while following another player: the whole record is then that player's.
     pub const FOLLOW: i32 = 4096;
-    /// In limbo, waiting for the next wave.
+    /// Set in limbo, while waiting for the next wave.
     pub const LIMBO: i32 = 16384;
 }
 

@@ -1,11 +1,11 @@
-//! The engine and the stock game as this module sees them: numbers, layouts, and the only unsafe code beside
-//! `src/entry.rs`.
+//! The engine and the stock game as this module sees them: numbers, memory layouts, and all unsafe code except that in
+//! `src/ffi.rs`.
 
 pub mod clock;
-pub mod game;
 pub mod layout;
 pub mod numbers;
 pub mod records;
 pub mod signals;
+pub mod stock_game;
 pub mod strings;
 pub mod traps;

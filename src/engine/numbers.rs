@@ -1,8 +1,7 @@
 //! The numbers of the boundary between engine and game on x86_64, the same in every release from 2.71 to 2.85.
 
-/// Commands of `vmMain`.
+/// Commands of `vmMain`, under the engine's names.
 pub mod call {
-    #![allow(missing_docs)] // the engine's own names
     pub const INIT: i32 = 0;
     pub const SHUTDOWN: i32 = 1;
     pub const CLIENT_CONNECT: i32 = 2;
@@ -15,9 +14,8 @@ pub mod call {
     pub const CONSOLE_COMMAND: i32 = 9;
 }
 
-/// Traps: what a game asks of the engine.
+/// Traps, the functions of the engine that a game can call, under the engine's names.
 pub mod trap {
-    #![allow(missing_docs)] // the engine's own names
     pub const PRINT: isize = 0;
     pub const ERROR: isize = 1;
     pub const CVAR_REGISTER: isize = 3;
@@ -30,31 +28,31 @@ pub mod trap {
     pub const LOCATE_GAME_DATA: isize = 17;
     pub const SET_CONFIGSTRING: isize = 20;
     pub const GET_USERINFO: isize = 22;
-    /// Put after the last argument, so that the engine reads no further.
+    /// Follows the last argument, so that the engine stops reading.
     pub const ARGUMENTS_END: isize = -1337;
 }
 
 /// Indices of configstrings.
 pub mod configstring {
-    /// `\d\`: the defender, 0 Axis, 1 Allies.
+    /// Key `d`: the defender, 0 Axis, 1 Allies.
     pub const MULTI_INFO: i32 = 13;
-    /// `\w\`: the winner, 0 Axis, 1 Allies, -1 none.
+    /// Key `w`: the winner, 0 Axis, 1 Allies, -1 none.
     pub const MAP_WINNER: i32 = 14;
-    /// Bits; see [`PAUSED`].
+    /// A set of bits, see [`PAUSED`].
     pub const SERVER_TOGGLES: i32 = 32;
     /// The bit of [`SERVER_TOGGLES`] that is set while the match is paused.
     pub const PAUSED: i32 = 16;
-    /// Player 0; `n\` name, `t\` team.
+    /// The first of the players' strings. Key `n` is the name, `t` the team.
     pub const PLAYERS: i32 = 689;
 }
 
 /// `gamestate` while a round is played.
 pub const GAMESTATE_PLAYING: i32 = 0;
-/// `gamestate` before the first frame of a map; the engine's `map` command sets it before it ends the running map.
+/// `gamestate` before the first frame of a map. The engine's `map` command sets it before it ends the running map.
 pub const GAMESTATE_INITIALIZE: i32 = -1;
 /// `g_gametype` of stopwatch, the only one with a round 2.
 pub const GAMETYPE_STOPWATCH: i32 = 3;
-/// The most slots any server can have (the engine's MAX_CLIENTS).
+/// The highest number of slots of a server (the engine's MAX_CLIENTS).
 pub const MAX_CLIENTS: usize = 64;
-/// The oldest release whose boundary has been checked, 2.76, as GAME_INIT tells versions.
+/// The oldest release that the module supports, 2.76, in the numbering of GAME_INIT.
 pub const OLDEST_VERSION: i32 = 276_000_000;

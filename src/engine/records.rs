@@ -1,4 +1,4 @@
-//! The clients' records in the game's memory, read field by field within the sizes that the game gave.
+//! The clients' records in the game's memory, read field by field within the sizes that the game passed.
 
 use super::layout::{
     CLIENT_SIZE_LIMIT, PERSISTANT, PLAYER_STATE_SIZE, PM_FLAGS, SHARED_ENTITY_SIZE, persistant,
@@ -6,19 +6,19 @@ use super::layout::{
 use super::numbers::MAX_CLIENTS;
 use crate::observe::{Record, Records};
 
-/// Where the records lie; nowhere until the game has said so with `LOCATE_GAME_DATA`.
+/// Where the records are. Unknown until the game passes `LOCATE_GAME_DATA`.
 #[derive(Debug, Clone, Copy)]
 pub struct GameRecords {
     clients: *const u8,
     client_size: usize,
 }
 
-/// The sizes are not those of ET:Legacy's records.
+/// The game passed sizes that are not those of ET:Legacy's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadSizes;
 
 impl GameRecords {
-    /// Nothing is known.
+    /// Before the game has passed where they are: every record is `None`.
     pub const fn nowhere() -> Self {
         Self {
             clients: std::ptr::null(),
@@ -26,10 +26,10 @@ impl GameRecords {
         }
     }
 
-    /// The arguments of `LOCATE_GAME_DATA`: entities, their number, an entity's size, clients, a client's size.
+    /// Takes an entity's size, the clients and a client's size from the arguments of `LOCATE_GAME_DATA`.
     ///
     /// # Errors
-    /// When the sizes cannot hold what we read.
+    /// When the sizes are too small for the fields that are read, or absurdly large.
     ///
     /// # Safety
     /// `clients` is null or points to [`MAX_CLIENTS`] records of `client_size` bytes that stay where they are until the
@@ -58,7 +58,7 @@ impl GameRecords {
     fn number(&self, slot: usize, offset: usize) -> i32 {
         debug_assert!(slot < MAX_CLIENTS && offset + 4 <= PLAYER_STATE_SIZE);
         // SAFETY: `get` has checked slot and pointer, the offsets are constants within playerState_t, and `locate`'s
-        // caller has promised records of at least that size. Unaligned: alignment is nothing the game promises.
+        // caller has promised records of at least that size. Unaligned, because the game promises no alignment.
         unsafe {
             let field = self.clients.add(slot * self.client_size + offset);
             field.cast::<i32>().read_unaligned()
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_read_where_the_layout_says() {
+    fn fields_are_read_at_the_offsets_of_the_layout() {
         const SIZE: usize = 1500;
         let mut memory = vec![0u8; MAX_CLIENTS * SIZE];
         let mut put = |slot: usize, offset: usize, value: i32| {
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_that_do_not_fit_are_refused() {
+    fn unexpected_sizes_are_refused() {
         let memory = [0u8; 8];
         for (entity, client) in [
             (399, 1452),
@@ -119,7 +119,7 @@ mod tests {
             (400, isize::MAX),
             (-5, 124_320),
         ] {
-            // SAFETY: nothing is read of records that are refused.
+            // SAFETY: refused records are never read.
             let refused = unsafe { GameRecords::locate(entity, memory.as_ptr(), client) };
             assert_eq!(refused.err(), Some(BadSizes), "{entity} {client}");
         }

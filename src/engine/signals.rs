@@ -1,7 +1,7 @@
-//! Signals belong to the game's thread.
+//! Keeping signals on the game's thread.
 
-/// Runs `work` with all signals blocked: a thread that it starts never runs one of the engine's handlers, which shut the
-/// server down and expect to be on the game's thread.
+/// Runs `work` with all signals blocked, so that the threads it starts never run the engine's signal handlers. Those shut
+/// the server down and expect to run on the game's thread.
 pub fn blocked<R>(work: impl FnOnce() -> R) -> R {
     // SAFETY: sigset_t is plain data for which zero is valid; the calls read and write only these two.
     let before = unsafe {

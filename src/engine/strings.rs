@@ -1,12 +1,12 @@
-//! Strings that the game passes.
+//! Strings that the game passes to traps.
 
 use std::ffi::c_char;
 
-/// How much of a string is read at the most. All that we look for stands in the first bytes; the engine's own limit for
-/// a print or a configstring is longer, and a mod may pass what it likes.
+/// How many bytes of a string are read. Everything of interest is at the beginning, while a mod can pass strings of any
+/// length.
 const LIMIT: usize = 1024;
 
-/// The bytes of a C string up to its end, the first 1024 at the most. None for a null pointer.
+/// The bytes of a C string, at most the first 1024. `None` for a null pointer.
 ///
 /// # Safety
 /// `text` is null or points to a string that ends with a zero byte and is not changed while the result lives.

@@ -1,39 +1,41 @@
-//! The few traps that we call ourselves. None of them raises the game's error, so none leaves by longjmp: they are given
+//! The few traps that the module itself calls. None of them raises the game's error, so none leaves by longjmp: they get
 //! only slots that the server has, and buffers that are long enough.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 
 use super::numbers::trap;
 
-/// What the module asks of the engine; a trait, so that the module's own half is tested without one.
+/// The traps that the module needs. A trait, so that the module can be tested without an engine.
 pub trait Engine {
     /// Writes to the server's console and log.
     fn print(&self, text: &str);
-    /// A cvar's value, empty when there is no such cvar.
+    /// A cvar's value; empty if the cvar does not exist.
     fn cvar(&self, name: &CStr) -> String;
-    /// A cvar's value as a number, 0 when it is none.
+    /// A cvar's value as an integer; 0 if it is not a number.
     fn cvar_integer(&self, name: &CStr) -> i32;
-    /// A cvar's value as a number with a fraction, 0 when it is none. Needs no memory.
+    /// A cvar's value as a decimal number; 0 if it is not a number. Does not allocate.
     fn cvar_float(&self, name: &CStr) -> f64;
-    /// Makes a cvar known to the engine as one of the game's, with an empty default. The engine keeps the first value that
-    /// somebody gave a cvar as its default, and lists it, until the game registers it.
+    /// Registers a cvar with an empty default. Until then the engine keeps the first value of a cvar as its default, and
+    /// lists it.
     fn register_cvar(&self, name: &CStr);
-    /// Sets a cvar, and makes it when there is none.
+    /// Sets a cvar, and creates it if it does not exist.
     fn set_cvar(&self, name: &CStr, value: &str);
     /// An argument of the console command that is running.
     fn argument(&self, n: usize) -> String;
-    /// A client's userinfo, as bytes of the engine. The slot must be one that the server has.
+    /// Copies a client's userinfo, as the engine's bytes, into the buffer. The server must have the slot.
     fn userinfo(&self, slot: usize, buffer: &mut [u8; 1024]);
 }
 
-/// `syscall`, as the engine gave it to `dllEntry`.
+/// The function that the engine passes to `dllEntry`.
 pub type Syscall = unsafe extern "C" fn(trap: isize, ...) -> isize;
 
-/// The engine itself.
+/// The running engine.
 #[derive(Debug, Clone, Copy)]
 pub struct Traps(Syscall);
 
 impl Traps {
+    /// Uses this engine.
+    ///
     /// # Safety
     /// `syscall` is the engine's, and stays callable as long as this value is used, from the game's thread.
     pub unsafe fn new(syscall: Syscall) -> Self {
@@ -62,7 +64,7 @@ impl Traps {
 
 impl Engine for Traps {
     fn print(&self, text: &str) {
-        // The engine's consoles are not UTF-8 safe for control bytes, and a zero byte would end the line.
+        // A zero byte would end the line.
         let Ok(text) = CString::new(text.replace('\0', "")) else {
             return;
         };
@@ -88,7 +90,7 @@ impl Engine for Traps {
 
     fn register_cvar(&self, name: &CStr) {
         let (nowhere, flags) = (std::ptr::null_mut::<c_void>(), 0isize);
-        // SAFETY: CVAR_REGISTER reads two C strings, and writes nothing when it is given no place for a copy.
+        // SAFETY: CVAR_REGISTER reads two C strings, and writes nothing if it gets no place for a copy.
         unsafe {
             (self.0)(
                 trap::CVAR_REGISTER,
@@ -122,7 +124,7 @@ impl Engine for Traps {
 
     fn userinfo(&self, slot: usize, buffer: &mut [u8; 1024]) {
         let out: *mut c_char = buffer.as_mut_ptr().cast();
-        // SAFETY: GET_USERINFO writes at most `size` bytes, zero included; the slot is the caller's promise.
+        // SAFETY: GET_USERINFO writes at most `size` bytes, zero included; the caller promises that the server has the slot.
         unsafe {
             (self.0)(
                 trap::GET_USERINFO,

@@ -1,24 +1,25 @@
 //! `gametimes ...` on the server's console.
 
-use super::{Mode, Module, TIMED_FRAMES};
+use super::frame::TIMED_FRAMES;
+use super::{Mode, Module, worker_config};
 use crate::VERSION;
-use crate::deliver::worker::{Order, Wish};
+use crate::deliver::command::{Command, ConsoleRequest};
 use crate::engine::traps::Engine;
 use crate::settings::Settings;
 
 impl<E: Engine> Module<E> {
-    /// `CONSOLE_COMMAND`; true when it was ours.
+    /// `CONSOLE_COMMAND`. Returns whether it was a command of the module.
     pub fn console_command(&mut self) -> bool {
         if !self.engine.argument(0).eq_ignore_ascii_case("gametimes") {
             return false;
         }
         match self.engine.argument(1).to_ascii_lowercase().as_str() {
             "status" | "" => self.status(),
-            "test" => self.wish(Wish::Test),
+            "test" => self.request(ConsoleRequest::Test),
             "reload" => self.reload(),
             "help" => self.help(),
             other => {
-                self.say(&format!("{other:?} is no command"));
+                self.say(&format!("unknown command {other:?}"));
                 self.help();
             }
         }
@@ -28,9 +29,9 @@ impl<E: Engine> Module<E> {
     fn help(&self) {
         for line in [
             "gametimes status   version, round, players, outbox, last message",
-            "gametimes test     posts a test message to every webhook and says what came of it",
-            "gametimes reload   reads the settings anew",
-            "gametimes help     this",
+            "gametimes test     posts a test message to every webhook and shows the result",
+            "gametimes reload   reads the settings again",
+            "gametimes help     shows this list",
         ] {
             self.say(line);
         }
@@ -44,38 +45,34 @@ impl<E: Engine> Module<E> {
                     self.engine_version
                 ));
                 self.say(&format!(
-                    "cost of a frame: last {} ns, most {} ns (one in {TIMED_FRAMES} is timed)",
+                    "cost per frame: last {} ns, highest {} ns (one in {TIMED_FRAMES} is timed)",
                     self.cost.last.as_nanos(),
                     self.cost.max.as_nanos()
                 ));
             }
             Mode::Off(why) => self.say(&format!("v{VERSION} does not record: {why}")),
         }
-        self.wish(Wish::Status);
+        self.request(ConsoleRequest::Status);
     }
 
     fn reload(&mut self) {
-        let (settings, warnings) = Settings::read(&self.engine, &mut self.kept);
+        let (settings, warnings) = Settings::read(&self.engine, &mut self.secrets);
         for line in warnings {
             self.say(&line);
         }
-        let config = self.config(&settings, &self.level());
-        self.order(Order::Reload(config));
+        let config = worker_config(&settings, &self.level());
+        if let (Mode::Native, Some(worker)) = (&self.mode, &self.worker) {
+            worker.commands().queue(Command::Reload(config));
+        }
         self.say(&format!(
-            "settings read: webhooks {}; gametimes_enabled and gametimes_dir count from the next map",
+            "settings read: webhooks {}; gametimes_enabled and gametimes_dir take effect with the next map",
             settings.webhooks.len()
         ));
     }
 
-    fn wish(&mut self, wish: Wish) {
-        if let Some(observer) = self.watch() {
-            observer.sink().wish(wish);
-        }
-    }
-
-    fn order(&mut self, order: Order) {
-        if let Some(observer) = self.watch() {
-            observer.sink().give(order);
+    fn request(&self, request: ConsoleRequest) {
+        if let (Mode::Native, Some(worker)) = (&self.mode, &self.worker) {
+            worker.request(request);
         }
     }
 }

@@ -1,77 +1,71 @@
-//! The half on the game's thread: asks the engine what must be known, watches, and hands over to the worker.
+//! The part on the game's thread that asks the engine for what it needs: starts and ends of maps, settings, clients.
+//!
+//! [`Module`] holds the observer, which turns calls and traps into events, and the handle of the worker, which takes them.
 
 mod commands;
 mod complaints;
+mod frame;
 mod version;
 
 use std::any::Any;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::VERSION;
-use crate::deliver::worker::{Config, Order, Worker};
-use crate::engine::game::Places;
+use crate::deliver::command::{Command, CommandSender, WorkerConfig};
+use crate::deliver::handle::WorkerHandle;
 use crate::engine::numbers::{
     GAMESTATE_INITIALIZE, GAMESTATE_PLAYING, GAMETYPE_STOPWATCH, MAX_CLIENTS, OLDEST_VERSION,
 };
+use crate::engine::stock_game::GamePaths;
 use crate::engine::traps::{Engine, until_zero};
 use crate::event::{Level, ShutdownCause};
-use crate::observe::{Complaint, Observer, Records};
-use crate::settings::{Kept, Settings, configured_game};
+use crate::observe::{Complaint, Observer};
+use crate::settings::{KeptSecrets, Settings, configured_game};
 use complaints::Complaints;
+use frame::FrameCost;
 use version::{version_text, whole_version};
 
-/// How long `GAME_SHUTDOWN` waits for a round to be on disk.
+/// How long `GAME_SHUTDOWN` waits for a round to be written.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
-/// One frame in so many is timed for `gametimes status`.
-const TIMED_FRAMES: u32 = 64;
-/// The longest `timelimit` that is one: ten weeks.
+/// Longer time limits count as none; this is ten weeks.
 const TIMELIMIT_MINUTES_MAX: f64 = 100_000.0;
-/// Lines of the worker that are printed in one frame at the most.
-const LINES_A_FRAME: usize = 8;
 
 /// Whether rounds are recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Mode {
-    /// Yes.
+    /// The module records.
     Native,
-    /// No; why.
+    /// The module does not record, for this reason.
     Off(String),
 }
 
-/// What the module costs in a frame, measured now and then.
-#[derive(Debug, Clone, Copy, Default)]
-struct FrameCost {
-    frames: u32,
-    began: Option<Instant>,
-    last: Duration,
-    max: Duration,
-}
-
-/// Everything on the game's thread but the records in the game's memory.
+/// The state on the game's thread, except for the records in the game's memory.
 pub struct Module<E> {
     engine: E,
     mode: Mode,
-    kept: Kept,
-    observer: Option<Observer<Worker>>,
+    secrets: KeptSecrets,
+    observer: Option<Observer<CommandSender>>,
+    worker: Option<WorkerHandle>,
     engine_version: String,
     game_path: String,
-    /// Inside `GAME_INIT`: it is not too late to let the script record.
+    /// Whether `GAME_INIT` is running. Until it returns, the script can still take over.
     starting: bool,
-    /// The game raised its error: the shutdown that follows is a crash.
+    /// Whether the game has raised an error. The shutdown that follows is then a crash.
     game_failed: bool,
     complaints: Complaints,
     cost: FrameCost,
 }
 
 impl<E: Engine> Module<E> {
-    /// A module that has not seen a map yet. No trap may be called now.
+    /// A module before its first map. It calls no trap yet.
     pub fn new(engine: E) -> Self {
         Self {
             engine,
             mode: Mode::Off("no map yet".to_owned()),
-            kept: Kept::default(),
+            secrets: KeptSecrets::default(),
             observer: None,
+            worker: None,
             engine_version: String::new(),
             game_path: String::new(),
             starting: false,
@@ -81,16 +75,24 @@ impl<E: Engine> Module<E> {
         }
     }
 
-    /// The engine has loaded us again. No trap may be called now.
+    /// The engine has loaded the library again, for the next map. Calls no trap yet.
     pub fn bind(&mut self, engine: E) {
         self.engine = engine;
         self.mode = Mode::Off("no map yet".to_owned());
     }
 
-    /// Where the stock game may lie.
-    pub fn places(&mut self, ourselves: Option<PathBuf>) -> Places {
+    /// The observer, while the module records.
+    pub fn observer(&mut self) -> Option<&mut Observer<CommandSender>> {
+        match self.mode {
+            Mode::Native => self.observer.as_mut(),
+            Mode::Off(_) => None,
+        }
+    }
+
+    /// Where to look for the stock game. `own_path` is the file of this library.
+    pub fn game_paths(&mut self, own_path: Option<PathBuf>) -> GamePaths {
         let fs_game = self.engine.cvar(c"fs_game");
-        Places {
+        GamePaths {
             configured: configured_game(&self.engine),
             basepath: PathBuf::from(self.engine.cvar(c"fs_basepath")),
             fs_game: if fs_game.is_empty() {
@@ -98,21 +100,13 @@ impl<E: Engine> Module<E> {
             } else {
                 fs_game
             },
-            ourselves,
+            own_path,
         }
     }
 
-    /// The stock game that was opened, for the log.
+    /// Stores the path of the opened stock game for the log.
     pub fn game_opened(&mut self, path: &std::path::Path) {
         self.game_path = path.display().to_string();
-    }
-
-    /// The observer, while rounds are recorded.
-    fn watch(&mut self) -> Option<&mut Observer<Worker>> {
-        match self.mode {
-            Mode::Native => self.observer.as_mut(),
-            Mode::Off(_) => None,
-        }
     }
 
     /// `GAME_INIT`, before the game sees it.
@@ -121,7 +115,7 @@ impl<E: Engine> Module<E> {
         self.starting = true;
         let version = whole_version(version);
         self.engine_version = version_text(version);
-        let (settings, warnings) = Settings::read(&self.engine, &mut self.kept);
+        let (settings, warnings) = Settings::read(&self.engine, &mut self.secrets);
         for line in settings.path_lines() {
             self.say(&line);
         }
@@ -142,15 +136,15 @@ impl<E: Engine> Module<E> {
             settings.webhooks.len()
         ));
         let level = Box::new(self.level());
-        let config = self.config(&settings, &level);
-        if let Some(observer) = &mut self.observer {
-            observer.sink().give(Order::Configure(config));
-            observer.sink().set_level_ms(level_ms);
+        let config = worker_config(&settings, &level);
+        if let (Some(observer), Some(worker)) = (&mut self.observer, &self.worker) {
+            worker.commands().queue(Command::Configure(config));
+            worker.set_level_ms(level_ms);
             observer.level(level_ms, level);
         }
     }
 
-    /// Whether to record this map, or why not; starts the worker when it is not there.
+    /// Starts the worker if it is not running. The error is the reason why this map is not recorded.
     fn may_record(
         &mut self,
         settings: &Settings,
@@ -169,14 +163,11 @@ impl<E: Engine> Module<E> {
                 self.engine_version
             ));
         }
-        let alive = self
-            .observer
-            .as_mut()
-            .is_some_and(|observer| observer.sink().is_alive());
-        if !alive {
-            let worker =
-                Worker::start().map_err(|e| format!("the system has no thread for us: {e}"))?;
-            self.observer = Some(Observer::new(worker));
+        if !self.worker.as_ref().is_some_and(WorkerHandle::is_alive) {
+            let worker = WorkerHandle::start()
+                .map_err(|e| format!("the system cannot start another thread: {e}"))?;
+            self.observer = Some(Observer::new(worker.commands().clone()));
+            self.worker = Some(worker);
         }
         Ok(())
     }
@@ -186,7 +177,7 @@ impl<E: Engine> Module<E> {
         let max_clients = self.engine.cvar_integer(c"sv_maxclients");
         let map = cvar(c"mapname");
         Level {
-            // No reader takes a file of a map without a name.
+            // Readers refuse a file with an empty map name.
             map: if map.is_empty() {
                 "unknown".to_owned()
             } else {
@@ -201,43 +192,35 @@ impl<E: Engine> Module<E> {
         }
     }
 
-    fn config(&self, settings: &Settings, level: &Level) -> Box<Config> {
-        Box::new(Config::new(
-            settings,
-            &level.server_ip,
-            &level.server_port,
-            &level.server_hostname,
-        ))
-    }
-
-    /// Trap LOCATE_GAME_DATA: the game is known by now.
+    /// Trap LOCATE_GAME_DATA. At the first one of a map, the game is known and the script has not started yet.
     pub fn located(&mut self, sizes_fit: bool) {
         if self.starting {
-            // Its scripts start later in GAME_INIT: they see what is said here.
             self.starting = false;
             let game = self.engine.cvar(c"gamename");
             if !sizes_fit {
-                self.stand_down("the game's records have sizes that do not fit".to_owned());
+                self.stop_recording("the game's player records have unexpected sizes".to_owned());
             } else if !game.is_empty() && game != "legacy" {
-                self.stand_down(format!("the game is {game:?}, not ET:Legacy's"));
+                self.stop_recording(format!("the game is {game:?}, not ET:Legacy's"));
             }
-        } else if !sizes_fit {
-            self.complain(Complaint::Sizes);
+        } else if !sizes_fit && let Some(observer) = self.observer() {
+            observer.complain(Complaint::Sizes);
         }
     }
 
-    fn stand_down(&mut self, why: String) {
-        let Some(observer) = self.watch() else { return };
-        observer.stand_down();
+    fn stop_recording(&mut self, why: String) {
+        let Some(observer) = self.observer() else {
+            return;
+        };
+        observer.discard_map();
         self.announce_off(why);
     }
 
-    /// Says why this map is not recorded, in the log and to the script.
+    /// Gives the reason why this map is not recorded to the log and to the script.
     fn announce_off(&mut self, why: String) {
         self.engine
             .set_cvar(c"gametimes_module", &format!("off: {why}"));
         self.say(&format!("v{VERSION} does not record: {why}"));
-        self.kept.give_back(&self.engine);
+        self.secrets.restore(&self.engine);
         self.mode = Mode::Off(why);
     }
 
@@ -252,14 +235,13 @@ impl<E: Engine> Module<E> {
             1
         };
         let timelimit = self.timelimit_minutes();
-        if let Some(observer) = self.watch() {
+        if let Some(observer) = self.observer() {
             observer.rules(gametype, round, timelimit);
         }
     }
 
     fn timelimit_minutes(&self) -> f64 {
         let minutes = self.engine.cvar_float(c"timelimit");
-        // More than anybody plays stands for no limit at all, as 0 does, and no reader believes it.
         if (0.0..=TIMELIMIT_MINUTES_MAX).contains(&minutes) {
             minutes
         } else {
@@ -267,65 +249,10 @@ impl<E: Engine> Module<E> {
         }
     }
 
-    /// `RUN_FRAME`, before the game sees it.
-    pub fn before_frame(&mut self, level_ms: i64) {
-        self.cost.frames = self.cost.frames.wrapping_add(1);
-        let timed = self
-            .cost
-            .frames
-            .is_multiple_of(TIMED_FRAMES)
-            .then(Instant::now);
-        if let Some(observer) = self.watch() {
-            let level_ms = observer.frame(level_ms);
-            observer.sink().set_level_ms(level_ms);
-        }
-        self.cost.last = timed.map_or(self.cost.last, |t| t.elapsed());
-        self.cost.began = timed;
-    }
-
-    /// A call is done and none is inside the game any more.
-    pub fn call_is_done(&mut self, is_frame: bool, records: &impl Records) {
-        let timed = if is_frame {
-            self.cost.began.take().map(|_| Instant::now())
-        } else {
-            None
-        };
-        if self.observer.as_ref().is_some_and(Observer::has_arrivals) {
-            self.connect_arrivals();
-        }
-        let Some(observer) = self.watch() else { return };
-        if is_frame {
-            observer.after_frame(records);
-        } else {
-            observer.after_call(records);
-        }
-        if observer.take_exit() {
-            let timelimit = self.timelimit_minutes();
-            if let Some(observer) = self.watch() {
-                observer.round_over(timelimit);
-            }
-        }
-        if is_frame {
-            self.print_lines(LINES_A_FRAME);
-            self.print_complaints();
-        }
-        if let Some(began) = timed {
-            self.cost.last += began.elapsed();
-            self.cost.max = self.cost.max.max(self.cost.last);
-        }
-    }
-
-    /// `CLIENT_THINK` or `CLIENT_COMMAND`, after the game has seen it.
-    pub fn after_client(&mut self, slot: isize) {
-        if let Some(observer) = self.watch() {
-            observer.touch(slot);
-        }
-    }
-
-    /// Connects the bots that the game has added by itself.
+    /// Connects the clients that the game has added without a call of the engine, as it does with its bots.
     #[cold]
     fn connect_arrivals(&mut self) {
-        while let Some(slot) = self.watch().and_then(Observer::take_arrival) {
+        while let Some(slot) = self.observer().and_then(Observer::take_arrival) {
             self.after_connect(slot, true);
         }
     }
@@ -337,7 +264,7 @@ impl<E: Engine> Module<E> {
         }
         let mut buffer = [0; 1024];
         let userinfo = self.userinfo(slot, &mut buffer);
-        if let Some(observer) = self.watch() {
+        if let Some(observer) = self.observer() {
             observer.connect(slot, userinfo);
         }
     }
@@ -345,7 +272,7 @@ impl<E: Engine> Module<E> {
     /// `CLIENT_BEGIN`, after the game has seen it.
     pub fn after_begin(&mut self, slot: isize) {
         self.after_userinfo(slot);
-        if let Some(observer) = self.watch() {
+        if let Some(observer) = self.observer() {
             observer.begin(slot);
         }
     }
@@ -353,18 +280,18 @@ impl<E: Engine> Module<E> {
     /// `CLIENT_USERINFO_CHANGED`, after the game has seen it.
     pub fn after_userinfo(&mut self, slot: isize) {
         let needed = self
-            .watch()
+            .observer()
             .is_some_and(|observer| observer.lacks_guid(slot));
         if needed {
             let mut buffer = [0; 1024];
             let userinfo = self.userinfo(slot, &mut buffer);
-            if let Some(observer) = self.watch() {
+            if let Some(observer) = self.observer() {
                 observer.late_guid(slot, userinfo);
             }
         }
     }
 
-    /// A client's userinfo; empty for a slot that the server does not have, which the engine would take for an error.
+    /// A client's userinfo. Empty for a slot that the server does not have: asking for it would raise an error in the engine.
     fn userinfo<'a>(&self, slot: isize, buffer: &'a mut [u8; 1024]) -> &'a [u8] {
         let max_clients = self.engine.cvar_integer(c"sv_maxclients");
         if let Ok(n) = usize::try_from(slot)
@@ -376,60 +303,16 @@ impl<E: Engine> Module<E> {
         until_zero(buffer)
     }
 
-    /// `CLIENT_DISCONNECT`, before the game sees it.
-    pub fn before_disconnect(&mut self, slot: isize) {
-        if let Some(observer) = self.watch() {
-            observer.disconnect(slot);
-        }
-    }
-
-    /// Trap PRINT.
-    pub fn print(&mut self, text: &[u8], records: &impl Records) {
-        if let Some(observer) = self.watch() {
-            observer.print(text, records);
-        }
-    }
-
-    /// Trap SET_CONFIGSTRING.
-    pub fn configstring<'a>(&mut self, index: i32, text: impl FnOnce() -> Option<&'a [u8]>) {
-        if let Some(observer) = self.watch() {
-            observer.configstring(index, || text().unwrap_or(b""));
-        }
-    }
-
-    /// Trap CVAR_SET.
-    pub fn cvar_set(&mut self, name: &[u8], value: &[u8]) {
-        if name.eq_ignore_ascii_case(b"gamestate")
-            && let Some(observer) = self.watch()
-        {
-            observer.gamestate(value);
-        }
-    }
-
-    /// Trap FS_FOPEN, after the engine has opened a file for writing.
-    pub fn file_opened(&mut self, path: &[u8], handle: i32) {
-        if let Some(observer) = self.watch() {
-            observer.file_opened(path, handle);
-        }
-    }
-
-    /// Trap FS_FCLOSE, after the engine has closed a file.
-    pub fn file_closed(&mut self, handle: i32) {
-        if let Some(observer) = self.watch() {
-            observer.file_closed(handle);
-        }
-    }
-
-    /// Trap ERROR: the game gives up; a shutdown from inside this trap follows.
+    /// Trap ERROR: the game gives up. A shutdown from inside this trap follows.
     pub fn game_error(&mut self) {
         self.game_failed = true;
     }
 
     /// `GAME_SHUTDOWN`, before the game sees it.
     pub fn before_shutdown(&mut self, restart: bool) {
-        // The engine sets gamestate before it ends the running map: `map` to "initialize", `map_restart` to what comes next,
-        // and that is all to tell one that changes sv_maxclients by. When play comes next it looks like `quit`, which sets
-        // nothing.
+        // The engine sets gamestate before it ends the running map: `map` sets "initialize", `map_restart` sets the state that
+        // follows. Nothing else identifies a map_restart that changes sv_maxclients. If play follows, it looks like `quit`,
+        // which sets nothing.
         let gamestate = self.engine.cvar_integer(c"gamestate");
         let cause = match gamestate {
             _ if self.game_failed => ShutdownCause::Crash,
@@ -438,65 +321,32 @@ impl<E: Engine> Module<E> {
             GAMESTATE_PLAYING => ShutdownCause::Quit,
             _ => ShutdownCause::MapRestart,
         };
-        if let Some(observer) = self.watch() {
+        if let Some(observer) = self.observer() {
             observer.shutdown(cause);
         }
     }
 
-    /// `GAME_SHUTDOWN`, after the game has seen it: a round that was played is on disk when this returns.
+    /// `GAME_SHUTDOWN`, after the game has seen it. When this returns, a round of the map is on disk.
     pub fn after_shutdown(&mut self) {
-        if let Some(observer) = self.watch() {
+        if let Some(observer) = self.observer() {
             observer.closed();
         }
-        // Also when recording stopped in mid-map: what was played until then is written.
-        let worker = self.observer.as_mut().map(Observer::sink);
-        let (in_time, alive) = worker.map_or((true, true), |worker| {
+        // Also if recording stopped in mid-map: the part until then is written.
+        let (in_time, alive) = self.worker.as_ref().map_or((true, true), |worker| {
             (worker.wait(SHUTDOWN_PATIENCE), worker.is_alive())
         });
         self.print_lines(usize::MAX);
         if !alive {
-            self.say("internal error: the background thread is gone; the next map starts another and recovers the last round");
+            self.say("internal error: the background thread has ended; the next map starts another and recovers the last round");
         } else if !in_time {
-            self.say("the disk is slow: the last round was not written within 2 seconds; writing goes on");
+            self.say("the disk is slow: the last round was not written within 2 seconds; writing continues");
         }
         self.engine.set_cvar(c"gametimes_module", "");
-        self.kept.give_back(&self.engine);
+        self.secrets.restore(&self.engine);
         self.mode = Mode::Off("between two maps".to_owned());
     }
 
-    /// Counts something foreign that was wrong.
-    pub fn complain(&mut self, complaint: Complaint) {
-        if let Some(observer) = self.watch() {
-            observer.complain(complaint);
-        }
-    }
-
-    fn print_lines(&mut self, limit: usize) {
-        for _ in 0..limit {
-            let Some(line) = self.observer.as_mut().and_then(|o| o.sink().line()) else {
-                return;
-            };
-            self.say(&line);
-        }
-    }
-
-    /// Says what was wrong since the last time, each kind in one line with a count.
-    fn print_complaints(&mut self) {
-        if let Some(observer) = &mut self.observer {
-            // With the thread gone it is another matter, said when the map is over.
-            if observer.sink().take_lost() > 0 && observer.sink().is_alive() {
-                observer.complain(Complaint::Lost);
-            }
-            if let Some(new) = observer.take_complaints() {
-                self.complaints.add(&new);
-            }
-        }
-        while let Some((complaint, count)) = self.complaints.due() {
-            self.say(&format!("{} ({count} times)", complaint.text()));
-        }
-    }
-
-    /// A panic was caught at the door: from now on everything is passed through until the next map.
+    /// A panic was caught: from now on, everything is only passed through until the next map.
     pub fn panicked(&mut self, panic: &(dyn Any + Send)) {
         let why = panic
             .downcast_ref::<&str>()
@@ -504,7 +354,7 @@ impl<E: Engine> Module<E> {
             .or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_default();
         self.mode = Mode::Off("internal error".to_owned());
-        // What was recorded so far ends here; the worker finishes it.
+        // The round ends here, and the worker writes it.
         if let Some(observer) = &mut self.observer {
             observer.shutdown(ShutdownCause::Crash);
             observer.closed();
@@ -519,4 +369,13 @@ impl<E: Engine> Module<E> {
     fn say(&self, line: &str) {
         self.engine.print(&format!("[gametimes] {line}\n"));
     }
+}
+
+fn worker_config(settings: &Settings, level: &Level) -> Box<WorkerConfig> {
+    Box::new(WorkerConfig::new(
+        settings,
+        &level.server_ip,
+        &level.server_port,
+        &level.server_hostname,
+    ))
 }

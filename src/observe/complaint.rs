@@ -1,19 +1,19 @@
-//! What was wrong with something foreign, for the log.
+//! Complaints about the game: what was wrong with something that it passed.
 
-/// What was wrong with something foreign. Each kind is said at most once in five seconds, with a count.
+/// A kind of complaint. Each kind is logged at most once in five seconds, with a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Complaint {
-    /// A slot that the server does not have.
+    /// The server does not have this slot.
     Slot,
-    /// A pointer that points nowhere.
+    /// A null pointer.
     Null,
-    /// A print that begins like one of the game's, but makes no sense.
+    /// A print that begins like a known one, but is malformed.
     Print,
-    /// Sizes that are not those of ET:Legacy's records.
+    /// The sizes are not those of ET:Legacy's records.
     Sizes,
-    /// The game says that somebody on a team died, and no record has shown anybody on their team in this map.
+    /// A player on a team died, but no record on this map has agreed with the game about a player's team.
     Records,
-    /// The worker did not keep up: events were lost.
+    /// The worker did not keep up, and events were lost.
     Lost,
 }
 
@@ -28,17 +28,17 @@ impl Complaint {
         Self::Lost,
     ];
 
-    /// What the log says.
+    /// The text for the log.
     pub fn text(self) -> &'static str {
         match self {
             Self::Slot => "the game named a slot that this server does not have; ignored",
             Self::Null => "the game passed a null pointer; ignored",
             Self::Print => "the game printed a line that could not be understood; ignored",
             Self::Sizes => {
-                "the game's records have sizes that do not fit; deaths are counted, lives are not seen"
+                "the game's player records have unexpected sizes; deaths are counted, spawns are not seen"
             }
             Self::Records => {
-                "the game's records do not hold what the game says; deaths are counted, lives are not seen"
+                "the game's player records contradict its prints; deaths are counted, spawns are not seen"
             }
             Self::Lost => {
                 "events were lost because the disk did not keep up; this round's numbers are too low"

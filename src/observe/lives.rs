@@ -1,11 +1,11 @@
-//! Who came alive, died, joined and left.
+//! Who spawned, died, joined and left.
 //!
 //! Three rules make lives exact:
-//! * While a limbo or follow bit is set, a record is that of the one who is watched; nobody is judged by it. Coming out
-//!   of limbo is a spawn.
-//! * Without those bits, a raised spawn counter is a spawn, and with a raised revive counter a revive.
-//! * A slot is looked at after every call that can have changed it: its own, one that printed its name, every frame
-//!   while it is not alive. Between frames the game's clock stands still, so the time of every life is exact.
+//! * While a limbo or follow bit is set, the record is a copy of the record of the player who is followed, and shows nothing
+//!   about its owner. Leaving limbo is a spawn.
+//! * Without those bits, a raised spawn counter is a spawn, and a revive if the revive counter is raised too.
+//! * A record is read after every call that can have changed it: calls of its client, calls that printed its slot, and every frame
+//!   while the player is not alive. Between frames the game's clock stands still, so all times are exact.
 
 use gametimes_format::TeamNumber;
 
@@ -16,42 +16,42 @@ use crate::event::{Text, What};
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Slot {
     pub(super) connected: bool,
-    /// Past CLIENT_BEGIN: before it the record is blank.
+    /// Whether CLIENT_BEGIN is done. Before it, the record is blank.
     pub(super) begun: bool,
     pub(super) team: TeamNumber,
     pub(super) name: Text<64>,
     pub(super) guid_known: bool,
     pub(super) alive: bool,
-    /// The record was somebody else's, or blank, when it was last looked at.
+    /// Whether the record was blank or another player's when it was last read.
     pub(super) hidden: bool,
     pub(super) spawn_count: i32,
     pub(super) revive_count: i32,
-    /// Who the game said revives this player.
+    /// The medic who, by the game's print, revives this player.
     pub(super) medic: Option<u8>,
 }
 
 impl<S: Sink> Observer<S> {
-    /// The game said that it has connected a client.
+    /// Notes a client that the game printed as connected.
     pub(super) fn arrive(&mut self, slot: u8) {
         if let Some(n) = self.slot(isize::from(slot)) {
             self.arrived |= 1 << n;
         }
     }
 
-    /// Whether [`Observer::take_arrival`] has any.
+    /// Whether [`Observer::take_arrival`] returns a slot.
     pub fn has_arrivals(&self) -> bool {
         self.arrived != 0
     }
 
-    /// A client that is to be connected now, because no call of the engine did: the game adds its bots by itself. Asked
-    /// after each call until there is none.
+    /// The next client that the game connected without a call of the engine, as it does with its bots. Called after each call
+    /// until it returns `None`.
     pub fn take_arrival(&mut self) -> Option<isize> {
         let n = self.arrived.trailing_zeros();
         self.arrived &= self.arrived.wrapping_sub(1);
         (n < u64::BITS).then_some(n as isize)
     }
 
-    /// `CLIENT_CONNECT` was granted. `userinfo` is the engine's.
+    /// `CLIENT_CONNECT` was granted. `userinfo` comes from the engine.
     pub fn connect(&mut self, slot: isize, userinfo: &[u8]) {
         let Some(n) = self.slot(slot) else { return };
         self.leave(n);
@@ -68,13 +68,13 @@ impl<S: Sink> Observer<S> {
         self.send_player(n);
     }
 
-    /// Whether a client's guid is still to come: some clients' comes late.
+    /// Whether a client's guid is still missing: some clients send it late.
     pub fn lacks_guid(&mut self, slot: isize) -> bool {
         self.slot(slot)
             .is_some_and(|n| self.slots[n].connected && !self.slots[n].guid_known)
     }
 
-    /// The engine's userinfo of a client that [`Observer::lacks_guid`].
+    /// Takes the guid from the userinfo of a client that [`Observer::lacks_guid`].
     pub fn late_guid(&mut self, slot: isize, userinfo: &[u8]) {
         let Some(n) = self.slot(slot) else { return };
         let guid = guid(userinfo);
@@ -87,7 +87,7 @@ impl<S: Sink> Observer<S> {
         }
     }
 
-    /// `CLIENT_BEGIN` is done, or the game says that it has put a client into the world.
+    /// `CLIENT_BEGIN` is done, or the game has printed that a client entered the world.
     pub fn begin(&mut self, slot: isize) {
         if let Some(n) = self.slot(slot) {
             self.slots[n].begun = true;
@@ -160,7 +160,7 @@ impl<S: Sink> Observer<S> {
             s.alive = false;
         }
         if !was_on_team || !on_team(team) {
-            s.hidden = true; // what comes next is a new life, whatever the counters say
+            s.hidden = true; // a new life follows, even if no counter changes
         }
         if on_team(team) && s.connected && !s.alive {
             self.waiting |= 1 << n;
@@ -199,7 +199,7 @@ impl<S: Sink> Observer<S> {
         self.slots[n].begun && on_team(self.slots[n].team)
     }
 
-    /// Looks at one record, see the rules above.
+    /// Reads one record by the rules above.
     fn look(&mut self, n: usize, records: &impl Records) {
         if !self.plays(n) {
             return;
@@ -217,7 +217,7 @@ impl<S: Sink> Observer<S> {
             }
             return;
         }
-        // Between connecting and spawning the record is blank, or still that of a spectator.
+        // Between connecting and spawning, the record is blank or still that of a spectator.
         if record.team != i32::from(s.team.number()) {
             return;
         }
@@ -245,11 +245,13 @@ fn on_team(team: TeamNumber) -> bool {
     team.team().is_some()
 }
 
-/// `cl_guid`, as far as it can be one: printable characters, and not what clients without a guid send, all of them the same.
+/// `cl_guid`; empty if it is one of the placeholders that clients without a guid send, or not printable.
 fn guid(userinfo: &[u8]) -> Text<32> {
-    const NONE: [&[u8]; 2] = [b"unknown", b"NO_GUID"];
+    const PLACEHOLDERS: [&[u8]; 2] = [b"unknown", b"NO_GUID"];
     let guid = parse::info_value(userinfo, b"cl_guid").unwrap_or(b"");
-    if guid.iter().all(u8::is_ascii_graphic) && !NONE.iter().any(|n| n.eq_ignore_ascii_case(guid)) {
+    if guid.iter().all(u8::is_ascii_graphic)
+        && !PLACEHOLDERS.iter().any(|n| n.eq_ignore_ascii_case(guid))
+    {
         Text::new(guid)
     } else {
         Text::default()
@@ -261,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_clients_without_a_guid_send_is_no_guid() {
+    fn placeholders_of_clients_without_a_guid_are_ignored() {
         for userinfo in [
             &b"\\name\\x"[..],
             b"\\cl_guid\\",

@@ -1,11 +1,10 @@
-//! From what passes the boundary to events: who came alive, died, joined, left; when the match was paused and over.
+//! Turns what passes the boundary into events: who spawned, died, joined and left, and when the match was paused and ended.
 //!
-//! Everything here runs on the game's thread: fixed arrays, no allocation, no lock, no system call but the clock. The
-//! cost of a frame grows with the players who are dead: deaths come from what the game prints, lives from the records,
-//! and only the records of those who may come alive are looked at.
+//! Everything here runs on the game's thread: fixed arrays, no allocation, no lock, no system call except to read the clock. The
+//! cost of a frame grows with the number of dead players: deaths come from the game's prints, spawns from the records, and only
+//! the records of players who may spawn are read.
 //!
-//!
-//! [`lives`] tells who is alive by three rules, [`parse`] takes prints and configstrings apart.
+//! [`lives`] decides who is alive, [`parse`] parses prints and configstrings.
 
 mod complaint;
 mod lives;
@@ -21,13 +20,13 @@ use gametimes_format::{Team, TeamNumber};
 use crate::engine::numbers::{GAMESTATE_PLAYING, MAX_CLIENTS, configstring};
 use crate::event::{Level, ShutdownCause, Text, What};
 
-/// Where events go. The sink stamps them with the wall clock.
+/// The receiver of events. It adds the time of the wall clock.
 pub trait Sink {
-    /// Takes an event that happened at this level time.
+    /// Receives an event that happened at this level time.
     fn send(&mut self, level_ms: i64, what: What);
 }
 
-/// The fields of a client's record that lives are told by.
+/// The fields of a client's record that decide whether the player is alive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Record {
     /// `pm_flags`.
@@ -42,7 +41,7 @@ pub struct Record {
 
 /// The clients' records in the game's memory.
 pub trait Records {
-    /// The record of a slot; none while the game has not said where they are.
+    /// The record of a slot; `None` until the game has passed where the records are.
     fn get(&self, slot: usize) -> Option<Record>;
 }
 
@@ -52,32 +51,32 @@ struct OpenFile {
     name: Text<STATS_FILE_NAME>,
 }
 
-/// Watches one map after the other.
+/// Observes one map after the other.
 pub struct Observer<S> {
     sink: S,
     level_ms: i64,
-    /// What to add to the engine's level time after it has jumped back.
+    /// Added to the engine's level time once that has jumped back.
     level_offset_ms: i64,
     max_clients: usize,
     slots: [Slot; MAX_CLIENTS],
-    /// On a team, but not alive: looked at after every frame.
+    /// Slots on a team, but not alive: their records are read after every frame.
     waiting: u64,
-    /// Looked at after this call.
+    /// Slots whose records are read after this call.
     touched: u64,
-    /// The game said that they connected in the call that is running, and no call of the engine did.
+    /// Slots that the game connected during this call without a call of the engine.
     arrived: u64,
-    /// A record has agreed with what the game says, or it was said that none does: once a map.
+    /// Whether a record on this map has agreed with the game, or the complaint was made that none does.
     records_judged: bool,
     playing: bool,
     paused: bool,
-    /// The game said `Exit:` in the call that is running.
+    /// Whether the game printed `Exit:` during this call.
     exited: bool,
     files: [OpenFile; 4],
     complaints: [u32; Complaint::ALL.len()],
 }
 
 impl<S: Sink> Observer<S> {
-    /// Watches nothing until the first map begins.
+    /// An observer before its first map.
     pub fn new(sink: S) -> Self {
         Self {
             sink,
@@ -95,11 +94,6 @@ impl<S: Sink> Observer<S> {
             files: [OpenFile::default(); 4],
             complaints: [0; Complaint::ALL.len()],
         }
-    }
-
-    /// Where events go.
-    pub fn sink(&mut self) -> &mut S {
-        &mut self.sink
     }
 
     /// `GAME_INIT`, before the game sees it.
@@ -128,9 +122,9 @@ impl<S: Sink> Observer<S> {
         });
     }
 
-    /// `RUN_FRAME`, before the game sees it. Gives the level time of the events to come.
+    /// `RUN_FRAME`, before the game sees it. Returns the level time of the events that follow.
     pub fn frame(&mut self, engine_level_ms: i64) -> i64 {
-        // The engine's clock can start over within a map; ours never goes back.
+        // The engine's clock can restart within a map. The level time of events never goes back.
         let now = engine_level_ms + self.level_offset_ms;
         if now < self.level_ms {
             self.level_offset_ms += self.level_ms - now;
@@ -145,7 +139,7 @@ impl<S: Sink> Observer<S> {
         self.touched = 0;
     }
 
-    /// Any other call, after the game has seen it and when no call is inside the game any more.
+    /// Any other call, after the game has seen it, when no other call is inside the game.
     pub fn after_call(&mut self, records: &impl Records) {
         if self.touched != 0 {
             self.look_at(self.touched, records);
@@ -153,7 +147,7 @@ impl<S: Sink> Observer<S> {
         }
     }
 
-    /// A call of one client has been made: its record may have changed.
+    /// `CLIENT_THINK` or `CLIENT_COMMAND`, after the game has seen it: the client's record may have changed.
     pub fn touch(&mut self, slot: isize) {
         if let Some(n) = self.slot(slot) {
             self.touched |= 1 << n;
@@ -166,7 +160,7 @@ impl<S: Sink> Observer<S> {
             None => {}
             Some(Err(())) => self.complain(Complaint::Print),
             Some(Ok(Print::Exit(text))) => {
-                // A wave may have come alive in this very frame.
+                // A wave may have spawned in this very frame.
                 self.look_at(self.waiting | self.touched, records);
                 self.exit(text);
             }
@@ -192,7 +186,7 @@ impl<S: Sink> Observer<S> {
     }
 
     fn exit(&mut self, text: &[u8]) {
-        // Once a round: a second one reads "(already triggered)".
+        // Only the first one counts: the game prints further ones with "(already triggered)".
         if self.playing && !self.exited {
             self.exited = true;
             self.send(What::Exit(Text::new(text)));
@@ -200,25 +194,27 @@ impl<S: Sink> Observer<S> {
         }
     }
 
-    /// Trap CVAR_SET of `gamestate`.
-    pub fn gamestate(&mut self, value: &[u8]) {
-        if parse::leading_number(value) != GAMESTATE_PLAYING {
-            // When no Exit was printed the round ends here, for a reason unknown.
+    /// Trap CVAR_SET.
+    pub fn cvar_set(&mut self, name: &[u8], value: &[u8]) {
+        if name.eq_ignore_ascii_case(b"gamestate")
+            && parse::leading_number(value) != GAMESTATE_PLAYING
+        {
+            // Without a printed Exit, the round ends here for an unknown reason.
             self.exit(b"");
         }
     }
 
-    /// Whether a round ended in this call; asked once after the call.
+    /// Whether a round ended in this call. Called once after each call.
     pub fn take_exit(&mut self) -> bool {
         std::mem::take(&mut self.exited)
     }
 
-    /// The round that ended in this call is complete.
+    /// Completes the round that ended in this call.
     pub fn round_over(&mut self, timelimit_minutes: f64) {
         self.send(What::RoundOver { timelimit_minutes });
     }
 
-    /// Trap SET_CONFIGSTRING; the text is only read for the few that count.
+    /// Trap SET_CONFIGSTRING. The text is only read for the few strings that matter.
     pub fn configstring<'a>(&mut self, index: i32, text: impl FnOnce() -> &'a [u8]) {
         /// These two configstrings count teams from 0 (Axis), everything else counts from 1.
         fn team(info: &[u8], key: &[u8]) -> TeamNumber {
@@ -283,10 +279,10 @@ impl<S: Sink> Observer<S> {
         }
     }
 
-    /// This map is not recorded after all.
-    pub fn stand_down(&mut self) {
+    /// Discards the events of this map: it is not recorded after all.
+    pub fn discard_map(&mut self) {
         self.playing = false;
-        self.send(What::StoodDown);
+        self.send(What::NotRecorded);
     }
 
     /// `GAME_SHUTDOWN`, before the game sees it.
@@ -300,13 +296,13 @@ impl<S: Sink> Observer<S> {
         self.send(What::Closed);
     }
 
-    /// Counts something foreign that was wrong.
+    /// Counts a complaint about the game.
     pub fn complain(&mut self, complaint: Complaint) {
         let count = &mut self.complaints[complaint as usize];
         *count = count.saturating_add(1);
     }
 
-    /// The complaints since they were last taken.
+    /// The complaints since the last call.
     pub fn take_complaints(&mut self) -> Option<[u32; Complaint::ALL.len()]> {
         if self.complaints.iter().all(|&n| n == 0) {
             return None;

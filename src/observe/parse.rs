@@ -1,49 +1,43 @@
-//! What the game prints and sets, taken apart. Bytes of the game are foreign: any bytes may come, nothing here panics.
+//! Parses the game's prints and configstrings. They can contain any bytes, and nothing here panics.
 
 use gametimes_format::check::is_stats_file_name;
 
 use crate::engine::numbers::MAX_CLIENTS;
 
-/// A print of the game that tells something of the round.
+/// A print of the game about the round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Print<'a> {
     /// `Kill: killer victim means: ...`
     Kill {
-        /// Slot that died.
+        /// The slot that died.
         victim: u8,
-        /// Slot of the killer; none for the world.
+        /// The slot of the killer; `None` for the world.
         killer: Option<u8>,
         /// `MOD_MP40`, or the number as the game printed it.
         means: &'a [u8],
     },
     /// `Medic_Revive: medic patient`
-    Revive {
-        /// Slot of the medic.
-        medic: u8,
-        /// Slot that comes back to life.
-        patient: u8,
-    },
+    Revive { medic: u8, patient: u8 },
     /// `ClientConnect: slot`
     Connect(u8),
     /// `ClientBegin: slot`
     Begin(u8),
-    /// `Exit: ...`, the text after it.
+    /// `Exit: ...` and the text after it.
     Exit(&'a [u8]),
     /// `callvote: slot ...`
     VoteCalled {
-        /// Slot of the caller.
         slot: u8,
         /// Whether it is a vote to surrender.
         surrender: bool,
     },
-    /// `Vote Failed: ...`, `Vote TIMEOUT! ...`, `Vote CANCELED!`: the vote that ran did not pass.
+    /// `Vote Failed: ...`, `Vote TIMEOUT! ...` or `Vote CANCELED!`: the running vote did not pass.
     VoteFailed,
 }
 
-/// Takes a print apart. `None`: it is none of ours. `Some(Err(()))`: it begins like one of ours, but its numbers make no
-/// sense.
+/// Parses a print. Returns `None` for prints that do not matter, and `Some(Err(()))` for one that begins like those that do,
+/// but is malformed.
 pub fn print(text: &[u8]) -> Option<Result<Print<'_>, ()>> {
-    // One look at the first byte spares the rest for nearly all prints.
+    // The first byte rules out nearly all other prints.
     match text.first()? {
         b'K' => Some(kill(text.strip_prefix(b"Kill: ")?).ok_or(())),
         b'M' => Some(revive(text.strip_prefix(b"Medic_Revive: ")?).ok_or(())),
@@ -63,7 +57,7 @@ fn kill(rest: &[u8]) -> Option<Print<'_>> {
     let (victim, rest) = number(rest)?;
     let (_, rest) = number(rest)?;
     let rest = rest.strip_prefix(b":")?.trim_ascii_end();
-    // Names may hold " by ", the name of the means of death does not.
+    // Names can contain " by "; the name of the means of death cannot.
     let by = rest.windows(4).rposition(|w| w == b" by ")?;
     Some(Print::Kill {
         victim: slot(victim)?,
@@ -100,14 +94,14 @@ fn vote_called(rest: &[u8]) -> Option<Print<'_>> {
     })
 }
 
-/// A slot, when the number is one.
+/// The number as a slot; `None` if no server has it.
 fn slot(number: i32) -> Option<u8> {
     u8::try_from(number)
         .ok()
         .filter(|&n| usize::from(n) < MAX_CLIENTS)
 }
 
-/// A decimal number at the start, blanks before it skipped, and what follows it. Out of range: none.
+/// The decimal number at the start, after any spaces, and the rest of the text. `None` if it is out of range.
 fn number(text: &[u8]) -> Option<(i32, &[u8])> {
     let text = text.trim_ascii_start();
     let len = text
@@ -119,12 +113,12 @@ fn number(text: &[u8]) -> Option<(i32, &[u8])> {
     Some((std::str::from_utf8(digits).ok()?.parse().ok()?, rest))
 }
 
-/// The number that C's `atoi` would read: 0 where there is none.
+/// The number at the start, as C's `atoi` reads it; 0 without one.
 pub fn leading_number(text: &[u8]) -> i32 {
     number(text).map_or(0, |(n, _)| n)
 }
 
-/// The value of a key in an info string, `\key\value\key\value`; the first backslash may be missing.
+/// The value of a key in an info string, `\key\value\key\value`. The first backslash may be missing.
 pub fn info_value<'a>(info: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     let mut parts = info
         .strip_prefix(b"\\")
@@ -139,9 +133,7 @@ pub fn info_value<'a>(info: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     None
 }
 
-/// The name of a stats file, without the folder, when a path is one:
-/// `gamestats/YYYY-MM-DD-HHMMSS-<map>-round-<N>.txt`. A name that readers of our files would refuse, or one that is longer
-/// than an event holds, is none.
+/// The file name in a path of a stats file, `gamestats/YYYY-MM-DD-HHMMSS-<map>-round-<N>.txt`. `None` for other paths.
 pub fn stats_file(path: &[u8]) -> Option<&[u8]> {
     let name = path.strip_prefix(b"gamestats/")?;
     is_stats_file_name(name).then_some(name)
@@ -152,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kill_names_killer_victim_and_means() {
+    fn a_kill_has_killer_victim_and_means() {
         let text = b"Kill: 11 4 9: ^7^3Player^711^7 killed ^4Pl by 7 by x^7 by MOD_THOMPSON\n";
         let expected = Print::Kill {
             victim: 4,
@@ -163,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_world_is_no_killer() {
+    fn a_kill_by_the_world_has_no_killer() {
         let Some(Ok(Print::Kill { victim, killer, .. })) =
             print(b"Kill: 1022 63 33: <world> killed x by MOD_FALLING\n")
         else {
@@ -173,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_out_of_range_are_refused() {
+    fn malformed_prints_are_errors_and_unknown_ones_ignored() {
         for text in [
             &b"Kill: 1 64 9: a killed b by MOD_X\n"[..],
             b"Kill: 1 -1 9: a killed b by MOD_X\n",
@@ -201,13 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn clients_of_the_game() {
+    fn clients_that_connect_and_begin_are_parsed() {
         assert_eq!(print(b"ClientConnect: 63\n"), Some(Ok(Print::Connect(63))));
         assert_eq!(print(b"ClientBegin: 0\n"), Some(Ok(Print::Begin(0))));
     }
 
     #[test]
-    fn votes_and_exits() {
+    fn votes_and_exits_are_parsed() {
         let called = Print::VoteCalled {
             slot: 1,
             surrender: true,
@@ -235,17 +227,17 @@ mod tests {
     }
 
     #[test]
-    fn info_strings_with_and_without_the_first_backslash() {
+    fn info_strings_are_parsed_with_and_without_the_first_backslash() {
         assert_eq!(info_value(b"\\n\\x\\t\\2", b"t"), Some(&b"2"[..]));
         assert_eq!(info_value(b"n\\x\\t\\2", b"n"), Some(&b"x"[..]));
-        // a value that looks like the key is no key
+        // a value that looks like the key is not taken for it
         assert_eq!(info_value(b"n\\t\\t\\2", b"t"), Some(&b"2"[..]));
         assert_eq!(info_value(b"", b"t"), None);
         assert_eq!(info_value(b"\\t", b"t"), None);
     }
 
     #[test]
-    fn stats_files_are_told_by_their_name() {
+    fn stats_files_are_recognized_by_their_name() {
         let name = b"2026-11-20-123344-room2-round-1.txt";
         assert_eq!(
             stats_file(&[b"gamestats/", &name[..]].concat()),

@@ -1,5 +1,6 @@
-//! The STATS_READY message of a round, never over Discord's limits.
+//! The STATS_READY message of a round, within Discord's limits.
 
+use gametimes_format::SpawnStats;
 use gametimes_format::file::{Meta, PlayerRef};
 use gametimes_format::message::{
     AllowedMentions, CONTENT, Embed, Field, Footer, Message, USERNAME, limits,
@@ -9,9 +10,11 @@ use serde_json::json;
 
 /// Discord's blue.
 const COLOR: u32 = 3_447_003;
+/// How many fields the embed has. Discord rejects an embed with more than its limit.
+const FIELDS: usize = 25;
+const _: () = assert!(FIELDS <= limits::FIELDS);
 
-/// The message of a round, as it stands in the file's payload. `warmup_start_unix`: the start of play when there was no
-/// warmup.
+/// The message of a round, as the file's payload contains it. Without a warmup, `warmup_start_unix` is the start of play.
 pub fn compose(meta: &Meta, warmup_start_unix: i64) -> Message {
     let fields = fields(meta, warmup_start_unix);
     let embed = Embed {
@@ -21,7 +24,7 @@ pub fn compose(meta: &Meta, warmup_start_unix: i64) -> Message {
         ),
         description: "Playtime without pauses · warmup · wall clock".to_owned(),
         color: COLOR,
-        fields,
+        fields: fields.into(),
         footer: Footer {
             text: format!("gametimes v{}", meta.module_version),
         },
@@ -34,75 +37,56 @@ pub fn compose(meta: &Meta, warmup_start_unix: i64) -> Message {
     }
 }
 
-/// Fields in the order that readers know, then four of ours.
-fn fields(meta: &Meta, warmup_start_unix: i64) -> Vec<Field> {
-    let mut fields = Vec::with_capacity(limits::FIELDS);
-    let mut put = |name: &str, value: String, inline: bool| {
-        fields.push(Field {
-            name: name.to_owned(),
-            value: cut(&value, limits::FIELD_VALUE),
-            inline,
-        });
+/// The fields in the order in which readers know them; the last four are new in gametimes.
+fn fields(meta: &Meta, warmup_start_unix: i64) -> [Field; FIELDS] {
+    let field = |name: &str, value: String, inline: bool| Field {
+        name: name.to_owned(),
+        value: cut(&value, limits::FIELD_VALUE),
+        inline,
     };
-    put("Map", plain(&meta.map), true);
-    put("Round", meta.round.to_string(), true);
-    put("Winner", meta.winner.to_string(), true);
-    put("Defender", meta.defender.to_string(), true);
-    put(
-        "Lua_Playtime",
-        format!("{} sec", meta.actual_duration_seconds),
-        true,
-    );
-    put(
-        "Lua_Timelimit",
-        format!("{} min", meta.timelimit_minutes),
-        true,
-    );
-    put(
-        "Lua_Pauses",
-        format!("{} ({} sec)", meta.pause_count, meta.pause_seconds),
-        true,
-    );
-    put("Lua_EndReason", meta.end_reason.as_str().to_owned(), true);
-    put("Lua_Warmup", format!("{} sec", meta.warmup_seconds), true);
-    put("Lua_WarmupStart", warmup_start_unix.to_string(), true);
-    put("Lua_RoundStart", meta.round_start_unix.to_string(), true);
-    put("Lua_RoundEnd", meta.round_end_unix.to_string(), true);
-    put("Lua_SurrenderTeam", meta.surrender.team.to_string(), true);
-    put(
-        "Lua_SurrenderCaller",
-        plain(&meta.surrender.caller_guid),
-        true,
-    );
-    put(
-        "Lua_SurrenderCallerName",
-        plain(&meta.surrender.caller_name),
-        true,
-    );
-    put("Lua_AxisScore", meta.score.axis.to_string(), true);
-    put("Lua_AlliesScore", meta.score.allies.to_string(), true);
-    put(
-        "Axis_JSON",
-        team_json(&meta.teams.axis, limits::FIELD_VALUE),
-        false,
-    );
-    put(
-        "Allies_JSON",
-        team_json(&meta.teams.allies, limits::FIELD_VALUE),
-        false,
-    );
-    put("Lua_Pauses_JSON", pauses_json(meta), false);
-    put("Lua_SpawnSummary", spawn_summary(meta), false);
-    put("Lua_WarmupEnd", meta.round_start_unix.to_string(), true);
-    put("Lua_RoundID", meta.round_canonical_id.clone(), true);
+    let short = |name: &str, value: String| field(name, value, true);
+    let number = |name: &str, value: i64| short(name, value.to_string());
+    let seconds = |name: &str, value: i64| short(name, format!("{value} sec"));
+    let json = |name: &str, value: String| field(name, value, false);
+    let team = |team: &[PlayerRef]| team_json(team, limits::FIELD_VALUE);
     let stats_file = meta.stats_file.as_deref().unwrap_or("none");
-    put("Lua_StatsFile", plain(stats_file), true);
-    put("Lua_EventID", meta.event_id.clone(), true);
-    fields
+    [
+        short("Map", harmless(&meta.map)),
+        number("Round", meta.round.into()),
+        number("Winner", meta.winner.into()),
+        number("Defender", meta.defender.into()),
+        seconds("Lua_Playtime", meta.actual_duration_seconds),
+        short("Lua_Timelimit", format!("{} min", meta.timelimit_minutes)),
+        short(
+            "Lua_Pauses",
+            format!("{} ({} sec)", meta.pause_count, meta.pause_seconds),
+        ),
+        short("Lua_EndReason", meta.end_reason.as_str().to_owned()),
+        seconds("Lua_Warmup", meta.warmup_seconds),
+        number("Lua_WarmupStart", warmup_start_unix),
+        number("Lua_RoundStart", meta.round_start_unix),
+        number("Lua_RoundEnd", meta.round_end_unix),
+        number("Lua_SurrenderTeam", meta.surrender.team.into()),
+        short("Lua_SurrenderCaller", harmless(&meta.surrender.caller_guid)),
+        short(
+            "Lua_SurrenderCallerName",
+            harmless(&meta.surrender.caller_name),
+        ),
+        number("Lua_AxisScore", meta.score.axis.into()),
+        number("Lua_AlliesScore", meta.score.allies.into()),
+        json("Axis_JSON", team(&meta.teams.axis)),
+        json("Allies_JSON", team(&meta.teams.allies)),
+        json("Lua_Pauses_JSON", pauses_json(meta)),
+        json("Lua_SpawnSummary", spawn_summary(meta)),
+        number("Lua_WarmupEnd", meta.round_start_unix),
+        short("Lua_RoundID", meta.round_canonical_id.clone()),
+        short("Lua_StatsFile", harmless(stats_file)),
+        short("Lua_EventID", meta.event_id.clone()),
+    ]
 }
 
 fn spawn_summary(meta: &Meta) -> String {
-    let sum = |f: fn(&gametimes_format::SpawnStats) -> i64| meta.spawn_stats.iter().map(f).sum();
+    let sum = |f: fn(&SpawnStats) -> i64| meta.spawn_stats.iter().map(f).sum();
     let spawns: i64 = sum(|s| i64::from(s.spawns));
     let deaths: i64 = sum(|s| i64::from(s.deaths));
     let dead_ms: i64 = sum(|s| s.dead_ms);
@@ -115,7 +99,7 @@ fn spawn_summary(meta: &Meta) -> String {
     )
 }
 
-/// The pauses as JSON; when there are too many for a field, the first ones.
+/// The pauses as JSON. If there are too many for a field, the last ones are left out.
 fn pauses_json(meta: &Meta) -> String {
     let json = |count: usize| {
         let pauses: Vec<_> = meta.pauses[..count]
@@ -131,13 +115,13 @@ fn pauses_json(meta: &Meta) -> String {
         .unwrap_or_else(|| "[]".to_owned())
 }
 
-/// A team as JSON that fits: names are shortened first, then guids to the 8 digits that stats files have, then names
-/// left out, and at last the players that are too many.
+/// A team as JSON within `limit` characters. If it is too long, names are shortened first, then guids to the 8 digits that stats
+/// files have; then names are left out, and finally the last players.
 fn team_json(team: &[PlayerRef], limit: usize) -> String {
     let json = |guid_limit: usize, name_limit: usize, count: usize| {
         let team: Vec<_> = team[..count]
             .iter()
-            .map(|p| json!({"guid": cut(&plain(&p.guid), guid_limit), "name": cut(&plain(&p.name), name_limit)}))
+            .map(|p| json!({"guid": cut(&harmless(&p.guid), guid_limit), "name": cut(&harmless(&p.name), name_limit)}))
             .collect();
         serde_json::Value::from(team).to_string()
     };
@@ -152,9 +136,9 @@ fn team_json(team: &[PlayerRef], limit: usize) -> String {
         .unwrap_or_else(|| "[]".to_owned())
 }
 
-/// Text that does no harm in a field: no control characters, no quotes or backslashes (some readers unescape before they
-/// parse). Mentions need no care here: `allowed_mentions` lets nobody be pinged.
-fn plain(text: &str) -> String {
+/// A text without control characters, quotes and backslashes, because some readers unescape a field before they parse it.
+/// Mentions are harmless: `allowed_mentions` prevents all pings.
+fn harmless(text: &str) -> String {
     text.chars()
         .filter_map(|c| match c {
             '"' => Some('\''),
@@ -165,9 +149,8 @@ fn plain(text: &str) -> String {
         .collect()
 }
 
-/// Brings an embed under Discord's total: the two teams share what the rest leaves.
+/// Shortens the longest fields of an embed until it is within Discord's limit for the whole embed.
 fn fit(mut embed: Embed) -> Embed {
-    embed.fields.truncate(limits::FIELDS);
     while embed.characters() > limits::EMBED {
         let over = embed.characters() - limits::EMBED;
         let Some(longest) = embed
@@ -178,7 +161,7 @@ fn fit(mut embed: Embed) -> Embed {
             break;
         };
         let keep = longest.value.chars().count().saturating_sub(over);
-        // JSON that was cut is no JSON: an empty list is.
+        // Truncated JSON would be invalid; an empty list is not.
         longest.value = if longest.value.starts_with('[') {
             "[]".to_owned()
         } else {
@@ -188,7 +171,7 @@ fn fit(mut embed: Embed) -> Embed {
     embed
 }
 
-/// The same message made small, for a Discord that refused the whole one: without the JSON fields and empty ones.
+/// A shorter message to send after Discord has rejected the whole one: without JSON fields and empty fields.
 pub fn trimmed(message: &Message) -> Message {
     let mut message = message.clone();
     for embed in &mut message.embeds {
@@ -200,7 +183,7 @@ pub fn trimmed(message: &Message) -> Message {
     message
 }
 
-/// The message of `gametimes test`: says that it is one, and no reader takes it for a round.
+/// The message of `gametimes test`, which readers do not mistake for a round.
 pub fn test_message(server_hostname: &str) -> Message {
     Message {
         username: USERNAME.to_owned(),
@@ -210,7 +193,7 @@ pub fn test_message(server_hostname: &str) -> Message {
             description: cut(
                 &format!(
                     "{} can post here. No round was played.",
-                    plain(server_hostname)
+                    harmless(server_hostname)
                 ),
                 limits::FIELD_VALUE,
             ),
@@ -224,7 +207,7 @@ pub fn test_message(server_hostname: &str) -> Message {
     }
 }
 
-/// Puts the signature over the attached file into the message, where a bot that has the key looks for it.
+/// Adds the signature of the attached file to the footer, where a bot with the key looks for it.
 pub fn sign(message: &mut Message, key: &[u8], file: &[u8]) {
     let signature = gametimes_format::digest::sign(key, file);
     for embed in &mut message.embeds {

@@ -1,4 +1,4 @@
-//! From a round to what others read: the gametimes file and the Discord message.
+//! Makes the gametimes file and the Discord message of a round.
 
 pub mod message;
 
@@ -8,14 +8,14 @@ use gametimes_format::{GametimesFile, Team};
 use uuid::Uuid;
 
 use crate::VERSION;
-use crate::track::{Person, Round};
+use crate::track::{PlayerStats, Round};
 
-/// What a round does not know of itself.
+/// The parts of a file that do not come from the round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// UUIDv7, made when the round began and kept over a crash.
+    /// A UUIDv7, created when the round's map began and kept after a crash.
     pub event_id: Uuid,
-    /// Local time minus UTC.
+    /// Local time minus UTC at the end of the round.
     pub utc_offset_seconds: i32,
 }
 
@@ -42,7 +42,7 @@ fn meta(round: &Round, identity: &Identity) -> Meta {
         server_ip: round.server_ip.clone(),
         server_port: round.server_port.clone(),
         match_id: end_unix.to_string(),
-        spawn_stats: round.people.iter().map(spawn_stats).collect(),
+        spawn_stats: round.players.iter().map(spawn_stats).collect(),
         schema: file::SCHEMA,
         source: "native".to_owned(),
         module_version: VERSION.to_owned(),
@@ -69,27 +69,27 @@ fn meta(round: &Round, identity: &Identity) -> Meta {
     }
 }
 
-fn spawn_stats(person: &Person) -> SpawnStats {
-    let dead_seconds = seconds(person.dead_ms);
+fn spawn_stats(player: &PlayerStats) -> SpawnStats {
+    let dead_seconds = seconds(player.dead_ms);
     SpawnStats {
-        guid: person.guid.clone(),
-        name: person.name.clone(),
-        spawns: person.spawns,
-        deaths: person.deaths,
+        guid: player.guid.clone(),
+        name: player.name.clone(),
+        spawns: player.spawns,
+        deaths: player.deaths,
         dead_seconds,
         avg_respawn: dead_seconds
-            .checked_div(i64::from(person.deaths))
+            .checked_div(i64::from(player.deaths))
             .unwrap_or(0),
-        max_respawn: seconds(person.max_dead_ms),
-        team: person.team.into(),
-        revives: person.revives,
-        kills: person.kills,
-        denied_seconds: seconds(person.denied_ms),
-        dead_ms: person.dead_ms,
-        max_dead_ms: person.max_dead_ms,
-        denied_ms: person.denied_ms,
-        alive_ms: person.alive_ms,
-        played_ms: person.played_ms,
+        max_respawn: seconds(player.max_dead_ms),
+        team: player.team.into(),
+        revives: player.revives,
+        kills: player.kills,
+        denied_seconds: seconds(player.denied_ms),
+        dead_ms: player.dead_ms,
+        max_dead_ms: player.max_dead_ms,
+        denied_ms: player.denied_ms,
+        alive_ms: player.alive_ms,
+        played_ms: player.played_ms,
     }
 }
 
@@ -108,12 +108,12 @@ fn pauses(round: &Round) -> Vec<Pause> {
         .collect()
 }
 
-/// Whole seconds are cut, not rounded.
+/// Whole seconds, rounded down.
 fn seconds(ms: i64) -> i64 {
     ms / 1000
 }
 
-/// The lines that admins read when a round is over.
+/// The log lines at the end of a round.
 pub fn summary(file: &GametimesFile) -> Vec<String> {
     let m = &file.meta;
     let names = |team: &[gametimes_format::PlayerRef]| {
@@ -132,7 +132,7 @@ pub fn summary(file: &GametimesFile) -> Vec<String> {
             m.round,
             m.end_reason.as_str(),
             minutes(m.duration_ms),
-            m.winner.team().map_or("nobody", Team::name),
+            m.winner.team().map_or("none", Team::name),
             m.score.axis,
             m.score.allies,
             m.pause_count,
@@ -159,7 +159,7 @@ pub fn summary(file: &GametimesFile) -> Vec<String> {
     ]
 }
 
-/// `8:32.150`.
+/// A time as `8:32.150`.
 pub fn minutes(ms: i64) -> String {
     format!("{}:{:02}.{:03}", ms / 60_000, ms / 1000 % 60, ms % 1000)
 }

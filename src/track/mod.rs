@@ -1,83 +1,81 @@
-//! What a round is: a pure state machine, events in, rounds out. No I/O, no clock, no unsafe code; every table is
+//! What a round is: a pure state machine that turns events into rounds. No I/O, no clock, no unsafe code, and every list is
 //! bounded.
 //!
-//! A round begins with the `GAME_INIT` whose gamestate is 0 and ends at the game's `Exit:`, or at the shutdown that cuts
-//! it off. All times of players are on the play clock, which pauses do not move.
+//! A round begins with a `GAME_INIT` whose gamestate is 0. It ends at the game's `Exit:`, or at the shutdown that interrupts it.
+//! All times of players are on the play clock, which stands still during pauses.
 
 mod clock;
-mod game;
-mod players;
+mod live;
 mod round;
+mod running;
+mod slots;
 #[cfg(test)]
 mod tests;
 
 pub use clock::PlayClock;
-pub use game::Live;
-pub use round::{Pause, Person, Round};
+pub use live::Live;
+pub use round::{Pause, PlayerStats, Round};
 
 use gametimes_format::Team;
 use gametimes_format::file::{EndReason, Score, Surrender};
+use gametimes_format::text::strip_colors;
 
 use crate::engine::numbers::{GAMESTATE_INITIALIZE, GAMESTATE_PLAYING, GAMETYPE_STOPWATCH};
 use crate::event::{Event, Level, ShutdownCause, Stamp, What};
-use game::Game;
-use players::Slots;
+use running::RunningRound;
 
-/// What an event meant.
+/// What an event led to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// Play has begun.
     Started {
-        /// Map.
         map: String,
-        /// 1 or 2.
+        /// The round's number, 1 or 2.
         number: u8,
-        /// Minutes.
         timelimit_minutes: f64,
     },
     /// The match is paused.
     Paused {
-        /// 1 for the round's first.
+        /// 1 for the round's first pause.
         number: usize,
         /// Time played so far.
         played_ms: i64,
     },
-    /// The match goes on.
+    /// The match continues.
     Resumed {
-        /// 1 for the round's first.
+        /// 1 for the round's first pause.
         number: usize,
-        /// How long the pause was.
+        /// Length of the pause.
         paused_ms: i64,
     },
-    /// The round is over and complete but for its stats file.
+    /// The round is over and complete, except for its stats file.
     Ended(Box<Round>),
-    /// A stats file was written.
+    /// The game wrote a stats file of this name.
     StatsFile(String),
-    /// Nothing of this map comes any more.
+    /// No more events of this map follow.
     Closed,
 }
 
-/// Follows one map after the other.
+/// Follows the rounds of one map after the other.
 #[derive(Debug, Default)]
 pub struct Tracker {
     level: Level,
-    slots: Slots,
     score: Score,
-    /// The round of a stopwatch match that the game has announced: 2 when round 1 has come to its end.
+    /// The next round of a stopwatch match: 2 when round 1 has finished.
     next_round: u8,
     warmup_start_unix_ms: Option<i64>,
     winner: Option<Team>,
     defender: Option<Team>,
-    game: Option<Game>,
+    round: Option<RunningRound>,
 }
 
 impl Tracker {
-    /// What lives on from map to map: the score and the beginning of the warmup, as a journal keeps them.
+    /// The state that a map inherits from the one before, as a journal stores it: the score and the start of the warmup.
     pub fn carried(&self) -> (Score, Option<i64>) {
         (self.score, self.warmup_start_unix_ms)
     }
 
-    /// A tracker that goes on from what [`Tracker::carried`] gave.
+    /// A tracker that continues with the state from [`Tracker::carried`].
     pub fn resume(score: Score, warmup_start_unix_ms: Option<i64>) -> Self {
         Self {
             score,
@@ -86,7 +84,7 @@ impl Tracker {
         }
     }
 
-    /// Takes an event and says what it meant.
+    /// Applies an event.
     pub fn apply(&mut self, event: &Event) -> Option<Outcome> {
         let at = event.at;
         match &event.what {
@@ -100,17 +98,17 @@ impl Tracker {
             What::Defender(team) => self.defender = team.team(),
             What::Pause(paused) => return self.pause(at, *paused),
             What::Exit(text) => {
-                if let Some(game) = &mut self.game {
-                    game.exit(at, &text.decode(), &self.slots);
+                if let Some(round) = &mut self.round {
+                    round.exit(at, &text.decode());
                 }
             }
             What::RoundOver { timelimit_minutes } => {
-                if self.game.as_ref().is_some_and(Game::is_over) {
+                if self.round.as_ref().is_some_and(RunningRound::is_over) {
                     return self.finish(Some(*timelimit_minutes));
                 }
             }
             What::Shutdown(cause) => return self.shutdown(at, *cause),
-            What::StoodDown => self.game = None,
+            What::NotRecorded => self.round = None,
             What::Closed => return Some(Outcome::Closed),
             What::StatsFile(name) => return Some(Outcome::StatsFile(name.decode())),
             player => self.player(at, player),
@@ -118,17 +116,19 @@ impl Tracker {
         None
     }
 
-    /// The round that is played now, for the console's `status`.
+    /// The running round, for `gametimes status`.
     pub fn live(&self) -> Option<Live<'_>> {
-        let game = self.game.as_ref()?;
-        Some(game.live(&self.slots, &self.level.map))
+        self.round.as_ref().map(|round| Live {
+            round,
+            map: &self.level.map,
+        })
     }
 
     fn level(&mut self, at: Stamp, level: &Level) {
-        // A round of a map that was never shut down (a journal cut short) does not go on here.
-        self.game = None;
-        // Only the engine's `map` command sets this gamestate: a map_restart that changes sv_maxclients loads the map anew,
-        // too, but is none of a new map.
+        // A round that was never ended, as in a truncated journal, does not continue on another map.
+        self.round = None;
+        // Only the engine's `map` command sets this gamestate. A map_restart that changes sv_maxclients loads the map again,
+        // too, but does not start another match.
         if level.gamestate == GAMESTATE_INITIALIZE {
             self.score = Score::default();
             self.warmup_start_unix_ms = None;
@@ -137,22 +137,21 @@ impl Tracker {
             self.warmup_start_unix_ms.get_or_insert(at.unix_ms);
         }
         self.level = level.clone();
-        self.slots = Slots::default();
         self.winner = None;
         self.defender = None;
         if level.gamestate == GAMESTATE_PLAYING {
-            self.game = Some(Game::begin(at, self.warmup_start_unix_ms.take()));
+            self.round = Some(RunningRound::begin(at, self.warmup_start_unix_ms.take()));
         }
     }
 
     fn rules(&mut self, gametype: i32, round: u8, timelimit_minutes: f64) -> Option<Outcome> {
-        // Round 1 instead of round 2: somebody has reset the match, or a team was empty.
+        // Round 1 instead of round 2: the match was reset, or a team was empty.
         if round < self.next_round {
             self.score = Score::default();
         }
         self.next_round = round;
-        let game = self.game.as_mut()?;
-        game.set_rules(gametype, round, timelimit_minutes);
+        let running = self.round.as_mut()?;
+        running.set_rules(gametype, round, timelimit_minutes);
         Some(Outcome::Started {
             map: self.level.map.clone(),
             number: round,
@@ -161,34 +160,34 @@ impl Tracker {
     }
 
     fn pause(&mut self, at: Stamp, paused: bool) -> Option<Outcome> {
-        let game = self.game.as_mut()?;
+        let round = self.round.as_mut()?;
         if paused {
-            game.pause(at)
+            round.pause(at)
         } else {
-            game.resume(at)
+            round.resume(at)
         }
     }
 
     fn shutdown(&mut self, at: Stamp, cause: ShutdownCause) -> Option<Outcome> {
-        let game = self.game.as_mut()?;
-        if !game.is_over() {
+        let round = self.round.as_mut()?;
+        if !round.is_over() {
             let reason = match cause {
                 ShutdownCause::MapRestart => EndReason::MapRestart,
                 ShutdownCause::MapChange => EndReason::MapChange,
                 ShutdownCause::Quit => EndReason::ServerQuit,
                 ShutdownCause::Crash => EndReason::ServerCrash,
             };
-            game.cut_off(at, reason, &self.slots);
+            round.end(at, reason);
         }
         self.finish(None)
     }
 
     fn finish(&mut self, timelimit_minutes: Option<f64>) -> Option<Outcome> {
-        let mut round = self.game.take()?.into_round();
+        let mut round = self.round.take()?.into_round();
         if round.gametype == GAMETYPE_STOPWATCH && round.end_reason.is_finished() {
             self.next_round = 3 - round.number;
         }
-        // A round that was cut off or voted away was won by nobody, whatever the map's default winner is.
+        // An interrupted round, or one that a vote ended, has no winner, although the map may have a default one.
         if round.end_reason.is_finished() && round.end_reason != EndReason::Vote {
             round.winner = self.winner;
         }
@@ -203,57 +202,33 @@ impl Tracker {
         round.map = self.level.map.clone();
         round.server_ip = self.level.server_ip.clone();
         round.server_port = self.level.server_port.clone();
-        round.server_hostname = gametimes_format::text::strip_colors(&self.level.server_hostname);
+        round.server_hostname = strip_colors(&self.level.server_hostname);
         round.engine_version = self.level.engine_version.clone();
         Some(Outcome::Ended(Box::new(round)))
     }
 
     fn player(&mut self, at: Stamp, what: &What) {
-        let mut game = self.game.as_mut().filter(|game| !game.is_over());
+        let Some(round) = self.round.as_mut().filter(|round| !round.is_over()) else {
+            return;
+        };
         match *what {
-            What::Connect { slot, guid } => self.slots.connect(slot, &guid.decode()),
-            What::Guid { slot, guid } => {
-                self.slots.connect_late(slot, &guid.decode());
-                if let Some(game) = game {
-                    game.guid_known(slot, &self.slots);
-                }
-            }
+            What::Connect { slot, guid } => round.connect(slot, guid.decode()),
+            What::Guid { slot, guid } => round.late_guid(slot, guid.decode()),
             What::Player { slot, team, name } => {
-                let name = gametimes_format::text::strip_colors(&name.decode());
-                if let Some(game) = game.as_mut() {
-                    game.player(at, slot, team, &name, &mut self.slots);
-                } else {
-                    self.slots.set(slot, team, &name);
-                }
+                round.player(at, slot, team, &strip_colors(&name.decode()));
             }
-            What::Leave { slot } => {
-                if let Some(game) = game.as_mut() {
-                    game.leave(at, slot, &self.slots);
-                }
-                self.slots.leave(slot);
-            }
-            _ => {
-                let Some(game) = game else { return };
-                match *what {
-                    What::Spawn { slot, revived, by } => {
-                        game.spawn(at, slot, revived, by, &self.slots);
-                    }
-                    What::Limbo { slot } => game.limbo(at, slot, &self.slots),
-                    What::Death { slot, by, means } => {
-                        game.death(at, slot, by, &means.decode(), &self.slots);
-                    }
-                    What::VoteCalled { slot, surrender } => {
-                        game.vote_called(slot, surrender, &self.slots);
-                    }
-                    What::VoteFailed => game.vote_failed(),
-                    _ => {}
-                }
-            }
+            What::Leave { slot } => round.leave(at, slot),
+            What::Spawn { slot, revived, by } => round.spawn(at, slot, revived, by),
+            What::Limbo { slot } => round.limbo(at, slot),
+            What::Death { slot, by, means } => round.death(at, slot, by, &means.decode()),
+            What::VoteCalled { slot, surrender } => round.vote_called(slot, surrender),
+            What::VoteFailed => round.vote_failed(),
+            _ => {}
         }
     }
 }
 
-/// Why the game said the round was over, from its text after `Exit: `.
+/// The reason for the end of a round, from the text after `Exit: `.
 pub(crate) fn end_reason(exit_text: &str) -> EndReason {
     match exit_text {
         "Wolf EndRound." => EndReason::Objective,
@@ -261,7 +236,7 @@ pub(crate) fn end_reason(exit_text: &str) -> EndReason {
         "Nextmap vote passed" => EndReason::Vote,
         "Axis Surrender" | "Allies Surrender" => EndReason::Surrender,
         t if t.ends_with(" team eliminated.") => EndReason::Eliminated,
-        // Last man standing: the time is up and first blood or the number of survivors decides.
+        // Last man standing: the time is up, and first blood or the number of survivors decides.
         t if t.ends_with(" First Blood.") || t.ends_with(" most survivors.") => {
             EndReason::TimeExpired
         }
@@ -269,7 +244,7 @@ pub(crate) fn end_reason(exit_text: &str) -> EndReason {
     }
 }
 
-/// Who gave up, from the text after `Exit: ` and the last vote to surrender that did not fail.
+/// Who surrendered, from the text after `Exit: ` and the last vote to surrender that did not fail.
 pub(crate) fn surrender(exit_text: &str, caller: Option<(String, String)>) -> Surrender {
     let team = match exit_text {
         "Axis Surrender" => Team::Axis,

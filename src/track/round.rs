@@ -1,11 +1,11 @@
-//! One round as it was played: what the tracker gives when the round is over.
+//! A finished round, as the tracker returns it.
 
 use gametimes_format::Team;
 use gametimes_format::file::{EndReason, PlayerRef, Score, Surrender, Teams, TimelineEvent};
 
 use crate::event::Stamp;
 
-/// A longer warmup is none: the system's clock was set in it. No reader believes more than a week.
+/// A longer warmup is discarded, because the system clock must have been changed in it. Readers refuse more than a week.
 const WARMUP_LIMIT_MS: i64 = 7 * 86_400_000;
 
 /// One pause.
@@ -13,34 +13,34 @@ const WARMUP_LIMIT_MS: i64 = 7 * 86_400_000;
 pub struct Pause {
     /// When the play clock stopped.
     pub start: Stamp,
-    /// When it went on, or the round ended.
+    /// When it continued, or the round ended.
     pub end: Stamp,
-    /// What the play clock shows all the while.
+    /// The play clock during the pause.
     pub at_play_ms: i64,
 }
 
-/// One player: one guid, whatever slot and name; without a guid, one name.
+/// The statistics of one player. A player is one guid in any slot and under any name; without a guid, one name.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Person {
-    /// `cl_guid`, may be empty.
+pub struct PlayerStats {
+    /// `cl_guid`; may be empty.
     pub guid: String,
-    /// The last name, colours out.
+    /// The last name, without colours.
     pub name: String,
-    /// The team they were last on.
+    /// The last team.
     pub team: Option<Team>,
-    /// How often they came alive, revives included.
+    /// How often the player spawned, revives included.
     pub spawns: u32,
-    /// How often a medic brought them back.
+    /// How often a medic revived the player.
     pub revives: u32,
-    /// How often they died.
+    /// How often the player died.
     pub deaths: u32,
-    /// Enemies killed who were alive.
+    /// Enemies killed, unless they were dead already.
     pub kills: u32,
     /// Time dead.
     pub dead_ms: i64,
-    /// The longest time dead in one piece.
+    /// The longest single time dead.
     pub max_dead_ms: i64,
-    /// Time dead of those they killed.
+    /// Time dead of the enemies that the player killed.
     pub denied_ms: i64,
     /// Time alive.
     pub alive_ms: i64,
@@ -48,8 +48,8 @@ pub struct Person {
     pub played_ms: i64,
 }
 
-impl Person {
-    /// How others call them: by guid, else by name.
+impl PlayerStats {
+    /// The guid, or the name of a player without one.
     pub fn key(&self) -> &str {
         if self.guid.is_empty() {
             &self.name
@@ -58,7 +58,7 @@ impl Person {
         }
     }
 
-    /// As others know them.
+    /// Guid and name.
     pub fn reference(&self) -> PlayerRef {
         PlayerRef {
             guid: self.guid.clone(),
@@ -66,67 +66,67 @@ impl Person {
         }
     }
 
-    /// Whether they took part at all.
+    /// Whether the player took part at all.
     pub fn took_part(&self) -> bool {
         self.played_ms > 0 || self.spawns > 0 || self.deaths > 0 || self.kills > 0
     }
 }
 
-/// One round, complete.
+/// A finished round.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Round {
     /// Cvar `mapname`.
     pub map: String,
-    /// 1 or 2, latched at the start.
+    /// 1 or 2, as at the start.
     pub number: u8,
-    /// `g_gametype`.
+    /// Cvar `g_gametype`.
     pub gametype: i32,
-    /// `timelimit` at the end, minutes.
+    /// Cvar `timelimit` at the end, in minutes.
     pub timelimit_minutes: f64,
     /// When play began.
     pub start: Stamp,
-    /// When the game said `Exit:`, or the shutdown that cut the round off.
+    /// When the game printed `Exit:`, or the shutdown interrupted the round.
     pub end: Stamp,
     /// Time played.
     pub played_ms: i64,
-    /// When the warmup before it began, unix milliseconds; none when play was restarted without one.
+    /// When the warmup before the round began, in unix milliseconds; `None` if play was restarted without one.
     pub warmup_start_unix_ms: Option<i64>,
-    /// Every pause.
+    /// The pauses, in order.
     pub pauses: Vec<Pause>,
     /// The team that won.
     pub winner: Option<Team>,
     /// The team that defended.
     pub defender: Option<Team>,
-    /// Why it ended.
+    /// Why the round ended.
     pub end_reason: EndReason,
     /// The game's text after `Exit: `.
     pub exit_text: String,
-    /// Who gave up.
+    /// Which team surrendered.
     pub surrender: Surrender,
     /// Rounds won on this map, this one included.
     pub score: Score,
-    /// Who was on which team at the end, by slot.
+    /// The players of each team at the end, by slot.
     pub teams: Teams,
-    /// Everybody who took part, in the order in which they appeared.
-    pub people: Vec<Person>,
-    /// What happened, in order.
+    /// The players who took part, in the order in which they appeared.
+    pub players: Vec<PlayerStats>,
+    /// The timeline, in order.
     pub timeline: Vec<TimelineEvent>,
-    /// Events the timeline had no room for.
+    /// How many events the timeline had no room for.
     pub timeline_dropped: u64,
-    /// The stats file that was closed after the end.
+    /// The name of the stats file that the game wrote after the end.
     pub stats_file: Option<String>,
     /// Cvar `net_ip`.
     pub server_ip: String,
     /// Cvar `net_port`.
     pub server_port: String,
-    /// Cvar `sv_hostname`, colours out.
+    /// Cvar `sv_hostname`, without colours.
     pub server_hostname: String,
-    /// `2.83.1`.
+    /// The version of ET:Legacy, such as `2.83.1`.
     pub engine_version: String,
 }
 
 impl Round {
-    /// Length of the warmup, wall time.
+    /// Length of the warmup on the wall clock.
     pub fn warmup_ms(&self) -> i64 {
         self.warmup_start_unix_ms
             .map_or(0, |start| (self.start.unix_ms - start).max(0))
@@ -140,10 +140,10 @@ impl Round {
             .sum()
     }
 
-    /// When the wall clock was set during the round, makes its times follow the game's clock from the start on, and gives by
-    /// how many seconds it was set at the most. A warmup that began by another clock is forgotten.
-    pub fn mend_clock(&mut self) -> Option<i64> {
-        /// The two clocks drift by a second or two in a long round, and by more when the server is short of breath.
+    /// If the wall clock was changed during the round, makes the round's unix times follow the game clock from the start, and
+    /// returns by how many seconds the wall clock was off at most. Discards a warmup that began before such a change.
+    pub fn correct_clock(&mut self) -> Option<i64> {
+        /// The two clocks drift by a second or two in a long round, and by more on an overloaded server.
         const DRIFT_LIMIT_MS: i64 = 60_000;
         let start = self.start;
         if self.warmup_ms() > WARMUP_LIMIT_MS {
@@ -158,7 +158,7 @@ impl Round {
             .chain([self.end])
             .collect();
         let worst_ms = stamps.iter().map(drift).max_by_key(|ms| ms.abs())?;
-        // A clock set by less than that may still turn before and after round.
+        // A smaller change can still reverse the order of two times.
         if worst_ms.abs() <= DRIFT_LIMIT_MS && stamps.is_sorted_by_key(|at| at.unix_ms) {
             return None;
         }
@@ -177,8 +177,8 @@ impl Round {
 mod tests {
     use super::*;
 
-    /// A round of a hundred seconds with a pause from 40 to 60, whose wall clock was off by these milliseconds at its
-    /// start, at both ends of the pause, and at its end.
+    /// A round of 100 seconds with a pause from 40 to 60. Its wall clock is off by these milliseconds at the start, at both
+    /// ends of the pause, and at the end.
     fn round(off_ms: [i64; 4]) -> Round {
         let at = |level_ms: i64, off_ms: i64| Stamp {
             level_ms,
@@ -197,18 +197,18 @@ mod tests {
     }
 
     #[test]
-    fn times_follow_the_games_clock_whenever_the_systems_was_set() {
+    fn times_follow_the_game_clock_after_a_change_of_the_system_clock() {
         let hour = 3_600_000;
         for off_ms in [
             [0, 0, 0, -hour],
             [0, 0, 0, hour],
-            [0, hour, 0, 0],          // set in a pause, and set back
-            [0, 0, -30_000, 0],       // by little, but the pause would end before it began
-            [0, 0, -10_000, -55_000], // by little, but the round would end before the pause
+            [0, hour, 0, 0],          // changed in a pause, and changed back
+            [0, 0, -30_000, 0],       // a small change, but the pause would end before it began
+            [0, 0, -10_000, -55_000], // a small change, but the round would end before the pause
             [hour, 0, 0, 0],
         ] {
             let mut round = round(off_ms);
-            assert!(round.mend_clock().is_some(), "{off_ms:?}");
+            assert!(round.correct_clock().is_some(), "{off_ms:?}");
             let since_start = |at: Stamp| at.unix_ms - round.start.unix_ms;
             assert_eq!(since_start(round.end), 100_000, "{off_ms:?}");
             assert_eq!(since_start(round.pauses[0].start), 40_000, "{off_ms:?}");
@@ -216,20 +216,20 @@ mod tests {
         }
         for off_ms in [[0; 4], [0, 1000, 2000, 3000], [0, -1000, -2000, -3000]] {
             let mut sound = round(off_ms);
-            assert_eq!(sound.mend_clock(), None);
+            assert_eq!(sound.correct_clock(), None);
             assert_eq!(sound, round(off_ms));
         }
     }
 
     #[test]
-    fn a_clock_that_was_set_in_the_warmup_makes_no_warmup_of_years() {
+    fn a_warmup_with_a_clock_change_is_discarded() {
         let mut sound = round([0; 4]);
         sound.warmup_start_unix_ms = Some(sound.start.unix_ms - 90_000);
-        sound.mend_clock();
+        sound.correct_clock();
         assert_eq!(sound.warmup_ms(), 90_000);
         let mut year_2000 = round([0; 4]);
         year_2000.warmup_start_unix_ms = Some(946_684_800_000);
-        year_2000.mend_clock();
+        year_2000.correct_clock();
         assert_eq!(year_2000.warmup_ms(), 0);
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::run::{cargo, root, target};
 
-/// All targets; `fuzz/checks/` contains what each one checks.
+/// All targets; the crate `fuzz/checks` contains what each one checks.
 const TARGETS: [&str; 7] = [
     "prints",
     "settings",

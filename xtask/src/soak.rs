@@ -1,8 +1,5 @@
 //! `cargo xtask soak`: a day of matches in a few minutes, against a webhook that fails a lot. Nothing may leak or be lost.
 
-#[path = "../../tests/common/http.rs"]
-mod http;
-
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,7 +9,7 @@ use std::time::{Duration, Instant};
 use gametimes_standin::play::Player;
 use gametimes_standin::tape::{Bytes, Line};
 use gametimes_standin::{Server, recorded};
-use http::{Act, TAKEN, Webhook};
+use gametimes_test_support::webhook::{NO_CONTENT, Reply, Webhook};
 
 use crate::run::build_module;
 
@@ -95,7 +92,7 @@ impl Soak {
                 sample.rounds,
                 sample.waiting,
                 requests.len(),
-                requests.iter().filter(|r| r.taken).count()
+                requests.iter().filter(|r| r.accepted).count()
             );
         }
         let status = server.wait().map_err(|e| e.to_string())?;
@@ -158,7 +155,7 @@ fn check_nothing_is_lost(home: &Path, hook: &Webhook) -> Result<(), String> {
             serde_json::from_slice(&bytes).map_err(|e| format!("{name}: {e}"))?;
         rounds.insert(file.meta.event_id);
     }
-    let taken = hook.taken();
+    let taken = hook.accepted();
     let unique: BTreeSet<String> = taken.iter().cloned().collect();
     let rejected: Vec<String> = names(&outbox(home).join("rejected"))
         .filter(|n| n.ends_with(".json"))
@@ -220,30 +217,31 @@ fn check_nothing_grew(samples: &[Sample]) -> Result<(), String> {
 }
 
 /// How the webhook answers the posts of the day. Deterministic for a given length.
-fn hostile(length: usize) -> Vec<Act> {
-    const LIMITED: Act = Act::Answer(
+fn hostile(length: usize) -> Vec<Reply> {
+    const LIMITED: Reply = Reply::Answer(
         429,
         "",
         r#"{"message":"limited","retry_after":0.4,"global":false}"#,
     );
-    const INVALID: Act = Act::Answer(400, "", r#"{"message":"Invalid Form Body","code":50035}"#);
+    const INVALID: Reply =
+        Reply::Answer(400, "", r#"{"message":"Invalid Form Body","code":50035}"#);
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
         match random >> 32 & 0xff {
-            0..16 => Act::Answer(500, "", ""),
-            16..22 => Act::Answer(502, "", "<html>bad gateway</html>"),
+            0..16 => Reply::Answer(500, "", ""),
+            16..22 => Reply::Answer(502, "", "<html>bad gateway</html>"),
             22..38 => LIMITED,
-            38..46 => Act::Refuse,
-            46..54 => Act::CutHeaders,
-            54..62 => Act::CutBody,
-            62..70 => Act::Garbage,
-            70..78 => Act::Slow(Duration::from_secs(2)),
+            38..46 => Reply::Refuse,
+            46..54 => Reply::CutHeaders,
+            54..62 => Reply::CutBody,
+            62..70 => Reply::Garbage,
+            70..78 => Reply::Slow(Duration::from_secs(2)),
             78..88 => INVALID,
-            88 => Act::Hang(Duration::from_secs(100)), // longer than the module waits
-            _ => TAKEN,
+            88 => Reply::Hang(Duration::from_secs(100)), // longer than the module waits
+            _ => NO_CONTENT,
         }
     };
     (0..length).map(|_| next()).collect()

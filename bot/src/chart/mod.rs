@@ -11,7 +11,8 @@ use std::collections::HashMap;
 use gametimes_format::{EventKind, Pause, TimelineEvent};
 use gametimes_rounds::pauses::{PauseMark, pause_marks};
 
-use crate::db::rounds::{Player, RoundDetail};
+use crate::db::players::Player;
+use crate::db::rounds::RoundDetail;
 use crate::db::{Db, DbError};
 use crate::display;
 

@@ -14,8 +14,7 @@ use crate::chart::{self, Chart, PNG_SCALE, Theme};
 use crate::cli::table::say;
 use crate::config::Config;
 use crate::db::Db;
-use crate::db::audit::spawn_audit;
-use crate::db::rounds::RoundFilter;
+use crate::db::round_list::RoundFilter;
 use crate::{doctor, files, roles};
 
 /// Stores every round of ET:Legacy with its true times.
@@ -165,7 +164,7 @@ async fn with_store(config: Config, command: Command) -> Result<(), String> {
             diff_seconds,
             json,
         } => {
-            let audit = spawn_audit(&store, limit, diff_seconds).await;
+            let audit = store.spawn_audit(limit, diff_seconds).await;
             audit.map_err(|e| e.to_string()).and_then(|audit| {
                 if json {
                     print_json(&audit)
@@ -239,7 +238,7 @@ async fn rebuild(store: &Db) -> Result<(), String> {
 
 async fn migrated(store: &Db) -> Result<(), String> {
     // Opening has done it already.
-    let pending = crate::db::migrations::pending(&store.database)
+    let pending = crate::db::migrations::pending(&store.database, &crate::db::Schema::current())
         .await
         .map_err(|e| e.to_string())?;
     if pending.is_empty() {

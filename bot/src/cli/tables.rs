@@ -2,7 +2,8 @@
 
 use crate::chart::text::plain;
 use crate::cli::table::{Highlight, Table, say};
-use crate::db::rounds::{Player, RoundDetail, RoundSummary};
+use crate::db::players::Player;
+use crate::db::rounds::{RoundDetail, RoundSummary};
 use crate::display;
 use gametimes_rounds::audit::{Flag, SpawnAudit};
 
@@ -45,7 +46,7 @@ pub fn rounds(rounds: &[RoundSummary]) {
             (ended, Highlight::Plain),
             (display::played(r), Highlight::Plain),
             (number(r.pause_count), Highlight::Plain),
-            (display::team(r.winner_team).to_owned(), Highlight::Plain),
+            (display::team(r.winner()).to_owned(), Highlight::Plain),
             (
                 display::end_reason(r.end_reason.as_deref()).to_owned(),
                 Highlight::Plain,
@@ -80,7 +81,7 @@ fn players(players: &[Player]) -> Table {
         let said = p.stats_time_dead_seconds;
         let differs = matches!((dead_ms, said), (Some(a), Some(b)) if (a / 1000 - b).abs() > 6);
         table.row([
-            (display::team(p.team).to_owned(), Highlight::Plain),
+            (display::team(p.team()).to_owned(), Highlight::Plain),
             (p.name.clone(), Highlight::Plain),
             (ms(dead_ms), Highlight::Plain),
             (

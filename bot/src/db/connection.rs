@@ -31,9 +31,14 @@ pub enum DbError {
     /// Something of ours in the database cannot be read.
     #[error("unreadable in the database: {0}")]
     Content(String),
+    /// Migrations have not run, and this process must not run them.
+    #[error(
+        "the database is not up to date: run `gametimes-bot migrate` first, or start the bot that receives"
+    )]
+    NotMigrated,
     /// A table of ours could not be created.
-    #[error("migration {0} failed: {1}")]
-    Migration(String, String),
+    #[error("database schema: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
 }
 
 /// An open database.
@@ -58,19 +63,39 @@ pub enum Transaction {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Database {
-    /// Opens `sqlite:FILE` (created where missing) or `postgres://...`.
+    /// Opens `sqlite:FILE` (created if missing) or `postgres://...`.
     ///
     /// # Errors
     /// When the URL is of neither kind or the database does not answer.
     pub async fn open(url: &str) -> Result<Self, DbError> {
+        Self::connect(url, false).await
+    }
+
+    /// Opens a database that is never written: a read-only role or a replica is enough. A missing file is not created.
+    ///
+    /// # Errors
+    /// When the URL is of neither kind or the database does not answer.
+    pub async fn open_read_only(url: &str) -> Result<Self, DbError> {
+        Self::connect(url, true).await
+    }
+
+    async fn connect(url: &str, read_only: bool) -> Result<Self, DbError> {
         if url.starts_with("sqlite:") {
             let options = SqliteConnectOptions::from_str(url)?
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Normal)
                 .foreign_keys(true)
                 .busy_timeout(PATIENCE)
                 .pragma("cache_size", "-65536");
+            let options = if read_only {
+                if !options.get_filename().exists() {
+                    return Err(DbError::NotMigrated);
+                }
+                options.read_only(true)
+            } else {
+                options
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Normal)
+            };
             let pool = SqlitePoolOptions::new()
                 .max_connections(4)
                 .acquire_timeout(PATIENCE)
@@ -78,9 +103,12 @@ impl Database {
                 .await?;
             Ok(Self::Sqlite(pool))
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let options = PgConnectOptions::from_str(url)?
+            let mut options = PgConnectOptions::from_str(url)?
                 .application_name("gametimes-bot")
                 .options([("statement_timeout", "60s"), ("lock_timeout", "30s")]);
+            if read_only {
+                options = options.options([("default_transaction_read_only", "on")]);
+            }
             let pool = PgPoolOptions::new()
                 .max_connections(5)
                 .acquire_timeout(PATIENCE)

@@ -1,154 +1,238 @@
-//! How messages arrive and whether they find their rounds.
-
-use std::collections::BTreeMap;
+//! How reports arrive and whether they are linked to rounds.
 
 use jiff::Timestamp;
 use jiff::ToSpan;
 use serde::Serialize;
 
+use super::value::Row;
+use super::{Db, DbError};
 use crate::args;
-use crate::db::value::Row;
-use crate::db::{Db, DbError};
-use crate::status::{Delivery, Status};
 
-/// The answer of `/api/diagnostics/lua-webhook`.
+/// What the database knows about the reports of recorders: the answer of `/api/diagnostics/lua-webhook` without
+/// `delivery`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct LuaWebhook {
-    /// `ok`; `warning` when a part could not be told; `error` when nothing could.
+pub struct LuaWebhookDiagnostics {
+    /// `ok`; `warning` if some of the queries failed; `error` if the first one failed already.
     pub status: String,
-    /// How many messages there are.
+    /// Numbers of reports.
     pub counts: Counts,
-    /// How many of them found their round.
+    /// How many reports are linked to a round.
     pub linkage_health: LinkageHealth,
-    /// How many rounds have a message, by round number.
+    /// How many rounds have a report, by round number.
     pub r1_r2_coverage: Vec<Coverage>,
-    /// Messages without a round, 20 at most.
+    /// Reports without a round, at most 20.
     pub orphans: Vec<Orphan>,
-    /// The latest message.
+    /// The latest report.
     pub latest: Option<Latest>,
-    /// The latest five.
+    /// The latest five reports.
     pub recent: Vec<Recent>,
-    /// Over the last 14 days.
+    /// Numbers by day, over the last 14 days.
     pub trends: Trends,
-    /// What could not be told, and why.
+    /// Queries that failed, each with its error.
     pub errors: Vec<String>,
-    /// Each source since the bot started.
-    pub delivery: BTreeMap<String, Delivery>,
 }
 
-/// Numbers of messages.
+/// Numbers of reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Counts {
-    /// All.
+    /// All reports.
     pub total: i64,
-    /// Without a round.
+    /// Reports without a round.
     pub unlinked_total: i64,
-    /// In the last 24 hours.
+    /// Reports of the last 24 hours.
     pub last_24h: i64,
-    /// In the last 24 hours without a round.
+    /// Reports of the last 24 hours without a round.
     pub unlinked_24h: i64,
 }
 
-/// How well messages find their rounds.
+/// How many reports are linked to a round.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct LinkageHealth {
-    /// With a round.
+    /// Reports with a round.
     pub linked: i64,
-    /// Without.
+    /// Reports without a round.
     pub orphans: i64,
-    /// Of a hundred, with one decimal.
+    /// Percentage of reports with a round, to one decimal.
     pub linkage_pct: f64,
-    /// `healthy` from 90, `degraded` from 50, else `poor`.
+    /// `healthy` from 90 %, `degraded` from 50 %, else `poor`.
     pub status: String,
 }
 
-/// How many rounds have a message.
+impl LinkageHealth {
+    fn new(counts: &Counts) -> Self {
+        let linked = counts.total - counts.unlinked_total;
+        let linkage_pct = percent(linked, counts.total);
+        let status = match linkage_pct {
+            p if p >= 90.0 => "healthy",
+            p if p >= 50.0 => "degraded",
+            _ => "poor",
+        };
+        Self {
+            linked,
+            orphans: counts.unlinked_total,
+            linkage_pct,
+            status: status.into(),
+        }
+    }
+}
+
+/// How many rounds with a number have a report.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Coverage {
     /// 1 or 2.
     pub round_number: i64,
-    /// All rounds.
+    /// All rounds with this number.
     pub total_rounds: i64,
-    /// With a message.
+    /// Rounds with a report.
     pub with_lua: i64,
-    /// Without.
+    /// Rounds without a report.
     pub without_lua: i64,
-    /// Of a hundred, with one decimal.
+    /// Percentage of rounds with a report, to one decimal.
     pub coverage_pct: f64,
 }
 
-/// A message without a round.
+impl Coverage {
+    fn from_row(row: &Row) -> Self {
+        let (total_rounds, with_lua) = (row.get("total_rounds"), row.get("with_lua"));
+        Self {
+            round_number: row.get("round_number"),
+            total_rounds,
+            with_lua,
+            without_lua: total_rounds - with_lua,
+            coverage_pct: percent(with_lua, total_rounds),
+        }
+    }
+}
+
+/// A report without a round.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Orphan {
     /// `lua_round_teams.id`.
     pub id: i64,
-    /// `YYYY-MM-DD-HHMMSS`.
+    /// When the round ended, `YYYY-MM-DD-HHMMSS` in the server's local time.
     pub match_id: String,
-    /// The map.
+    /// Name of the map.
     pub map_name: Option<String>,
     /// 1 or 2.
     pub round_number: i64,
-    /// When play began; 0 when unknown.
+    /// When play began; 0 if unknown.
     pub round_start_unix: i64,
-    /// When it came.
+    /// When the report arrived.
     pub captured_at: Option<String>,
-    /// Why it has no round.
+    /// Why the report has no round.
     pub reason: String,
 }
 
-/// The latest message.
+impl Orphan {
+    fn from_row(row: &Row) -> Self {
+        let record: Option<i64> = row.get("record_id");
+        Self {
+            id: row.get("id"),
+            match_id: row.get("match_id"),
+            map_name: row.get("map_name"),
+            round_number: row.get("round_number"),
+            round_start_unix: row.get("round_start_unix"),
+            captured_at: iso(row.get("captured_unix")),
+            reason: match (record, row.get::<i64>("tie")) {
+                (None, _) => "stored by another bot, which did not link it",
+                (Some(_), 1) => "several stats files, or several reports, fit equally well",
+                _ => "its round is not there",
+            }
+            .into(),
+        }
+    }
+}
+
+/// The latest report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Latest {
-    /// What [`Recent`] tells too.
+    /// The same fields as in `recent`.
     #[serde(flatten)]
     pub recent: Recent,
     /// When play began.
     pub round_start_unix: Option<i64>,
-    /// The recorder's version.
+    /// Version of the recorder.
     pub lua_version: Option<String>,
 }
 
-/// One of the latest messages.
+impl Latest {
+    fn from_row(row: &Row) -> Self {
+        Self {
+            recent: Recent::from_row(row),
+            round_start_unix: row.get("round_start_unix"),
+            lua_version: row.get("lua_version"),
+        }
+    }
+}
+
+/// One of the latest reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Recent {
     /// `lua_round_teams.id`.
     pub id: i64,
-    /// The map.
+    /// Name of the map.
     pub map_name: Option<String>,
     /// 1 or 2.
     pub round_number: i64,
-    /// When the round was over.
+    /// When the round ended.
     pub round_end_unix: Option<i64>,
-    /// Time played.
+    /// Time played without pauses.
     pub actual_duration_seconds: Option<i64>,
-    /// Sum of the pauses.
+    /// Length of all pauses together.
     pub total_pause_seconds: Option<i64>,
-    /// Why it ended.
+    /// Why the round ended.
     pub end_reason: Option<String>,
-    /// When it came.
+    /// When the report arrived.
     pub captured_at: Option<String>,
-    /// Its round.
+    /// `rounds.id`; null if the report has no round.
     pub round_id: Option<i64>,
 }
 
-/// Over the last 14 days, latest first.
+impl Recent {
+    fn from_row(row: &Row) -> Self {
+        Self {
+            id: row.get("id"),
+            map_name: row.get("map_name"),
+            round_number: row.get("round_number"),
+            round_end_unix: row.get("round_end_unix"),
+            actual_duration_seconds: row.get("actual_duration_seconds"),
+            total_pause_seconds: row.get("total_pause_seconds"),
+            end_reason: row.get("end_reason"),
+            captured_at: iso(row.get("captured_unix")),
+            round_id: row.get("round_id"),
+        }
+    }
+}
+
+/// Numbers by day, over the last 14 days, latest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Trends {
-    /// Messages by the day on which they came.
+    /// Reports by the day on which they arrived, in UTC.
     pub lua_rows_by_day: Vec<LuaRows>,
-    /// Rounds by their day.
+    /// Rounds by the day on which they were played, in the server's local time.
     pub rounds_without_lua_by_day: Vec<RoundsWithout>,
 }
 
-/// Messages of a day.
+/// Reports of a day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct LuaRows {
     /// `YYYY-MM-DD`.
     pub day: String,
-    /// All.
+    /// All reports.
     pub lua_rows: i64,
-    /// Without a round.
+    /// Reports without a round.
     pub unlinked_rows: i64,
+}
+
+impl LuaRows {
+    fn from_row(row: &Row) -> Self {
+        let day = Timestamp::from_second(row.get::<i64>("days") * 86_400).unwrap_or_default();
+        Self {
+            day: day.strftime("%Y-%m-%d").to_string(),
+            lua_rows: row.get("lua_rows"),
+            unlinked_rows: row.get("unlinked_rows"),
+        }
+    }
 }
 
 /// Rounds of a day.
@@ -156,52 +240,137 @@ pub struct LuaRows {
 pub struct RoundsWithout {
     /// `YYYY-MM-DD`.
     pub day: String,
-    /// All.
+    /// All rounds.
     pub rounds_total: i64,
-    /// Without a message.
+    /// Rounds without a report.
     pub rounds_without_lua: i64,
 }
 
-/// Asks everything; what fails is told in `errors`, and the rest is answered.
-pub async fn lua_webhook(store: &Db, status: &Status) -> LuaWebhook {
-    let mut answer = LuaWebhook {
-        status: "ok".into(),
-        delivery: status.delivery(),
-        ..LuaWebhook::default()
-    };
-    match counts(store).await {
-        Ok(counts) => {
-            answer.linkage_health = health(&counts);
-            answer.counts = counts;
-        }
-        Err(error) => {
-            answer.status = "error".into();
-            answer.errors.push(format!("count_failed: {error}"));
-            return answer;
+impl RoundsWithout {
+    fn from_row(row: &Row) -> Self {
+        Self {
+            day: row.get("round_date"),
+            rounds_total: row.get("rounds_total"),
+            rounds_without_lua: row.get("rounds_without_lua"),
         }
     }
-    let mut note =
-        |what: &str, error: DbError| answer.errors.push(format!("{what}_failed: {error}"));
-    match coverage(store).await {
-        Ok(coverage) => answer.r1_r2_coverage = coverage,
-        Err(error) => note("r1_r2_coverage", error),
+}
+
+impl Db {
+    /// Whether the database answers.
+    pub async fn is_reachable(&self) -> bool {
+        self.database.row("SELECT 1", &[]).await.is_ok()
     }
-    match orphans(store).await {
-        Ok(orphans) => answer.orphans = orphans,
-        Err(error) => note("orphans", error),
+
+    /// Runs all queries about reports. A query that fails is listed in `errors`, and the others are answered.
+    pub async fn lua_webhook_diagnostics(&self) -> LuaWebhookDiagnostics {
+        let counts = match self.report_counts().await {
+            Ok(counts) => counts,
+            Err(error) => {
+                return LuaWebhookDiagnostics {
+                    status: "error".into(),
+                    errors: vec![format!("count_failed: {error}")],
+                    ..LuaWebhookDiagnostics::default()
+                };
+            }
+        };
+        let mut errors = Vec::new();
+        let r1_r2_coverage = or_error(self.coverage().await, "r1_r2_coverage", &mut errors);
+        let orphans = or_error(self.orphans().await, "orphans", &mut errors);
+        let (latest, recent) = or_error(self.recent_reports().await, "recent", &mut errors);
+        let trends = or_error(self.trends().await, "trends", &mut errors);
+        LuaWebhookDiagnostics {
+            status: if errors.is_empty() { "ok" } else { "warning" }.into(),
+            linkage_health: LinkageHealth::new(&counts),
+            counts,
+            r1_r2_coverage,
+            orphans,
+            latest,
+            recent,
+            trends,
+            errors,
+        }
     }
-    match recent(store).await {
-        Ok((latest, recent)) => (answer.latest, answer.recent) = (latest, recent),
-        Err(error) => note("recent", error),
+
+    async fn report_counts(&self) -> Result<Counts, DbError> {
+        let day_ago = Timestamp::now().as_second() - 24 * 3600;
+        let sql = format!(
+            "SELECT COUNT(*) AS total, COUNT(*) - COUNT(round_id) AS unlinked_total, \
+             COALESCE(SUM(CASE WHEN {at} >= $1 THEN 1 ELSE 0 END), 0) AS last_24h, \
+             COALESCE(SUM(CASE WHEN {at} >= $1 AND round_id IS NULL THEN 1 ELSE 0 END), 0) AS unlinked_24h \
+             FROM lua_round_teams",
+            at = self.database.epoch("captured_at")
+        );
+        let row = self.database.row(&sql, args![day_ago]).await?;
+        Ok(row.map_or_else(Counts::default, |row| Counts {
+            total: row.get("total"),
+            unlinked_total: row.get("unlinked_total"),
+            last_24h: row.get("last_24h"),
+            unlinked_24h: row.get("unlinked_24h"),
+        }))
     }
-    match trends(store).await {
-        Ok(trends) => answer.trends = trends,
-        Err(error) => note("trends", error),
+
+    async fn coverage(&self) -> Result<Vec<Coverage>, DbError> {
+        let sql = "SELECT r.round_number, COUNT(*) AS total_rounds, COUNT(l.id) AS with_lua FROM rounds r \
+                   LEFT JOIN lua_round_teams l ON l.round_id = r.id WHERE r.round_number IN (1, 2) \
+                   GROUP BY r.round_number ORDER BY r.round_number";
+        let rows = self.database.rows(sql, &[]).await?;
+        Ok(rows.iter().map(Coverage::from_row).collect())
     }
-    if !answer.errors.is_empty() {
-        answer.status = "warning".into();
+
+    async fn orphans(&self) -> Result<Vec<Orphan>, DbError> {
+        let sql = format!(
+            "SELECT l.id, l.match_id, l.map_name, l.round_number, l.round_start_unix, {} AS captured_unix, \
+             g.id AS record_id, g.tie FROM lua_round_teams l \
+             LEFT JOIN gametimes_groups g ON g.match_id = l.match_id AND g.round_number = l.round_number \
+             WHERE l.round_id IS NULL ORDER BY l.id LIMIT 20",
+            self.database.epoch("l.captured_at")
+        );
+        let rows = self.database.rows(&sql, &[]).await?;
+        Ok(rows.iter().map(Orphan::from_row).collect())
     }
-    answer
+
+    async fn recent_reports(&self) -> Result<(Option<Latest>, Vec<Recent>), DbError> {
+        let sql = format!(
+            "SELECT id, map_name, round_number, round_end_unix, actual_duration_seconds, total_pause_seconds, end_reason, \
+             {} AS captured_unix, round_id, round_start_unix, lua_version FROM lua_round_teams \
+             ORDER BY captured_at DESC NULLS LAST, id DESC LIMIT 5",
+            self.database.epoch("captured_at")
+        );
+        let rows = self.database.rows(&sql, &[]).await?;
+        let latest = rows.first().map(Latest::from_row);
+        Ok((latest, rows.iter().map(Recent::from_row).collect()))
+    }
+
+    async fn trends(&self) -> Result<Trends, DbError> {
+        let now = Timestamp::now();
+        let from = now.as_second() - 14 * 24 * 3600;
+        let sql = format!(
+            "SELECT {at} / 86400 AS days, COUNT(*) AS lua_rows, COUNT(*) - COUNT(round_id) AS unlinked_rows \
+             FROM lua_round_teams WHERE {at} >= $1 GROUP BY {at} / 86400 ORDER BY 1 DESC",
+            at = self.database.epoch("captured_at")
+        );
+        let rows = self.database.rows(&sql, args![from]).await?;
+        let lua_rows_by_day = rows.iter().map(LuaRows::from_row).collect();
+        let today = now.to_zoned(self.zone().clone()).date();
+        let first = today.checked_sub(14.days()).unwrap_or(today).to_string();
+        let sql = "SELECT r.round_date, COUNT(*) AS rounds_total, COUNT(*) - COUNT(l.id) AS rounds_without_lua \
+                   FROM rounds r LEFT JOIN lua_round_teams l ON l.round_id = r.id \
+                   WHERE r.round_number IN (1, 2) AND r.round_date >= $1 GROUP BY r.round_date ORDER BY 1 DESC";
+        let rows = self.database.rows(sql, args![first]).await?;
+        Ok(Trends {
+            lua_rows_by_day,
+            rounds_without_lua_by_day: rows.iter().map(RoundsWithout::from_row).collect(),
+        })
+    }
+}
+
+/// The answer of a query; the default, and an entry in `errors`, if the query failed.
+fn or_error<T: Default>(answer: Result<T, DbError>, query: &str, errors: &mut Vec<String>) -> T {
+    answer.unwrap_or_else(|error| {
+        errors.push(format!("{query}_failed: {error}"));
+        T::default()
+    })
 }
 
 fn percent(part: i64, whole: i64) -> f64 {
@@ -212,158 +381,8 @@ fn percent(part: i64, whole: i64) -> f64 {
     }
 }
 
-fn health(counts: &Counts) -> LinkageHealth {
-    let linked = counts.total - counts.unlinked_total;
-    let linkage_pct = percent(linked, counts.total);
-    let status = match linkage_pct {
-        p if p >= 90.0 => "healthy",
-        p if p >= 50.0 => "degraded",
-        _ => "poor",
-    };
-    LinkageHealth {
-        linked,
-        orphans: counts.unlinked_total,
-        linkage_pct,
-        status: status.into(),
-    }
-}
-
-async fn counts(store: &Db) -> Result<Counts, DbError> {
-    let day_ago = Timestamp::now().as_second() - 24 * 3600;
-    let sql = format!(
-        "SELECT COUNT(*), COUNT(*) - COUNT(round_id), COALESCE(SUM(CASE WHEN {at} >= $1 THEN 1 ELSE 0 END), 0), \
-         COALESCE(SUM(CASE WHEN {at} >= $1 AND round_id IS NULL THEN 1 ELSE 0 END), 0) FROM lua_round_teams",
-        at = store.database.epoch("captured_at")
-    );
-    let row = store.database.row(&sql, args![day_ago]).await?;
-    let n = |i| row.as_ref().and_then(|row| row.int(i)).unwrap_or_default();
-    Ok(Counts {
-        total: n(0),
-        unlinked_total: n(1),
-        last_24h: n(2),
-        unlinked_24h: n(3),
-    })
-}
-
-async fn coverage(store: &Db) -> Result<Vec<Coverage>, DbError> {
-    let sql = "SELECT r.round_number, COUNT(*), COUNT(l.id) FROM rounds r \
-               LEFT JOIN lua_round_teams l ON l.round_id = r.id WHERE r.round_number IN (1, 2) \
-               GROUP BY r.round_number ORDER BY r.round_number";
-    let rows = store.database.rows(sql, &[]).await?;
-    let coverage = |row: &Row| {
-        let (total_rounds, with_lua) = (
-            row.int(1).unwrap_or_default(),
-            row.int(2).unwrap_or_default(),
-        );
-        Coverage {
-            round_number: row.int(0).unwrap_or_default(),
-            total_rounds,
-            with_lua,
-            without_lua: total_rounds - with_lua,
-            coverage_pct: percent(with_lua, total_rounds),
-        }
-    };
-    Ok(rows.iter().map(coverage).collect())
-}
-
 /// A time as the website writes it.
 fn iso(unix: Option<i64>) -> Option<String> {
     let time = Timestamp::from_second(unix?).ok()?;
     Some(time.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string())
-}
-
-async fn orphans(store: &Db) -> Result<Vec<Orphan>, DbError> {
-    let sql = format!(
-        "SELECT l.id, l.match_id, l.map_name, l.round_number, l.round_start_unix, {}, g.id, g.tie \
-         FROM lua_round_teams l \
-         LEFT JOIN gametimes_groups g ON g.match_id = l.match_id AND g.round_number = l.round_number \
-         WHERE l.round_id IS NULL ORDER BY l.id LIMIT 20",
-        store.database.epoch("l.captured_at")
-    );
-    let rows = store.database.rows(&sql, &[]).await?;
-    let orphan = |row: &Row| Orphan {
-        id: row.int(0).unwrap_or_default(),
-        match_id: row.string(1),
-        map_name: row.text(2).map(str::to_owned),
-        round_number: row.int(3).unwrap_or_default(),
-        round_start_unix: row.int(4).unwrap_or_default(),
-        captured_at: iso(row.int(5)),
-        reason: match (row.int(6), row.int(7)) {
-            (None, _) => "stored by another bot, which did not link it",
-            (Some(_), Some(1)) => "several stats files, or several reports, fit equally well",
-            _ => "its round is not there",
-        }
-        .into(),
-    };
-    Ok(rows.iter().map(orphan).collect())
-}
-
-async fn recent(store: &Db) -> Result<(Option<Latest>, Vec<Recent>), DbError> {
-    let sql = format!(
-        "SELECT id, map_name, round_number, round_end_unix, actual_duration_seconds, total_pause_seconds, end_reason, \
-         {}, round_id, round_start_unix, lua_version FROM lua_round_teams \
-         ORDER BY captured_at DESC NULLS LAST, id DESC LIMIT 5",
-        store.database.epoch("captured_at")
-    );
-    let rows = store.database.rows(&sql, &[]).await?;
-    let recent = |row: &Row| Recent {
-        id: row.int(0).unwrap_or_default(),
-        map_name: row.text(1).map(str::to_owned),
-        round_number: row.int(2).unwrap_or_default(),
-        round_end_unix: row.int(3),
-        actual_duration_seconds: row.int(4),
-        total_pause_seconds: row.int(5),
-        end_reason: row.text(6).map(str::to_owned),
-        captured_at: iso(row.int(7)),
-        round_id: row.int(8),
-    };
-    let latest = rows.first().map(|row| Latest {
-        recent: recent(row),
-        round_start_unix: row.int(9),
-        lua_version: row.text(10).map(str::to_owned),
-    });
-    Ok((latest, rows.iter().map(recent).collect()))
-}
-
-async fn trends(store: &Db) -> Result<Trends, DbError> {
-    let now = Timestamp::now();
-    let from = now.as_second() - 14 * 24 * 3600;
-    let sql = format!(
-        "SELECT {at} / 86400, COUNT(*), COUNT(*) - COUNT(round_id) FROM lua_round_teams WHERE {at} >= $1 \
-         GROUP BY {at} / 86400 ORDER BY 1 DESC",
-        at = store.database.epoch("captured_at")
-    );
-    let day = |days: i64| {
-        Timestamp::from_second(days * 86_400)
-            .unwrap_or_default()
-            .strftime("%Y-%m-%d")
-            .to_string()
-    };
-    let rows = store.database.rows(&sql, args![from]).await?;
-    let lua_rows_by_day = rows
-        .iter()
-        .map(|row| LuaRows {
-            day: day(row.int(0).unwrap_or_default()),
-            lua_rows: row.int(1).unwrap_or_default(),
-            unlinked_rows: row.int(2).unwrap_or_default(),
-        })
-        .collect();
-    let today = now.to_zoned(store.zone().clone()).date();
-    let first = today.checked_sub(14.days()).unwrap_or(today).to_string();
-    let sql = "SELECT r.round_date, COUNT(*), COUNT(*) - COUNT(l.id) FROM rounds r \
-               LEFT JOIN lua_round_teams l ON l.round_id = r.id \
-               WHERE r.round_number IN (1, 2) AND r.round_date >= $1 GROUP BY r.round_date ORDER BY 1 DESC";
-    let rows = store.database.rows(sql, args![first]).await?;
-    let rounds_without_lua_by_day = rows
-        .iter()
-        .map(|row| RoundsWithout {
-            day: row.string(0),
-            rounds_total: row.int(1).unwrap_or_default(),
-            rounds_without_lua: row.int(2).unwrap_or_default(),
-        })
-        .collect();
-    Ok(Trends {
-        lua_rows_by_day,
-        rounds_without_lua_by_day,
-    })
 }

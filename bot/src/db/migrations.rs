@@ -1,159 +1,204 @@
-//! Migrations: numbered SQL files a backend, each of which can run on any database any number of times.
+//! Creates and completes the tables, on an empty database and on one that this bot or another one has used before.
 //!
-//! What fails on a table that another bot owns (not our role, another layout) is a warning; what fails on a table of
-//! ours is an error. A file that had a warning is tried again at the next start.
+//! The tables `gametimes_*` are ours: [`MIGRATIONS`] run in order, each once, and a failure is an error. The shared tables may
+//! belong to another bot: [`schema`] describes them, every start adds what is missing, and what cannot be added (another owner,
+//! another layout) is a warning.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use sqlx::AssertSqlSafe;
+use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{MigrationType, Migrator};
 use tracing::{info, warn};
 
 use super::connection::{Database, DbError, Transaction};
+use super::schema::{self, Change, Columns, Table};
 use crate::args;
 
-/// A migration: its number and name, and its SQL.
+/// A change of the tables `gametimes_*`.
 #[derive(Debug, Clone, Copy)]
 pub struct Migration {
-    /// `001_timing_columns`.
+    /// The name, for messages.
     pub name: &'static str,
-    sql: &'static str,
+    /// The SQL for both databases. `{id}` stands for the type of a primary key that the database assigns, `{bytes}` for that of
+    /// binary data. SQLite takes every other type.
+    pub sql: &'static str,
 }
 
-macro_rules! migrations {
-    ($backend:literal: $($name:literal),* $(,)?) => {
-        &[$(Migration {
-            name: $name,
-            sql: include_str!(concat!("../../migrations/", $backend, "/", $name, ".sql")),
-        }),*]
-    };
-}
-
-const SQLITE: &[Migration] = migrations!("sqlite":
-    "000_rounds", "001_timing_columns", "002_lua_round_teams", "008_lua_spawn_stats", "100_gametimes",
-    "102_player_guid", "103_summaries", "104_indexes");
-const POSTGRES: &[Migration] = migrations!("postgres":
-    "000_rounds", "001_timing_columns", "002_lua_round_teams", "008_lua_spawn_stats", "100_gametimes",
-    "102_player_guid", "103_summaries", "104_indexes");
-
-/// What the website's role may read.
-const GRANTS: &str = include_str!("../../migrations/postgres/grants.sql");
-
-/// The tables that others read, in which columns may be missing.
-pub const SHARED: [&str; 4] = [
-    "rounds",
-    "player_comprehensive_stats",
-    "lua_round_teams",
-    "lua_spawn_stats",
+/// The migrations, oldest first: the first one has the version 1. Never change one that was released.
+const MIGRATIONS: [Migration; 3] = [
+    Migration {
+        name: "facts",
+        sql: include_str!("../../migrations/0001_facts.sql"),
+    },
+    Migration {
+        name: "summaries",
+        sql: include_str!("../../migrations/0002_summaries.sql"),
+    },
+    Migration {
+        name: "match_ids",
+        sql: include_str!("../../migrations/0003_match_ids.sql"),
+    },
 ];
 
-/// The columns that the tables of [`SHARED`] have.
-pub type Columns = BTreeMap<String, BTreeSet<String>>;
+/// Which migrations have run. The default name may already be taken by another program that shares the database.
+const MIGRATIONS_TABLE: &str = "gametimes_schema";
 
-/// What a run of the migrations did.
+/// What the website's role may read.
+const GRANTS: &str = include_str!("../../migrations/grants.sql");
+
+/// The tables that a database must have.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    /// The tables that other programs read too.
+    pub shared: Vec<Table>,
+    /// The migrations of the tables `gametimes_*`, oldest first.
+    pub own: Vec<Migration>,
+}
+
+/// What [`migrate`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Migrated {
-    /// Files that ran now.
-    pub applied: Vec<&'static str>,
-    /// Statements that failed on tables of others, and why.
+    /// What was created.
+    pub applied: Vec<String>,
+    /// What could not be created in tables of others, and why.
     pub warnings: Vec<String>,
 }
 
-/// Brings the database up to date.
-///
-/// # Errors
-/// When the database fails or a table of ours cannot be made.
-pub async fn migrate(database: &Database) -> Result<Migrated, DbError> {
-    let list = if database.is_postgres() {
-        POSTGRES
-    } else {
-        SQLITE
-    };
-    let mut transaction = database.begin().await?;
-    transaction
-        .execute(
-            "CREATE TABLE IF NOT EXISTS gametimes_migrations (name VARCHAR(64) PRIMARY KEY, applied_unix BIGINT NOT NULL)",
-            &[],
-        )
-        .await?;
-    let rows = transaction
-        .rows("SELECT name FROM gametimes_migrations", &[])
-        .await?;
-    let done: BTreeSet<String> = rows.iter().map(|row| row.string(0)).collect();
-    let mut migrated = Migrated::default();
-    for migration in list.iter().filter(|m| !done.contains(m.name)) {
-        let mut whole = true;
-        for statement in statements(migration.sql) {
-            if let Err(error) = run(&mut transaction, statement).await {
-                if statement.starts_with("CREATE TABLE IF NOT EXISTS gametimes_") {
-                    return Err(DbError::Migration(migration.name.into(), error.to_string()));
-                }
-                whole = false;
-                let first_line = statement.lines().next().unwrap_or_default();
-                migrated
-                    .warnings
-                    .push(format!("{}: {first_line}: {error}", migration.name));
-            }
-        }
-        if whole {
-            let now = Timestamp::now().as_second();
-            transaction
-                .execute(
-                    "INSERT INTO gametimes_migrations (name, applied_unix) VALUES ($1, $2)",
-                    args![migration.name, now],
-                )
-                .await?;
-            migrated.applied.push(migration.name);
+impl Schema {
+    /// The schema of this version.
+    pub fn current() -> Self {
+        Self {
+            shared: schema::shared_tables(),
+            own: MIGRATIONS.to_vec(),
         }
     }
-    for statement in statements(GRANTS)
-        .into_iter()
-        .filter(|_| database.is_postgres())
-    {
-        if let Err(error) = run(&mut transaction, statement).await {
-            migrated.warnings.push(format!("grants: {error}"));
+
+    fn migrator(&self, is_postgres: bool) -> Migrator {
+        let (id, bytes) = if is_postgres {
+            ("BIGSERIAL PRIMARY KEY", "BYTEA")
+        } else {
+            ("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB")
+        };
+        let migrations = (1..).zip(&self.own).map(|(version, migration)| {
+            let sql = migration.sql.replace("{id}", id).replace("{bytes}", bytes);
+            sqlx::migrate::Migration::new(
+                version,
+                migration.name.into(),
+                MigrationType::Simple,
+                AssertSqlSafe(sql).into_sql_str(),
+                false,
+            )
+        });
+        let mut migrator = Migrator::with_migrations(migrations.collect());
+        migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
+        // A later version may have used the database; and the transaction already has a lock.
+        migrator.set_ignore_missing(true).set_locking(false);
+        migrator
+    }
+
+    /// The names of our own migrations that have not run yet.
+    async fn own_pending(&self, database: &Database) -> Result<Vec<&'static str>, DbError> {
+        let mut done = BTreeSet::new();
+        if !columns_of(database, &[MIGRATIONS_TABLE]).await?[MIGRATIONS_TABLE].is_empty() {
+            let sql = format!("SELECT version FROM {MIGRATIONS_TABLE}");
+            let rows = database.rows(&sql, &[]).await?;
+            done.extend(rows.iter().map(|row| row.get::<i64>("version")));
         }
+        let pending = (1..).zip(&self.own).filter(|(n, _)| !done.contains(n));
+        Ok(pending.map(|(_, migration)| migration.name).collect())
+    }
+
+    /// What the shared tables lack.
+    async fn shared_pending(&self, database: &Database) -> Result<Vec<Change>, DbError> {
+        let mut changes = Vec::new();
+        for table in &self.shared {
+            let columns = columns_of(database, &[table.name]).await?;
+            let mut indexes = BTreeSet::new();
+            for index in table.index_names() {
+                if has_index(database, index).await? {
+                    indexes.insert(index.to_owned());
+                }
+            }
+            changes.extend(table.changes(&columns[table.name], &indexes, database.is_postgres()));
+        }
+        Ok(changes)
+    }
+}
+
+/// Brings the database up to date. Several processes may do so at the same time.
+///
+/// # Errors
+/// When the database fails or a table of ours cannot be created; then nothing was changed.
+pub async fn migrate(database: &Database, schema: &Schema) -> Result<Migrated, DbError> {
+    // Its lock makes other processes wait, so what is pending from here on stays pending.
+    let mut transaction = database.begin().await?;
+    let mut migrated = Migrated::default();
+    let own = schema.own_pending(database).await?;
+    if !own.is_empty() {
+        let migrator = schema.migrator(database.is_postgres());
+        // Not `run`: the compiler cannot tell that its future is Send.
+        match &mut transaction {
+            Transaction::Sqlite(t) => migrator.run_direct(None, &mut **t, false).await?,
+            Transaction::Postgres(t) => migrator.run_direct(None, &mut **t, false).await?,
+        }
+        migrated.applied = own.iter().map(|name| format!("migration {name}")).collect();
+    }
+    for change in schema.shared_pending(database).await? {
+        match try_run(&mut transaction, &change.sql).await {
+            Ok(()) => migrated.applied.push(change.what),
+            Err(error) => migrated.warnings.push(format!("{}: {error}", change.what)),
+        }
+    }
+    if database.is_postgres()
+        && let Err(error) = try_run(&mut transaction, GRANTS).await
+    {
+        migrated.warnings.push(format!("grants: {error}"));
     }
     transaction.commit().await?;
     for warning in &migrated.warnings {
-        warn!("migration incomplete, what it adds will not be stored: {warning}");
+        warn!("migration incomplete, the values concerned will not be stored: {warning}");
     }
     if !migrated.applied.is_empty() {
-        info!("migrations applied: {}", migrated.applied.join(", "));
+        info!("database schema updated: {}", migrated.applied.join(", "));
     }
     Ok(migrated)
 }
 
-/// The names of migrations that have not run yet.
+/// What [`migrate`] would do; empty if the database is up to date. Only reads.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn pending(database: &Database) -> Result<Vec<&'static str>, DbError> {
-    let list = if database.is_postgres() {
-        POSTGRES
-    } else {
-        SQLITE
-    };
-    let columns = columns_of(database, &["gametimes_migrations"]).await?;
-    let mut done = BTreeSet::new();
-    if !columns["gametimes_migrations"].is_empty() {
-        for row in database
-            .rows("SELECT name FROM gametimes_migrations", &[])
-            .await?
-        {
-            done.insert(row.string(0));
-        }
+pub async fn pending(database: &Database, schema: &Schema) -> Result<Vec<String>, DbError> {
+    let own = schema.own_pending(database).await?.into_iter();
+    let mut pending: Vec<String> = own.map(|name| format!("migration {name}")).collect();
+    let shared = schema.shared_pending(database).await?.into_iter();
+    pending.extend(shared.map(|change| change.what));
+    Ok(pending)
+}
+
+/// Checks for a process that only reads that the database is up to date. Columns that are missing in shared tables are a warning
+/// only: they may belong to another bot, so that nobody can add them.
+///
+/// # Errors
+/// When the database fails or our own migrations have not run.
+pub async fn check(database: &Database, schema: &Schema) -> Result<(), DbError> {
+    if !schema.own_pending(database).await?.is_empty() {
+        return Err(DbError::NotMigrated);
     }
-    Ok(list
-        .iter()
-        .map(|m| m.name)
-        .filter(|name| !done.contains(*name))
-        .collect())
+    for change in schema.shared_pending(database).await? {
+        warn!(
+            "the database lacks {}; run `gametimes-bot migrate`",
+            change.what
+        );
+    }
+    Ok(())
 }
 
 /// Runs one statement so that its failure leaves the transaction usable.
-async fn run(transaction: &mut Transaction, statement: &str) -> Result<(), DbError> {
+async fn try_run(transaction: &mut Transaction, statement: &str) -> Result<(), DbError> {
     transaction.execute("SAVEPOINT migration", &[]).await?;
-    let result = run_inner(transaction, statement).await;
+    let result = transaction.execute(statement, &[]).await;
     if result.is_err() {
         transaction
             .execute("ROLLBACK TO SAVEPOINT migration", &[])
@@ -162,58 +207,16 @@ async fn run(transaction: &mut Transaction, statement: &str) -> Result<(), DbErr
     transaction
         .execute("RELEASE SAVEPOINT migration", &[])
         .await?;
-    result
+    result.map(drop)
 }
 
-async fn run_inner(transaction: &mut Transaction, statement: &str) -> Result<(), DbError> {
-    if !transaction.is_postgres()
-        && let Some((table, column)) = added_column(statement)
-    {
-        // SQLite has no ADD COLUMN IF NOT EXISTS.
-        let sql = "SELECT 1 FROM pragma_table_info($1) WHERE name = $2";
-        if transaction
-            .rows(sql, args![table, column])
-            .await?
-            .is_empty()
-        {
-            transaction
-                .execute(&statement.replacen("IF NOT EXISTS ", "", 1), &[])
-                .await?;
-        }
-        return Ok(());
-    }
-    transaction.execute(statement, &[]).await?;
-    Ok(())
-}
-
-/// Table and column of `ALTER TABLE t ADD COLUMN IF NOT EXISTS c ...`.
-fn added_column(statement: &str) -> Option<(&str, &str)> {
-    let rest = statement.trim_start().strip_prefix("ALTER TABLE ")?;
-    let (table, rest) = rest.split_once(" ADD COLUMN IF NOT EXISTS ")?;
-    Some((table, rest.split_whitespace().next()?))
-}
-
-/// The statements of a file: they end with `;` at a line's end, outside of `$$`. Comments are left out.
-fn statements(sql: &str) -> Vec<&str> {
-    let mut list = Vec::new();
-    let (mut start, mut at, mut quoted) = (0, 0, false);
-    for line in sql.split_inclusive('\n') {
-        at += line.len();
-        if line.matches("$$").count() % 2 == 1 {
-            quoted = !quoted;
-        }
-        let comment = line.trim_start().starts_with("--");
-        let empty_so_far = sql[start..at]
-            .lines()
-            .all(|l| l.trim().is_empty() || l.trim_start().starts_with("--"));
-        if comment && empty_so_far {
-            start = at;
-        } else if !quoted && line.trim_end().ends_with(';') {
-            list.push(sql[start..at].trim());
-            start = at;
-        }
-    }
-    list
+async fn has_index(database: &Database, name: &str) -> Result<bool, DbError> {
+    let sql = if database.is_postgres() {
+        "SELECT 1 AS found WHERE to_regclass($1) IS NOT NULL"
+    } else {
+        "SELECT 1 AS found FROM sqlite_master WHERE type = 'index' AND name = $1"
+    };
+    Ok(database.row(sql, args![name]).await?.is_some())
 }
 
 /// The columns of tables; empty where a table is missing.
@@ -223,7 +226,7 @@ fn statements(sql: &str) -> Vec<&str> {
 pub async fn columns_of(database: &Database, tables: &[&str]) -> Result<Columns, DbError> {
     let mut columns = Columns::new();
     let sql = if database.is_postgres() {
-        "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped"
+        "SELECT attname::text AS name FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped"
     } else {
         "SELECT name FROM pragma_table_info($1)"
     };
@@ -231,33 +234,8 @@ pub async fn columns_of(database: &Database, tables: &[&str]) -> Result<Columns,
         let rows = database.rows(sql, args![*table]).await?;
         columns.insert(
             (*table).into(),
-            rows.iter().map(|row| row.string(0)).collect(),
+            rows.iter().map(|row| row.get("name")).collect(),
         );
     }
     Ok(columns)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_are_split_into_statements() {
-        let sql =
-            "-- a\n\nCREATE TABLE x (\n    a INTEGER\n);\n-- b\nDO $$\nBEGIN\n  y;\nEND\n$$;\n";
-        assert_eq!(
-            statements(sql),
-            [
-                "CREATE TABLE x (\n    a INTEGER\n);",
-                "DO $$\nBEGIN\n  y;\nEND\n$$;"
-            ]
-        );
-        assert_eq!(
-            added_column("ALTER TABLE t ADD COLUMN IF NOT EXISTS c TEXT;"),
-            Some(("t", "c"))
-        );
-        for migration in SQLITE.iter().chain(POSTGRES) {
-            assert!(!statements(migration.sql).is_empty(), "{}", migration.name);
-        }
-    }
 }

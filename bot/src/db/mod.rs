@@ -11,7 +11,10 @@ pub mod connection;
 pub mod diagnostics;
 pub mod facts;
 pub mod migrations;
+pub mod players;
+pub mod round_list;
 pub mod rounds;
+pub mod schema;
 pub mod summaries;
 pub mod value;
 mod write;
@@ -23,7 +26,8 @@ use ring::digest;
 
 pub use connection::{Database, DbError};
 pub use facts::Applied;
-pub use migrations::{Columns, Migrated};
+pub use migrations::{Migrated, Schema};
+pub use schema::Columns;
 
 use gametimes_rounds::report::Report;
 use gametimes_rounds::stats_file::StatsFile;
@@ -45,8 +49,22 @@ impl Db {
     /// When the database does not answer or a table of ours cannot be made.
     pub async fn open(url: &str, zone: TimeZone) -> Result<Self, DbError> {
         let database = Database::open(url).await?;
-        migrations::migrate(&database).await?;
-        let columns = migrations::columns_of(&database, &migrations::SHARED).await?;
+        migrations::migrate(&database, &Schema::current()).await?;
+        Self::new(database, zone).await
+    }
+
+    /// Opens a database that is never written, and that another process keeps up to date.
+    ///
+    /// # Errors
+    /// When the database does not answer or is not up to date.
+    pub async fn open_read_only(url: &str, zone: TimeZone) -> Result<Self, DbError> {
+        let database = Database::open_read_only(url).await?;
+        migrations::check(&database, &Schema::current()).await?;
+        Self::new(database, zone).await
+    }
+
+    async fn new(database: Database, zone: TimeZone) -> Result<Self, DbError> {
+        let columns = migrations::columns_of(&database, &schema::SHARED).await?;
         Ok(Self {
             database,
             columns: Arc::new(columns),
@@ -61,7 +79,7 @@ impl Db {
     /// When the database fails.
     pub async fn analyze(&self) -> Result<(), DbError> {
         if self.database.is_postgres() {
-            for table in migrations::SHARED {
+            for table in schema::SHARED {
                 if self.has(table) {
                     self.database.rows(&format!("ANALYZE {table}"), &[]).await?;
                 }

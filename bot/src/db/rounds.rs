@@ -1,119 +1,131 @@
-//! What the API and the pages read.
+//! Questions about one round.
 
 use std::collections::{BTreeSet, HashMap};
 
+use gametimes_format::rules::ROUND_2_WINDOW_SECONDS;
+use gametimes_format::{Team, TimelineEvent};
+use gametimes_rounds::reconcile::MATCH_ID_FORMAT;
+use gametimes_rounds::stats_file::minutes_seconds;
+use jiff::ToSpan;
+use jiff::civil::DateTime;
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::Db;
 use super::connection::DbError;
-use super::facts::placeholders;
+use super::players::Player;
 use super::value::{Row, Value};
 use crate::args;
-use gametimes_rounds::stats_file::minutes_seconds;
 
-/// A round, as lists show it.
+/// A round as lists show it.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct RoundSummary {
     /// `rounds.id`.
     pub id: i64,
-    /// `YYYY-MM-DD-HHMMSS`, the server's local time.
+    /// When the round ended, `YYYY-MM-DD-HHMMSS` in the server's local time.
     pub match_id: String,
     /// 1 or 2.
     pub round_number: i64,
-    /// The map.
+    /// Name of the map, such as `supply`.
     pub map_name: String,
-    /// The server's name, colours out.
+    /// The server's name without colour codes.
     pub server_name: Option<String>,
-    /// `ip:port`.
+    /// The server's address, `ip:port`.
     pub server_address: Option<String>,
-    /// When play began; null when only a stats file is there.
+    /// When play began; null if only a stats file has arrived.
     pub round_start_unix: Option<i64>,
-    /// When the round was over.
+    /// When the round ended.
     pub round_end_unix: Option<i64>,
-    /// Time played, pauses out.
+    /// Time played without pauses.
     pub actual_duration_seconds: Option<i64>,
-    /// Time played in ms, where the recorder told it.
+    /// Time played without pauses in ms; null if the recorder does not report it.
     pub duration_ms: Option<i64>,
-    /// Sum of the pauses.
+    /// Length of all pauses together.
     pub total_pause_seconds: Option<i64>,
-    /// How many pauses.
+    /// Number of pauses.
     pub pause_count: Option<i64>,
-    /// 1 Axis, 2 Allies, 0 nobody.
+    /// 1 Axis, 2 Allies, 0 no winner.
     pub winner_team: Option<i64>,
     /// 1 Axis, 2 Allies, 0 unknown.
     pub defender_team: Option<i64>,
-    /// `objective`, `surrender`, `time_expired`...
+    /// Why the round ended: `objective`, `surrender`, `time_expired`...
     pub end_reason: Option<String>,
     /// `completed` or `cancelled`.
     pub round_status: Option<String>,
-    /// The stats file, if it came.
+    /// Name of the stats file; null until it arrives.
     pub stats_file: Option<String>,
-    /// `native`, `lua`, `old script` or `message`; null when only a stats file is there.
+    /// `native`, `lua`, `old script` or `message`; null if only a stats file has arrived.
     pub recorder: Option<String>,
-    /// What is odd about the round; empty when nothing is.
+    /// What is unusual about the round; null if nothing is.
     pub flags: Option<String>,
 }
 
-const SUMMARY: [&str; 19] = [
-    "id",
-    "match_id",
-    "round_number",
-    "map_name",
-    "server_name",
-    "server_address",
-    "round_start_unix",
-    "round_end_unix",
-    "actual_duration_seconds",
-    "duration_ms",
-    "total_pause_seconds",
-    "pause_count",
-    "winner_team",
-    "defender_team",
-    "end_reason",
-    "round_status",
-    "stats_file",
-    "recorder",
-    "gametimes_flags",
-];
+impl RoundSummary {
+    /// Columns of `rounds` that [`Self::from_row`] reads.
+    pub(super) const COLUMNS: [&str; 19] = [
+        "id",
+        "match_id",
+        "round_number",
+        "map_name",
+        "server_name",
+        "server_address",
+        "round_start_unix",
+        "round_end_unix",
+        "actual_duration_seconds",
+        "duration_ms",
+        "total_pause_seconds",
+        "pause_count",
+        "winner_team",
+        "defender_team",
+        "end_reason",
+        "round_status",
+        "stats_file",
+        "recorder",
+        "gametimes_flags",
+    ];
 
-fn optional(row: &Row, i: usize) -> Option<String> {
-    row.text(i)
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned)
-}
+    pub(super) fn from_row(row: &Row) -> Self {
+        Self {
+            id: row.get("id"),
+            match_id: row.get("match_id"),
+            round_number: row.get("round_number"),
+            map_name: row.get("map_name"),
+            server_name: non_empty(row, "server_name"),
+            server_address: non_empty(row, "server_address"),
+            round_start_unix: row.get("round_start_unix"),
+            round_end_unix: row.get("round_end_unix"),
+            actual_duration_seconds: row.get("actual_duration_seconds"),
+            duration_ms: row.get("duration_ms"),
+            total_pause_seconds: row.get("total_pause_seconds"),
+            pause_count: row.get("pause_count"),
+            winner_team: row.get("winner_team"),
+            defender_team: row.get("defender_team"),
+            end_reason: non_empty(row, "end_reason"),
+            round_status: non_empty(row, "round_status"),
+            stats_file: non_empty(row, "stats_file"),
+            recorder: non_empty(row, "recorder"),
+            flags: non_empty(row, "gametimes_flags"),
+        }
+    }
 
-fn summary(row: &Row) -> RoundSummary {
-    RoundSummary {
-        id: row.int(0).unwrap_or_default(),
-        match_id: row.string(1),
-        round_number: row.int(2).unwrap_or_default(),
-        map_name: row.string(3),
-        server_name: optional(row, 4),
-        server_address: optional(row, 5),
-        round_start_unix: row.int(6),
-        round_end_unix: row.int(7),
-        actual_duration_seconds: row.int(8),
-        duration_ms: row.int(9),
-        total_pause_seconds: row.int(10),
-        pause_count: row.int(11),
-        winner_team: row.int(12),
-        defender_team: row.int(13),
-        end_reason: optional(row, 14),
-        round_status: optional(row, 15),
-        stats_file: optional(row, 16),
-        recorder: optional(row, 17),
-        flags: optional(row, 18),
+    /// The winner; `None` if no team won or the winner is unknown.
+    pub fn winner(&self) -> Option<Team> {
+        team(self.winner_team)
+    }
+
+    /// The defending team; `None` if it is unknown.
+    pub fn defender(&self) -> Option<Team> {
+        team(self.defender_team)
     }
 }
 
-/// A round with the recorder's own words.
+/// A round with everything that the recorder and the stats file report about it and its players.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct RoundDetail {
     /// The round.
     #[serde(flatten)]
     pub round: RoundSummary,
-    /// What the recorder says; null when only a stats file is there.
+    /// What the recorder reports about the round; null if only a stats file has arrived.
     pub recorded: Option<Recorded>,
     /// The round's players.
     pub players: Vec<Player>,
@@ -131,317 +143,246 @@ pub struct Recorded {
     /// `[{"n", "start", "end", "sec", "start_ms", "end_ms", "at_play_ms"}]`; older recorders lack `at_play_ms`.
     #[schema(value_type = Vec<Object>)]
     pub pauses: Json,
-    /// The time limit.
+    /// Time limit of the map.
     pub time_limit_minutes: Option<i64>,
-    /// Wall time of the warmup.
+    /// Length of the warmup in real time.
     pub warmup_seconds: Option<i64>,
-    /// 1 Axis, 2 Allies, 0 nobody gave up.
+    /// The team that surrendered: 1 Axis, 2 Allies, 0 none.
     pub surrender_team: Option<i64>,
-    /// Who called the surrender.
+    /// Name of the player who called the surrender vote.
     pub surrender_caller_name: Option<String>,
-    /// Rounds won by the Axis on this map so far.
+    /// Rounds that the Axis have won on this map so far.
     pub axis_score: Option<i64>,
-    /// Rounds won by the Allies on this map so far.
+    /// Rounds that the Allies have won on this map so far.
     pub allies_score: Option<i64>,
-    /// The recorder's version.
+    /// Version of the recorder.
     pub version: Option<String>,
 }
 
-/// A player in a round: the recorder's times and the stats file's numbers, joined on the first 8 digits of the guid.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct Player {
-    /// 32 digits from the recorder, 8 from a stats file, `name:...` for a client without guid.
-    pub guid: String,
-    /// The name, colours out.
-    pub name: String,
-    /// 1 Axis, 2 Allies.
-    pub team: Option<i64>,
-    /// Times come alive, revives included.
-    pub spawns: Option<i64>,
-    /// Revives among the spawns.
-    pub revives: Option<i64>,
-    /// Deaths.
-    pub deaths: Option<i64>,
-    /// Enemies killed.
-    pub kills: Option<i64>,
-    /// Time dead.
-    pub dead_seconds: Option<i64>,
-    /// Time dead in ms.
-    pub dead_ms: Option<i64>,
-    /// Longest time dead in one piece, ms.
-    pub max_dead_ms: Option<i64>,
-    /// `dead_seconds / deaths`.
-    pub avg_respawn_seconds: Option<i64>,
-    /// Longest time dead in one piece.
-    pub max_respawn_seconds: Option<i64>,
-    /// Time dead of the enemies killed.
-    pub denied_seconds: Option<i64>,
-    /// Time dead of the enemies killed, ms.
-    pub denied_ms: Option<i64>,
-    /// Time alive, ms.
-    pub alive_ms: Option<i64>,
-    /// Time on a team, ms.
-    pub played_ms: Option<i64>,
-    /// From the stats file: time played.
-    pub stats_time_played_seconds: Option<i64>,
-    /// From the stats file: time dead.
-    pub stats_time_dead_seconds: Option<i64>,
-    /// From the stats file: kills.
-    pub stats_kills: Option<i64>,
-    /// From the stats file: deaths.
-    pub stats_deaths: Option<i64>,
-    /// From the stats file: damage given.
-    pub damage_given: Option<i64>,
-    /// From the stats file: damage received.
-    pub damage_received: Option<i64>,
-    /// From the stats file: hits per hundred shots.
-    pub accuracy: Option<f64>,
-    /// What is odd about the numbers of the stats file.
-    pub flags: Option<String>,
+impl Recorded {
+    /// Columns of `lua_round_teams` that [`Self::from_row`] reads.
+    const COLUMNS: [&str; 11] = [
+        "round_id",
+        "axis_players",
+        "allies_players",
+        "lua_pause_events",
+        "time_limit_minutes",
+        "lua_warmup_seconds",
+        "surrender_team",
+        "surrender_caller_name",
+        "axis_score",
+        "allies_score",
+        "lua_version",
+    ];
+
+    /// `None` if the join found no row for the round.
+    fn from_row(row: &Row) -> Option<Self> {
+        row.get::<Option<i64>>("round_id")?;
+        Some(Self {
+            axis_players: row.get("axis_players"),
+            allies_players: row.get("allies_players"),
+            pauses: row.get("lua_pause_events"),
+            time_limit_minutes: row.get("time_limit_minutes"),
+            warmup_seconds: row.get("lua_warmup_seconds"),
+            surrender_team: row.get("surrender_team"),
+            surrender_caller_name: non_empty(row, "surrender_caller_name"),
+            axis_score: row.get("axis_score"),
+            allies_score: row.get("allies_score"),
+            version: non_empty(row, "lua_version"),
+        })
+    }
+
+    /// The team that surrendered.
+    pub fn surrendered(&self) -> Option<Team> {
+        team(self.surrender_team)
+    }
 }
 
-/// What a round's stats file says of the round as a whole.
+/// The header of a round's stats file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StatsFileSays {
-    /// The next time limit in its header, which many take for the duration.
+pub struct StatsFileHeader {
+    /// The next time limit, which many readers take for the duration.
     pub duration_seconds: Option<i64>,
-    /// 1 Axis, 2 Allies, 0 nobody.
+    /// 1 Axis, 2 Allies, 0 no winner.
     pub winner_team: Option<i64>,
     /// 1 Axis, 2 Allies, 0 unknown.
     pub defender_team: Option<i64>,
-    /// Its own clock.
+    /// Time played by the file's own clock.
     pub playtime_ms: Option<i64>,
-    /// Its time as it stands there, `M:SS`.
+    /// The time as the file has it, `M:SS`.
     pub time: String,
-    /// Its time limit as it stands there.
+    /// The time limit as the file has it.
     pub time_limit: String,
 }
 
-impl StatsFileSays {
-    /// The time as the file has it, with its limit, when no round can have lasted that long: it is not stored as one.
+impl StatsFileHeader {
+    /// Columns of `rounds` that [`Self::from_row`] reads.
+    const COLUMNS: [&str; 6] = [
+        "stats_duration_seconds",
+        "stats_winner_team",
+        "stats_defender_team",
+        "stats_playtime_ms",
+        "actual_time",
+        "time_limit",
+    ];
+
+    /// `None` if no stats file has arrived for the round.
+    fn from_row(row: &Row) -> Option<Self> {
+        non_empty(row, "stats_file")?;
+        Some(Self {
+            duration_seconds: row.get("stats_duration_seconds"),
+            winner_team: row.get("stats_winner_team"),
+            defender_team: row.get("stats_defender_team"),
+            playtime_ms: row.get("stats_playtime_ms"),
+            time: row.get("actual_time"),
+            time_limit: row.get("time_limit"),
+        })
+    }
+
+    /// The winner according to the file.
+    pub fn winner(&self) -> Option<Team> {
+        team(self.winner_team)
+    }
+
+    /// The defending team according to the file.
+    pub fn defender(&self) -> Option<Team> {
+        team(self.defender_team)
+    }
+
+    /// The time and the limit as the file has them, if no round can have lasted that long. Such a time is not stored as
+    /// a duration.
     pub fn impossible_time(&self) -> Option<String> {
         (self.duration_seconds.is_none() && minutes_seconds(&self.time).is_some())
             .then(|| format!("{} (limit {})", self.time, self.time_limit))
     }
 }
 
-/// Which rounds a list shows.
-#[derive(Debug, Clone, Default)]
-pub struct RoundFilter {
-    /// Only this map.
-    pub map: Option<String>,
-    /// Only rounds that come after this one, by its id, in the list.
-    pub before: Option<i64>,
-    /// At most this many.
-    pub limit: i64,
+/// Everything that a round's page shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoundPage {
+    /// The round and its players.
+    pub detail: RoundDetail,
+    /// The header of the stats file; `None` until the file arrives.
+    pub stats_file: Option<StatsFileHeader>,
+    /// The timeline; empty if the round has none.
+    pub timeline: Vec<TimelineEvent>,
+    /// `rounds.id` of the match's other round.
+    pub other_round: Option<i64>,
+}
+
+/// A text column; `None` for NULL and for an empty text.
+pub(super) fn non_empty(row: &Row, column: &str) -> Option<String> {
+    row.get::<Option<String>>(column)
+        .filter(|text| !text.is_empty())
+}
+
+/// The team with a number of the database; other bots may have stored any number.
+pub(super) fn team(number: Option<i64>) -> Option<Team> {
+    Team::from_number(number?.try_into().ok()?)
 }
 
 impl Db {
-    /// Rounds, latest first.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn rounds(&self, filter: &RoundFilter) -> Result<Vec<RoundSummary>, DbError> {
-        let columns = self.select("rounds", "r", &SUMMARY);
-        // The two databases put NULL at different ends; as nothing it is the oldest in both.
-        let sql = format!(
-            "SELECT {columns} FROM rounds r WHERE ($1 = '' OR LOWER(r.map_name) = LOWER($1)) \
-             AND ($2 = 0 OR (COALESCE(r.match_id, ''), r.id) < \
-             (SELECT COALESCE(b.match_id, ''), b.id FROM rounds b WHERE b.id = $2)) \
-             ORDER BY COALESCE(r.match_id, '') DESC, r.id DESC LIMIT $3"
-        );
-        let map = filter.map.clone().unwrap_or_default();
-        let values = args![map, filter.before.unwrap_or(0), filter.limit];
-        Ok(self
-            .database
-            .rows(&sql, values)
-            .await?
-            .iter()
-            .map(summary)
-            .collect())
-    }
-
-    /// One round with its players; `None` when there is none with this id.
+    /// A round with its players; `None` if there is no round with this id.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn round(&self, id: i64) -> Result<Option<RoundDetail>, DbError> {
-        let columns = self.select("rounds", "r", &SUMMARY);
-        let sql = format!("SELECT {columns} FROM rounds r WHERE r.id = $1");
-        let Some(row) = self.database.row(&sql, args![id]).await? else {
+        let Some(row) = self.round_row(id).await? else {
             return Ok(None);
         };
-        let columns = self.select(
-            "lua_round_teams",
-            "t",
-            &[
-                "axis_players",
-                "allies_players",
-                "lua_pause_events",
-                "time_limit_minutes",
-                "lua_warmup_seconds",
-                "surrender_team",
-                "surrender_caller_name",
-                "axis_score",
-                "allies_score",
-                "lua_version",
-            ],
-        );
-        let sql = format!("SELECT {columns} FROM lua_round_teams t WHERE t.round_id = $1");
-        let teams = match self.has("lua_round_teams") {
-            true => self.database.row(&sql, args![id]).await?,
-            false => None,
-        };
-        let recorded = teams.map(|row| Recorded {
-            axis_players: row.json(0),
-            allies_players: row.json(1),
-            pauses: row.json(2),
-            time_limit_minutes: row.int(3),
-            warmup_seconds: row.int(4),
-            surrender_team: row.int(5),
-            surrender_caller_name: optional(&row, 6),
-            axis_score: row.int(7),
-            allies_score: row.int(8),
-            version: optional(&row, 9),
-        });
-        Ok(Some(RoundDetail {
-            round: summary(&row),
-            recorded,
-            players: self.players(id).await?,
-        }))
+        Ok(Some(self.round_detail(&row, id).await?))
     }
 
-    /// The players of a round, by team and name.
+    /// The page of a round; `None` if there is no round with this id.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn players(&self, round_id: i64) -> Result<Vec<Player>, DbError> {
-        let columns = self.select(
-            "lua_spawn_stats",
-            "s",
-            &[
-                "player_guid",
-                "player_name",
-                "team",
-                "spawn_count",
-                "revive_count",
-                "death_count",
-                "kill_count",
-                "dead_seconds",
-                "dead_ms",
-                "max_dead_ms",
-                "avg_respawn_seconds",
-                "max_respawn_seconds",
-                "denied_seconds",
-                "denied_ms",
-                "alive_ms",
-                "played_ms",
-            ],
-        );
-        let sql =
-            format!("SELECT {columns} FROM lua_spawn_stats s WHERE s.round_id = $1 ORDER BY s.id");
-        let recorded = match self.has("lua_spawn_stats") {
-            true => self.database.rows(&sql, args![round_id]).await?,
-            false => Vec::new(),
+    pub async fn round_page(&self, id: i64) -> Result<Option<RoundPage>, DbError> {
+        let Some(row) = self.round_row(id).await? else {
+            return Ok(None);
         };
-        let mut players: Vec<Player> = recorded
-            .iter()
-            .map(|row| Player {
-                guid: row.string(0),
-                name: row.string(1),
-                team: row.int(2),
-                spawns: row.int(3),
-                revives: row.int(4),
-                deaths: row.int(5),
-                kills: row.int(6),
-                dead_seconds: row.int(7),
-                dead_ms: row.int(8),
-                max_dead_ms: row.int(9),
-                avg_respawn_seconds: row.int(10),
-                max_respawn_seconds: row.int(11),
-                denied_seconds: row.int(12),
-                denied_ms: row.int(13),
-                alive_ms: row.int(14),
-                played_ms: row.int(15),
-                ..Player::default()
-            })
-            .collect();
-        let columns = self.select(
-            "player_comprehensive_stats",
-            "p",
-            &[
-                "player_guid",
-                "clean_name",
-                "team",
-                "time_played_seconds",
-                "time_dead_minutes",
-                "kills",
-                "deaths",
-                "damage_given",
-                "damage_received",
-                "accuracy",
-                "gametimes_flags",
-            ],
-        );
+        let detail = self.round_detail(&row, id).await?;
+        let timeline = self.timelines(&BTreeSet::from([id])).await?;
+        let timeline = timeline
+            .get(&id)
+            .and_then(|bytes| serde_json::from_slice(bytes).ok());
+        Ok(Some(RoundPage {
+            stats_file: StatsFileHeader::from_row(&row),
+            timeline: timeline.unwrap_or_default(),
+            other_round: self.other_round(&detail.round).await?,
+            detail,
+        }))
+    }
+
+    /// The header of a round's stats file; `None` until the file arrives.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stats_file_header(
+        &self,
+        round_id: i64,
+    ) -> Result<Option<StatsFileHeader>, DbError> {
+        let row = self.round_row(round_id).await?;
+        Ok(row.as_ref().and_then(StatsFileHeader::from_row))
+    }
+
+    /// A round's row of `rounds` beside that of `lua_round_teams`, if there is one.
+    async fn round_row(&self, id: i64) -> Result<Option<Row>, DbError> {
+        let join = match self.has("lua_round_teams") {
+            true => "LEFT JOIN lua_round_teams t ON t.round_id = r.id",
+            false => "",
+        };
         let sql = format!(
-            "SELECT {columns} FROM player_comprehensive_stats p WHERE p.round_id = $1 ORDER BY p.id"
+            "SELECT {}, {}, {} FROM rounds r {join} WHERE r.id = $1",
+            self.select("rounds", "r", &RoundSummary::COLUMNS),
+            self.select("rounds", "r", &StatsFileHeader::COLUMNS),
+            self.select("lua_round_teams", "t", &Recorded::COLUMNS),
         );
-        for row in self.database.rows(&sql, args![round_id]).await? {
-            let guid = row.string(0);
-            let known = players.iter().position(|p| same_player(&p.guid, &guid));
-            let at = known.unwrap_or_else(|| {
-                players.push(Player {
-                    guid: guid.clone(),
-                    name: row.string(1),
-                    ..Player::default()
-                });
-                players.len() - 1
-            });
-            let player = &mut players[at];
-            player.team = player.team.filter(|t| *t != 0).or(row.int(2));
-            player.stats_time_played_seconds = row.int(3);
-            player.stats_time_dead_seconds =
-                row.real(4).map(|minutes| (minutes * 60.0).round() as i64);
-            player.stats_kills = row.int(5);
-            player.stats_deaths = row.int(6);
-            player.damage_given = row.int(7);
-            player.damage_received = row.int(8);
-            player.accuracy = row.real(9).map(|n| (n * 10.0).round() / 10.0);
-            player.flags = optional(&row, 10);
-        }
-        players.sort_by(|a, b| (a.team, &a.name, &a.guid).cmp(&(b.team, &b.name, &b.guid)));
-        Ok(players)
+        self.database.row(&sql, args![id]).await
     }
 
-    /// What the stats file of a round says; `None` when none has come.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn stats_file_says(&self, round_id: i64) -> Result<Option<StatsFileSays>, DbError> {
-        let columns = [
-            "stats_file",
-            "stats_duration_seconds",
-            "stats_winner_team",
-            "stats_defender_team",
-            "stats_playtime_ms",
-            "actual_time",
-            "time_limit",
-        ];
-        let columns = self.select("rounds", "r", &columns);
-        let sql = format!("SELECT {columns} FROM rounds r WHERE r.id = $1");
-        let row = self.database.row(&sql, args![round_id]).await?;
-        let row = row.filter(|row| row.text(0).is_some_and(|name| !name.is_empty()));
-        Ok(row.map(|row| StatsFileSays {
-            duration_seconds: row.int(1),
-            winner_team: row.int(2),
-            defender_team: row.int(3),
-            playtime_ms: row.int(4),
-            time: row.string(5),
-            time_limit: row.string(6),
-        }))
+    async fn round_detail(&self, row: &Row, id: i64) -> Result<RoundDetail, DbError> {
+        Ok(RoundDetail {
+            round: RoundSummary::from_row(row),
+            recorded: Recorded::from_row(row),
+            players: self.players(id).await?,
+        })
     }
 
-    /// The timeline of a round: the list that the most complete report has; empty when none has one.
+    /// The other round of a match: the one next to this round on its map and server, if it has the other number and was
+    /// played within the time that a match may take.
+    async fn other_round(&self, round: &RoundSummary) -> Result<Option<i64>, DbError> {
+        let at = round.match_id.get(..17);
+        let Some(at) = at.and_then(|at| DateTime::strptime(MATCH_ID_FORMAT, at).ok()) else {
+            return Ok(None);
+        };
+        let window = ROUND_2_WINDOW_SECONDS.seconds();
+        let (wanted, order, limit) = match round.round_number {
+            1 => (2, "ASC", at.checked_add(window)),
+            2 => (1, "DESC", at.checked_sub(window)),
+            _ => return Ok(None),
+        };
+        let limit = limit.unwrap_or(at).strftime(MATCH_ID_FORMAT).to_string();
+        let (from, to) = match wanted {
+            2 => (&round.match_id, &limit),
+            _ => (&limit, &round.match_id),
+        };
+        let sql = format!(
+            "SELECT {} FROM rounds r WHERE r.match_id >= $1 AND r.match_id <= $2 AND r.map_name = $3 AND r.id <> $4 \
+             ORDER BY r.match_id {order}, r.id {order}",
+            self.select("rounds", "r", &["id", "round_number", "server_name"])
+        );
+        let values = args![from, to, &round.map_name, round.id];
+        let rows = self.database.rows(&sql, values).await?;
+        let next = rows
+            .iter()
+            .find(|row| non_empty(row, "server_name") == round.server_name);
+        Ok(next
+            .filter(|row| row.get::<i64>("round_number") == wanted)
+            .map(|row| row.get("id")))
+    }
+
+    /// The timeline of a round as JSON, from its most complete report; an empty list if no report has one.
     ///
     /// # Errors
     /// When the database fails.
@@ -453,11 +394,11 @@ impl Db {
         Ok(timeline.unwrap_or_else(|| Json::Array(Vec::new())))
     }
 
-    /// The timelines of several rounds, as JSON; rounds without one are left out.
+    /// The timelines of several rounds, as JSON; rounds without one are omitted.
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn timelines(
+    pub(super) async fn timelines(
         &self,
         round_ids: &BTreeSet<i64>,
     ) -> Result<HashMap<i64, Vec<u8>>, DbError> {
@@ -469,37 +410,15 @@ impl Db {
         let sql = format!(
             "SELECT g.round_id, f.timeline FROM gametimes_groups g JOIN gametimes_facts f ON f.group_id = g.id \
              WHERE g.round_id IN ({}) AND f.timeline IS NOT NULL ORDER BY LENGTH(f.timeline) DESC, f.identity",
-            placeholders(ids.len())
+            self.database.placeholders(ids.len())
         );
         for row in self.database.rows(&sql, &ids).await? {
             timelines
-                .entry(row.int(0).unwrap_or_default())
-                .or_insert_with(|| row.bytes(1).to_vec());
+                .entry(row.get("round_id"))
+                .or_insert_with(|| row.get("timeline"));
         }
         Ok(timelines)
     }
-}
-
-impl Db {
-    /// SQL for the rows of `lua_spawn_stats` of one player, latest first, 100 at most. `$1` is the guid, of which the first 8
-    /// digits count, or the whole `name:...` of a client without one.
-    pub fn spawns_of_player(&self, columns: &[&str]) -> String {
-        // The first 8 characters of a `name:...` hold 3 digits of its hash, so the index serves both kinds.
-        format!(
-            "SELECT {} FROM lua_spawn_stats s WHERE UPPER(SUBSTR(s.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8)) \
-             AND ($1 NOT LIKE 'name:%' OR s.player_guid = $1) \
-             ORDER BY COALESCE(s.round_end_unix, 0) DESC, s.id DESC LIMIT 100",
-            self.select("lua_spawn_stats", "s", columns)
-        )
-    }
-}
-
-/// Whether a guid of a recorder and one of a stats file are the same player: the first 8 digits, case-blind.
-pub fn same_player(recorded: &str, stats: &str) -> bool {
-    recorded.len() >= 8
-        && recorded
-            .get(..8)
-            .is_some_and(|head| head.eq_ignore_ascii_case(stats))
 }
 
 impl Db {

@@ -1,4 +1,4 @@
-//! The token that protects API and pages.
+//! The token that protects the API and the pages.
 
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -18,23 +18,23 @@ pub(super) async fn authorize(State(app): State<App>, request: Request, next: Ne
         .headers()
         .get(header::AUTHORIZATION)
         .and_then(|v| v.to_str().ok())
-        .and_then(presented)
+        .and_then(token_of)
         .unwrap_or_default();
-    // Compared as digests, so that the duration reveals nothing about the token.
+    // Digests are compared, so that the time it takes reveals nothing about the token.
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, token.reveal().as_bytes());
     let expected = ring::hmac::sign(&key, token.reveal().as_bytes());
     let good = ring::hmac::verify(&key, &given, expected.as_ref()).is_ok();
     if good || request.uri().path() == "/api/health" {
         return next.run(request).await;
     }
-    // The header makes a browser ask for the password.
+    // This header makes browsers ask for the password.
     let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"gametimes\"")];
     (ask, ApiError::unauthorized()).into_response()
 }
 
-/// The token in an `Authorization` header: `Bearer TOKEN` from a program, the password of `Basic` from a browser, with any
-/// user name.
-fn presented(authorization: &str) -> Option<Vec<u8>> {
+/// The token in an `Authorization` header: programs send `Bearer TOKEN`; browsers send `Basic` with the token as the
+/// password and any user name.
+fn token_of(authorization: &str) -> Option<Vec<u8>> {
     let (scheme, rest) = authorization.split_once(' ')?;
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("Bearer") {
@@ -54,15 +54,15 @@ mod tests {
 
     #[test]
     fn token_is_read_from_bearer_and_basic() {
-        let found = |text: &str| presented(text).map(|t| String::from_utf8(t).unwrap());
+        let found = |text: &str| token_of(text).map(|t| String::from_utf8(t).unwrap());
         assert_eq!(found("Bearer abc").as_deref(), Some("abc"));
         assert_eq!(found("bearer  abc ").as_deref(), Some("abc"));
         let basic = |pair: &str| found(&format!("Basic {}", BASE64_STANDARD.encode(pair)));
         assert_eq!(basic("admin:abc").as_deref(), Some("abc"));
         assert_eq!(basic(":a:b:c").as_deref(), Some("a:b:c"));
         assert_eq!(basic("abc"), None);
-        for nothing in ["", "abc", "Basic", "Basic %%%", "Digest abc"] {
-            assert_eq!(found(nothing), None, "{nothing}");
+        for no_token in ["", "abc", "Basic", "Basic %%%", "Digest abc"] {
+            assert_eq!(found(no_token), None, "{no_token}");
         }
     }
 }

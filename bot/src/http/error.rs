@@ -1,4 +1,4 @@
-//! Errors as answers.
+//! Answers to requests that failed.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -31,11 +31,11 @@ impl ApiError {
         }
     }
 
-    /// A failure of the bot itself; the log has the details.
+    /// A failure of the bot itself. The answer has no details; they are in the log.
     pub(crate) fn internal() -> Self {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
-            message: "this cannot be shown; see the log".into(),
+            message: "internal error; the bot's log has the details".into(),
             allowed: None,
         }
     }
@@ -49,16 +49,16 @@ impl ApiError {
         }
     }
 
-    /// No token, or a wrong one.
+    /// The token is missing or wrong.
     pub(crate) fn unauthorized() -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,
-            message: "the api_token is required: as password with any user name, or as Authorization: Bearer <api_token>".into(),
+            message: "the api_token is required: as the password, with any user name, or in the header Authorization: Bearer <api_token>".into(),
             allowed: None,
         }
     }
 
-    /// What went wrong and what is allowed, for a page.
+    /// The status, the message and what is allowed.
     pub fn parts(&self) -> (StatusCode, &str, Option<&str>) {
         (self.status, &self.message, self.allowed.as_deref())
     }
@@ -66,9 +66,9 @@ impl ApiError {
 
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
-        // The text may contain internals, so it goes to the log only.
+        // The text may contain internal details, so only the log gets it.
         tracing::error!("answering a request: {error}");
-        let message = "the database does not answer; see the log".into();
+        let message = "the database does not answer; the bot's log has the details".into();
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
             message,

@@ -4,21 +4,21 @@ use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-/// The one recorder of this process.
+/// The handle of this process's recorder.
 pub(super) fn prometheus() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE
         .get_or_init(|| {
             let recorder = PrometheusBuilder::new().build_recorder();
             let handle = recorder.handle();
-            // Fails only inside a program that has its own recorder.
+            // Fails only in a program that has installed a recorder before.
             drop(metrics::set_global_recorder(recorder));
             handle
         })
         .clone()
 }
 
-/// Starts counting. Called before anything is counted.
+/// Installs the recorder. What is counted earlier is lost, so this has to come first.
 pub fn install() {
     drop(prometheus());
 }

@@ -1,8 +1,8 @@
-//! API and pages: read-only, on loopback by default.
+//! The API and the pages: read-only, and on loopback by default.
 //!
-//! [`api`] answers in JSON, [`pages`] in HTML. Both stand on the same [`state`] and know nothing of each other.
+//! [`api`] answers in JSON, [`pages`] in HTML. Both use [`state`], [`error`] and [`query`], and neither uses the other.
 
-pub mod api;
+mod api;
 mod auth;
 mod error;
 pub mod metrics;

@@ -1,9 +1,14 @@
-//! Parameters of requests. Each has limits, and the answer to a wrong one names them.
+//! Parameters of requests. Each has limits, and the answer to an invalid one names them.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use gametimes_format::text::cut;
+
 use super::error::ApiError;
+
+/// How much of a wrong parameter an answer repeats.
+const SHOWN_CHARACTERS: usize = 40;
 
 /// The parameters of a request, taken out one by one.
 pub struct Parameters(BTreeMap<String, String>);
@@ -14,7 +19,7 @@ impl Parameters {
         Self(parameters)
     }
 
-    /// A number in a range.
+    /// Takes a number within a range.
     pub fn number(
         &mut self,
         name: &str,
@@ -26,11 +31,11 @@ impl Parameters {
         };
         let number = text.parse().ok().filter(|n| range.contains(n));
         number.ok_or_else(|| {
-            let shown: String = text.chars().take(40).collect();
-            ApiError::bad_request(
-                format!("{name} is {shown:?}"),
+            invalid(
+                name,
+                &text,
                 format!(
-                    "{name}: a whole number from {} to {}, {default} when missing",
+                    "{name}: a whole number from {} to {}; {default} if missing",
                     range.start(),
                     range.end()
                 ),
@@ -38,30 +43,29 @@ impl Parameters {
         })
     }
 
-    /// A short text.
-    pub fn text(&mut self, name: &str, most: usize) -> Result<Option<String>, ApiError> {
+    /// Takes a text of at most `max` characters.
+    pub fn text(&mut self, name: &str, max: usize) -> Result<Option<String>, ApiError> {
         let Some(text) = self.0.remove(name).filter(|t| !t.is_empty()) else {
             return Ok(None);
         };
-        if text.chars().count() > most || text.chars().any(char::is_control) {
-            let allowed =
-                format!("{name}: at most {most} characters, none of them control characters");
+        if text.chars().count() > max || text.chars().any(char::is_control) {
+            let allowed = format!("{name}: at most {max} characters, and no control characters");
             return Err(ApiError::bad_request(
-                format!("{name} is too long or unreadable"),
+                format!("{name} is too long or has control characters"),
                 allowed,
             ));
         }
         Ok(Some(text))
     }
 
-    /// To be called last: nothing may be left.
+    /// Refuses parameters that were not taken. Called last.
     pub fn end(self, allowed: &str) -> Result<(), ApiError> {
         match self.0.keys().next() {
             None => Ok(()),
             Some(name) => {
-                let shown: String = name.chars().take(40).collect();
+                let shown = cut(name, SHOWN_CHARACTERS);
                 Err(ApiError::bad_request(
-                    format!("there is no parameter {shown:?}"),
+                    format!("unknown parameter {shown:?}"),
                     allowed.to_owned(),
                 ))
             }
@@ -76,10 +80,16 @@ pub fn round_id(id: &str) -> Result<i64, ApiError> {
         .ok()
         .filter(|id| (1..=i64::from(i32::MAX)).contains(id));
     parsed.ok_or_else(|| {
-        let shown: String = id.chars().take(40).collect();
+        let shown = cut(id, SHOWN_CHARACTERS);
         ApiError::bad_request(
-            format!("the round is {shown:?}"),
-            "the id of a round, as /api/rounds lists them".into(),
+            format!("{shown:?} is not a round's id"),
+            "the id of a round, as listed by /api/rounds".into(),
         )
     })
+}
+
+/// The answer to a parameter with an invalid value.
+pub fn invalid(name: &str, value: &str, allowed: String) -> ApiError {
+    let shown = cut(value, SHOWN_CHARACTERS);
+    ApiError::bad_request(format!("{name} has the invalid value {shown:?}"), allowed)
 }

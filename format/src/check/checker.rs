@@ -1,8 +1,8 @@
-//! What a check looks at over and over: ranges, lengths, lists, cut seconds.
+//! The checks that many keys share: ranges, lengths, lists, rounded seconds.
 
 use super::{Problem, Severity, bounds};
 
-/// Collects problems.
+/// Collects the problems of a file.
 #[derive(Debug, Default)]
 pub(super) struct Checker {
     pub(super) problems: Vec<Problem>,
@@ -57,13 +57,13 @@ impl Checker {
             format!("{count} characters, allowed are {least} to {most}")
         });
         self.doubt_unless(!text.chars().any(char::is_control), path, || {
-            "holds control characters".into()
+            "contains control characters".into()
         });
     }
 
-    pub(super) fn cut(&mut self, path: &str, seconds: i64, ms: i64) {
+    pub(super) fn rounded_down(&mut self, path: &str, seconds: i64, ms: i64) {
         self.doubt_unless(seconds == ms / 1000, path, || {
-            format!("{seconds} s, but {ms} ms cut to seconds are {}", ms / 1000)
+            format!("{seconds} s, but {ms} ms are {} s", ms / 1000)
         });
     }
 

@@ -1,10 +1,10 @@
-//! The check of the message.
+//! Checks the message.
 
 use super::Problem;
 use super::checker::Checker;
 use crate::message::{self, Message, limits};
 
-/// Everything that is wrong with a message; `path` is what its problems' paths begin with.
+/// All problems of a message. The paths of the problems begin with `path`.
 pub fn check_message(message: &Message, path: &str) -> Vec<Problem> {
     let mut c = Checker::default();
     c.doubt_unless(
@@ -66,7 +66,7 @@ pub fn check_message(message: &Message, path: &str) -> Vec<Problem> {
             c.doubt_unless(
                 serde_json::from_str::<serde_json::Value>(&field.value).is_ok_and(|v| v.is_array()),
                 &format!("{path}.{}", field.name),
-                || "no JSON list".into(),
+                || "not a JSON list".into(),
             );
         }
     }
@@ -79,7 +79,7 @@ pub fn check_message(message: &Message, path: &str) -> Vec<Problem> {
     c.problems
 }
 
-/// The fields of the message in the order in which readers know them; ours follow.
+/// The fields of the message, in the order in which readers know them. New fields follow them.
 pub const FIELDS: [&str; 21] = [
     "Map",
     "Round",

@@ -1,4 +1,4 @@
-//! The check of the part of a file that readers store.
+//! Checks `meta`, the part of a file that readers store.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use crate::digest::round_canonical_id;
 use crate::file::{self, EndReason, Meta, PlayerRef, SpawnStats};
 use crate::team::TeamNumber;
 
-/// Everything that is wrong with the part that readers store.
+/// All problems of `meta`.
 pub fn check_meta(meta: &Meta) -> Vec<Problem> {
     let mut c = Checker::default();
     let ours = meta.schema >= 2;
@@ -51,7 +51,7 @@ pub fn check_meta(meta: &Meta) -> Vec<Problem> {
         "meta.winner",
         || {
             format!(
-                "{}, but a round cut off ({}) has no winner",
+                "{}, but an interrupted round ({}) has no winner",
                 meta.winner,
                 meta.end_reason.as_str()
             )
@@ -69,7 +69,7 @@ pub fn check_meta(meta: &Meta) -> Vec<Problem> {
             ("guid", player.guid.to_lowercase())
         };
         c.doubt_unless(seen.insert(key), &path, || {
-            "the same player stands in the list twice".into()
+            "the same player is listed twice".into()
         });
     }
     for (path, team) in [
@@ -97,7 +97,7 @@ impl Checker {
             bounds::UNIX_MIN,
             bounds::UNIX_MAX,
         );
-        // The old scripts write 0 where they did not see the start.
+        // The old scripts write 0 if they did not see the start.
         if ours || start != 0 {
             self.range(
                 "meta.round_start_unix",
@@ -167,10 +167,10 @@ impl Checker {
         );
         if let Some(name) = &meta.stats_file {
             self.reject_unless(is_path_safe(name), "meta.stats_file", || {
-                format!("{name:?} is no plain file name")
+                format!("{name:?} is not a safe file name")
             });
             self.doubt_unless(is_stats_file_name(name), "meta.stats_file", || {
-                format!("{name:?} is not like YYYY-MM-DD-HHMMSS-<map>-round-<N>.txt")
+                format!("{name:?} does not match YYYY-MM-DD-HHMMSS-<map>-round-<N>.txt")
             });
         }
     }
@@ -212,9 +212,9 @@ impl Checker {
                 format!("n is {}, expected {}", pause.n, i + 1)
             });
             self.doubt_unless((pause.start, pause.start_ms) >= last_end, &path, || {
-                "begins before the one before it ended".into()
+                "begins before the previous pause ended".into()
             });
-            self.cut(&format!("{path}.sec"), pause.sec, ms);
+            self.rounded_down(&format!("{path}.sec"), pause.sec, ms);
             let at = pause.at_play_ms.unwrap_or(last_at_ms);
             self.doubt_unless(
                 (last_at_ms..=meta.duration_ms).contains(&at),
@@ -230,7 +230,7 @@ impl Checker {
             sum_ms += ms.clamp(0, bounds::ROUND_SECONDS * 1000);
             last_end = (pause.end, pause.end_ms);
         }
-        self.cut("meta.pause_seconds", meta.pause_seconds, sum_ms);
+        self.rounded_down("meta.pause_seconds", meta.pause_seconds, sum_ms);
     }
 
     fn player(&mut self, path: &str, p: &SpawnStats, meta: &Meta, ours: bool) {
@@ -243,7 +243,7 @@ impl Checker {
         ] {
             self.range(&format!("{path}.{key}"), n.into(), 0, bounds::COUNT.into());
         }
-        // Time denied adds up over several victims, so it may exceed the round many times.
+        // Denied time is a sum over several victims, so it can exceed the length of the round many times.
         let denied_most = bounds::ROUND_SECONDS * bounds::PLAYERS as i64;
         for (key, seconds, most) in [
             ("dead_seconds", p.dead_seconds, bounds::ROUND_SECONDS),
@@ -264,9 +264,9 @@ impl Checker {
         if !ours {
             return;
         }
-        self.cut(&format!("{path}.dead_seconds"), p.dead_seconds, p.dead_ms);
-        self.cut(&format!("{path}.max_respawn"), p.max_respawn, p.max_dead_ms);
-        self.cut(
+        self.rounded_down(&format!("{path}.dead_seconds"), p.dead_seconds, p.dead_ms);
+        self.rounded_down(&format!("{path}.max_respawn"), p.max_respawn, p.max_dead_ms);
+        self.rounded_down(
             &format!("{path}.denied_seconds"),
             p.denied_seconds,
             p.denied_ms,
@@ -293,7 +293,7 @@ impl Checker {
             &format!("{path}.max_dead_ms"),
             || {
                 format!(
-                    "{} ms in one piece, but {} ms in all",
+                    "{} ms at once, but only {} ms in total",
                     p.max_dead_ms, p.dead_ms
                 )
             },
@@ -348,21 +348,21 @@ impl Checker {
         }
     }
 
-    /// What only files of schema 2 promise.
+    /// Checks that apply to files of schema 2 only.
     fn ours(&mut self, meta: &Meta) {
-        self.cut(
+        self.rounded_down(
             "meta.actual_duration_seconds",
             meta.actual_duration_seconds,
             meta.duration_ms,
         );
-        self.cut("meta.warmup_seconds", meta.warmup_seconds, meta.warmup_ms);
+        self.rounded_down("meta.warmup_seconds", meta.warmup_seconds, meta.warmup_ms);
         self.doubt_unless(
             matches!(meta.source.as_str(), "native" | "lua"),
             "meta.source",
             || format!("{:?}, expected native or lua", meta.source),
         );
         self.doubt_unless(is_uuid_v7(&meta.event_id), "meta.event_id", || {
-            format!("{:?} is no UUIDv7", meta.event_id)
+            format!("{:?} is not a UUIDv7", meta.event_id)
         });
         let id = round_canonical_id(meta.round_start_unix, &meta.map, meta.round);
         self.doubt_unless(

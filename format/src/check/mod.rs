@@ -1,10 +1,10 @@
-//! What a gametimes file must hold to be believed: the schema check of the recorders' tests, and the bot's guard against
-//! foreign input.
+//! Finds what is wrong with a gametimes file. The tests of the recorders use it, and the bot, to refuse bad input.
 //!
-//! Two severities: a [`Severity::Reject`] makes the file unusable (the bot stores nothing of it); a [`Severity::Doubt`]
-//! contradicts itself somewhere, is stored all the same and is shown. A recorder's own file has neither.
+//! There are two severities. A [`Severity::Reject`] makes the file unusable: the bot stores nothing of it. A
+//! [`Severity::Doubt`] is a contradiction: the file is stored, and the contradiction is shown. A file that today's recorders write
+//! has neither.
 //!
-//! Files of the older Lua scripts (schema 1) lack most keys; only what they write is checked.
+//! Files of the older Lua scripts (schema 1) lack most keys. Only the keys that they have are checked.
 
 mod checker;
 mod message;
@@ -19,9 +19,9 @@ pub use message::{FIELDS, check_message};
 pub use meta::check_meta;
 pub use names::{STATS_FILE_NAME, is_path_safe, is_stats_file_name};
 
-/// Bounds of what is believed. Wide enough for any server, narrow enough that no column and no list overflows.
+/// The limits of accepted values: wide enough for any server, and narrow enough for the columns of the database.
 pub mod bounds {
-    /// Characters of a map's name (the column of the tables).
+    /// Characters of a map name.
     pub const MAP: usize = 64;
     /// Characters of a guid.
     pub const GUID: usize = 32;
@@ -29,7 +29,7 @@ pub mod bounds {
     pub const NAME: usize = 64;
     /// Characters of any other text.
     pub const TEXT: usize = 256;
-    /// Players in one round; more than slots, because players come and go.
+    /// Players in one round: more than there are slots, because players come and go.
     pub const PLAYERS: usize = 512;
     /// Pauses in one round.
     pub const PAUSES: usize = 256;
@@ -39,29 +39,29 @@ pub mod bounds {
     pub const ROUND_SECONDS: i64 = 7 * 24 * 3600;
     /// Spawns, deaths, kills of one player.
     pub const COUNT: u32 = 1_000_000;
-    /// 2000-01-01, the earliest unix time that is believed.
+    /// 2000-01-01, the earliest accepted unix time.
     pub const UNIX_MIN: i64 = 946_684_800;
-    /// 2100-01-01, the latest unix time that is believed.
+    /// 2100-01-01, the latest accepted unix time.
     pub const UNIX_MAX: i64 = 4_102_444_800;
 }
 
 /// How bad a [`Problem`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The file contradicts itself; usable, but to be shown.
+    /// The file contradicts itself, but is usable.
     Doubt,
-    /// Out of every range: nothing of the file is usable.
+    /// The file is unusable.
     Reject,
 }
 
 /// One thing that is wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// How bad it is.
+    /// Whether the file is unusable.
     pub severity: Severity,
-    /// Where: `meta.spawn_stats[3].dead_seconds`.
+    /// The key, such as `meta.spawn_stats[3].dead_seconds`.
     pub path: String,
-    /// What: found and expected.
+    /// What was found, and what was expected.
     pub message: String,
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a file; empty for a file of today's recorders.
+/// All problems of a file.
 pub fn check(file: &GametimesFile) -> Vec<Problem> {
     let mut problems = check_meta(&file.meta);
     problems.extend(check_message(&file.payload, "payload"));
@@ -86,7 +86,7 @@ pub fn check(file: &GametimesFile) -> Vec<Problem> {
                 problems.push(Problem {
                     severity: Severity::Doubt,
                     path: format!("payload.embeds[0].{field}"),
-                    message: format!("{value:?}, but meta says {expected:?}"),
+                    message: format!("{value:?}, but meta contains {expected:?}"),
                 });
             }
         }
@@ -94,7 +94,7 @@ pub fn check(file: &GametimesFile) -> Vec<Problem> {
     problems
 }
 
-/// The problems that make a file unusable, of all that [`check`] finds.
+/// The problems that make a file unusable.
 pub fn rejections(problems: &[Problem]) -> Vec<&Problem> {
     problems
         .iter()
@@ -102,13 +102,13 @@ pub fn rejections(problems: &[Problem]) -> Vec<&Problem> {
         .collect()
 }
 
-/// Whether a file lies under the name that its content asks for.
+/// Checks that the name of a file matches its content.
 pub fn check_file_name(name: &str, meta: &Meta) -> Option<Problem> {
     let expected = file_name(&meta.map, meta.round, meta.round_end_unix);
     (name != expected).then(|| Problem {
         severity: Severity::Doubt,
         path: "file name".into(),
-        message: format!("{name:?}, but the content asks for {expected:?}"),
+        message: format!("{name:?}, but the content requires {expected:?}"),
     })
 }
 
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_ours_passes_and_every_lie_is_found() {
+    fn a_file_of_the_module_passes_and_every_contradiction_is_found() {
         assert_eq!(check(&ours()), []);
         type Lie = fn(&mut Meta);
         let lies: [(&str, Severity, Lie); 17] = [

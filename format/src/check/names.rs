@@ -1,7 +1,7 @@
-//! Names from outside.
+//! Checks names that come from outside.
 
-/// Whether a name can be used as a file's name inside a folder: one component, no separators, no control characters, not
-/// hidden, of bounded length.
+/// Whether a name is safe as a file name inside a folder: one component of limited length, without separators and control
+/// characters, and not hidden.
 pub fn is_path_safe(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 200
@@ -12,11 +12,11 @@ pub fn is_path_safe(name: &str) -> bool {
             .any(|c| c.is_control() || matches!(c, '/' | '\\' | ':' | '\0'))
 }
 
-/// Bytes of a stats file's name at the most: the longest map's name (63 bytes) makes 94.
+/// The longest name of a stats file, in bytes. With the longest map name (63 bytes) it has 94.
 pub const STATS_FILE_NAME: usize = 96;
 
-/// Whether a name has the pattern of the stats scripts: `YYYY-MM-DD-HHMMSS-<map>-round-<N>.txt`, in printable ASCII
-/// without separators. On bytes and without allocation, because the module asks on the game's thread.
+/// Whether a name matches the pattern of the stats scripts, `YYYY-MM-DD-HHMMSS-<map>-round-<N>.txt`, in printable ASCII without
+/// separators. It takes bytes and does not allocate, because the module calls it on the game's thread.
 pub fn is_stats_file_name(name: impl AsRef<[u8]>) -> bool {
     const SHAPE: &[u8] = b"dddd-dd-dd-dddddd-";
     const ROUND: &[u8] = b"-round-";
@@ -36,7 +36,7 @@ pub fn is_stats_file_name(name: impl AsRef<[u8]>) -> bool {
     let Some(rest) = name[SHAPE.len()..].strip_suffix(b".txt") else {
         return false;
     };
-    // From the right: a map may have the word in its name.
+    // From the right, because the map name can contain the word.
     let Some(map) = rest.windows(ROUND.len()).rposition(|w| w == ROUND) else {
         return false;
     };
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_stats_files_are_told_from_others() {
+    fn only_names_of_stats_files_are_recognized() {
         for good in [
             "2026-11-20-123344-room2-round-1.txt",
             "2026-11-20-123344-te-round-2_b4-round-2.txt",

@@ -19,6 +19,7 @@ mod server;
 use std::collections::{BTreeMap, BTreeSet};
 
 use gametimes_format::rules::ROUND_2_WINDOW_SECONDS;
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
@@ -395,5 +396,5 @@ pub fn unix_of(match_id: &str, zone: &TimeZone) -> Option<i64> {
 pub fn unix_of_civil(civil: DateTime, zone: &TimeZone) -> i64 {
     zone.to_ambiguous_timestamp(civil)
         .compatible()
-        .map_or(0, |time| time.as_second())
+        .map_or(0, Timestamp::as_second)
 }

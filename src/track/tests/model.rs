@@ -1,4 +1,4 @@
-//! A plain model of the same rules, against which random matches are held.
+//! Compares the tracker with a plain model of the same rules in random matches.
 
 use std::collections::HashMap;
 
@@ -32,14 +32,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The same rules in the plainest way: a list of what was true in every millisecond-long interval.
+/// The same rules in their plainest form: sums over what is true in each interval.
 #[derive(Debug, Default)]
 struct Model {
     /// Slot to guid and team.
     slots: HashMap<u8, (u8, u8)>,
-    /// Guid to the team they play on, or last played on.
+    /// Guid to the last team.
     last_team: HashMap<u8, u8>,
-    /// Slots that are alive, and those that are dead with the guid of their killer.
+    /// The slots that are alive, and those that are dead with the guid of the killer.
     alive: HashMap<u8, bool>,
     dead: HashMap<u8, Option<u8>>,
     paused: bool,
@@ -100,7 +100,7 @@ proptest! {
                     model.wait(ms);
                 }
                 Step::Join(slot, guid) => {
-                    // One guid is in one slot here; ghosts have their own test.
+                    // A guid is in one slot only; there is another test for ghosts.
                     if model.slots.values().any(|(g, _)| *g == guid) || model.slots.contains_key(&slot) {
                         continue;
                     }
@@ -164,7 +164,7 @@ proptest! {
         let round = play.exit("Wolf EndRound.");
         prop_assert_eq!(round.played_ms, model.played);
         let mut seen = HashMap::new();
-        for p in &round.people {
+        for p in &round.players {
             let guid: u8 = p.guid[1..].parse().unwrap();
             let sums = [p.spawns.into(), p.deaths.into(), p.kills.into(), p.dead_ms, p.denied_ms, p.alive_ms, p.played_ms];
             prop_assert!(seen.insert(guid, sums).is_none());

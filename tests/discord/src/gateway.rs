@@ -1,4 +1,4 @@
-//! The gateway half: one websocket a client, sessions that can be resumed.
+//! The gateway: one websocket for each client, with sessions that can be resumed.
 
 use std::sync::Arc;
 
@@ -22,12 +22,12 @@ async fn upgrade(State(state): State<Arc<Shared>>, upgrade: WebSocketUpgrade) ->
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     upgrade.on_upgrade(move |socket| async move {
-        // Whatever ends a connection ends it for this client alone.
+        // A connection that ends does not affect other clients.
         drop(talk(socket, &state).await);
     })
 }
 
-/// Why a connection ends: the client left or lost it.
+/// A connection ends because the client closed or lost it.
 struct Ended;
 
 async fn talk(mut socket: WebSocket, state: &Arc<Shared>) -> Result<(), Ended> {
@@ -42,7 +42,7 @@ async fn talk(mut socket: WebSocket, state: &Arc<Shared>) -> Result<(), Ended> {
         tokio::select! {
             event = next(&mut events) => match event {
                 Some(event) => send(&mut socket, &event).await?,
-                // Cut by the test: gone without a close frame.
+                // The test cuts the connection without a close frame.
                 None => return Err(Ended),
             },
             frame = socket.recv() => {
@@ -104,7 +104,7 @@ fn identify(state: &Shared, data: &Value) -> Result<UnboundedReceiver<Value>, (u
     Ok(receiver)
 }
 
-/// Everything after the client's last sequence number again, then RESUMED.
+/// Sends everything after the client's last sequence number again, then RESUMED.
 fn resume(state: &Shared, data: &Value) -> Option<UnboundedReceiver<Value>> {
     let mut state = state.lock();
     let zombie = state.zombie;

@@ -1,7 +1,8 @@
 //! A stand-in for Discord on a loopback port, for tests and the demo: webhooks, channel messages, attachments and the
-//! gateway, as far as recorders and the bot use them, with their limits, error codes and moods (gone, silent, slow).
+//! gateway, as far as recorders and the bot use them, with their limits, error codes and failures (unreachable, silent,
+//! slow).
 //!
-//! It runs on a thread of its own, so it serves blocking and async callers alike:
+//! It runs on a separate thread, so it serves blocking and async callers:
 //!
 //! ```
 //! let discord = gametimes_discord_standin::Discord::start().unwrap();
@@ -28,7 +29,7 @@ use tokio::sync::oneshot;
 use state::Shared;
 pub use state::{GUILD_ID, Message, TOKEN};
 
-/// A running stand-in; dropping it ends it.
+/// A running stand-in. Dropping it ends it.
 #[derive(Debug)]
 pub struct Discord {
     address: SocketAddr,
@@ -83,7 +84,7 @@ impl Discord {
         })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -98,12 +99,12 @@ impl Discord {
         format!("ws://{}", self.address)
     }
 
-    /// The URL of the webhook that is there from the start.
+    /// The URL of the first webhook.
     pub fn webhook_url(&self) -> String {
         self.url_of(&self.webhook)
     }
 
-    /// The webhook that is there from the start.
+    /// The first webhook.
     pub fn webhook(&self) -> Webhook {
         self.webhook.clone()
     }
@@ -126,12 +127,12 @@ impl Discord {
         self.webhook.channel_id
     }
 
-    /// One more webhook, in any channel.
+    /// Adds a webhook in any channel.
     pub fn add_webhook(&self, channel_id: u64) -> Webhook {
         self.state.lock().add_webhook(channel_id)
     }
 
-    /// One more channel.
+    /// Adds a channel.
     pub fn add_channel(&self) -> u64 {
         self.state.lock().add_channel()
     }
@@ -148,12 +149,12 @@ impl Discord {
         messages
     }
 
-    /// Answers the bot's next posts, edits and typing signs with these statuses instead of taking them.
+    /// Answers the bot's next posts, edits and typing indicators with these statuses instead of accepting them.
     pub fn fail_bot(&self, statuses: &[u16]) {
         self.state.lock().bot_failures.extend(statuses);
     }
 
-    /// Takes the bot's next post, but answers with an error, as when the connection is lost in between.
+    /// Accepts the bot's next post, but answers with an error, as if the connection were lost in between.
     pub fn lose_next_answer(&self) {
         self.state.lock().loses_answer = true;
     }
@@ -192,21 +193,21 @@ impl Discord {
         self.state.lock().snowflake()
     }
 
-    /// Posts with an id that was given out earlier, as when Discord is slow with one of several messages.
+    /// Posts with an id that was reserved earlier, as if Discord were slow with one of several messages.
     pub fn post_late(&self, id: u64, webhook_id: u64, body: &Value) -> Option<Message> {
         let mut state = self.state.lock();
         state.reserved = Some(id);
         state.execute_webhook(webhook_id, body, Vec::new())
     }
 
-    /// A message that a person wrote.
+    /// Posts a message of a person.
     pub fn post_as_user(&self, channel_id: u64, username: &str, content: &str) -> Message {
         self.state
             .lock()
             .post_as_user(channel_id, username, content)
     }
 
-    /// Cuts every gateway connection without a word; sessions stay and can be resumed.
+    /// Cuts every gateway connection without a close frame. The sessions remain and can be resumed.
     pub fn drop_connections(&self) {
         self.state.lock().drop_connections();
     }
@@ -218,13 +219,13 @@ impl Discord {
         state.sessions.clear();
     }
 
-    /// A zombie keeps its gateway connections open, but neither acknowledges heartbeats nor sends events.
+    /// Sets whether gateway connections stay open without acknowledged heartbeats and without events.
     pub fn set_zombie(&self, zombie: bool) {
         self.state.lock().zombie = zombie;
     }
 
-    /// While gone, every connection is cut and nothing is answered. What is posted with [`Discord::post`] meanwhile lies
-    /// in the history.
+    /// Sets whether every connection is cut and nothing is answered. Messages posted with [`Discord::post`] meanwhile are in
+    /// the history.
     pub fn set_gone(&self, gone: bool) {
         let mut state = self.state.lock();
         state.gone = gone;
@@ -233,13 +234,13 @@ impl Discord {
         }
     }
 
-    /// Answers whoever fetches an attachment with this status; `None` gives attachments again.
+    /// Answers downloads of attachments with this status; with `None`, serves them again.
     pub fn fail_attachments(&self, status: Option<u16>) {
         self.state.lock().cdn_failure = status;
     }
 
-    /// Whether the bot has the Message Content intent in the Developer Portal, as it has at the start. Without it the gateway
-    /// refuses who asks for it, and the history gives messages of others blank.
+    /// Sets whether the bot has the Message Content intent in the Developer Portal, as it has at the start. Without it, the
+    /// gateway refuses a client that asks for it, and the history returns the messages of others blank.
     pub fn set_message_content(&self, on: bool) {
         let mut state = self.state.lock();
         state.message_content = on;
@@ -249,12 +250,12 @@ impl Discord {
         }
     }
 
-    /// How often a gateway client must send heartbeats from its next connection on. Discord's own value: 41,250 ms.
+    /// Sets the interval of heartbeats from the next gateway connection on. Discord's value is 41,250 ms.
     pub fn set_heartbeat_interval(&self, interval: Duration) {
         self.state.lock().heartbeat_ms = interval.as_millis() as u64;
     }
 
-    /// Answers the next `count` webhook posts with this status instead of taking them.
+    /// Answers the next `count` webhook posts with this status instead of accepting them.
     pub fn fail_next(&self, count: usize, status: u16) {
         self.state
             .lock()
@@ -262,12 +263,12 @@ impl Discord {
             .extend((0..count).map(|_| status));
     }
 
-    /// Whether Discord's rate limits hold (5 posts per 2 s and webhook, 30 per 60 s and channel). Off at the start.
+    /// Sets whether Discord's rate limits apply (5 posts per 2 s and webhook, 30 per 60 s and channel). Off at the start.
     pub fn enforce_rate_limits(&self, on: bool) {
         self.state.lock().rate_limits = on;
     }
 
-    /// How many gateway connections were ever opened, and how many of them resumed a session.
+    /// The number of gateway connections so far, and of those that resumed a session.
     pub fn connection_counts(&self) -> (usize, usize) {
         let state = self.state.lock();
         (state.identified + state.resumed, state.resumed)
@@ -279,7 +280,7 @@ impl Drop for Discord {
         self.state.lock().drop_connections();
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic in there was printed by its own thread.
+            // A panic of that thread has already been printed.
             drop(thread.join());
         }
     }
@@ -300,7 +301,7 @@ fn serve(listener: std::net::TcpListener, state: Arc<Shared>, stopped: oneshot::
             listener.tap_io(|stream| drop(stream.set_nodelay(true))),
             app,
         );
-        // Connections still open end with the runtime.
+        // Open connections end with the runtime.
         tokio::select! {
             result = server => result.expect("the stand-in serves"),
             _ = stopped => {}
@@ -309,7 +310,7 @@ fn serve(listener: std::net::TcpListener, state: Arc<Shared>, stopped: oneshot::
     runtime.shutdown_background();
 }
 
-/// Cuts new connections while the stand-in is gone.
+/// Cuts new connections while the stand-in is unreachable.
 struct Doorkeeper {
     listener: TcpListener,
     state: Arc<Shared>,

@@ -1,4 +1,4 @@
-//! The REST half: webhooks, channel messages, attachments.
+//! The REST API: webhooks, channel messages, attachments.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ pub(crate) fn router(state: Arc<Shared>) -> Router {
         .with_state(state)
 }
 
-/// Connections that were open when the stand-in went get no answer either.
+/// Connections that were already open get no answer either while the stand-in is unreachable.
 async fn unless_gone(State(state): App, request: Request, next: Next) -> Response {
     if state.lock().gone {
         return (
@@ -77,7 +77,7 @@ fn authorized(headers: &HeaderMap) -> Result<(), Box<Response>> {
     }
 }
 
-/// A body of a message: JSON, or multipart with `payload_json` and `files[n]`.
+/// The body of a message: JSON, or multipart with `payload_json` and `files[n]`.
 struct Body {
     json: Value,
     files: Vec<(String, Vec<u8>)>,
@@ -159,7 +159,7 @@ fn within_limits(body: &Value) -> Result<(), String> {
         for field in fields {
             check("embeds.fields.name", count(&field["name"]), 256)?;
             check("embeds.fields.value", count(&field["value"]), 1024)?;
-            // Empty strings are taken (Discord has allowed them for years); a field that is missing is not.
+            // Empty strings are accepted, as Discord has done for years; a missing field is not.
             if !field["name"].is_string() || !field["value"].is_string() {
                 return Err("Invalid Form Body: embeds.fields: This field is required".into());
             }
@@ -259,7 +259,7 @@ struct Page {
     limit: Option<usize>,
 }
 
-/// Newest first, as Discord gives them; `after` takes the ones that follow directly.
+/// Newest first, as Discord returns them; `after` selects the ones that follow directly.
 async fn history(
     State(state): App,
     headers: HeaderMap,
@@ -351,7 +351,7 @@ async fn create(
     axum::Json(message.json).into_response()
 }
 
-/// Whether the bot may write in a channel, and no failure was ordered.
+/// Fails if the bot may not write in the channel, or the test asked for a failure.
 fn writable(state: &Shared, channel: u64) -> Result<(), Box<Response>> {
     let mut state = state.lock();
     if let Some(status) = state.bot_failures.pop_front() {

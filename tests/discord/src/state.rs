@@ -1,4 +1,4 @@
-//! What the stand-in remembers, and the shapes of Discord's objects.
+//! The state of the stand-in, and the shapes of Discord's objects.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -15,19 +15,19 @@ pub const TOKEN: &str = "MTA.standin.token";
 /// The one guild.
 pub const GUILD_ID: u64 = 1_000;
 pub(crate) const BOT_ID: u64 = 1_001;
-/// For how long Discord remembers nonces: "the past few minutes".
+/// How long Discord remembers nonces: "the past few minutes".
 const NONCE_KEPT: Duration = Duration::from_secs(180);
 pub(crate) const INTENT_MESSAGE_CONTENT: u64 = 1 << 15;
 const INTENT_GUILD_MESSAGES: u64 = 1 << 9;
 
-/// A message as it lies in a channel.
+/// A message in a channel.
 #[derive(Debug, Clone)]
 pub struct Message {
     /// Its snowflake.
     pub id: u64,
     /// The channel.
     pub channel_id: u64,
-    /// The object as Discord's REST API gives it.
+    /// The object as Discord's REST API returns it.
     pub json: Value,
     /// The JSON body as it was posted.
     pub body: Value,
@@ -40,7 +40,7 @@ pub(crate) struct File {
     pub bytes: Vec<u8>,
 }
 
-/// A gateway session: lives on when its connection is lost.
+/// A gateway session. It survives the loss of its connection.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub intents: u64,
@@ -150,7 +150,7 @@ impl State {
         }
     }
 
-    /// How long the next post to this webhook must wait, if it must.
+    /// How long the next post to this webhook must wait, if a rate limit applies.
     pub fn rate_limited(&mut self, webhook: &Webhook) -> Option<Duration> {
         if !self.rate_limits {
             return None;
@@ -277,7 +277,7 @@ impl State {
         message
     }
 
-    /// Changes a message of the bot, as PATCH does: keys that are missing stay.
+    /// Edits a message of the bot as PATCH does: missing keys remain unchanged.
     pub fn edit(
         &mut self,
         channel_id: u64,
@@ -337,7 +337,7 @@ impl State {
         }
     }
 
-    /// The object READY carries.
+    /// The payload of READY.
     pub fn ready(&self, session_id: &str) -> Value {
         json!({
             "v": 10, "session_id": session_id, "resume_gateway_url": format!("ws://{}", self.address),
@@ -358,7 +358,7 @@ impl State {
 }
 
 impl Session {
-    /// Records an event for a later resume and sends it unless the stand-in plays dead.
+    /// Records an event for a later resume, and sends it unless the stand-in is silent.
     pub fn send(&mut self, kind: &str, data: Value, zombie: bool) {
         let event = json!({ "op": 0, "t": kind, "s": self.events.len() + 1, "d": data });
         self.events.push(event.clone());
@@ -370,7 +370,7 @@ impl Session {
     }
 }
 
-/// A message as bots without the Message Content intent see it, those by themselves aside.
+/// A message of another author as a bot without the Message Content intent sees it.
 pub(crate) fn hide_content(message: &mut Value) {
     message["content"] = "".into();
     for list in ["embeds", "attachments", "components"] {
@@ -378,7 +378,7 @@ pub(crate) fn hide_content(message: &mut Value) {
     }
 }
 
-/// The type that Discord sees in a file's name.
+/// The content type that Discord derives from a file name.
 pub(crate) fn content_type(name: &str) -> &'static str {
     match name.rsplit_once('.') {
         Some((_, "png")) => "image/png",
@@ -386,7 +386,7 @@ pub(crate) fn content_type(name: &str) -> &'static str {
     }
 }
 
-/// Embeds as Discord gives them back.
+/// Embeds as Discord returns them.
 fn as_shown(embeds: &Value) -> Value {
     let mut embeds = embeds.as_array().cloned().unwrap_or_default();
     for embed in &mut embeds {

@@ -24,7 +24,7 @@ fn post(url: &str, body: &Value) -> (u16, Value) {
 }
 
 #[test]
-fn takes_json_and_multipart_and_serves_the_attachment() {
+fn json_and_multipart_are_accepted_and_attachments_served() {
     let discord = Discord::start().unwrap();
     let url = discord.webhook_url();
     assert_eq!(post(&url, &json!({"content": "hello"})).0, 204);
@@ -51,7 +51,7 @@ fn takes_json_and_multipart_and_serves_the_attachment() {
 }
 
 #[test]
-fn refuses_what_discord_refuses() {
+fn messages_that_discord_refuses_are_refused() {
     let discord = Discord::start().unwrap();
     let url = discord.webhook_url();
     let field = json!({"name": "n", "value": "v"});

@@ -1,8 +1,8 @@
 //! A recorded match, played to a script.
 //!
-//! The tape says what passed between engine and game; the hooks file says which callbacks the game's Lua got. The two are
-//! laid over each other: prints, cvars, configstrings and records come from the tape, deaths and spawns from the hooks, each
-//! in the very call in which it happened.
+//! The tape contains what passed between engine and game, the hooks file which callbacks the game's Lua got. The player
+//! merges them: prints, cvars, configstrings and records come from the tape, deaths and spawns from the hooks, each in the
+//! call in which it happened.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -28,7 +28,7 @@ fn lines(file: &str) -> Vec<Value> {
         .collect()
 }
 
-/// One byte of the engine is one code point on a tape.
+/// Each byte of an engine string is one code point in a tape.
 fn bytes(value: &Value) -> Vec<u8> {
     value
         .as_str()
@@ -67,26 +67,26 @@ struct Call {
     args: Vec<i64>,
 }
 
-/// What may be different from the match as it was: called before each map is loaded, with its number.
+/// Called before each map is loaded, with its number. It may change cvars or the script.
 pub type BeforeMap<'a> = &'a mut dyn FnMut(&Server, usize);
 
 /// Plays a match.
 pub struct Player {
     events: Vec<Value>,
     deaths: VecDeque<Value>,
-    /// By line of the `ret` at which they are told.
+    /// By the line of the `ret` in whose call they happened.
     spawns: HashMap<usize, Vec<Value>>,
-    /// Spawns whose limbo flag the match's own script read at the next frame.
+    /// Spawns whose limbo flag the recorded script read in the next frame.
     unchecked: Vec<Value>,
     files: HashMap<i64, PathBuf>,
     frames: Vec<Duration>,
 }
 
 impl Player {
-    /// Reads a match.
+    /// Reads a match from its files.
     ///
     /// # Panics
-    /// When its files are missing or not what they should be.
+    /// When the files are missing or invalid.
     pub fn new(name: &str) -> Self {
         let events = lines(&format!("{name}.tape.jsonl.gz"));
         let hooks = lines(&format!("{name}.hooks.jsonl.gz"));
@@ -108,8 +108,8 @@ impl Player {
         }
     }
 
-    /// Plays the match through a server. `before_map` may change cvars or the script. Gives how long the script took in
-    /// each frame.
+    /// Plays the match through a server. `before_map` may change cvars or the script. Returns the script's time in each
+    /// frame.
     ///
     /// # Panics
     /// When tape and hooks contradict each other.
@@ -207,7 +207,7 @@ impl Player {
                 server.load();
             }
             "shutdown" => {
-                // The engine sets the next gamestate before it shuts the game down; a server that ends does not.
+                // The engine sets the next gamestate before it shuts the game down, unless the server ends.
                 if let Some(next) = rest.iter().find(|e| kind(e) == "cvars") {
                     server.set(
                         "gamestate",
@@ -262,12 +262,12 @@ impl Player {
         }
     }
 
-    /// The game prints the kill, then calls the script.
+    /// The game prints the kill, and then calls the script.
     fn kill(&mut self, server: &Server, text: &[u8]) {
         let death = loop {
             let death = self.deaths.pop_front().expect("a hook for every kill");
             if death["gs"] == 0 {
-                break death; // deaths in the warmup are not printed, and of no interest
+                break death; // deaths in the warmup are not printed
             }
         };
         let (victim, killer, means) = (
@@ -319,14 +319,14 @@ fn configstring(server: &Server, n: i64, value: Vec<u8>) {
     }
 }
 
-/// In which call a spawn happened: the first one at its time after which the player's record says so.
+/// Finds the call of a spawn: the first one at its time after which the player's record shows it.
 fn place_spawns(events: &[Value], spawns: Vec<Value>) -> HashMap<usize, Vec<Value>> {
     let mut placed: HashMap<usize, Vec<Value>> = HashMap::new();
     let mut open: Vec<Value> = Vec::new();
     let mut spawns: VecDeque<Value> = spawns.into();
     let mut level = -1;
     let mut counts: HashMap<i64, (i64, bool)> = HashMap::new();
-    // The team of those whose spawn count has changed in this call.
+    // The teams of the players whose spawn count changed in this call.
     let mut changed: HashMap<i64, i64> = HashMap::new();
     let mut calls: Vec<&str> = Vec::new();
     for (line, event) in events.iter().enumerate() {
@@ -344,7 +344,7 @@ fn place_spawns(events: &[Value], spawns: Vec<Value>) -> HashMap<usize, Vec<Valu
                     let (n, count) = (int(c, "n"), c["pers"][4].as_i64().expect("spawn count"));
                     let limbo = int(c, "pm_flags") & LIMBO != 0;
                     let before = counts.insert(n, (count, limbo));
-                    // In limbo the record is that of who is watched, and its count may be the same by chance.
+                    // In limbo the record is that of the watched player, and its count may be equal by chance.
                     if before.is_none_or(|(old, hidden)| old != count || hidden && !limbo) {
                         changed.insert(n, c["pers"][3].as_i64().expect("team"));
                     }

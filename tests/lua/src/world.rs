@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, LuaString, Table, Value, Variadic};
 
-/// What the game knows of one client.
+/// The game's data about one client.
 #[derive(Debug, Clone, Default)]
 pub struct Client {
     /// The engine's userinfo.
@@ -24,7 +24,7 @@ pub struct Client {
     pub spawn_ms: i64,
 }
 
-/// What the game knows.
+/// The state of the game.
 #[derive(Debug, Default)]
 pub struct World {
     /// All cvars.
@@ -37,7 +37,7 @@ pub struct World {
     pub unix_ms: i64,
     /// Local time minus UTC.
     pub utc_offset_seconds: i64,
-    /// Console commands that the script gave.
+    /// Console commands that the script sent.
     pub commands: Vec<String>,
     /// The names of the scripts loaded before this one.
     pub scripts_before: Vec<String>,
@@ -45,7 +45,7 @@ pub struct World {
     pub arguments: Vec<String>,
     /// What the script printed.
     pub log: Vec<String>,
-    /// Fields that raise an error when they are read, as a game that does not know them does.
+    /// Fields whose reading raises an error, as in a game that does not have them.
     pub broken_fields: Vec<String>,
 }
 
@@ -85,9 +85,9 @@ impl World {
     }
 }
 
-/// A server with a script in it.
+/// A server that runs a script.
 pub struct Server {
-    /// What the game knows.
+    /// The state of the game.
     pub world: Rc<RefCell<World>>,
     lua: Option<Lua>,
     script: String,
@@ -154,10 +154,10 @@ impl Server {
         self.world.borrow().log.concat()
     }
 
-    /// Loads the script anew, as the game does at every map.
+    /// Loads the script, as the game does at every map.
     ///
     /// # Panics
-    /// When the script does not load.
+    /// When the script cannot be loaded.
     pub fn load(&mut self) {
         self.unload();
         let lua = Lua::new();
@@ -172,7 +172,7 @@ impl Server {
     /// Closes the script's state, as the game does at shutdown and at `lua_restart`.
     pub fn unload(&mut self) {
         if let Some(lua) = self.lua.take() {
-            // Closing a state runs its finalizers. The stub is gone by then, so let them run before.
+            // Closing a state runs its finalizers, but the stub is gone by then. So run them before.
             let _ = lua.globals().set("gametimes_keeper", Value::Nil);
             lua.gc_collect().expect("finalizers");
         }
@@ -183,7 +183,7 @@ impl Server {
         self.lua.is_some()
     }
 
-    /// Calls a callback of the script the way the game does, and makes sure that nothing comes back.
+    /// Calls a callback of the script as the game does, and checks that it returns nothing.
     ///
     /// # Panics
     /// When the callback raises an error or returns a value.
@@ -198,7 +198,7 @@ impl Server {
         assert!(results.is_empty(), "{name} returned {results:?}");
     }
 
-    /// A print of the game.
+    /// Passes a print of the game to the script.
     pub fn print(&self, text: &[u8]) {
         if let Some(lua) = &self.lua {
             let text = lua.create_string(text).expect("string");
@@ -285,7 +285,7 @@ impl Server {
             },
         )?;
         lua.globals().set("et", et)?;
-        // Time is the match's own, and so is the time zone.
+        // Time and time zone are those of the match.
         let os: Table = lua.globals().get("os")?;
         let world = Rc::clone(&self.world);
         let time = move |_: &Lua, date: Option<Table>| match date {
@@ -320,11 +320,11 @@ impl Server {
     }
 }
 
-/// The unix time of a date as Lua's tables say it, taken as UTC.
+/// The unix time of a date in a Lua table, taken as UTC.
 fn unix_of(date: &Table) -> mlua::Result<i64> {
     let get = |key: &str| date.get::<i64>(key);
     let (year, month, day) = (get("year")?, get("month")?, get("day")?);
-    // Days from 1970-01-01, years beginning in March.
+    // Days since 1970-01-01, with years that begin in March.
     let (y, m) = if month > 2 {
         (year, month - 3)
     } else {

@@ -42,7 +42,7 @@ fn every_setting_is_documented_and_in_the_cfg() {
 }
 
 #[test]
-fn example_passes_the_checks_and_all_of_its_keys_are_explained() {
+fn json_example_passes_the_checks_and_all_its_keys_are_explained() {
     let docs = read("docs/json.md");
     let example = docs
         .split("```json\n")

@@ -1,28 +1,28 @@
-//! Who records: exactly one of module and script, whatever is installed, removed, broken or switched off between maps.
+//! Exactly one of module and script records, also if one is installed, removed, broken or disabled between maps.
 //!
-//! The module's side is what it promises: before the game, and so Lua, starts, it sets the cvar `gametimes_module` to
-//! `native <version>` when it records and to `off: <reason>` when it stands down, and clears it after the game's shutdown.
+//! Here the module is only its promise: before the game and its Lua start, it sets the cvar `gametimes_module` to `native
+//! <version>` if it records and to `off: <reason>` if it does not, and clears it after the game's shutdown.
 
-mod common;
-
-use common::rounds;
-use common::script::Round;
 use gametimes_lua_tests::SCRIPT;
-use gametimes_lua_tests::http::{Http, Reply, wait_for};
+use gametimes_lua_tests::results::rounds;
+use gametimes_lua_tests::round::Round;
 use gametimes_lua_tests::world::Server;
+use gametimes_test_support::wait_for;
+use gametimes_test_support::webhook::{Reply, Webhook};
 
-/// What is in the server's folder when a map begins.
+/// The state of the module when a map begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Module {
     /// Not installed, or too new for this machine: the engine loads the stock game.
     Absent,
-    /// Records.
+    /// It records.
     Native,
-    /// Stands down: an unknown build, switched off, a panic on an earlier map.
+    /// It does not record: unknown build, disabled, or a panic on an earlier map.
     Off,
-    /// Records until it panics in mid-map; it writes what was played until then and passes calls through from then on.
+    /// It records until it panics during the map. It writes what was played until then, and passes calls through from then
+    /// on.
     Panics,
-    /// Records; is removed while the map runs and cannot clear its cvar at the end.
+    /// It records, is removed during the map, and cannot clear its cvar at the end.
     Vanishes,
 }
 
@@ -56,7 +56,7 @@ fn map(server: &mut Server, module: Module, script: Script, restart: i64) -> Str
     if !matches!(module, Module::Vanishes | Module::Absent) {
         server.set("gametimes_module", "");
     }
-    // Two rounds of one map must not get one file name.
+    // Two rounds of one map must not have the same file name.
     server.world.borrow_mut().unix_ms += 60_000;
     let by_script = count() - before;
     let by_module = usize::from(matches!(
@@ -76,7 +76,7 @@ fn play(maps: &[(Module, Script)]) -> Vec<String> {
 }
 
 #[test]
-fn one_record_per_round_in_every_state() {
+fn every_round_is_recorded_once_in_every_state() {
     use Module::{Absent, Native, Off, Panics, Vanishes};
     for (module, with_script, without) in [
         (Absent, "s", ""),
@@ -99,7 +99,7 @@ fn one_record_per_round_in_every_state() {
 }
 
 #[test]
-fn one_record_per_round_in_every_order() {
+fn every_round_is_recorded_once_in_every_order() {
     use Module::{Absent, Native, Off, Panics, Vanishes};
     let states = [Absent, Native, Off, Panics, Vanishes];
     let records = |module| match module {
@@ -118,7 +118,7 @@ fn one_record_per_round_in_every_order() {
 }
 
 #[test]
-fn the_script_comes_and_goes_too() {
+fn every_round_is_recorded_once_if_the_script_is_added_or_removed() {
     use Module::{Absent, Native};
     let present = |m| (m, Script::Present);
     let absent = |m| (m, Script::Absent);
@@ -133,7 +133,7 @@ fn the_script_comes_and_goes_too() {
 }
 
 #[test]
-fn the_script_says_why_it_records_or_not() {
+fn script_logs_why_it_records_or_not() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     map(&mut server, Module::Native, Script::Present, 0);
@@ -154,7 +154,7 @@ fn the_script_says_why_it_records_or_not() {
 }
 
 #[test]
-fn of_two_copies_of_the_script_one_records() {
+fn only_one_of_two_copies_of_the_script_records() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.world.borrow_mut().scripts_before = vec!["c0rnp0rn".into()];
@@ -173,7 +173,7 @@ fn of_two_copies_of_the_script_one_records() {
 }
 
 #[test]
-fn switched_off_is_off() {
+fn disabled_script_records_nothing() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.set("gametimes_enabled", "0");
@@ -185,19 +185,19 @@ fn switched_off_is_off() {
         server.log()
     );
     assert!(!server.game_dir().join("gametimes").exists());
-    // On again from the next map.
+    // It records again from the next map.
     server.set("gametimes_enabled", "1");
     assert_eq!(map(&mut server, Module::Absent, Script::Present, 1), "s");
 }
 
 #[test]
-fn what_the_script_could_not_send_goes_while_the_module_records() {
-    let http = Http::start(|n, _| Reply::status(if n == 0 { 500 } else { 204 }));
+fn messages_of_the_script_are_sent_while_the_module_records() {
+    let hook = Webhook::start([Reply::status(500)]);
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
-    server.set("gametimes_webhook_url", &http.url("t"));
+    server.set("gametimes_webhook_url", &hook.url_with("t"));
     assert_eq!(map(&mut server, Module::Absent, Script::Present, 0), "s");
-    http.wait(1);
+    hook.wait(1);
     let outbox = server.game_dir().join("gametimes/outbox/lua");
     let find = |end: &str| {
         let mut names = std::fs::read_dir(&outbox)
@@ -206,7 +206,7 @@ fn what_the_script_could_not_send_goes_while_the_module_records() {
         names.find(|p| p.to_string_lossy().ends_with(end))
     };
     wait_for("the failure", || find(".wait").is_some());
-    // The host goes down, and is back with the module, which takes the URL.
+    // The host restarts, now with the module, which takes the URL.
     let pid = std::fs::read_to_string(find(".lock").unwrap().join("pid")).unwrap();
     let kill = std::process::Command::new("sh")
         .args(["-c", &format!("kill -9 {pid}")])
@@ -215,18 +215,18 @@ fn what_the_script_could_not_send_goes_while_the_module_records() {
     std::fs::write(find(".wait").unwrap(), "0 1\n").unwrap();
     server.set("gametimes_webhook_url", "");
     assert_eq!(map(&mut server, Module::Native, Script::Present, 0), "m");
-    http.wait(2);
+    hook.wait(2);
     wait_for("an idle outbox", || {
         find(".curl").is_none() && find(".lock").is_none()
     });
 }
 
 #[test]
-fn the_secrets_pass_from_one_to_the_other() {
+fn secrets_pass_between_module_and_script() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.set("gametimes_webhook_url", "http://127.0.0.1:1/x");
-    // The module takes them out while it records and gives them back at the end, as the script does.
+    // The module clears them while it records and restores them at the end, as the script does.
     server.set("gametimes_hmac_key", "a key");
     let round = Round::start(&mut server, 0);
     for name in ["gametimes_webhook_url", "gametimes_hmac_key"] {
@@ -236,7 +236,7 @@ fn the_secrets_pass_from_one_to_the_other() {
             "{name} is taken out"
         );
     }
-    // The engine would go on showing the first value as the default.
+    // The engine would still list the first value as the default.
     let commands = std::mem::take(&mut round.server.world.borrow_mut().commands);
     assert_eq!(
         commands,
@@ -259,7 +259,7 @@ fn the_secrets_pass_from_one_to_the_other() {
         "",
         "not the script's business"
     );
-    // What the admin sets while a map runs wins.
+    // A value that the admin sets during a map wins.
     server.set("gametimes_webhook_url", "http://127.0.0.1:1/x");
     let round = Round::start(&mut server, 0);
     round

@@ -1,4 +1,4 @@
-//! The parts of the script against the shared crate that module and bot use, and against the standards.
+//! The script's functions, compared with the crate that module and bot share, and with the standards.
 
 use gametimes_format::{digest, text};
 use gametimes_lua_tests::SCRIPT;
@@ -6,7 +6,7 @@ use gametimes_lua_tests::world::Server;
 use mlua::{Function, LuaString, Table};
 use proptest::prelude::*;
 
-/// A state with the script's local functions in the global `parts`.
+/// A Lua state with the script's local functions in the global `parts`.
 fn parts() -> (Server, tempfile::TempDir) {
     let home = tempfile::tempdir().unwrap();
     let script = format!(
@@ -24,7 +24,7 @@ fn bytes(value: &LuaString) -> Vec<u8> {
 }
 
 #[test]
-fn sha256_is_that_of_the_standard() {
+fn sha256_matches_the_standard() {
     let (server, _home) = parts();
     let hash: Function = server.eval("function(m) return parts.hex(parts.sha256(m)) end");
     let hash = |m: &[u8]| {
@@ -36,7 +36,7 @@ fn sha256_is_that_of_the_standard() {
         )
         .unwrap()
     };
-    // FIPS 180-4 examples, and lengths around the padding's edges against the crate.
+    // The examples of FIPS 180-4, and lengths around the edges of the padding compared with the crate.
     assert_eq!(
         hash(b"abc"),
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -71,9 +71,9 @@ fn sha256_is_that_of_the_standard() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Names become the same text in script and module.
+    /// A name becomes the same text in script and module.
     #[test]
-    fn text_is_read_as_the_shared_crate_reads_it(
+    fn text_is_decoded_as_by_the_shared_crate(
         parts_of_name in proptest::collection::vec(
             prop_oneof![
                 any::<Vec<u8>>().prop_map(|mut v| { v.truncate(6); v }),
@@ -99,7 +99,7 @@ proptest! {
 
     /// A team always fits into its field, as JSON that readers may unescape before they parse it.
     #[test]
-    fn a_team_fits_into_its_field(
+    fn team_always_fits_into_its_field(
         names in proptest::collection::vec("[ -~é€😀\u{1}]{0,40}", 0..40),
     ) {
         thread_local!(static STATE: (Server, tempfile::TempDir) = parts());
@@ -133,9 +133,9 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), value);
     }
 
-    /// Whatever stands in a path, the shell gets it as one word.
+    /// The shell reads any path as one word.
     #[test]
-    fn a_path_is_one_word_of_the_shell(value in "[ -~é\n]{0,40}") {
+    fn quoted_path_is_one_word_for_the_shell(value in "[ -~é\n]{0,40}") {
         thread_local!(static STATE: (Server, tempfile::TempDir) = parts());
         let word: String = STATE.with(|(server, _)| {
             server.eval::<Function>("parts.quote").call(value.clone()).unwrap()
@@ -146,7 +146,7 @@ proptest! {
 }
 
 #[test]
-fn six_a_side_keep_full_names_and_guids() {
+fn six_players_a_side_keep_full_names_and_guids() {
     let (server, _home) = parts();
     let field: String = server.eval(
         "(function() local t = {} for i = 1, 6 do t[i] = { guid = string.format('%032X', i), name = ('n'):rep(35) } end
@@ -159,7 +159,7 @@ fn six_a_side_keep_full_names_and_guids() {
 }
 
 #[test]
-fn numbers_objects_and_lists_are_json() {
+fn numbers_objects_and_lists_become_json() {
     let (server, _home) = parts();
     let json: String = server.eval(
         "parts.json(parts.object('a', 1, 'b', 2.0, 'c', 0.916667, 'd', true, 'e', {}, 'f', nil, 'g', -7,
@@ -172,7 +172,7 @@ fn numbers_objects_and_lists_are_json() {
 }
 
 #[test]
-fn uuids_are_of_version_7_and_sorted_by_time() {
+fn uuids_have_version_7_and_sort_by_time() {
     let (server, _home) = parts();
     let ids: Vec<String> = server.eval::<Table>(
         "(function() local t = {} for i = 1, 50 do t[i] = parts.uuid7(1795177951 + i) end return t end)()",
@@ -193,7 +193,7 @@ fn uuids_are_of_version_7_and_sorted_by_time() {
 }
 
 #[test]
-fn info_strings_and_numbers_are_read_as_the_game_reads_them() {
+fn info_strings_and_numbers_are_parsed_as_by_the_game() {
     let (server, _home) = parts();
     for (code, expected) in [
         (r"parts.info_value('\\n\\x\\t\\2', 't')", Some("2")),
@@ -217,9 +217,9 @@ fn info_strings_and_numbers_are_read_as_the_game_reads_them() {
     }
 }
 
-/// The same ones as in the tests of the module, which has the same rules.
+/// The same URLs as in the module's tests, which follow the same rules.
 #[test]
-fn urls() {
+fn only_http_and_https_urls_are_accepted() {
     let (server, _home) = parts();
     for (url, is_one) in [
         ("https://discord.com/api/webhooks/1/a-b_c", true),
@@ -248,7 +248,7 @@ fn urls() {
 }
 
 #[test]
-fn the_offset_of_local_time() {
+fn local_time_offset_is_right_in_every_time_zone() {
     let (server, _home) = parts();
     for offset in [0, 3600, 7200, -12_600, 45 * 60] {
         server.world.borrow_mut().utc_offset_seconds = offset;

@@ -1,19 +1,18 @@
 //! Messages posted by a real curl in the background.
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use common::rounds;
-use common::script::{Round, play_round};
 use gametimes_format::{Message, check, digest};
 use gametimes_lua_tests::SCRIPT;
-use gametimes_lua_tests::http::{Http, Reply, wait_for};
+use gametimes_lua_tests::results::rounds;
+use gametimes_lua_tests::round::{Round, play_round};
 use gametimes_lua_tests::world::Server;
+use gametimes_test_support::wait_for;
+use gametimes_test_support::webhook::{Reply, Webhook};
 
 fn server(home: &Path, urls: &str) -> Server {
     let server = Server::new(home, SCRIPT);
@@ -25,7 +24,7 @@ fn outbox(server: &Server) -> PathBuf {
     server.game_dir().join("gametimes/outbox/lua")
 }
 
-/// The names in the outbox that end so.
+/// The names in the outbox with this ending.
 fn names(server: &Server, end: &str) -> Vec<String> {
     let Ok(dir) = fs::read_dir(outbox(server)) else {
         return Vec::new();
@@ -42,7 +41,7 @@ fn is_idle(server: &Server) -> bool {
     names(server, ".curl").is_empty() && names(server, ".lock").is_empty()
 }
 
-/// Makes every target try again now instead of in some seconds.
+/// Makes every webhook retry now instead of in a few seconds.
 fn forget_waits(server: &Server) {
     for name in names(server, ".wait") {
         let _ = fs::write(outbox(server).join(name), "0 1\n");
@@ -50,14 +49,14 @@ fn forget_waits(server: &Server) {
 }
 
 #[test]
-fn a_round_is_posted_with_its_file_and_leaves_nothing_behind() {
-    let http = Http::start(|_, _| Reply::status(204));
+fn round_is_posted_with_its_file_and_leaves_the_outbox_empty() {
+    let hook = Webhook::start([]);
     let home = tempfile::tempdir().unwrap();
-    let mut server = server(home.path(), &http.url("secret-token"));
+    let mut server = server(home.path(), &hook.url_with("secret-token"));
     server.set("gametimes_hmac_key", " key\t");
     play_round(&mut server, 0);
-    let request = &http.wait(1)[0];
-    assert_eq!(request.path, "/api/webhooks/1/secret-token");
+    let request = &hook.wait(1)[0];
+    assert_eq!(request.path, "/api/webhooks/42/secret-token");
 
     let message: Message = serde_json::from_slice(&request.part("payload_json").unwrap()).unwrap();
     assert_eq!(check::check_message(&message, "payload"), []);
@@ -96,25 +95,22 @@ fn a_round_is_posted_with_its_file_and_leaves_nothing_behind() {
         "{log}"
     );
     assert!(!log.contains("secret-token"), "{log}");
-    assert_eq!(http.requests().len(), 1);
+    assert_eq!(hook.requests().len(), 1);
 }
 
 #[test]
-fn the_url_is_in_no_argument_no_cvar_and_no_file_that_others_can_read() {
-    let http = Http::start(|_, _| Reply {
-        delay: Duration::from_secs(2),
-        ..Reply::status(204)
-    });
+fn url_is_in_no_argument_no_cvar_and_no_file_that_others_can_read() {
+    let hook = Webhook::start([Reply::Slow(Duration::from_secs(2))]);
     let home = tempfile::tempdir().unwrap();
-    let mut server = server(home.path(), &http.url("secret-token"));
+    let mut server = server(home.path(), &hook.url_with("secret-token"));
     let mut round = Round::start(&mut server, 0);
     assert_eq!(
         round.server.world.borrow().cvar("gametimes_webhook_url"),
         ""
     );
     round.play_to_the_end();
-    http.wait(1);
-    // curl waits for its answer now.
+    hook.wait(1);
+    // Now curl waits for its answer.
     let mut curls = 0;
     for process in fs::read_dir("/proc").unwrap().flatten() {
         let Ok(arguments) = fs::read(process.path().join("cmdline")) else {
@@ -144,13 +140,13 @@ fn the_url_is_in_no_argument_no_cvar_and_no_file_that_others_can_read() {
                 .contains("secret-token")
         );
     }
-    // Whoever records the next map finds the URL again.
-    let url = http.url("secret-token");
+    // The recorder of the next map finds the URL again.
+    let url = hook.url_with("secret-token");
     round.shutdown(1);
     assert_eq!(server.world.borrow().cvar("gametimes_webhook_url"), url);
     let mut next = Round::start(&mut server, 1);
     assert_eq!(next.server.world.borrow().cvar("gametimes_webhook_url"), "");
-    // lua_restart closes the script without telling it.
+    // lua_restart closes the script without a callback.
     next.frames(1);
     next.server.unload();
     assert_eq!(server.world.borrow().cvar("gametimes_webhook_url"), url);
@@ -158,36 +154,34 @@ fn the_url_is_in_no_argument_no_cvar_and_no_file_that_others_can_read() {
 }
 
 #[test]
-fn a_message_waits_until_it_is_taken_and_then_goes_once() {
-    // Refused in every way that is not for good, then taken.
-    let http = Http::start(|n, _| match n {
-        0 => Reply::status(500),
-        1 => Reply::status(0),
-        2 => Reply::status(403),
-        3 => Reply {
-            body: r#"{"message":"no route to /api/webhooks/1/secret-token","code":100150}"#,
-            ..Reply::status(404)
-        },
-        4 => Reply {
-            headers: "Retry-After: 1\r\n",
-            ..Reply::status(429)
-        },
-        _ => Reply::status(200),
-    });
+fn message_is_delivered_once_after_any_temporary_failure() {
+    // Every temporary failure, then success.
+    let hook = Webhook::start([
+        Reply::status(500),
+        Reply::Hang(Duration::ZERO),
+        Reply::status(403),
+        Reply::Answer(
+            404,
+            "",
+            r#"{"message":"no route to /api/webhooks/42/secret-token","code":100150}"#,
+        ),
+        Reply::Answer(429, "Retry-After: 1\r\n", ""),
+        Reply::status(200),
+    ]);
     let home = tempfile::tempdir().unwrap();
-    let mut server = server(home.path(), &http.url("secret-token"));
+    let mut server = server(home.path(), &hook.url_with("secret-token"));
     play_round(&mut server, 0);
     for n in 1..=4 {
-        http.wait(n);
+        hook.wait(n);
         wait_for("the next try", || {
             forget_waits(&server);
-            http.requests().len() > n
+            hook.requests().len() > n
         });
     }
-    // 429: what the server says, and no forgetting needed.
-    http.wait(6);
+    // After a 429, the script waits as long as the server asks.
+    hook.wait(6);
     wait_for("an idle outbox", || is_idle(&server));
-    // What somebody in between says of the URL is in no file and no line.
+    // An answer that contains the URL is in no file and no log line.
     for entry in fs::read_dir(outbox(&server)).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() && path.extension().is_none_or(|e| e != "url") {
@@ -196,7 +190,7 @@ fn a_message_waits_until_it_is_taken_and_then_goes_once() {
         }
     }
     assert!(!server.log().contains("secret-token"));
-    let events: Vec<_> = http
+    let events: Vec<_> = hook
         .requests()
         .iter()
         .map(|r| {
@@ -210,21 +204,15 @@ fn a_message_waits_until_it_is_taken_and_then_goes_once() {
 }
 
 #[test]
-fn each_target_has_its_own_fate() {
-    let http = Http::start(|_, request| match request.path.rsplit('/').next() {
-        Some("gone") => Reply {
-            body: r#"{"message": "Unknown Webhook", "code": 10015}"#,
-            ..Reply::status(404)
-        },
+fn webhooks_succeed_and_fail_independently() {
+    let hook = Webhook::start_with(|_, request| match request.path.rsplit('/').next() {
+        Some("gone") => Reply::Answer(404, "", r#"{"message": "Unknown Webhook", "code": 10015}"#),
         Some("picky") => Reply::status(400),
-        Some("slow") => Reply {
-            delay: Duration::from_secs(3),
-            ..Reply::status(204)
-        },
+        Some("slow") => Reply::Slow(Duration::from_secs(3)),
         _ => Reply::status(204),
     });
     let home = tempfile::tempdir().unwrap();
-    let urls = ["gone", "picky", "slow", "good"].map(|t| http.url(t));
+    let urls = ["gone", "picky", "slow", "good"].map(|t| hook.url_with(t));
     fs::create_dir_all(home.path().join("legacy")).unwrap();
     let file = format!("# webhooks\n\n{}\n", urls.join("\n"));
     fs::write(home.path().join("legacy/hooks.txt"), file).unwrap();
@@ -234,7 +222,7 @@ fn each_target_has_its_own_fate() {
     wait_for("a verdict of three", || {
         names(&server, ".off").len() == 1
             && names(&server, ".curl").len() <= 2
-            && http.requests().len() == 4
+            && hook.requests().len() == 4
     });
     wait_for("the slow one", || {
         names(&server, ".curl").len() == 1 && names(&server, ".lock").is_empty()
@@ -245,23 +233,23 @@ fn each_target_has_its_own_fate() {
             .count(),
         1
     );
-    // The next round goes to those who took the first, and to who refused only that message.
+    // The next round goes to the webhooks that accepted the first one, and to the one that refused only that message.
     play_round(&mut server, 1);
-    http.wait(7);
+    hook.wait(7);
     wait_for("the next round", || {
         names(&server, ".curl").len() == 2 && names(&server, ".lock").is_empty()
     });
     let log = server.log();
     for words in [
-        "is switched off until the server is started anew: HTTP 404/10015",
-        "message refused for good",
+        "is disabled until the server restarts: HTTP 404/10015",
+        "message rejected",
         "(HTTP 204)",
-        "others can read",
+        "other users can read",
     ] {
         assert!(log.contains(words), "{words}\n{log}");
     }
     assert!(
-        !http.requests()[4..]
+        !hook.requests()[4..]
             .iter()
             .any(|r| r.path.ends_with("/gone"))
     );
@@ -269,18 +257,12 @@ fn each_target_has_its_own_fate() {
 }
 
 #[test]
-fn a_sender_holds_no_socket_of_the_server_and_can_be_killed() {
-    let http = Http::start(|n, _| match n {
-        0 => Reply {
-            delay: Duration::from_secs(20),
-            ..Reply::status(204)
-        },
-        _ => Reply::status(204),
-    });
+fn sender_inherits_no_socket_and_can_be_killed() {
+    let hook = Webhook::start([Reply::Slow(Duration::from_secs(20))]);
     let home = tempfile::tempdir().unwrap();
-    let mut server = server(home.path(), &http.url("t"));
+    let mut server = server(home.path(), &hook.url_with("t"));
     let mut round = Round::start(&mut server, 0);
-    // Lua's own files are inherited by whatever it starts, as the engine's sockets are.
+    // Processes that Lua starts inherit its files, as they inherit the engine's sockets.
     let mark = home.path().join("held");
     fs::write(&mark, "").unwrap();
     let _: bool = round.server.eval(&format!(
@@ -288,7 +270,7 @@ fn a_sender_holds_no_socket_of_the_server_and_can_be_killed() {
         mark.to_str().unwrap()
     ));
     round.play_to_the_end();
-    http.wait(1);
+    hook.wait(1);
     let lock = outbox(round.server)
         .join(&names(round.server, ".lock")[0])
         .join("pid");
@@ -305,19 +287,19 @@ fn a_sender_holds_no_socket_of_the_server_and_can_be_killed() {
             .any(|f| f.to_string_lossy().starts_with("socket:")),
         "{open:?}"
     );
-    // While it lives nobody else sends.
+    // While it runs, no other process sends.
     round.shutdown(1);
     let mut round = Round::start(&mut server, 1);
     round.frames(1);
     std::thread::sleep(Duration::from_millis(1500));
-    assert_eq!(http.requests().len(), 1);
-    // A power cut: the next start sends what was left.
+    assert_eq!(hook.requests().len(), 1);
+    // After a power failure, the next start sends the rest.
     kill(&pid);
     round.shutdown(1);
     Round::start(&mut server, 1).shutdown(1);
-    http.wait(2);
+    hook.wait(2);
     wait_for("an idle outbox", || is_idle(&server));
-    let events = http.requests().len();
+    let events = hook.requests().len();
     assert_eq!(events, 2);
 }
 
@@ -336,10 +318,10 @@ fn kill(pid: &str) {
 }
 
 #[test]
-fn short_rounds_are_written_and_not_posted() {
-    let http = Http::start(|_, _| Reply::status(204));
+fn short_rounds_are_saved_but_not_posted() {
+    let hook = Webhook::start([]);
     let home = tempfile::tempdir().unwrap();
-    let mut server = server(home.path(), &http.url("t"));
+    let mut server = server(home.path(), &hook.url_with("t"));
     let mut round = Round::start(&mut server, 0);
     round.frames(200);
     round.shutdown(1);
@@ -356,15 +338,15 @@ fn short_rounds_are_written_and_not_posted() {
     let mut round = Round::start(&mut server, 0);
     round.frames(200);
     round.shutdown(1);
-    http.wait(1);
+    hook.wait(1);
     wait_for("an idle outbox", || is_idle(&server));
 }
 
 #[test]
 fn no_process_is_started_in_a_frame_of_play() {
-    let http = Http::start(|_, _| Reply::status(204));
+    let hook = Webhook::start([]);
     let home = tempfile::tempdir().unwrap();
-    let mut server = server(home.path(), &http.url("t"));
+    let mut server = server(home.path(), &hook.url_with("t"));
     let mut round = Round::start(&mut server, 0);
     let _: bool = round.server.eval(
         "(function() STARTED = 0
@@ -385,14 +367,14 @@ fn no_process_is_started_in_a_frame_of_play() {
         round.server.log()
     );
     round.shutdown(1);
-    http.wait(1);
+    hook.wait(1);
     wait_for("an idle outbox", || is_idle(&server));
 }
 
 #[test]
-fn a_full_outbox_drops_the_oldest_and_says_so() {
+fn full_outbox_drops_the_oldest_message_and_reports_it() {
     let home = tempfile::tempdir().unwrap();
-    let mut server = server(home.path(), "http://127.0.0.1:1/api/webhooks/1/t");
+    let mut server = server(home.path(), "http://127.0.0.1:1/api/webhooks/42/t");
     let dir = outbox(&server);
     fs::create_dir_all(&dir).unwrap();
     for n in 0..503 {

@@ -1,13 +1,11 @@
-//! What the scripts of today get wrong, one by one, in made-up rounds.
+//! What older scripts get wrong, one by one, in made-up rounds.
 
-mod common;
-
-use common::rounds;
-use common::{guid, of, record};
 use gametimes_format::file::{EndReason, EventKind};
+use gametimes_lua_tests::results::rounds;
+use gametimes_lua_tests::results::{guid, of, record};
 
 #[test]
-fn a_surrender_vote_that_failed_is_no_surrender() {
+fn surrender_vote_that_fails_does_not_end_the_round() {
     let (meta, _) = record(|mut round| {
         round.frames(1000);
         round.server.print(b"callvote: 1 Surrender [ALLIES]\n");
@@ -29,9 +27,9 @@ fn a_surrender_vote_that_failed_is_no_surrender() {
     );
 }
 
-/// A vote ends without success in three ways; a referee can end the round by surrender later.
+/// A vote fails in three ways. A referee can end the round by surrender later.
 #[test]
-fn a_later_surrender_is_not_put_down_to_the_caller_of_a_lost_vote() {
+fn later_surrender_is_not_attributed_to_the_caller_of_a_failed_vote() {
     for lost in [
         "Vote Failed: (Y:1-N:5) Surrender [ALLIES] (Required:4, Voting Clients:6)",
         "Vote TIMEOUT! No enough voters to pass vote (3/3) Surrender [ALLIES]",
@@ -66,7 +64,7 @@ fn a_later_surrender_is_not_put_down_to_the_caller_of_a_lost_vote() {
 }
 
 #[test]
-fn text_of_a_player_is_no_exit() {
+fn chat_that_looks_like_an_exit_does_not_end_the_round() {
     let (meta, _) = record(|mut round| {
         round.server.print(b"say: Exit: Allies Surrender\n");
         round.server.print(b"^7Exit: Allies Surrender\n");
@@ -82,7 +80,7 @@ fn text_of_a_player_is_no_exit() {
 }
 
 #[test]
-fn an_unknown_exit_is_recorded_with_its_words() {
+fn unknown_exit_is_recorded_with_its_text() {
     let (meta, _) = record(|mut round| {
         round.exit("A \"new\" reason\\");
         round.shutdown(1);
@@ -94,7 +92,7 @@ fn an_unknown_exit_is_recorded_with_its_words() {
 }
 
 #[test]
-fn play_that_ends_without_a_word_is_a_round_too() {
+fn round_that_ends_without_an_exit_is_recorded() {
     let (meta, _) = record(|mut round| {
         round.frames(100);
         round.server.set("gamestate", "3");
@@ -106,7 +104,7 @@ fn play_that_ends_without_a_word_is_a_round_too() {
 }
 
 #[test]
-fn a_death_ends_at_leaving_and_at_a_move_to_the_spectators() {
+fn leaving_or_joining_the_spectators_ends_time_dead() {
     let (meta, _) = record(|mut round| {
         round.join(2, 2, &guid(2), "c");
         round.frames(20);
@@ -134,7 +132,7 @@ fn a_death_ends_at_leaving_and_at_a_move_to_the_spectators() {
 }
 
 #[test]
-fn who_changes_team_stays_dead_until_the_new_teams_wave() {
+fn player_who_changes_team_stays_dead_until_the_next_wave() {
     let (meta, _) = record(|mut round| {
         round.frames(20);
         round
@@ -166,7 +164,7 @@ fn who_changes_team_stays_dead_until_the_new_teams_wave() {
 }
 
 #[test]
-fn a_shell_of_somebody_who_went_to_the_spectators_is_still_their_teams() {
+fn late_kill_of_a_player_who_joined_the_spectators_counts_for_the_old_team() {
     let (meta, _) = record(|mut round| {
         round.join(2, 1, &guid(2), "mate");
         round.join(3, 3, &guid(3), "spectator");
@@ -179,7 +177,7 @@ fn a_shell_of_somebody_who_went_to_the_spectators_is_still_their_teams() {
         round.frames(20);
         round.spawn(1, false);
         round.frames(1);
-        round.kill(1, 3); // who never played kills nobody
+        round.kill(1, 3); // a player who never played does not kill
         round.exit("Wolf EndRound.");
         round.shutdown(1);
     });
@@ -190,7 +188,7 @@ fn a_shell_of_somebody_who_went_to_the_spectators_is_still_their_teams() {
 }
 
 #[test]
-fn pauses_are_no_dead_time() {
+fn pauses_do_not_count_as_time_dead() {
     let (meta, log) = record(|mut round| {
         round.frames(20);
         round.kill(1, 0);
@@ -221,7 +219,7 @@ fn pauses_are_no_dead_time() {
 }
 
 #[test]
-fn pauses_beyond_those_that_are_told_stop_the_clock_all_the_same() {
+fn pauses_beyond_the_list_limit_still_stop_the_clock() {
     let (meta, _) = record(|mut round| {
         round.frames(20);
         let mut paused_ms = 0;
@@ -243,14 +241,15 @@ fn pauses_beyond_those_that_are_told_stop_the_clock_all_the_same() {
     assert!(meta.pauses.iter().all(|p| p.end_ms - p.start_ms == 550));
 }
 
-/// A pause by vote is set inside a frame, after the clock has moved: the flag is seen one frame earlier than a player's.
+/// A pause by vote is set inside a frame, after the clock has moved, so that the flag is seen one frame earlier than in a
+/// pause by a player.
 #[test]
-fn a_pause_by_vote_is_exact_too() {
+fn pause_by_vote_is_exact() {
     let (meta, _) = record(|mut round| {
         round.frames(19);
         let at = round.level + 50;
         round.server.configstring(32, "16");
-        round.frames(1); // the clock stands still from this frame on
+        round.frames(1); // the clock stops in this frame
         for n in 1..=20 {
             round.frames(9);
             round.server.configstring(11, &(1000 + 500 * n).to_string());
@@ -271,7 +270,7 @@ fn a_pause_by_vote_is_exact_too() {
 }
 
 #[test]
-fn a_pause_open_at_the_end_ends_with_the_round() {
+fn pause_open_at_the_end_ends_with_the_round() {
     let (meta, _) = record(|mut round| {
         round.frames(20);
         round.server.configstring(32, "16");
@@ -284,9 +283,9 @@ fn a_pause_open_at_the_end_ends_with_the_round() {
     assert_eq!(meta.pauses[0].end_ms, 7550);
 }
 
-/// The game says its end between two frames: in stopwatch the limit it sets for the next round gives it away.
+/// The game reports the end between two frames. In stopwatch, the time limit for the next round shows the exact moment.
 #[test]
-fn an_end_between_two_frames_is_exact_in_stopwatch() {
+fn end_between_two_frames_is_exact_in_stopwatch() {
     for (limit, expected) in [("0.025833", 1550), ("0.026667", 1600), ("12.000000", 1600)] {
         let (meta, _) = record(|mut round| {
             round.frames(20);
@@ -300,9 +299,9 @@ fn an_end_between_two_frames_is_exact_in_stopwatch() {
     }
 }
 
-/// On real servers a wave comes alive in the very frame in which the round ends, after the game has said so.
+/// On real servers a wave spawns in the frame in which the round ends, after the game has reported the end.
 #[test]
-fn what_comes_after_the_end_does_not_count() {
+fn events_after_the_end_do_not_count() {
     let (meta, _) = record(|mut round| {
         round.frames(20);
         round.kill(1, 0);
@@ -322,9 +321,9 @@ fn what_comes_after_the_end_does_not_count() {
     assert_eq!(of(&meta, 2).spawns, 1);
 }
 
-/// The intermission clears the limbo flag of who has just joined.
+/// The intermission clears the limbo flag of players who have just joined.
 #[test]
-fn who_joins_in_the_last_moment_has_not_come_alive() {
+fn player_who_joins_at_the_last_moment_has_not_spawned() {
     let (meta, _) = record(|mut round| {
         round.frames(20);
         round.join(2, 2, &guid(2), "late");
@@ -339,7 +338,7 @@ fn who_joins_in_the_last_moment_has_not_come_alive() {
 }
 
 #[test]
-fn a_clock_set_back_in_mid_round_neither_delays_nor_falsifies() {
+fn clock_set_back_during_a_round_does_not_change_durations() {
     let (meta, log) = record(|mut round| {
         round.frames(400);
         round.server.world.borrow_mut().unix_ms -= 3_600_000;
@@ -360,11 +359,11 @@ fn a_clock_set_back_in_mid_round_neither_delays_nor_falsifies() {
         "{:?}",
         meta.pauses
     );
-    assert!(log.contains("clock was set by -3600 sec"), "{log}");
+    assert!(log.contains("clock was changed by -3600 sec"), "{log}");
 }
 
 #[test]
-fn two_without_a_guid_are_told_apart_by_name() {
+fn two_players_without_a_guid_are_distinguished_by_name() {
     let (meta, _) = record(|mut round| {
         round.join(5, 1, "", "nobody");
         round.join(6, 2, "", "somebody");
@@ -397,9 +396,9 @@ fn two_without_a_guid_are_told_apart_by_name() {
     );
 }
 
-/// Clients of 2.60b that have no guid send one of two words for it.
+/// Clients of 2.60b without a guid send one of two words instead.
 #[test]
-fn players_who_all_send_unknown_for_a_guid_are_told_apart_by_name() {
+fn players_who_send_unknown_as_guid_are_distinguished_by_name() {
     let (meta, _) = record(|mut round| {
         round.join(5, 1, "unknown", "first");
         round.join(6, 1, "Unknown", "second");
@@ -426,7 +425,7 @@ fn players_who_all_send_unknown_for_a_guid_are_told_apart_by_name() {
 }
 
 #[test]
-fn who_comes_back_in_another_slot_is_the_same_player() {
+fn player_who_returns_in_another_slot_is_the_same_player() {
     let (meta, _) = record(|mut round| {
         round.frames(20);
         round.kill(1, 0);
@@ -453,7 +452,7 @@ fn who_comes_back_in_another_slot_is_the_same_player() {
 }
 
 #[test]
-fn a_ghost_and_the_player_who_came_back_are_one() {
+fn ghost_and_returned_player_are_one_player() {
     let (meta, _) = record(|mut round| {
         round.frames(19);
         round.join(
@@ -463,7 +462,7 @@ fn a_ghost_and_the_player_who_came_back_are_one() {
             "back before the old connection has timed out",
         );
         round.frames(20);
-        round.kill(1, 0); // nobody is hurt by what happens to the ghost
+        round.kill(1, 0); // what happens to the ghost does not matter
         round.spawn(1, false);
         round.frames(1);
         round.server.call("et_ClientDisconnect", 1);
@@ -484,7 +483,7 @@ fn a_ghost_and_the_player_who_came_back_are_one() {
 }
 
 #[test]
-fn a_death_of_the_dead_counts_as_death_and_as_nobodys_kill() {
+fn death_of_a_dead_player_counts_as_death_but_not_as_kill() {
     let (meta, _) = record(|mut round| {
         round.frames(20);
         round.kill(1, 0);

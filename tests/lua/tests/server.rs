@@ -1,15 +1,13 @@
-//! A server and its admin: score and warmup over restarts, settings, folders, the console, and games that are odd.
+//! A server and its admin: score and warmup across restarts, settings, folders, the console, and unusual games.
 
-mod common;
-
-use common::script::{Round, play_round};
-use common::{of, record, rounds};
 use gametimes_format::file::EndReason;
 use gametimes_lua_tests::SCRIPT;
+use gametimes_lua_tests::results::{of, record, rounds};
+use gametimes_lua_tests::round::{Round, play_round};
 use gametimes_lua_tests::world::Server;
 
 #[test]
-fn the_score_is_kept_over_map_restart_and_not_over_a_map_change() {
+fn score_survives_map_restart_but_not_a_map_change() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     let scores = |server: &Server| -> Vec<_> {
@@ -32,9 +30,9 @@ fn the_score_is_kept_over_map_restart_and_not_over_a_map_change() {
     assert_eq!(scores(&server)[2..], [(0, 1), (0, 1)]);
 }
 
-/// When sv_maxclients was changed, `map_restart` loads the map as a new one. The server and the match live on.
+/// After a change of sv_maxclients, `map_restart` loads the map like a new one. The server and the match continue.
 #[test]
-fn a_restart_that_changes_sv_maxclients_is_no_new_map_and_no_quit() {
+fn restart_that_changes_sv_maxclients_is_not_a_new_map() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.set("g_gametype", "2");
@@ -57,7 +55,7 @@ fn a_restart_that_changes_sv_maxclients_is_no_new_map_and_no_quit() {
 }
 
 #[test]
-fn a_match_that_is_reset_counts_from_nothing() {
+fn match_reset_starts_the_score_at_0() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     let mut score = |round: &str, won: bool| {
@@ -81,7 +79,7 @@ fn a_match_that_is_reset_counts_from_nothing() {
 }
 
 #[test]
-fn the_warmup_is_counted_over_the_restart_that_ends_it() {
+fn warmup_is_counted_across_the_restart_that_ends_it() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     let warm = |server: &mut Server, restart: i64, ms: i64| {
@@ -94,7 +92,7 @@ fn the_warmup_is_counted_over_the_restart_that_ends_it() {
         server.unload();
     };
     warm(&mut server, 0, 20_700);
-    warm(&mut server, 1, 10_000); // restarted in the warmup: still the same one
+    warm(&mut server, 1, 10_000); // restarted in the warmup: still the same warmup
     play_round(&mut server, 1);
     play_round(&mut server, 1); // no warmup before this one
     let warmups: Vec<_> = rounds(&server.game_dir().join("gametimes"))
@@ -105,7 +103,7 @@ fn the_warmup_is_counted_over_the_restart_that_ends_it() {
 }
 
 #[test]
-fn a_game_without_a_field_costs_that_number_and_one_line() {
+fn missing_game_field_costs_one_number_and_one_log_line() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.world.borrow_mut().broken_fields = vec!["deathTime".into(), "pers.lastSpawnTime".into()];
@@ -128,7 +126,7 @@ fn a_game_without_a_field_costs_that_number_and_one_line() {
 }
 
 #[test]
-fn slots_out_of_range_and_odd_arguments_hurt_nobody() {
+fn invalid_slots_and_arguments_are_ignored() {
     let (meta, _) = record(|mut round| {
         for slot in [-1, 20, 64, 1022, 1023, i64::MAX, i64::MIN] {
             round.server.call("et_Obituary", (slot, 0, 9));
@@ -161,7 +159,7 @@ fn slots_out_of_range_and_odd_arguments_hurt_nobody() {
 }
 
 #[test]
-fn wrong_settings_are_named_once_and_the_default_is_used() {
+fn invalid_settings_are_reported_once_and_the_default_is_used() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.set("gametimes_min_seconds", "soon");
@@ -175,11 +173,11 @@ fn wrong_settings_are_named_once_and_the_default_is_used() {
     play_round(&mut server, 0);
     let log = server.log();
     for line in [
-        "gametimes_min_seconds: \"soon\" is not allowed; a whole number from 0 to 3600 is; 30 is used",
-        "gametimes_keep_days: \"-1\" is not allowed; a whole number from 0 to 36500 is; 90 is used",
-        "gametimes_debug: \"2\" is not allowed; a whole number from 0 to 1 is; 0 is used",
-        "gametimes_webhook_url: entry 1 is no webhook URL",
-        "missing.txt: No such file or directory; no URL of it is used",
+        "gametimes_min_seconds: \"soon\" is not a whole number from 0 to 3600; 30 is used",
+        "gametimes_keep_days: \"-1\" is not a whole number from 0 to 36500; 90 is used",
+        "gametimes_debug: \"2\" is not a whole number from 0 to 1; 0 is used",
+        "gametimes_webhook_url: entry 1 is not a webhook URL",
+        "missing.txt: No such file or directory; its URLs are not used",
         "webhooks 1",
     ] {
         assert_eq!(log.matches(line).count(), 1, "{line}\n{log}");
@@ -188,7 +186,7 @@ fn wrong_settings_are_named_once_and_the_default_is_used() {
 }
 
 #[test]
-fn settings_are_read_as_the_module_reads_them() {
+fn settings_are_parsed_as_by_the_module() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.set("gametimes_min_seconds", "30.0");
@@ -210,7 +208,7 @@ fn settings_are_read_as_the_module_reads_them() {
 }
 
 #[test]
-fn a_url_where_the_name_of_a_file_belongs_is_not_repeated() {
+fn url_set_as_file_name_is_not_printed() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.set(
@@ -219,12 +217,12 @@ fn a_url_where_the_name_of_a_file_belongs_is_not_repeated() {
     );
     play_round(&mut server, 0);
     let log = server.log();
-    assert!(log.contains("write the URL into that file"), "{log}");
+    assert!(log.contains("write the URL into a file"), "{log}");
     assert!(!log.contains("secret"), "{log}");
 }
 
 #[test]
-fn the_folder_can_be_anywhere_and_have_any_name() {
+fn folder_can_be_anywhere_and_have_any_name() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     let odd = home.path().join("a folder; $(touch pwned) 'quoted'");
@@ -237,7 +235,7 @@ fn the_folder_can_be_anywhere_and_have_any_name() {
 }
 
 #[test]
-fn a_map_without_a_name_makes_a_file_that_readers_take() {
+fn map_without_a_name_produces_a_valid_file() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     server.set("mapname", "");
@@ -248,7 +246,7 @@ fn a_map_without_a_name_makes_a_file_that_readers_take() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_said_and_hurts_nobody() {
+fn unwritable_folder_is_reported_and_does_not_disturb_the_game() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     std::fs::write(
@@ -268,7 +266,7 @@ fn a_folder_that_cannot_be_written_is_said_and_hurts_nobody() {
 }
 
 #[test]
-fn a_folder_that_comes_back_in_the_intermission_gets_the_round() {
+fn folder_that_works_again_in_the_intermission_gets_the_round() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     let mut round = Round::start(&mut server, 0);
@@ -284,14 +282,14 @@ fn a_folder_that_comes_back_in_the_intermission_gets_the_round() {
     assert_eq!(rounds(&dir).len(), 1);
     let log = server.log();
     assert!(
-        log.contains("it is tried again") && !log.contains("is lost"),
+        log.contains("it is retried") && !log.contains("is lost"),
         "{log}"
     );
     assert_eq!(log.matches("round end:").count(), 1, "{log}");
 }
 
 #[test]
-fn old_gametimes_files_go_and_nothing_else() {
+fn old_gametimes_files_are_removed_and_nothing_else() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     let dir = server.game_dir().join("gametimes");
@@ -315,14 +313,14 @@ fn old_gametimes_files_go_and_nothing_else() {
     assert!(
         server
             .log()
-            .contains("removed 1 gametimes files older than 90 days"),
+            .contains("gametimes files older than 90 days removed: 1"),
         "{}",
         server.log()
     );
 }
 
 #[test]
-fn lua_restart_in_mid_map_is_said_and_the_next_map_recorded() {
+fn lua_restart_during_a_map_is_reported_and_the_next_map_recorded() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     let mut round = Round::start(&mut server, 0);
@@ -331,10 +329,7 @@ fn lua_restart_in_mid_map_is_said_and_the_next_map_recorded() {
     round.exit("Wolf EndRound.");
     round.shutdown(1);
     assert_eq!(
-        server
-            .log()
-            .matches("loaded in the middle of a map")
-            .count(),
+        server.log().matches("loaded in mid-map").count(),
         1,
         "{}",
         server.log()
@@ -344,7 +339,7 @@ fn lua_restart_in_mid_map_is_said_and_the_next_map_recorded() {
 }
 
 #[test]
-fn a_long_fight_does_not_outgrow_the_timeline() {
+fn long_fight_stays_within_the_timeline_limit() {
     let (meta, _) = record(|mut round| {
         for _ in 0..8000 {
             round.kill(1, 0);
@@ -366,7 +361,7 @@ fn a_long_fight_does_not_outgrow_the_timeline() {
 }
 
 #[test]
-fn the_console_command_says_how_it_stands() {
+fn console_command_shows_the_status() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
     let mut round = Round::start(&mut server, 0);
@@ -386,7 +381,7 @@ fn the_console_command_says_how_it_stands() {
         "round: supply R1 played 0:02.550",
         "   0 Axis   alive dead 0:00.000 Player0",
         "   1 Allies dead  dead 0:01.000 Player1",
-        "knows only: gametimes status",
+        "supports only: gametimes status",
     ] {
         assert!(log.contains(line), "{line}\n{log}");
     }

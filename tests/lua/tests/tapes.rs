@@ -1,11 +1,9 @@
-//! The script against recorded matches: every number of every round and player, without tolerance.
+//! The script on recorded matches: every number of every round and player, without tolerance.
 
-mod common;
-
-use common::rounds;
 use gametimes_format::check::{check, check_file_name};
 use gametimes_format::{EndReason, EventKind, GametimesFile};
 use gametimes_lua_tests::SCRIPT;
+use gametimes_lua_tests::results::rounds;
 use gametimes_lua_tests::tape::Player;
 use gametimes_lua_tests::world::Server;
 use gametimes_standin::recorded::{Pause as ExpectedPause, Round as ExpectedRound, expected};
@@ -36,7 +34,7 @@ fn reason(round: &ExpectedRound) -> Option<EndReason> {
     })
 }
 
-/// Plays a match and compares all there is in its expected results.
+/// Plays a match and compares everything with its expected results.
 fn compare(name: &str) -> Match {
     let m = play(name);
     assert_eq!(
@@ -121,7 +119,7 @@ fn compare(name: &str) -> Match {
                 (all, s.dead_ms, s.max_dead_ms, s.denied_ms, s.dead_seconds)
             });
             if got.is_none() && wanted == ([0; 4], 0, 0, 0, 0) {
-                continue; // was there, but on no team
+                continue; // was connected, but on no team
             }
             same(guid, format!("{:?}", Some(wanted)), format!("{got:?}"));
             same(
@@ -158,7 +156,7 @@ fn compare(name: &str) -> Match {
     m
 }
 
-/// What must hold in every round, whatever was played.
+/// What must hold in every round.
 fn consistent(file: &str, round: &GametimesFile) {
     let meta = &round.meta;
     for s in &meta.spawn_stats {
@@ -205,13 +203,13 @@ fn consistent(file: &str, round: &GametimesFile) {
 }
 
 #[test]
-fn stopwatch_two_rounds_three_pauses_and_a_quit() {
+fn stopwatch_with_three_pauses_and_a_quit_is_recorded_exactly() {
     let m = compare("stopwatch");
     let meta: Vec<_> = m.files.iter().map(|(_, f)| &f.meta).collect();
     assert_eq!(meta[0].end_reason, EndReason::Objective);
     assert_eq!(meta[2].end_reason, EndReason::ServerQuit);
     assert_eq!(meta[2].winner.number(), 0);
-    // The Allies attack and win round 1; in round 2 the teams have changed sides, not names.
+    // The Allies attack and win round 1. In round 2 the players have changed sides.
     assert_eq!((meta[0].winner.number(), meta[0].defender.number()), (2, 1));
     assert_eq!((meta[0].score.axis, meta[0].score.allies), (0, 1));
     assert_eq!((meta[1].score.axis, meta[1].score.allies), (0, 2));
@@ -248,7 +246,7 @@ fn stopwatch_two_rounds_three_pauses_and_a_quit() {
 }
 
 #[test]
-fn surrender_names_team_and_caller() {
+fn surrender_is_recorded_with_team_and_caller() {
     let m = compare("surrender");
     let meta = &m.files[0].1.meta;
     assert_eq!(meta.exit_text, "Allies Surrender");
@@ -262,7 +260,7 @@ fn surrender_names_team_and_caller() {
 }
 
 #[test]
-fn timelimit_with_pauses_and_players_who_come_and_go() {
+fn timelimit_with_pauses_and_changing_players_is_recorded_exactly() {
     let m = compare("timelimit");
     let leaves = m.files[0]
         .1
@@ -274,7 +272,7 @@ fn timelimit_with_pauses_and_players_who_come_and_go() {
 }
 
 #[test]
-fn interrupted_by_map_change_restart_and_quit_in_a_pause() {
+fn rounds_interrupted_by_map_change_restart_and_quit_are_recorded_exactly() {
     let m = compare("interrupted");
     let reasons: Vec<_> = m.files.iter().map(|(_, f)| f.meta.end_reason).collect();
     assert_eq!(
@@ -286,13 +284,13 @@ fn interrupted_by_map_change_restart_and_quit_in_a_pause() {
             EndReason::ServerQuit
         ]
     );
-    // A restart in mid-round plays no warmup.
+    // A restart during a round has no warmup.
     assert_eq!(m.files[2].1.meta.warmup_ms, 0);
     assert!(m.files[3].1.meta.warmup_ms > 29_000);
 }
 
 #[test]
-fn public40_with_odd_names_and_swapped_slots() {
+fn public40_with_odd_names_and_changed_slots_is_recorded_exactly() {
     let m = compare("public40");
     let file = &m.files[0].1;
     assert_eq!(

@@ -1,4 +1,4 @@
-/* The C half of the stand-in engine: what an engine does that Rust cannot, variadic traps and longjmp. */
+/* The C half of the stand-in engine: variadic traps and longjmp, which Rust does not have. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,13 +10,13 @@ enum { GAME_SHUTDOWN = 1, GAME_CLIENT_DISCONNECT = 5, G_ERROR = 1, CVAR_STRING =
 typedef intptr_t (*vm_main_fn)(int32_t command, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t,
                                intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t);
 
-/* In Rust: carries out a trap. Never leaves by longjmp. */
+/* In Rust: carries out a trap. Never leaves through longjmp. */
 extern intptr_t standin_trap(const intptr_t *arguments);
 
 static _Thread_local vm_main_fn vm_main;
 static _Thread_local jmp_buf top;
 static _Thread_local int depth;
-/* For measurements: traps are answered with 0 at once, and every cvar holds "20". */
+/* For measurements: traps are answered with 0 at once, and every cvar is "20". */
 static _Thread_local int quiet;
 
 void standin_set_quiet(int on)
@@ -29,7 +29,7 @@ static intptr_t enter(int32_t command, const intptr_t *a)
     return vm_main(command, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15]);
 }
 
-/* What a game gets as `syscall`. Like the engine it reads up to the sentinel, or 15 arguments. */
+/* The game's `syscall`. Like the engine, it reads up to the sentinel, at most 15 arguments. */
 intptr_t standin_syscall(intptr_t trap, ...)
 {
     static const intptr_t none[ARGUMENTS];
@@ -56,7 +56,7 @@ intptr_t standin_syscall(intptr_t trap, ...)
     va_end(args);
     intptr_t result = standin_trap(a);
     if (trap == G_ERROR) {
-        /* The engine shuts the game down from inside the trap, and leaves over every frame on the stack. */
+        /* The engine shuts the game down from inside the trap, and jumps over every frame on the stack. */
         enter(GAME_SHUTDOWN, none);
         depth = 0;
         longjmp(top, 1);
@@ -68,7 +68,7 @@ intptr_t standin_syscall(intptr_t trap, ...)
     return result;
 }
 
-/* Calls the game. 0: it came back, with its result. 1: it raised its error and is shut down. */
+/* Calls the game. Returns 0 and its result, or 1 if it raised its error and is shut down. */
 int standin_call(vm_main_fn entry, int32_t command, const intptr_t *arguments, intptr_t *result)
 {
     vm_main = entry;

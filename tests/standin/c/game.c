@@ -1,10 +1,10 @@
-/* The stand-in for the stock game: does on every call what the stand-in engine has it do.
+/* The stand-in for the stock game. In every call it does what the stand-in engine tells it.
  *
- * It asks for its next step with a trap that no engine has (STEP) and carries it out: makes a trap of the game through the
- * `syscall` it was given, which is the module's gate; writes into the records of its clients; or returns.
+ * It asks for its next step with a trap that no engine has (STEP). A step is a trap through the `syscall` it was given,
+ * which is the module's gate; a write into the records of its clients; or the return from the call.
  *
- * For measurements it can also fight by itself (FIGHT): then a frame asks for nothing and needs no memory; and it can make one
- * trap many times (TRAPS). */
+ * For measurements it can also play a fight without steps (FIGHT), which needs no memory, or make one trap many times
+ * (TRAPS). */
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -40,8 +40,8 @@ __attribute__((destructor)) static void unload(void)
     free(entities);
 }
 
-/* A fight of so many players, 0: none. Every fourth frame one dies; 100 frames later they are alive again. The round ends in
- * the frame of that number. */
+/* The number of players in the fight; 0 without one. In every fourth frame one of them dies, and spawns 100 frames later. The
+ * round ends in frame `last_frame`. */
 static int32_t fighters, fought, last_frame, spawn_count[64];
 static char kill_text[80];
 

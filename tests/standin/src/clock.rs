@@ -1,8 +1,8 @@
-//! Clocks that are fed to modules instead of the system's: one for each server that runs now.
+//! Clocks that modules read instead of the system's, one for each running server.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-/// What a module asks for the time.
+/// A function that returns the time to a module.
 pub(crate) type ClockFn = extern "C" fn() -> i64;
 
 const CLOCKS: usize = 32;
@@ -21,12 +21,12 @@ const CLOCK_FNS: [ClockFn; CLOCKS] = {
     clocks!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31)
 };
 
-/// A clock that is used by one server; free again when it is dropped.
+/// A clock in use by one server. Dropping it frees it.
 pub(crate) struct Clock(usize);
 
 impl Clock {
     /// # Panics
-    /// When all are used.
+    /// When all clocks are in use.
     pub(crate) fn take() -> Self {
         let free = (0..CLOCKS).find(|&n| !CLOCK_USED[n].swap(true, Ordering::Relaxed));
         Self(free.unwrap_or_else(|| panic!("more than {CLOCKS} servers at a time")))

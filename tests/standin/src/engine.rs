@@ -1,4 +1,4 @@
-//! The engine's half that answers traps.
+//! The half of the engine that answers traps.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -10,7 +10,7 @@ use crate::step::{Arg, RawStep, STEP, Step, Trap};
 #[derive(Default)]
 pub(crate) struct Engine {
     pub(crate) cvars: BTreeMap<String, Vec<u8>>,
-    /// The first value that somebody gave a cvar which the game has not registered: the engine lists it as the default.
+    /// The first value of each cvar that the game has not registered. The engine lists it as the default.
     pub(crate) defaults: BTreeMap<String, Vec<u8>>,
     pub(crate) userinfo: BTreeMap<usize, Vec<u8>>,
     pub(crate) command: Vec<Vec<u8>>,
@@ -22,7 +22,7 @@ pub(crate) struct Engine {
     pub(crate) console: Vec<u8>,
     pub(crate) errors: Vec<String>,
     pub(crate) traps: Option<Vec<Trap>>,
-    /// Calls as the game received them: command and first five arguments.
+    /// The calls that the game received: command and first five arguments.
     pub(crate) calls: Option<Vec<(isize, [isize; 5])>>,
 }
 
@@ -30,7 +30,7 @@ thread_local! {
     pub(crate) static ENGINE: RefCell<Engine> = RefCell::default();
 }
 
-/// A trap has arrived, from the game or from the module.
+/// Carries out a trap of the game or of the module.
 ///
 /// # Safety
 /// Called by `engine.c` with 16 numbers, the first of which is the trap's.
@@ -90,7 +90,7 @@ impl Engine {
                 if let Some(handle) = self.lent_handle.as_deref()
                     && a[2] == std::ptr::from_ref(handle) as isize
                 {
-                    return 0; // the handle stands there already
+                    return 0; // the handle is already written
                 }
             }
             22 => {
@@ -137,7 +137,7 @@ impl Engine {
         text[..end].parse().unwrap_or(0)
     }
 
-    /// Writes a string into a buffer of the caller, as the engine does: cut, and ended by a zero.
+    /// Writes a string into the caller's buffer as the engine does: truncated, and ended by a zero.
     fn give(&self, buffer: isize, size: isize, text: Vec<u8>) {
         let Ok(size) = usize::try_from(size) else {
             return;
@@ -154,7 +154,7 @@ impl Engine {
         }
     }
 
-    /// The game asks what to do next.
+    /// Answers the game's question for its next step.
     fn step(&mut self, a: &[isize]) {
         self.lent.clear();
         self.lent_handle = None;
@@ -206,12 +206,12 @@ impl Engine {
         {
             calls.push((a[2], a[3..8].try_into().expect("five arguments")));
         }
-        // SAFETY: the game has passed a step of its own.
+        // SAFETY: the stand-in game passes a pointer to its step.
         unsafe { (a[1] as *mut RawStep).write(raw) };
     }
 }
 
-/// A C string that somebody passed.
+/// A C string that the game or the module passed.
 fn text(pointer: isize) -> Option<Vec<u8>> {
     if pointer == 0 {
         return None;

@@ -1,13 +1,13 @@
 //! A stand-in for engine and game, to play matches through the built module without a real server.
 //!
 //! * [`Server`]: loads the module with `dlopen` as the engine does, unloads it at every map change, answers traps, and can
-//!   raise the game's error with a real longjmp. The stand-in game behind the module is a library of its own (`c/game.c`).
-//! * [`tape`]: matches that were recorded on real servers, at the boundary where the module stands.
-//! * [`recorded`]: those of this repository, and what really happened in them.
+//! raise the game's error with a real longjmp. The stand-in game behind the module is a separate library (`c/game.c`).
+//! * [`tape`]: matches recorded on real servers, at the boundary between engine and game.
+//! * [`recorded`]: the recorded matches of this repository, and what really happened in them.
 //! * [`play`]: plays a tape, with its own wall clock.
 //!
-//! Everything is bound to the thread that uses it, and every server loads its own copy of the module: many servers can run
-//! in one process at the same time, each as alone as in a process of its own.
+//! Everything belongs to the thread that uses it, and every server loads its own copy of the module. So many servers can run
+//! in one process at the same time, as independent as in separate processes.
 
 mod clock;
 mod engine;

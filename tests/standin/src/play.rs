@@ -13,17 +13,17 @@ pub struct Options {
     pub module: PathBuf,
     /// `<fs_homepath>`; gametimes files go to `<home>/legacy/gametimes/`.
     pub home: PathBuf,
-    /// At the match's own pace instead of as fast as it goes.
+    /// Play at the pace of the match instead of as fast as possible.
     pub realtime: bool,
-    /// After the last map, waits until the outbox is empty, half a minute at the most: a server that goes on running would
-    /// send what waits.
+    /// After the last map, wait at most half a minute until the outbox is empty, as a server that keeps running would send
+    /// it.
     pub drain_outbox: bool,
-    /// Cvars that are set before the first map, over those of the tape.
+    /// Cvars to set before the first map, in place of those of the tape.
     pub cvars: Vec<(String, String)>,
 }
 
 impl Options {
-    /// As fast as it goes.
+    /// Options to play as fast as possible.
     pub fn new(module: &Path, home: &Path) -> Self {
         Self {
             module: module.to_owned(),
@@ -34,7 +34,7 @@ impl Options {
         }
     }
 
-    /// With a cvar set.
+    /// Sets a cvar.
     #[must_use]
     pub fn cvar(mut self, name: &str, value: &str) -> Self {
         self.cvars.push((name.to_owned(), value.to_owned()));
@@ -42,10 +42,10 @@ impl Options {
     }
 }
 
-/// Plays a whole tape on a new server and gives what stood on its console. The base folder is `<home>/base`.
+/// Plays a whole tape on a new server and returns its console. The base folder is `<home>/base`.
 ///
 /// # Errors
-/// A line for people: what could not be loaded or written.
+/// When something cannot be loaded or written.
 pub fn play(tape: &Tape, options: &Options) -> Result<String, String> {
     let base = options.home.join("base");
     let mut server = Server::new(&options.module, &options.home, &base)?;
@@ -62,17 +62,17 @@ pub fn play(tape: &Tape, options: &Options) -> Result<String, String> {
     Ok(console)
 }
 
-/// Waits until nothing waits to be sent any more.
+/// Waits until the outbox is empty.
 fn drain_outbox(home: &Path) -> Result<(), String> {
     let queued =
         |instance: &Path| std::fs::read_dir(instance.join("queue")).map_or(0, Iterator::count);
     wait_for_instances(home, "messages still wait to be sent", queued)
 }
 
-/// Where the module said that the disk is slow, and went on without the game: waits until everything is written.
+/// Waits until everything is written, if the module has reported a slow disk and lets the game continue without it.
 ///
 /// # Errors
-/// When that takes longer than a minute.
+/// After a minute.
 pub fn wait_for_disk(home: &Path, console: &str) -> Result<(), String> {
     if !console.contains("the disk is slow") {
         return Ok(());
@@ -81,7 +81,7 @@ pub fn wait_for_disk(home: &Path, console: &str) -> Result<(), String> {
     wait_for_instances(home, "rounds are still to be written", running)
 }
 
-/// Waits until a count is 0 in the outbox folder of every instance.
+/// Waits until a count is 0 in the outbox of every instance.
 fn wait_for_instances(
     home: &Path,
     what: &str,
@@ -110,12 +110,12 @@ pub struct Player<'a> {
     realtime: bool,
     last_unix_ms: Option<i64>,
     last_call: Duration,
-    /// What is added to the tape's wall clock.
+    /// The difference between the played and the recorded wall clock.
     shift_ms: i64,
 }
 
 impl<'a> Player<'a> {
-    /// At the beginning of a tape.
+    /// A player at the beginning of a tape.
     pub fn new(tape: &'a Tape, realtime: bool) -> Self {
         Self {
             lines: &tape.lines,
@@ -150,12 +150,12 @@ impl<'a> Player<'a> {
         })
     }
 
-    /// How long the last call took, with everything that the game did in it.
+    /// The duration of the last call, with everything that the game did in it.
     pub fn last_call(&self) -> Duration {
         self.last_call
     }
 
-    /// As if the match had been played from this moment on.
+    /// Plays the match as if it had begun at this time.
     #[must_use]
     pub fn starting_at(mut self, unix_ms: i64) -> Self {
         let first = self.lines.iter().find_map(|line| match line {
@@ -171,7 +171,8 @@ impl<'a> Player<'a> {
         self.last_unix_ms.unwrap_or(0)
     }
 
-    /// Plays up to the end of the next call. `before` sees it first: command and arguments. False: the tape is over.
+    /// Plays up to the end of the next call, and returns false at the end of the tape. `before` gets the command and the
+    /// arguments first.
     ///
     /// # Errors
     /// When the module cannot be loaded.
@@ -185,7 +186,7 @@ impl<'a> Player<'a> {
             match line {
                 Line::Cvars { values } => {
                     for (name, value) in values {
-                        // Folders are this server's, not those of the recorded one.
+                        // Folders are those of this server, not those of the recorded one.
                         if !matches!(name.as_str(), "fs_basepath" | "fs_homepath") {
                             server.set_cvar(name, &value.0);
                         }
@@ -232,8 +233,8 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    /// The engine sets `gamestate` for what comes next before it ends a map: the next map's is recorded right before its
-    /// `init`. After a `quit` there is none.
+    /// Before the engine ends a map, it sets `gamestate` for the next one. The tape has that value right before the next
+    /// `init`; after a `quit` there is no next one.
     fn prepare_shutdown(&self, server: &Server) {
         let next = self.lines[self.at..].iter().find_map(|line| match line {
             Line::Cvars { values } => values.get("gamestate"),
@@ -244,7 +245,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// What happens inside the call that has just begun, up to its return.
+    /// Collects the steps inside the call that has just begun, up to its return.
     fn steps(&mut self, server: &Server) -> Vec<Step> {
         let mut steps = Vec::new();
         let mut depth = 1;
@@ -260,7 +261,7 @@ impl<'a> Player<'a> {
                     }
                 }
                 Line::Call { args, .. } => {
-                    // From inside a trap: the engine drops a client.
+                    // The engine drops a client from inside a trap.
                     depth += 1;
                     let slot = args.first().copied().unwrap_or(0) as isize;
                     steps.push(Step::Trap(
@@ -316,7 +317,7 @@ pub struct Call<'a> {
     pub args: &'a [i64],
 }
 
-/// The record's fields at the offsets of `playerState_t`.
+/// The fields of the record at the offsets of `playerState_t`.
 fn write(record: &Record) -> Step {
     let array = |at: i64, values: &[i64]| -> Vec<(i64, i64)> {
         (0..).zip(values).map(|(i, &v)| (at + 4 * i, v)).collect()

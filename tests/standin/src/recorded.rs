@@ -16,7 +16,7 @@ pub const NAMES: [&str; 5] = [
     "public40",
 ];
 
-/// Where they lie.
+/// The folder of the tapes.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/tapes")
 }
@@ -26,52 +26,51 @@ pub fn tape_path(name: &str) -> PathBuf {
     folder().join(format!("{name}.tape.jsonl.gz"))
 }
 
-/// A tape.
+/// Reads a tape.
 ///
 /// # Errors
-/// When there is none of that name, or it is damaged.
+/// When no tape has this name, or it is damaged.
 pub fn tape(name: &str) -> Result<Tape, String> {
     Tape::read(&tape_path(name))
 }
 
-/// One round as it really was, said by the game itself. Times are level time in milliseconds.
+/// One round as the game itself reported it. Times are level time in milliseconds.
 #[derive(Debug, Deserialize)]
 pub struct Round {
-    /// Map.
+    /// The map's name.
     pub map: String,
     /// 1 or 2.
     pub round: u8,
     /// `g_gametype`.
     pub gametype: i32,
-    /// The start.
+    /// The start of the round.
     pub start_t: i64,
-    /// The end.
+    /// The end of the round.
     pub end_t: i64,
-    /// Time played.
+    /// The time played, without pauses.
     pub play_ms: i64,
-    /// Pauses.
+    /// The pauses in the round.
     pub pauses: Vec<Pause>,
-    /// What the game said at the end.
+    /// The game's `Exit:` print.
     pub exit: Option<String>,
-    /// Cut off.
+    /// Whether the round ended without a result.
     #[serde(default)]
     pub aborted: bool,
-    /// By guid.
+    /// The players' figures by guid.
     pub players: BTreeMap<String, Figures>,
 }
 
 /// One pause.
 #[derive(Debug, Deserialize)]
 pub struct Pause {
-    /// Its begin.
+    /// The beginning.
     pub start_ms: i64,
-    /// Its end.
+    /// The end.
     pub end_ms: i64,
 }
 
 /// One player in one round.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-#[allow(missing_docs)] // named as in the file
 pub struct Figures {
     pub spawns: i64,
     pub revives: i64,
@@ -85,17 +84,17 @@ pub struct Figures {
 /// What really happened in a recorded match.
 ///
 /// # Panics
-/// When the file is missing or not what it should be.
+/// When the file is missing or invalid.
 pub fn expected(name: &str) -> Vec<Round> {
     let path = folder().join(format!("{name}.expected.json"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// The module that cargo has built for the test or benchmark that asks.
+/// The module that cargo has built for the running test or benchmark.
 ///
 /// # Panics
-/// When there is none.
+/// When cargo has not built it.
 pub fn built_module() -> PathBuf {
     let exe = std::env::current_exe().expect("the test's own path");
     let deps = exe.parent().expect("target/<profile>/deps");

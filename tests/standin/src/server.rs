@@ -22,7 +22,7 @@ unsafe extern "C" {
     ) -> i32;
 }
 
-/// Gives a module the engine's traps.
+/// Passes the engine's traps to a module.
 ///
 /// # Safety
 /// `dll_entry` is a module's.
@@ -51,16 +51,16 @@ struct Linked {
 }
 
 impl Server {
-    /// Makes a server folder: the module goes to `<home>/legacy/`, the stand-in game to `<base>/legacy/`.
+    /// Creates the folders of a server, with the module in `<home>/legacy/` and the stand-in game in `<base>/legacy/`.
     ///
     /// # Errors
-    /// What the file system says.
+    /// When a folder or file cannot be created.
     pub fn new(module: &Path, home: &Path, base: &Path) -> Result<Self, String> {
         let install = |from: &Path, root: &Path| {
             let folder = root.join("legacy");
             let result = std::fs::create_dir_all(&folder).and_then(|()| {
                 let to = folder.join(GAME_FILE);
-                let _ = std::fs::remove_file(&to); // a library that is mapped must not be written over
+                let _ = std::fs::remove_file(&to); // a mapped library must not be overwritten
                 std::fs::copy(from, to)
             });
             result.map_err(|e| format!("{} -> {}: {e}", from.display(), folder.display()))
@@ -103,7 +103,7 @@ impl Server {
         });
     }
 
-    /// All that the engine lists of cvars: values and defaults.
+    /// The engine's list of all cvars, with values and defaults.
     pub fn cvar_list(&self) -> String {
         ENGINE.with_borrow(|engine| {
             let all = engine.cvars.iter().chain(&engine.defaults);
@@ -125,7 +125,7 @@ impl Server {
         ENGINE.with_borrow_mut(|engine| engine.userinfo.insert(slot, userinfo.as_ref().to_vec()));
     }
 
-    /// Sets the arguments of the command that comes next.
+    /// Sets the arguments of the next command.
     pub fn set_command(&self, text: &[u8]) {
         let words = text
             .split(u8::is_ascii_whitespace)
@@ -133,23 +133,23 @@ impl Server {
         ENGINE.with_borrow_mut(|engine| engine.command = words.map(<[u8]>::to_vec).collect());
     }
 
-    /// Keeps every trap that arrives from now on; gives those kept so far.
+    /// Records every trap from now on, and returns those recorded so far.
     pub fn record_traps(&self) -> Vec<Trap> {
         ENGINE.with_borrow_mut(|engine| engine.traps.replace(Vec::new()).unwrap_or_default())
     }
 
-    /// Keeps every call that the game receives from now on; gives those kept so far.
+    /// Records every call that the game receives from now on, and returns those recorded so far.
     pub fn record_calls(&self) -> Vec<(isize, [isize; 5])> {
         ENGINE.with_borrow_mut(|engine| engine.calls.replace(Vec::new()).unwrap_or_default())
     }
 
-    /// What was printed since this was last asked.
+    /// Everything printed since the last call.
     pub fn take_console(&self) -> String {
         let bytes = ENGINE.with_borrow_mut(|engine| std::mem::take(&mut engine.console));
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// The errors that the game raised since this was last asked.
+    /// The errors that the game raised since the last call.
     pub fn take_errors(&self) -> Vec<String> {
         ENGINE.with_borrow_mut(|engine| std::mem::take(&mut engine.errors))
     }
@@ -157,7 +157,7 @@ impl Server {
     /// Loads the module, as the engine does before every `GAME_INIT`.
     ///
     /// # Errors
-    /// What `dlopen` says.
+    /// When `dlopen` fails.
     pub fn load(&mut self) -> Result<(), String> {
         self.unload();
         if let Some(linked) = self.linked {
@@ -190,11 +190,11 @@ impl Server {
         Ok(())
     }
 
-    /// From now on [`Server::load`] takes a module that is linked into this program instead of the one in the folder: its
-    /// `dllEntry`, `vmMain` and `gametimes_set_wall_clock`. All such servers of a process share its one state.
+    /// From now on [`Server::load`] uses a module that is linked into this program, by its `dllEntry`, `vmMain` and
+    /// `gametimes_set_wall_clock`, instead of the one in the folder. All such servers of a process share the module's state.
     ///
     /// # Safety
-    /// The three are a module's, with the types that an engine expects.
+    /// The three functions belong to a module and have the types that an engine expects.
     pub unsafe fn link(
         &mut self,
         dll_entry: *mut c_void,
@@ -208,8 +208,8 @@ impl Server {
         });
     }
 
-    /// Starts a round of so many players who fight by themselves: from now on a frame of the game needs no memory and asks
-    /// for nothing, and the engine answers every trap with 0 at once. The round ends in the frame of that number. For
+    /// Starts a round in which this many players fight without further steps: from now on a frame of the game allocates
+    /// nothing, and the engine answers every trap with 0 at once. The round ends in frame `last_frame`. Used for
     /// measurements.
     pub fn fight(&mut self, players: usize, last_frame: isize) {
         self.set_cvar("sv_maxclients", "64");
@@ -235,23 +235,23 @@ impl Server {
         self.set_quiet(true);
     }
 
-    /// The game makes a trap so many times, without arguments. For measurements, see [`Server::set_quiet`].
+    /// Lets the game make a trap this many times, without arguments. Used for measurements, see [`Server::set_quiet`].
     pub fn traps(&mut self, trap: isize, count: isize) {
         self.call(4713, &[trap, count], []);
     }
 
-    /// Whether the engine answers every trap with 0 at once, and has "20" for every cvar.
+    /// Sets whether the engine answers every trap with 0 at once, and every cvar is "20".
     pub fn set_quiet(&self, on: bool) {
         // SAFETY: sets a flag of this thread.
         unsafe { standin_set_quiet(on.into()) };
     }
 
-    /// One frame, nothing else: allocates nothing.
+    /// Runs one frame, without an allocation.
     pub fn frame(&mut self, level_ms: isize) {
         self.bare_call(8, level_ms);
     }
 
-    /// One call with one argument, nothing else: allocates nothing.
+    /// Makes one call with one argument, without an allocation.
     pub fn bare_call(&mut self, command: i32, argument: isize) {
         let mut arguments = [0isize; 16];
         arguments[0] = argument;
@@ -270,7 +270,7 @@ impl Server {
         self.vm_main = std::ptr::null_mut();
     }
 
-    /// Feeds the module this wall clock instead of the system's.
+    /// Sets the wall clock that the module reads instead of the system's.
     pub fn set_unix_ms(&mut self, unix_ms: i64) {
         if self.clock.is_none() {
             self.clock = Some(Clock::take());
@@ -302,7 +302,7 @@ impl Server {
         }
     }
 
-    /// Makes a point in a module with the feature `faults` panic the next time it is passed.
+    /// Lets a named point in the module panic the next time it is reached. The module needs the feature `faults`.
     pub fn arm_fault(&self, point: &str) {
         let point = CString::new(point).expect("no zero in a name");
         // SAFETY: the module's symbol has this type.
@@ -317,7 +317,8 @@ impl Server {
         }
     }
 
-    /// Calls the game; it carries out these steps. Gives its result, or `None` when it raised its error and left by longjmp.
+    /// Calls the game, which carries out these steps. Returns its result, or `None` if it raised its error and left through
+    /// longjmp.
     pub fn call(
         &mut self,
         command: i32,
@@ -334,7 +335,7 @@ impl Server {
         (left == 0).then_some(result)
     }
 
-    /// A console command of the server, as `GAME_CONSOLE_COMMAND`; true when it was taken.
+    /// Runs a console command as `GAME_CONSOLE_COMMAND`. Returns true if the game or the module knows it.
     pub fn console_command(&mut self, text: &str) -> bool {
         self.set_command(text.as_bytes());
         self.call(9, &[], []) == Some(1)

@@ -1,4 +1,4 @@
-//! What the stand-in game does, and what arrived at the engine.
+//! The steps of the stand-in game, and the traps that arrive at the engine.
 
 /// The number of the trap by which the stand-in game asks for its next step.
 pub(crate) const STEP: isize = 4711;
@@ -6,26 +6,26 @@ pub(crate) const STEP: isize = 4711;
 /// An argument of a trap that the stand-in game makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Arg {
-    /// A number, or a pointer that is meant to be wrong.
+    /// A number, or an invalid pointer.
     Int(isize),
     /// A C string.
     Text(Vec<u8>),
-    /// Where FS_FOPEN is to write the handle.
+    /// The place where FS_FOPEN writes this handle.
     Handle(i32),
 }
 
-/// What the stand-in game does next.
+/// One step of the stand-in game.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Makes a trap.
     Trap(isize, Vec<Arg>),
-    /// Tells where its records lie (they are real memory of the game).
+    /// Passes the address of its records, which are real memory, to the engine.
     Locate {
-        /// How many entities.
+        /// The number of entities.
         entities: isize,
-        /// Size of one.
+        /// The size of an entity in bytes.
         entity_size: isize,
-        /// Size of a client's record.
+        /// The size of a client record in bytes.
         client_size: isize,
     },
     /// Writes numbers into a client's record: byte offset and value.
@@ -35,18 +35,18 @@ pub enum Step {
 }
 
 impl Step {
-    /// The game prints.
+    /// A print of the game.
     pub fn print(text: impl AsRef<[u8]>) -> Self {
         Self::Trap(0, vec![Arg::Text(text.as_ref().to_vec())])
     }
 
-    /// The game sets a configstring.
+    /// A change of a configstring by the game.
     pub fn configstring(n: isize, text: impl AsRef<[u8]>) -> Self {
         Self::Trap(20, vec![Arg::Int(n), Arg::Text(text.as_ref().to_vec())])
     }
 }
 
-/// What C sees of a step.
+/// The step as C reads it.
 #[repr(C)]
 pub(crate) struct RawStep {
     pub(crate) kind: i64,
@@ -57,8 +57,8 @@ pub(crate) struct RawStep {
 /// A trap as it arrived at the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trap {
-    /// Number.
+    /// The number of the trap.
     pub number: isize,
-    /// All 15 arguments as they were passed (0 from the sentinel on).
+    /// All 15 arguments as passed, 0 from the sentinel on.
     pub arguments: [isize; 15],
 }

@@ -1,4 +1,4 @@
-//! Tapes: what a real server called and what the real game did, line by line.
+//! Tapes: the calls of a real server and what the real game did, line by line.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,7 +19,7 @@ impl Tape {
     /// Reads a tape, gzipped or plain.
     ///
     /// # Errors
-    /// A line for people: which file, which line, what is wrong.
+    /// The file, the line and what is wrong there.
     pub fn read(path: &Path) -> Result<Self, String> {
         let wrong = |what: String| format!("{}: {what}", path.display());
         let file = File::open(path).map_err(|e| wrong(e.to_string()))?;
@@ -32,18 +32,18 @@ impl Tape {
         for (n, line) in (1..).zip(reader.lines()) {
             let line = line.map_err(|e| wrong(format!("line {n}: {e}")))?;
             if !line.ends_with('}') {
-                break; // the recording was cut off
+                break; // the recording was interrupted
             }
             lines.push(serde_json::from_str(&line).map_err(|e| wrong(format!("line {n}: {e}")))?);
         }
         if lines.is_empty() {
-            return Err(wrong("this is no tape: it has no lines".to_owned()));
+            return Err(wrong("this is not a tape: it has no lines".to_owned()));
         }
         Ok(Self { lines })
     }
 }
 
-/// A string of the engine: one byte is one character 0..=255 in the tape.
+/// A string of the engine. Each byte is one character 0..=255 in the tape.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bytes(pub Vec<u8>);
 
@@ -60,7 +60,6 @@ impl<'de> Deserialize<'de> for Bytes {
 /// One line of a tape.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "e", rename_all = "snake_case")]
-#[allow(missing_docs)] // the tape's own names
 pub enum Line {
     Cvars {
         values: BTreeMap<String, Bytes>,
@@ -113,9 +112,8 @@ pub enum Line {
     },
 }
 
-/// What a client's record held at the end of a call.
+/// The content of a client record at the end of a call.
 #[derive(Debug, Clone, Deserialize)]
-#[allow(missing_docs)] // the tape's own names
 pub struct Record {
     pub n: i64,
     pub pm_type: i64,

@@ -15,7 +15,7 @@ pub(super) use self::conflicts::keep_clear;
 use super::columns::Columns;
 use super::connection::{DbError, Transaction};
 use super::facts::Stored;
-use super::migrations;
+use super::schema;
 use super::value::Value;
 use gametimes_rounds::reconcile::ReconciledRound;
 use gametimes_rounds::rows::RoundRows;
@@ -54,7 +54,7 @@ struct Work<'a> {
 /// Writes what differs; returns the ids of the rounds that changed and the comparisons to log.
 pub(super) async fn write(
     transaction: &mut Transaction,
-    columns: &migrations::Columns,
+    columns: &schema::Columns,
     plan: &Plan<'_>,
 ) -> Result<(Vec<i64>, Vec<String>), DbError> {
     let mut writer = Writer {
@@ -92,7 +92,7 @@ impl Work<'_> {
 
 struct Writer<'t, 'c> {
     transaction: &'t mut Transaction,
-    columns: &'c migrations::Columns,
+    columns: &'c schema::Columns,
 }
 
 impl Writer<'_, '_> {

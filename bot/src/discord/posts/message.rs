@@ -5,8 +5,9 @@ use ring::digest;
 use serde_json::{Value as Json, json};
 
 use crate::chart::{Chart, Theme, text};
-use crate::db::rounds::{Player, RoundDetail, StatsFileSays};
-use crate::display::{self, is_wrong};
+use crate::db::players::Player;
+use crate::db::rounds::{RoundDetail, StatsFileHeader};
+use crate::display::{self, durations_differ};
 
 /// How many players each list names.
 const NAMED: usize = 3;
@@ -32,7 +33,7 @@ pub struct Summary {
 
 impl Summary {
     /// Puts a round into words.
-    pub fn new(detail: &RoundDetail, stats: Option<&StatsFileSays>, chart: &Chart) -> Self {
+    pub fn new(detail: &RoundDetail, stats: Option<&StatsFileHeader>, chart: &Chart) -> Self {
         let round = &detail.round;
         let title = format!(
             "{}, round {}: {}",
@@ -144,7 +145,7 @@ fn description(detail: &RoundDetail) -> String {
     }
 }
 
-fn fields(detail: &RoundDetail, stats: Option<&StatsFileSays>) -> Json {
+fn fields(detail: &RoundDetail, stats: Option<&StatsFileHeader>) -> Json {
     let round = &detail.round;
     let field = |name: &str, value: String, inline: bool| json!({ "name": name, "value": value, "inline": inline });
     let mut fields = vec![field("Played", display::played(round), true)];
@@ -170,20 +171,20 @@ fn fields(detail: &RoundDetail, stats: Option<&StatsFileSays>) -> Json {
 }
 
 /// What the stats file says otherwise.
-fn wrong(detail: &RoundDetail, stats: &StatsFileSays) -> Vec<String> {
+fn wrong(detail: &RoundDetail, stats: &StatsFileHeader) -> Vec<String> {
     let round = &detail.round;
     let mut wrong = Vec::new();
     if let Some(said) = stats.duration_seconds
-        && is_wrong(round.actual_duration_seconds, Some(said))
+        && durations_differ(round.actual_duration_seconds, Some(said))
     {
         wrong.push(display::clock(said));
     }
     if let (Some(happened), Some(said)) = (round.winner_team, stats.winner_team)
         && happened != said
     {
-        wrong.push(match said {
-            1 | 2 => format!("{} won", display::team(Some(said))),
-            _ => "no winner".to_owned(),
+        wrong.push(match stats.winner() {
+            Some(team) => format!("{} won", team.name()),
+            None => "no winner".to_owned(),
         });
     }
     wrong

@@ -23,7 +23,7 @@ use twilight_model::id::Id;
 pub use self::message::{FILE_NAME, Summary, nonce};
 use crate::chart::{self, Chart, PNG_SCALE, png};
 use crate::config::StatsChannel;
-use crate::db::rounds::Player;
+use crate::db::players::Player;
 use crate::db::summaries::{Due, Noted, Window};
 use crate::db::{Db, DbError};
 use crate::status::Status;
@@ -129,7 +129,7 @@ impl Poster {
             return Ok(Noted::Left);
         }
         let events = chart::events(&self.store, due.round_id).await?;
-        let stats = self.store.stats_file_says(due.round_id).await?;
+        let stats = self.store.stats_file_header(due.round_id).await?;
         let summary = Summary::new(&detail, stats.as_ref(), &Chart::new(&detail, &events));
         let shown = summary.hash();
         if entry.is_some_and(|e| e.message_id.is_some() && e.shown == shown) {

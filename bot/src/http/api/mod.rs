@@ -8,25 +8,28 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use gametimes_rounds::audit::SpawnAudit;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi;
 
 use super::error::ApiError;
-use super::query::Parameters;
+use super::query::{Parameters, round_id};
 use super::state::App;
-use crate::db::audit;
-use crate::db::diagnostics::{self, LuaWebhook};
-use crate::db::rounds::{Player, Rejected, RoundDetail, RoundFilter, RoundSummary};
+use crate::db::diagnostics::LuaWebhookDiagnostics;
+use crate::db::players::Player;
+use crate::db::round_list::RoundFilter;
+use crate::db::rounds::{Rejected, RoundDetail, RoundSummary};
+use crate::status::Delivery;
 
-type Parsed = Query<BTreeMap<String, String>>;
+type RawQuery = Query<BTreeMap<String, String>>;
 
-/// The description of the API.
+/// The OpenAPI description.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "gametimes",
-        description = "Rounds of ET:Legacy with their true times"
+        description = "Rounds of ET:Legacy with their exact times"
     ),
     paths(
         health,
@@ -63,10 +66,10 @@ pub fn router() -> Router<App> {
         .layer(no_store)
 }
 
-/// Whether the bot can do its work: 200, or 503 when the database does not answer.
+/// Whether the bot works: 200, or 503 if the database does not answer.
 #[utoipa::path(get, path = "/api/health", responses((status = 200), (status = 503)))]
-pub async fn health(State(app): State<App>) -> Response {
-    let database = app.db.database.row("SELECT 1", &[]).await.is_ok();
+async fn health(State(app): State<App>) -> Response {
+    let database = app.db.is_reachable().await;
     let status = if database {
         StatusCode::OK
     } else {
@@ -84,13 +87,13 @@ pub async fn health(State(app): State<App>) -> Response {
 /// Rounds, latest first.
 #[utoipa::path(get, path = "/api/rounds", responses((status = 200, body = Vec<RoundSummary>), (status = 400)),
     params(
-        ("limit" = Option<i64>, Query, minimum = 1, maximum = 500, description = "how many, 50 when missing"),
-        ("map" = Option<String>, Query, description = "only this map"),
-        ("before" = Option<i64>, Query, description = "only rounds that come after the one with this id, for the next page"),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 500, description = "how many; 50 if missing"),
+        ("map" = Option<String>, Query, description = "only rounds on this map"),
+        ("before" = Option<i64>, Query, description = "only rounds listed after the one with this id; gives the next page"),
     ))]
-pub async fn rounds(
+async fn rounds(
     State(app): State<App>,
-    Query(query): Parsed,
+    Query(query): RawQuery,
 ) -> Result<Json<Vec<RoundSummary>>, ApiError> {
     let mut query = Parameters::new(query);
     let limit = query.number("limit", 50, 1..=500)?;
@@ -105,43 +108,40 @@ pub async fn rounds(
     Ok(Json(app.db.rounds(&filter).await?))
 }
 
-/// One round with what the recorder said and its players.
+/// One round with the recorder's report and the players.
 #[utoipa::path(get, path = "/api/rounds/{id}", params(("id" = i64, Path, description = "rounds.id")),
     responses((status = 200, body = RoundDetail), (status = 404)))]
-pub async fn round(
+async fn round(
     State(app): State<App>,
     Path(id): Path<String>,
 ) -> Result<Json<RoundDetail>, ApiError> {
-    Ok(Json(app.find_round(&id).await?))
+    Ok(Json(find_round(&app, &id).await?))
 }
 
 /// The players of a round.
 #[utoipa::path(get, path = "/api/rounds/{id}/players", params(("id" = i64, Path, description = "rounds.id")),
     responses((status = 200, body = Vec<Player>), (status = 404)))]
-pub async fn players(
+async fn players(
     State(app): State<App>,
     Path(id): Path<String>,
 ) -> Result<Json<Vec<Player>>, ApiError> {
-    Ok(Json(app.find_round(&id).await?.players))
+    Ok(Json(find_round(&app, &id).await?.players))
 }
 
 /// The timeline of a round: `[{t_ms, kind, guid, by, mod}]`.
 #[utoipa::path(get, path = "/api/rounds/{id}/timeline", params(("id" = i64, Path, description = "rounds.id")),
     responses((status = 200), (status = 404)))]
-pub async fn timeline(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
-    let round = app.find_round(&id).await?;
+async fn timeline(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    let round = find_round(&app, &id).await?;
     Ok(Json(app.db.timeline(round.round.id).await?))
 }
 
-/// What was refused, latest first.
+/// Rejected messages and files, latest first.
 #[utoipa::path(get, path = "/api/rejected", responses((status = 200, body = Vec<Rejected>), (status = 400)),
-    params(("limit" = Option<i64>, Query, minimum = 1, maximum = 500, description = "how many, 50 when missing")))]
-pub async fn rejected(
+    params(("limit" = Option<i64>, Query, minimum = 1, maximum = 500, description = "how many; 50 if missing")))]
+async fn rejected(
     State(app): State<App>,
-    Query(query): Parsed,
+    Query(query): RawQuery,
 ) -> Result<Json<Vec<Rejected>>, ApiError> {
     let mut query = Parameters::new(query);
     let limit = query.number("limit", 50, 1..=500)?;
@@ -149,33 +149,51 @@ pub async fn rejected(
     Ok(Json(app.db.rejected(limit).await?))
 }
 
-/// How messages arrive and link.
+/// The answer of `/api/diagnostics/lua-webhook`.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct LuaWebhook {
+    /// What the database knows about the reports.
+    #[serde(flatten)]
+    diagnostics: LuaWebhookDiagnostics,
+    /// The state of each source since the bot started.
+    delivery: BTreeMap<String, Delivery>,
+}
+
+/// How reports arrive and whether they are linked to rounds.
 #[utoipa::path(get, path = "/api/diagnostics/lua-webhook", responses((status = 200, body = LuaWebhook)))]
-pub async fn lua_webhook(
+async fn lua_webhook(
     State(app): State<App>,
-    Query(query): Parsed,
+    Query(query): RawQuery,
 ) -> Result<Json<LuaWebhook>, ApiError> {
     Parameters::new(query).end("none")?;
-    Ok(Json(diagnostics::lua_webhook(&app.db, &app.status).await))
+    Ok(Json(LuaWebhook {
+        diagnostics: app.db.lua_webhook_diagnostics().await,
+        delivery: app.status.delivery(),
+    }))
 }
 
 /// Compares the recorder's times dead with those of the stats files.
 #[utoipa::path(get, path = "/api/diagnostics/spawn-audit",
     responses((status = 200, body = SpawnAudit), (status = 400)),
     params(
-        ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000, description = "how many rows, 200 when missing"),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000,
+            description = "how many of the latest rows are compared; 200 if missing"),
         ("diff_seconds" = Option<i64>, Query, minimum = 0, maximum = 3600,
-            description = "differences over this are told, 30 when missing"),
+            description = "larger differences are reported; 30 if missing"),
     ))]
-pub async fn spawn_audit(
+async fn spawn_audit(
     State(app): State<App>,
-    Query(query): Parsed,
+    Query(query): RawQuery,
 ) -> Result<Json<SpawnAudit>, ApiError> {
     let mut query = Parameters::new(query);
     let limit = query.number("limit", 200, 1..=1000)?;
     let diff_seconds = query.number("diff_seconds", 30, 0..=3600)?;
     query.end("limit, diff_seconds")?;
-    Ok(Json(
-        audit::spawn_audit(&app.db, limit, diff_seconds).await?,
-    ))
+    Ok(Json(app.db.spawn_audit(limit, diff_seconds).await?))
+}
+
+/// The round with the id in a request's path.
+async fn find_round(app: &App, id: &str) -> Result<RoundDetail, ApiError> {
+    let round = app.db.round(round_id(id)?).await?;
+    round.ok_or_else(|| ApiError::not_found("round"))
 }

@@ -1,22 +1,26 @@
-//! How reports arrive, and what is to be done where they do not.
+//! The page about the delivery of reports: what arrives, and what to do if it does not.
+
+use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use jiff::{Timestamp, Zoned};
 
-use super::{PageError, dash, show};
-use crate::db::diagnostics::{LuaWebhook, lua_webhook};
+use super::error::PageError;
+use super::format::{count, dash};
+use super::render;
+use crate::db::diagnostics::LuaWebhookDiagnostics;
 use crate::db::rounds::Rejected;
 use crate::display;
-use crate::http::App;
+use crate::http::state::App;
 use crate::status::Delivery;
 
-/// A source's line.
+/// A row of the table of sources.
 struct Source {
     name: String,
-    seen: String,
-    failure: String,
+    last_seen: String,
+    problem: String,
     delivery: Delivery,
 }
 
@@ -27,39 +31,25 @@ struct Page {
     sources: Vec<Source>,
     rejected: Vec<(Rejected, String)>,
     latest_at: String,
-    d: LuaWebhook,
+    d: LuaWebhookDiagnostics,
 }
 
 /// `/delivery`
 pub async fn page(State(app): State<App>) -> Result<Response, PageError> {
-    let d = lua_webhook(&app.db, &app.status).await;
+    let d = app.db.lua_webhook_diagnostics().await;
     let rejected = app.db.rejected(50).await?;
-    let sources = d
-        .delivery
-        .iter()
-        .map(|(name, source)| Source {
-            name: name.clone(),
-            seen: source
-                .last_seen_unix
-                .map_or_else(|| "never".to_owned(), display::utc),
-            failure: failure(source).unwrap_or_else(dash),
-            delivery: source.clone(),
-        })
-        .collect();
+    let delivery = app.status.delivery();
+    let now = Timestamp::now().to_zoned(app.db.zone().clone());
     let latest_at = d
         .latest
         .as_ref()
         .and_then(|l| l.recent.captured_at.as_ref());
     let latest_at = latest_at.and_then(|at| at.parse::<Timestamp>().ok());
-    Ok(show(&Page {
+    Ok(render(&Page {
         latest_at: latest_at
             .map_or_else(|| "time unknown".into(), |at| display::utc(at.as_second())),
-        todo: todo(
-            &d,
-            &rejected,
-            Timestamp::now().to_zoned(app.db.zone().clone()),
-        ),
-        sources,
+        todo: todo(&d, &delivery, &rejected, &now),
+        sources: delivery.into_iter().map(source).collect(),
         rejected: rejected
             .into_iter()
             .map(|r| {
@@ -71,28 +61,44 @@ pub async fn page(State(app): State<App>) -> Result<Response, PageError> {
     }))
 }
 
-/// What is wrong with a source, and since when it is known.
-fn failure(source: &Delivery) -> Option<String> {
+fn source((name, delivery): (String, Delivery)) -> Source {
+    Source {
+        name,
+        last_seen: delivery
+            .last_seen_unix
+            .map_or_else(|| "never".to_owned(), display::utc),
+        problem: problem(&delivery).unwrap_or_else(dash),
+        delivery,
+    }
+}
+
+/// When a source failed, and why; `None` if it works.
+fn problem(source: &Delivery) -> Option<String> {
     let at = display::utc(source.last_error_unix.unwrap_or_default());
     Some(format!("{at}: {}", source.last_error.as_ref()?))
 }
 
-/// What of today and yesterday asks for something; what is older is told further down, and nothing to be done any more.
-fn todo(d: &LuaWebhook, rejected: &[Rejected], now: Zoned) -> Vec<String> {
+/// What needs attention. Only problems since yesterday count: older ones are in the tables, and need no action any more.
+fn todo(
+    d: &LuaWebhookDiagnostics,
+    delivery: &BTreeMap<String, Delivery>,
+    rejected: &[Rejected],
+    now: &Zoned,
+) -> Vec<String> {
     let day_ago = now.timestamp().as_second() - 24 * 3600;
     let mut todo = Vec::new();
     if d.counts.total == 0 {
         todo.push(
-            "No report of a recorder has come yet. Run gametimes-bot doctor; on the game server's console, gametimes status \
-             tells how things are there and gametimes test posts a test message."
+            "No report from a recorder has arrived yet. Run gametimes-bot doctor. On the game server's console, \
+             gametimes status shows the recorder's state, and gametimes test posts a test message."
                 .to_owned(),
         );
     }
     if d.counts.unlinked_24h > 0 {
         todo.push(format!(
-            "{} report(s) of the last 24 hours found no round; the list below tells why. A stats file that comes late links them \
-             by itself.",
-            d.counts.unlinked_24h
+            "No round was found for {} of the last 24 hours; the reasons are below. A stats file that arrives late links \
+             its report automatically.",
+            count(d.counts.unlinked_24h, "report")
         ));
     }
     let yesterday = now.date().yesterday().unwrap_or(now.date()).to_string();
@@ -104,27 +110,27 @@ fn todo(d: &LuaWebhook, rejected: &[Rejected], now: Zoned) -> Vec<String> {
         });
     if without > 0 {
         todo.push(format!(
-            "{without} of {rounds} rounds of today and yesterday have a stats file only. Check on the game server that the recorder \
-             runs (gametimes status) and that its webhook is on the bot's list."
+            "Rounds of today and yesterday with a stats file only: {without} of {rounds}. On the game server, check that the \
+             recorder runs (gametimes status) and that its webhook is on the bot's list."
         ));
     }
-    for (name, source) in &d.delivery {
+    for (name, source) in delivery {
         if source.queued > 0 {
             todo.push(format!(
-                "{} arrival(s) of {name} wait to be stored. When the number does not fall, see the bot's log for the database.",
-                source.queued
+                "Waiting to be stored: {} from {name}. If the number does not fall, check the bot's log for database errors.",
+                count(source.queued, "item")
             ));
         }
-        if let Some(failure) = failure(source) {
+        if let Some(problem) = problem(source) {
             todo.push(format!(
-                "{name} failed, {failure}. gametimes-bot doctor checks it."
+                "{name} failed at {problem}. Run gametimes-bot doctor to check it."
             ));
         }
     }
     let rejected = rejected.iter().filter(|r| r.last_unix >= day_ago).count();
     if rejected > 0 {
         todo.push(format!(
-            "Rejected in the last 24 hours: {rejected}; the list at the end tells why."
+            "Rejected in the last 24 hours: {rejected}. The reasons are at the end of this page."
         ));
     }
     todo.extend(d.errors.iter().cloned());

@@ -4,32 +4,34 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use super::PageError;
+use super::error::PageError;
 use crate::chart::{self, Chart, PNG_SCALE, Theme};
-use crate::http::{ApiError, App};
+use crate::http::error::ApiError;
+use crate::http::query::round_id;
+use crate::http::state::App;
 
-/// What the answer may be kept for: rounds change when a file turns up late.
-const KEEP: (header::HeaderName, &str) = (header::CACHE_CONTROL, "max-age=60");
+/// Pictures may be cached for a minute: a file that arrives late changes its round.
+const CACHE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "max-age=60");
 
-async fn load(app: &App, id: &str) -> Result<Chart, PageError> {
-    let detail = app.find_round(id).await?;
-    let events = chart::events(&app.db, detail.round.id).await;
-    Ok(Chart::new(&detail, &events.map_err(ApiError::from)?))
+async fn draw(app: &App, id: &str) -> Result<String, PageError> {
+    let chart = Chart::load(&app.db, round_id(id)?).await?;
+    let chart = chart.ok_or_else(|| ApiError::not_found("round"))?;
+    Ok(chart.svg(Theme::Auto))
 }
 
-/// The drawing.
+/// `/rounds/{id}/timeline.svg`
 pub async fn svg(State(app): State<App>, Path(id): Path<String>) -> Result<Response, PageError> {
-    let svg = load(&app, &id).await?.svg(Theme::Auto);
-    Ok(([(header::CONTENT_TYPE, "image/svg+xml"), KEEP], svg).into_response())
+    let svg = draw(&app, &id).await?;
+    Ok(([(header::CONTENT_TYPE, "image/svg+xml"), CACHE], svg).into_response())
 }
 
-/// The drawing as PNG.
+/// `/rounds/{id}/timeline.png`
 pub async fn png(State(app): State<App>, Path(id): Path<String>) -> Result<Response, PageError> {
-    let svg = load(&app, &id).await?.svg(Theme::Auto);
-    // Drawing takes tens of milliseconds, too long for the threads that answer requests.
-    let drawn = tokio::task::spawn_blocking(move || chart::png::render(&svg, PNG_SCALE)).await;
-    match drawn {
-        Ok(Ok(png)) => Ok(([(header::CONTENT_TYPE, "image/png"), KEEP], png).into_response()),
+    let svg = draw(&app, &id).await?;
+    // Rendering takes tens of milliseconds, too long for the threads that answer requests.
+    let rendered = tokio::task::spawn_blocking(move || chart::png::render(&svg, PNG_SCALE)).await;
+    match rendered {
+        Ok(Ok(png)) => Ok(([(header::CONTENT_TYPE, "image/png"), CACHE], png).into_response()),
         Ok(Err(error)) => Err(PageError::internal(&error)),
         Err(error) => Err(PageError::internal(&error)),
     }

@@ -1,30 +1,31 @@
-//! One round.
+//! The page of a round.
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use jiff::ToSpan;
-use jiff::civil::DateTime;
+use gametimes_format::Team;
+use gametimes_format::rules::STATS_ROUNDING_SECONDS;
 
-use super::{PageError, ms, number, player_link, seconds, share, show};
-use crate::args;
-use crate::chart::{self, Chart, Theme};
-use crate::db::rounds::{Player, RoundDetail, RoundSummary};
-use crate::db::{Db, DbError};
-use crate::display::{self, is_wrong};
-use crate::http::App;
-use gametimes_format::rules::ROUND_2_WINDOW_SECONDS;
-use gametimes_rounds::reconcile::MATCH_ID_FORMAT;
+use super::error::PageError;
+use super::format::{ms, number, player_link, seconds, share};
+use super::render;
+use crate::chart::{Chart, Theme};
+use crate::db::players::Player;
+use crate::db::rounds::{RoundDetail, RoundPage, RoundSummary, StatsFileHeader};
+use crate::display::{self, durations_differ};
+use crate::http::error::ApiError;
+use crate::http::query::round_id;
+use crate::http::state::App;
 
-/// What the stats file said beside what happened.
+/// A row of the comparison with the stats file.
 struct Comparison {
     what: &'static str,
-    happened: String,
-    said: String,
+    actual: String,
+    stats: String,
     differs: bool,
 }
 
-/// A player's line.
+/// A row of a table of players.
 struct Line {
     name: String,
     link: String,
@@ -47,60 +48,36 @@ struct Line {
 struct Page {
     round: RoundSummary,
     facts: Vec<(&'static str, String)>,
-    /// The other round of the match: its id.
-    other: Option<i64>,
+    /// `rounds.id` of the match's other round.
+    other_round: Option<i64>,
     svg: String,
     comparison: Vec<Comparison>,
-    why: Option<String>,
+    /// Why the stats file's duration is wrong.
+    explanation: Option<&'static str>,
     teams: Vec<(&'static str, Vec<Line>)>,
+    rounding_seconds: i64,
 }
 
 /// `/rounds/{id}`
 pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Response, PageError> {
-    let detail = app.find_round(&id).await?;
-    let events = chart::events(&app.db, detail.round.id).await?;
-    let svg = Chart::new(&detail, &events).svg(Theme::Auto);
-    let (comparison, why) = compare(&app.db, &detail).await?;
-    Ok(show(&Page {
+    let page = app.db.round_page(round_id(&id)?).await?;
+    let RoundPage {
+        detail,
+        stats_file,
+        timeline,
+        other_round,
+    } = page.ok_or_else(|| ApiError::not_found("round"))?;
+    let stats_file = stats_file.as_ref();
+    Ok(render(&Page {
         facts: facts(&detail),
-        other: other_round(&app.db, &detail.round).await?,
-        svg,
-        comparison,
-        why,
+        other_round,
+        svg: Chart::new(&detail, &timeline).svg(Theme::Auto),
+        comparison: stats_file.map_or_else(Vec::new, |stats| compare(&detail.round, stats)),
+        explanation: stats_file.and_then(|stats| explanation(&detail.round, stats)),
         teams: teams(&detail.players),
+        rounding_seconds: STATS_ROUNDING_SECONDS,
         round: detail.round,
     }))
-}
-
-/// The other round of a match of two: the one next to it on its map and server, if that has the other number and is near.
-async fn other_round(store: &Db, round: &RoundSummary) -> Result<Option<i64>, DbError> {
-    let at = round.match_id.get(..17);
-    let Some(at) = at.and_then(|at| DateTime::strptime(MATCH_ID_FORMAT, at).ok()) else {
-        return Ok(None);
-    };
-    let reach = ROUND_2_WINDOW_SECONDS.seconds();
-    let (wanted, order, far) = match round.round_number {
-        1 => (2, "ASC", at.checked_add(reach)),
-        2 => (1, "DESC", at.checked_sub(reach)),
-        _ => return Ok(None),
-    };
-    let far = far.unwrap_or(at).strftime(MATCH_ID_FORMAT).to_string();
-    let (from, to) = match wanted {
-        2 => (&round.match_id, &far),
-        _ => (&far, &round.match_id),
-    };
-    let sql = format!(
-        "SELECT {} FROM rounds r WHERE r.match_id >= $1 AND r.match_id <= $2 AND r.map_name = $3 AND r.id <> $4 \
-         ORDER BY r.match_id {order}, r.id {order}",
-        store.select("rounds", "r", &["id", "round_number", "server_name"])
-    );
-    let values = args![from, to, &round.map_name, round.id];
-    let rows = store.database.rows(&sql, values).await?;
-    let mut of_server = rows
-        .iter()
-        .filter(|row| row.text(2).filter(|name| !name.is_empty()) == round.server_name.as_deref());
-    let next = of_server.next().filter(|row| row.int(1) == Some(wanted));
-    Ok(next.and_then(|row| row.int(0)))
 }
 
 fn facts(detail: &RoundDetail) -> Vec<(&'static str, String)> {
@@ -112,11 +89,7 @@ fn facts(detail: &RoundDetail) -> Vec<(&'static str, String)> {
         ("Pauses", display::pauses(round)),
     ];
     if let Some(recorded) = &detail.recorded {
-        if let Some(name) = recorded
-            .surrender_caller_name
-            .as_ref()
-            .filter(|n| !n.is_empty())
-        {
+        if let Some(name) = &recorded.surrender_caller_name {
             facts.push(("Surrender called by", name.clone()));
         }
         if let (Some(axis), Some(allies)) = (recorded.axis_score, recorded.allies_score) {
@@ -124,10 +97,7 @@ fn facts(detail: &RoundDetail) -> Vec<(&'static str, String)> {
         }
         facts.push(("Warmup", seconds(recorded.warmup_seconds)));
     }
-    facts.push((
-        "Defender",
-        display::defender(round.defender_team).to_owned(),
-    ));
+    facts.push(("Defender", display::defender(round.defender()).to_owned()));
     let ended = round
         .round_end_unix
         .map_or_else(|| round.match_id.clone(), display::utc);
@@ -140,97 +110,97 @@ fn facts(detail: &RoundDetail) -> Vec<(&'static str, String)> {
     facts.push((
         "Recorded by",
         match round.recorder.as_deref() {
-            Some("native") => "the module".to_owned(),
-            Some("lua") => "the fallback script".to_owned(),
-            Some("old script") => "an old script, which writes no timeline".to_owned(),
-            Some("message") => "a message alone; its file has not come".to_owned(),
-            Some(other) => other.to_owned(),
-            None => "nothing: only the stats file has come".to_owned(),
-        },
+            Some("native") => "the module",
+            Some("lua") => "the fallback script",
+            Some("old script") => "an older script, which records no timeline",
+            Some("message") => "a recorder; only its message has arrived, not its file",
+            Some(other) => other,
+            None => "no recorder; only the stats file has arrived",
+        }
+        .to_owned(),
     ));
     facts
 }
 
-async fn compare(
-    store: &Db,
-    detail: &RoundDetail,
-) -> Result<(Vec<Comparison>, Option<String>), DbError> {
-    let round = &detail.round;
-    let Some(said) = store.stats_file_says(round.id).await? else {
-        return Ok((Vec::new(), None));
-    };
-    type Name = fn(Option<i64>) -> &'static str;
-    let team = |what, name: Name, happened: Option<i64>, said: Option<i64>| Comparison {
+fn compare(round: &RoundSummary, stats: &StatsFileHeader) -> Vec<Comparison> {
+    let actual = round.actual_duration_seconds;
+    let team = |what, names: [&str; 2], numbers: [Option<i64>; 2]| Comparison {
         what,
-        happened: name(happened).to_owned(),
-        said: name(said).to_owned(),
-        differs: said.is_some() && happened != said,
+        actual: names[0].to_owned(),
+        stats: names[1].to_owned(),
+        differs: numbers[1].is_some() && numbers[0] != numbers[1],
     };
-    let happened = round.actual_duration_seconds;
-    // A time that no round can have is not stored as one.
-    let impossible = said.impossible_time();
-    let wrong = impossible.is_some() || is_wrong(happened, said.duration_seconds);
-    let lines = vec![
+    let impossible_time = stats.impossible_time();
+    vec![
         Comparison {
             what: "Duration",
-            happened: seconds(happened),
-            said: impossible
-                .clone()
-                .unwrap_or_else(|| seconds(said.duration_seconds)),
-            differs: wrong,
+            actual: seconds(actual),
+            differs: impossible_time.is_some() || durations_differ(actual, stats.duration_seconds),
+            stats: impossible_time.unwrap_or_else(|| seconds(stats.duration_seconds)),
         },
         Comparison {
-            what: "Its own clock",
-            happened: ms(round.duration_ms),
-            said: ms(said.playtime_ms),
-            differs: is_wrong(happened, said.playtime_ms.map(|ms| ms / 1000)),
+            what: "Play clock",
+            actual: ms(round.duration_ms),
+            stats: ms(stats.playtime_ms),
+            differs: durations_differ(actual, stats.playtime_ms.map(|ms| ms / 1000)),
         },
-        team("Winner", display::team, round.winner_team, said.winner_team),
+        team(
+            "Winner",
+            [round.winner(), stats.winner()].map(display::team),
+            [round.winner_team, stats.winner_team],
+        ),
         team(
             "Defender",
-            display::defender,
-            round.defender_team,
-            said.defender_team,
+            [round.defender(), stats.defender()].map(display::defender),
+            [round.defender_team, stats.defender_team],
         ),
-    ];
-    let why = wrong.then(|| match round.end_reason.as_deref() {
-        _ if impossible.is_some() => "No round is longer than its limit. The stats file was saved while the server shut down, on a clock that ran backwards.".to_owned(),
-        Some("surrender") => "The stats file shows the stopwatch target. After a surrender that is the full limit, however short the round was.".to_owned(),
-        Some("server_quit" | "server_crash" | "map_change" | "map_restart") => {
-            "The round was cut off, so the stats file shows the full limit.".to_owned()
-        }
-        _ => "The stats file shows the stopwatch target, not a duration.".to_owned(),
-    });
-    Ok((lines, why))
+    ]
 }
 
+/// Why the stats file's duration is wrong; `None` if it is right.
+fn explanation(round: &RoundSummary, stats: &StatsFileHeader) -> Option<&'static str> {
+    if stats.impossible_time().is_some() {
+        return Some(
+            "A round cannot be longer than its limit. The stats file was saved while the server shut down, and its clock ran \
+             backwards.",
+        );
+    }
+    if !durations_differ(round.actual_duration_seconds, stats.duration_seconds) {
+        return None;
+    }
+    Some(match round.end_reason.as_deref() {
+        Some("surrender") => {
+            "The stats file shows the stopwatch target. After a surrender, this is the full limit, however short the round was."
+        }
+        Some("server_quit" | "server_crash" | "map_change" | "map_restart") => {
+            "The round was cut off, so the stats file shows the full limit."
+        }
+        _ => "The stats file shows the stopwatch target, not a duration.",
+    })
+}
+
+/// The players of each team, and those without a team. Empty groups are omitted.
 fn teams(players: &[Player]) -> Vec<(&'static str, Vec<Line>)> {
-    let of = |wanted: fn(Option<i64>) -> bool| -> Vec<Line> {
-        players
-            .iter()
-            .filter(|p| wanted(p.team))
-            .map(line)
-            .collect()
-    };
-    let mut teams = vec![
-        ("Axis", of(|t| t == Some(1))),
-        ("Allies", of(|t| t == Some(2))),
-        ("Others", of(|t| !matches!(t, Some(1 | 2)))),
-    ];
-    teams.retain(|(_, players)| !players.is_empty());
+    let [axis, allies] = Team::ALL;
+    let mut teams = Vec::new();
+    for team in [Some(axis), Some(allies), None] {
+        let players = players.iter().filter(|player| player.team() == team);
+        let lines: Vec<Line> = players.map(line).collect();
+        if !lines.is_empty() {
+            teams.push((team.map_or("Others", Team::name), lines));
+        }
+    }
     teams
 }
 
 fn line(p: &Player) -> Line {
-    let dead_ms = p.dead_ms.or(p.dead_seconds.map(|s| s * 1000));
-    let differs = matches!((dead_ms, p.stats_time_dead_seconds), (Some(a), Some(b)) if (a / 1000 - b).abs() > 6);
     Line {
         name: p.name.clone(),
         link: player_link(&p.guid),
-        dead: ms(dead_ms),
-        share: share(dead_ms, p.played_ms),
+        dead: ms(p.dead_ms()),
+        share: share(p.dead_ms(), p.played_ms),
         stats_dead: seconds(p.stats_time_dead_seconds),
-        differs,
+        differs: p.times_dead_differ(),
         longest: ms(p.max_dead_ms.or(p.max_respawn_seconds.map(|s| s * 1000))),
         denied: ms(p.denied_ms),
         alive: ms(p.alive_ms),

@@ -1,62 +1,27 @@
-//! The list of rounds.
+//! The page with the list of rounds.
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use jiff::civil::Date;
 
-use super::{Asked, PageError, dash, encode, number, parameters, seconds, show};
-use crate::args;
-use crate::db::value::Row;
-use crate::db::{Db, DbError};
-use crate::display::{self, is_wrong};
-use crate::http::{ApiError, App};
+use super::error::PageError;
+use super::format::{dash, number, percent_encode, round_label, seconds};
+use super::{RawQuery, parameters, render};
+use crate::db::round_list::{RoundListEntry, RoundListFilter};
+use crate::display::{self, durations_differ};
+use crate::http::error::ApiError;
+use crate::http::query::invalid;
+use crate::http::state::App;
 
-/// Rounds on a page.
-const PER_PAGE: i64 = 50;
-
-/// Which rounds are asked for; empty fields do not filter.
-#[derive(Debug, Default)]
-struct Filter {
-    map: String,
-    player: String,
-    from: String,
-    to: String,
-    page: i64,
-}
-
-impl Filter {
-    fn is_set(&self) -> bool {
-        ![&self.map, &self.player, &self.from, &self.to]
-            .into_iter()
-            .all(String::is_empty)
-    }
-
-    /// The address of another page of the same list.
-    fn link(&self, page: i64) -> String {
-        let mut link = format!("/?page={page}");
-        let fields = [
-            ("map", &self.map),
-            ("player", &self.player),
-            ("from", &self.from),
-            ("to", &self.to),
-        ];
-        for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
-            link.push_str(&format!("&{name}={}", encode(value)));
-        }
-        link
-    }
-}
-
-/// A line of the list.
+/// A row of the list.
 struct Line {
     id: i64,
-    map: String,
-    number: i64,
+    round: String,
     ended: String,
     played: String,
-    stats_said: String,
-    is_wrong: bool,
+    stats_duration: String,
+    differs: bool,
     pauses: String,
     winner: &'static str,
     end: String,
@@ -67,148 +32,96 @@ struct Line {
 #[derive(Template)]
 #[template(path = "rounds.html")]
 struct Page {
-    filter: Filter,
+    filter: RoundListFilter,
+    is_filtered: bool,
     rounds: Vec<Line>,
-    more: bool,
+    /// Addresses of the pages before and after this one.
+    newer: Option<String>,
+    older: Option<String>,
     /// The servers' time zone.
     zone: String,
 }
 
 /// `/`
-pub async fn page(State(app): State<App>, asked: Asked) -> Result<Response, PageError> {
-    let mut asked = parameters(asked);
-    let filter = Filter {
-        map: asked.text("map", 64)?.unwrap_or_default().trim().to_owned(),
-        player: asked
-            .text("player", 64)?
-            .unwrap_or_default()
-            .trim()
-            .to_owned(),
-        from: date("from", asked.text("from", 64)?)?,
-        to: date("to", asked.text("to", 64)?)?,
-        page: asked.number("page", 1, 1..=100_000)?,
+pub async fn page(State(app): State<App>, query: RawQuery) -> Result<Response, PageError> {
+    let mut query = parameters(query);
+    let mut text = |name: &str| -> Result<String, ApiError> {
+        let text = query.text(name, 64)?.unwrap_or_default();
+        Ok(text.trim().to_owned())
     };
-    let mut rounds = list(&app.db, &filter).await?;
-    let more = rounds.len() as i64 > PER_PAGE;
-    rounds.truncate(PER_PAGE as usize);
-    Ok(show(&Page {
-        filter,
-        rounds,
-        more,
+    let filter = RoundListFilter {
+        map: text("map")?,
+        player: text("player")?,
+        from: date("from", text("from")?)?,
+        to: date("to", text("to")?)?,
+        page: query.number("page", 1, 1..=100_000)?,
+    };
+    let list = app.db.round_list(&filter).await?;
+    Ok(render(&Page {
+        is_filtered: fields(&filter).iter().any(|(_, value)| !value.is_empty()),
+        rounds: list.rounds.iter().map(line).collect(),
+        newer: (filter.page > 1).then(|| link(&filter, filter.page - 1)),
+        older: list.has_more.then(|| link(&filter, filter.page + 1)),
         zone: app.db.zone().iana_name().unwrap_or("local time").to_owned(),
+        filter,
     }))
 }
 
-fn date(name: &str, given: Option<String>) -> Result<String, ApiError> {
-    let Some(given) = given else {
-        return Ok(String::new());
-    };
-    let date: Result<Date, _> = given.parse();
-    date.map(|date| date.to_string()).map_err(|_| {
-        let shown: String = given.chars().take(40).collect();
-        ApiError::bad_request(
-            format!("{name} is {shown:?}"),
-            format!("{name}: a date as 2026-12-31"),
-        )
-    })
-}
-
-async fn list(store: &Db, filter: &Filter) -> Result<Vec<Line>, DbError> {
-    let columns = [
-        "id",
-        "map_name",
-        "round_number",
-        "round_end_unix",
-        "match_id",
-        "actual_duration_seconds",
-        "stats_duration_seconds",
-        "pause_count",
-        "total_pause_seconds",
-        "winner_team",
-        "end_reason",
-        "server_name",
-        "server_address",
-    ];
-    let mut of_player = Vec::new();
-    let mut count = "0".to_owned();
-    for (table, name) in [
-        ("lua_spawn_stats", "player_name"),
-        ("player_comprehensive_stats", "clean_name"),
-    ] {
-        if store.has(table) {
-            of_player.push(format!(
-                "EXISTS (SELECT 1 FROM {table} p WHERE p.round_id = r.id AND LOWER(p.{name}) LIKE LOWER($2) ESCAPE '!')"
-            ));
-            count =
-                format!("MAX({count}, (SELECT COUNT(*) FROM {table} p WHERE p.round_id = r.id))");
+fn date(name: &str, text: String) -> Result<String, ApiError> {
+    if text.is_empty() {
+        return Ok(text);
+    }
+    match text.parse::<Date>() {
+        Ok(date) => Ok(date.to_string()),
+        Err(_) => {
+            let allowed = format!("{name}: a date such as 2026-12-31");
+            Err(invalid(name, &text, allowed))
         }
     }
-    if store.database.is_postgres() {
-        count = count.replace("MAX(", "GREATEST(");
-    }
-    // match_id begins with the server's local date, which is the date that players remember.
-    let sql = format!(
-        "SELECT {}, {count} FROM rounds r WHERE ($1 = '' OR LOWER(r.map_name) LIKE LOWER($1) ESCAPE '!') AND ($2 = '' OR {}) \
-         AND ($3 = '' OR SUBSTR(r.match_id, 1, 10) >= $3) AND ($4 = '' OR SUBSTR(r.match_id, 1, 10) <= $4) \
-         ORDER BY COALESCE(r.match_id, '') DESC, r.id DESC LIMIT $5 OFFSET $6",
-        store.select("rounds", "r", &columns),
-        if of_player.is_empty() {
-            "FALSE".to_owned()
-        } else {
-            format!("({})", of_player.join(" OR "))
-        },
-    );
-    let values = args![
-        part(&filter.map),
-        part(&filter.player),
-        &filter.from,
-        &filter.to,
-        PER_PAGE + 1,
-        (filter.page - 1) * PER_PAGE
-    ];
-    Ok(store
-        .database
-        .rows(&sql, values)
-        .await?
-        .iter()
-        .map(line)
-        .collect())
 }
 
-/// The pattern of names with this part; empty for none. The database lowers it as it lowers the names, whatever letters it knows.
-fn part(text: &str) -> String {
-    if text.is_empty() {
-        return String::new();
-    }
-    let escaped = text
-        .replace('!', "!!")
-        .replace('%', "!%")
-        .replace('_', "!_");
-    format!("%{escaped}%")
+/// The fields of the form, by their names.
+fn fields(filter: &RoundListFilter) -> [(&'static str, &str); 4] {
+    [
+        ("map", &filter.map),
+        ("player", &filter.player),
+        ("from", &filter.from),
+        ("to", &filter.to),
+    ]
 }
 
-fn line(row: &Row) -> Line {
-    let (happened, said) = (row.int(5), row.int(6));
+/// The address of another page of the same list.
+fn link(filter: &RoundListFilter, page: i64) -> String {
+    let mut link = format!("/?page={page}");
+    for (name, value) in fields(filter) {
+        if !value.is_empty() {
+            link.push_str(&format!("&{name}={}", percent_encode(value)));
+        }
+    }
+    link
+}
+
+fn line(entry: &RoundListEntry) -> Line {
+    let round = &entry.round;
+    let (recorded, stats) = (round.actual_duration_seconds, entry.stats_duration_seconds);
+    let server = round.server_name.as_ref().or(round.server_address.as_ref());
     Line {
-        id: row.int(0).unwrap_or_default(),
-        map: row.string(1),
-        number: row.int(2).unwrap_or_default(),
-        ended: row.int(3).map_or_else(|| row.string(4), display::utc),
-        played: seconds(happened),
-        stats_said: seconds(said),
-        is_wrong: is_wrong(happened, said),
-        pauses: match (row.int(7), row.int(8)) {
+        id: round.id,
+        round: round_label(&round.map_name, round.round_number),
+        ended: round
+            .round_end_unix
+            .map_or_else(|| round.match_id.clone(), display::utc),
+        played: seconds(recorded),
+        stats_duration: seconds(stats),
+        differs: durations_differ(recorded, stats),
+        pauses: match (round.pause_count, round.total_pause_seconds) {
             (None, _) => dash(),
             (Some(0), _) => "0".to_owned(),
             (count, length) => format!("{} ({})", number(count), seconds(length)),
         },
-        winner: display::team(row.int(9)),
-        end: display::end_reason(row.text(10)).to_owned(),
-        players: row.int(13).unwrap_or_default(),
-        server: [11, 12]
-            .into_iter()
-            .filter_map(|i| row.text(i))
-            .find(|name| !name.is_empty())
-            .map_or_else(dash, str::to_owned),
+        winner: display::team(round.winner()),
+        end: display::end_reason(round.end_reason.as_deref()).to_owned(),
+        players: entry.players,
+        server: server.cloned().unwrap_or_else(dash),
     }
 }

@@ -1,8 +1,0 @@
--- True times of a round.
-
-ALTER TABLE rounds ADD COLUMN IF NOT EXISTS round_start_unix BIGINT;
-ALTER TABLE rounds ADD COLUMN IF NOT EXISTS round_end_unix BIGINT;
-ALTER TABLE rounds ADD COLUMN IF NOT EXISTS actual_duration_seconds INTEGER;
-ALTER TABLE rounds ADD COLUMN IF NOT EXISTS total_pause_seconds INTEGER DEFAULT 0;
-ALTER TABLE rounds ADD COLUMN IF NOT EXISTS pause_count INTEGER DEFAULT 0;
-ALTER TABLE rounds ADD COLUMN IF NOT EXISTS end_reason VARCHAR(20);

@@ -1,0 +1,156 @@
+//! Questions about many rounds: the list of the API and the list of the pages.
+
+use super::Db;
+use super::connection::DbError;
+use super::rounds::RoundSummary;
+use super::value::Row;
+use crate::args;
+
+/// Which rounds the API lists.
+#[derive(Debug, Clone, Default)]
+pub struct RoundFilter {
+    /// Only rounds on this map.
+    pub map: Option<String>,
+    /// Only rounds listed after the one with this id.
+    pub before: Option<i64>,
+    /// How many rounds are returned at most.
+    pub limit: i64,
+}
+
+/// Which rounds the pages list. Empty fields do not filter.
+#[derive(Debug, Clone, Default)]
+pub struct RoundListFilter {
+    /// A part of the map's name; case does not matter.
+    pub map: String,
+    /// A part of a player's name; case does not matter.
+    pub player: String,
+    /// The first day, `YYYY-MM-DD` in the server's local time.
+    pub from: String,
+    /// The last day, `YYYY-MM-DD` in the server's local time.
+    pub to: String,
+    /// The number of the page, from 1.
+    pub page: i64,
+}
+
+/// A page of the list of rounds.
+#[derive(Debug, Clone)]
+pub struct RoundList {
+    /// The rounds, latest first.
+    pub rounds: Vec<RoundListEntry>,
+    /// Whether there is another page after this one.
+    pub has_more: bool,
+}
+
+/// A round in the list of rounds.
+#[derive(Debug, Clone)]
+pub struct RoundListEntry {
+    /// The round.
+    pub round: RoundSummary,
+    /// The duration according to the stats file.
+    pub stats_duration_seconds: Option<i64>,
+    /// Number of players.
+    pub players: i64,
+}
+
+impl RoundListEntry {
+    fn from_row(row: &Row) -> Self {
+        Self {
+            round: RoundSummary::from_row(row),
+            stats_duration_seconds: row.get("stats_duration_seconds"),
+            players: row.get("players"),
+        }
+    }
+}
+
+impl Db {
+    /// The API's list of rounds, latest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rounds(&self, filter: &RoundFilter) -> Result<Vec<RoundSummary>, DbError> {
+        let columns = self.select("rounds", "r", &RoundSummary::COLUMNS);
+        // The two databases sort NULL to different ends. Compared as an empty text it comes last in both.
+        let sql = format!(
+            "SELECT {columns} FROM rounds r WHERE ($1 = '' OR LOWER(r.map_name) = LOWER($1)) \
+             AND ($2 = 0 OR (COALESCE(r.match_id, ''), r.id) < \
+             (SELECT COALESCE(b.match_id, ''), b.id FROM rounds b WHERE b.id = $2)) \
+             ORDER BY COALESCE(r.match_id, '') DESC, r.id DESC LIMIT $3"
+        );
+        let map = filter.map.clone().unwrap_or_default();
+        let values = args![map, filter.before.unwrap_or(0), filter.limit];
+        let rows = self.database.rows(&sql, values).await?;
+        Ok(rows.iter().map(RoundSummary::from_row).collect())
+    }
+
+    /// A page of the pages' list of rounds.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn round_list(&self, filter: &RoundListFilter) -> Result<RoundList, DbError> {
+        const PER_PAGE: i64 = 50;
+        let mut has_player = Vec::new();
+        let mut players = "0".to_owned();
+        let greatest = if self.database.is_postgres() {
+            "GREATEST"
+        } else {
+            "MAX"
+        };
+        for (table, name) in [
+            ("lua_spawn_stats", "player_name"),
+            ("player_comprehensive_stats", "clean_name"),
+        ] {
+            if self.has(table) {
+                has_player.push(format!(
+                    "EXISTS (SELECT 1 FROM {table} p WHERE p.round_id = r.id AND LOWER(p.{name}) LIKE LOWER($2) ESCAPE '!')"
+                ));
+                players = format!(
+                    "{greatest}({players}, (SELECT COUNT(*) FROM {table} p WHERE p.round_id = r.id))"
+                );
+            }
+        }
+        let has_player = if has_player.is_empty() {
+            "FALSE".to_owned()
+        } else {
+            has_player.join(" OR ")
+        };
+        // match_id begins with the server's local date, which is the date that players remember.
+        let sql = format!(
+            "SELECT {}, {}, {players} AS players FROM rounds r \
+             WHERE ($1 = '' OR LOWER(r.map_name) LIKE LOWER($1) ESCAPE '!') AND ($2 = '' OR ({has_player})) \
+             AND ($3 = '' OR SUBSTR(r.match_id, 1, 10) >= $3) AND ($4 = '' OR SUBSTR(r.match_id, 1, 10) <= $4) \
+             ORDER BY COALESCE(r.match_id, '') DESC, r.id DESC LIMIT $5 OFFSET $6",
+            self.select("rounds", "r", &RoundSummary::COLUMNS),
+            self.select("rounds", "r", &["stats_duration_seconds"]),
+        );
+        let values = args![
+            pattern(&filter.map),
+            pattern(&filter.player),
+            &filter.from,
+            &filter.to,
+            PER_PAGE + 1,
+            (filter.page - 1) * PER_PAGE
+        ];
+        let rows = self.database.rows(&sql, values).await?;
+        Ok(RoundList {
+            rounds: rows
+                .iter()
+                .take(PER_PAGE as usize)
+                .map(RoundListEntry::from_row)
+                .collect(),
+            has_more: rows.len() as i64 > PER_PAGE,
+        })
+    }
+}
+
+/// The LIKE pattern for names that contain a text; empty for an empty text. Lowercasing is left to the database, so that
+/// pattern and names are treated alike.
+fn pattern(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let escaped = text
+        .replace('!', "!!")
+        .replace('%', "!%")
+        .replace('_', "!_");
+    format!("%{escaped}%")
+}

@@ -1,0 +1,101 @@
+//! Values as the pages show them. A missing value is shown as a dash.
+
+use crate::db::players::Time;
+use crate::display;
+
+/// Milliseconds as `M:SS.t`.
+pub fn ms(ms: Option<i64>) -> String {
+    ms.map_or_else(dash, display::clock_ms)
+}
+
+/// Seconds as `M:SS`.
+pub fn seconds(seconds: Option<i64>) -> String {
+    seconds.map_or_else(dash, display::clock)
+}
+
+/// A time as `M:SS.t`, or as `M:SS` if only its seconds are known.
+pub fn time(time: Option<Time>) -> String {
+    match time {
+        Some(Time::Ms(ms)) => display::clock_ms(ms),
+        Some(Time::Seconds(seconds)) => display::clock(seconds),
+        None => dash(),
+    }
+}
+
+/// A number.
+pub fn number(n: Option<i64>) -> String {
+    n.map_or_else(dash, |n| n.to_string())
+}
+
+/// A number of things: `1 report`, `2 reports`.
+pub fn count(n: i64, thing: &str) -> String {
+    match n {
+        1 => format!("1 {thing}"),
+        n => format!("{n} {thing}s"),
+    }
+}
+
+/// A part of a whole as `12 %`; a dash if the whole is 0.
+pub fn share(part: Option<i64>, whole: Option<i64>) -> String {
+    match (part, whole) {
+        (Some(part), Some(whole)) if whole > 0 => {
+            format!("{:.0} %", 100.0 * part as f64 / whole as f64)
+        }
+        _ => dash(),
+    }
+}
+
+pub fn dash() -> String {
+    "–".to_owned()
+}
+
+/// A round in a table: `supply R1`.
+pub fn round_label(map_name: &str, round_number: i64) -> String {
+    format!("{map_name} R{round_number}")
+}
+
+/// The address of a player's page.
+pub fn player_link(guid: &str) -> String {
+    let key = if guid.starts_with("name:") {
+        guid
+    } else {
+        guid.get(..8).unwrap_or(guid)
+    };
+    format!("/players/{}", percent_encode(key))
+}
+
+/// A text as a part of an address.
+pub fn percent_encode(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~:".contains(&byte) {
+            encoded.push(byte.into());
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn player_links_encode_any_name() {
+        assert_eq!(player_link("A0000001ABCDEF"), "/players/A0000001");
+        assert_eq!(player_link("日\"<"), "/players/%E6%97%A5%22%3C");
+    }
+
+    #[test]
+    fn share_of_nothing_is_a_dash() {
+        assert_eq!(share(Some(1), Some(0)), "–");
+        assert_eq!(share(Some(1), Some(8)), "12 %");
+    }
+
+    #[test]
+    fn one_thing_is_singular() {
+        assert_eq!(count(1, "report"), "1 report");
+        assert_eq!(count(2, "report"), "2 reports");
+    }
+}

@@ -1,0 +1,114 @@
+//! Queries use indexes, and pages of a list leave nothing out.
+
+use gametimes_bot::db::Db;
+use gametimes_bot::db::round_list::RoundFilter;
+use gametimes_bot::db::value::Value;
+use gametimes_test_support::bot::items::{everything, stats_of};
+use gametimes_test_support::bot::open;
+use gametimes_test_support::on_both_databases;
+
+/// The query of a player's page uses an index.
+async fn query_of_a_player_uses_an_index(url: &str) {
+    let store = &open(url).await;
+    store.apply(&everything()).await.unwrap();
+    store.analyze().await.unwrap();
+    let sql = store.spawns_of_player(&["match_id"]);
+    let found = async |guid: &str| {
+        let rows = store.database.rows(&sql, &[guid.into()]).await.unwrap();
+        rows.len()
+    };
+    assert_eq!(
+        (found("a0000003").await, found("A0000003FFFF").await),
+        (5, 5)
+    );
+    assert_eq!((found("A000000").await, found("name:0").await), (0, 0));
+    let plan = plan_of(store, &sql, "A0000003".into()).await;
+    assert!(plan.contains("idx_lua_spawn_stats_player"), "{plan}");
+    assert!(
+        !plan.contains("TEMP B-TREE") && !plan.contains("Sort"),
+        "{plan}"
+    );
+}
+
+/// The query of the audit finds the player of each row through an index.
+async fn query_of_the_audit_uses_an_index(url: &str) {
+    let store = &open(url).await;
+    store.apply(&everything()).await.unwrap();
+    store.analyze().await.unwrap();
+    let sql = store.spawn_audit_sql();
+    let plan = plan_of(store, &sql, 1000.into()).await;
+    assert!(plan.contains("idx_player_stats_guid8"), "{plan}");
+}
+
+/// The database's plan for a query with one value.
+async fn plan_of(store: &Db, sql: &str, value: Value) -> String {
+    let mut transaction = store.database.begin().await.unwrap();
+    let explain = if store.database.is_postgres() {
+        // For a few rows a scan is cheaper. What counts is that the index can be used.
+        for way in [
+            "enable_seqscan",
+            "enable_bitmapscan",
+            "enable_hashjoin",
+            "enable_mergejoin",
+        ] {
+            let sql = format!("SET LOCAL {way} = off");
+            transaction.execute(&sql, &[]).await.unwrap();
+        }
+        "EXPLAIN"
+    } else {
+        "EXPLAIN QUERY PLAN"
+    };
+    let plan = transaction
+        .rows(&format!("{explain} {sql}"), &[value])
+        .await
+        .unwrap();
+    format!("{plan:?}")
+}
+
+/// The pages of the list contain all rounds, also one that was imported late, and one of another bot without a match_id.
+async fn pages_of_the_round_list_leave_no_round_out(url: &str) {
+    let store = &open(url).await;
+    for time in ["203000", "200000", "194000"] {
+        let arrival = stats_of("Alpha", time, 1, &["A0000001"], 100);
+        store.apply(&[arrival]).await.unwrap();
+    }
+    let mut transaction = store.database.begin().await.unwrap();
+    for sql in [
+        "INSERT INTO rounds (round_number, map_name) VALUES (1, 'supply')",
+        "INSERT INTO lua_spawn_stats (match_id, round_number, player_guid, round_end_unix) VALUES ('a', 1, 'A0000001', 5)",
+        "INSERT INTO lua_spawn_stats (match_id, round_number, player_guid) VALUES ('b', 1, 'A0000001')",
+    ] {
+        transaction.execute(sql, &[]).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let mut filter = RoundFilter {
+        limit: 1,
+        ..RoundFilter::default()
+    };
+    let mut found = Vec::new();
+    while let [round] = &store.rounds(&filter).await.unwrap()[..] {
+        found.push(round.match_id.clone());
+        filter.before = Some(round.id);
+    }
+    let right = [
+        "2026-11-20-203000",
+        "2026-11-20-200000",
+        "2026-11-20-194000",
+        "",
+    ];
+    assert_eq!(found, right);
+    let sql = store.spawns_of_player(&["match_id"]);
+    let rows = store
+        .database
+        .rows(&sql, &["A0000001".into()])
+        .await
+        .unwrap();
+    let found: Vec<String> = rows.iter().map(|row| row.string(0)).collect();
+    assert_eq!(found, ["a", "b"]);
+}
+
+on_both_databases!(
+    query_of_a_player_uses_an_index,
+    query_of_the_audit_uses_an_index,
+    pages_of_the_round_list_leave_no_round_out,
+);

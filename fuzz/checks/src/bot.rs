@@ -1,0 +1,124 @@
+//! Any bytes as a stats file, a gametimes file or a message: no panic, and rows that fit into their columns.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use gametimes_bot::db::columns::{self, Columns};
+use gametimes_bot::db::schema::{Kind, shared_tables};
+use gametimes_bot::db::value::Value;
+use gametimes_format::Message;
+use gametimes_rounds::reconcile::{Document, Fact, reconcile};
+use gametimes_rounds::report::Report;
+use gametimes_rounds::rows::{RoundTarget, build};
+use gametimes_rounds::stats_file::StatsFile;
+use jiff::tz::TimeZone;
+
+/// A stats file with any content, alone and as round 2 of itself.
+pub fn stats_file(bytes: &[u8]) {
+    let parse = |name: &str| StatsFile::parse(name, bytes).ok();
+    let Some(first) = parse("2026-11-20-123344-room2-round-1.txt") else {
+        return;
+    };
+    let Some(second) = parse("2026-11-20-123531-room2-round-2.txt") else {
+        unreachable!("the name has no say in whether the content is readable");
+    };
+    rows_fit(vec![
+        fact(Document::Stats(Box::new(first)), 1_795_178_024),
+        fact(Document::Stats(Box::new(second)), 1_795_178_131),
+    ]);
+}
+
+/// A gametimes file with any content. A report that was read can be stored and read again.
+pub fn gametimes_file(bytes: &[u8]) {
+    if let Ok(report) = Report::from_file(bytes) {
+        report_fits(report);
+    }
+}
+
+/// A message with any content and without a file.
+pub fn message(bytes: &[u8]) {
+    if let Ok(message) = serde_json::from_slice::<Message>(bytes)
+        && let Ok(report) = Report::from_message(&message)
+    {
+        report_fits(report);
+    }
+}
+
+fn report_fits(report: Report) {
+    let stored = serde_json::to_vec(&report).expect("a report can be stored");
+    let again: Report = serde_json::from_slice(&stored).expect("a stored report can be read");
+    assert_eq!(again.meta, report.meta);
+    let at_unix = report.meta.round_end_unix;
+    rows_fit(vec![fact(Document::Report(Box::new(report)), at_unix)]);
+}
+
+fn fact(document: Document, at_unix: i64) -> Fact {
+    Fact {
+        id: 1,
+        identity: format!("{at_unix}"),
+        server: String::new(),
+        at_unix,
+        document,
+    }
+}
+
+fn rows_fit(facts: Vec<Fact>) {
+    let rounds = reconcile(&facts);
+    for rows in build(&facts, &rounds, &TimeZone::UTC) {
+        // The limit of gametimes_groups.match_id.
+        assert!(rows.match_id.chars().count() <= 64, "{}", rows.match_id);
+        match &rows.round {
+            Some(RoundTarget::Own(row)) => columns_fit("rounds", &columns::round(row)),
+            Some(RoundTarget::Foreign { times, .. }) => {
+                columns_fit("rounds", &columns::times(times));
+            }
+            None => {}
+        }
+        if let Some(row) = &rows.teams {
+            columns_fit("lua_round_teams", &columns::teams(row));
+        }
+        for row in &rows.spawns {
+            columns_fit("lua_spawn_stats", &columns::spawn(row));
+        }
+        for row in rows.players.iter().flatten() {
+            columns_fit("player_comprehensive_stats", &columns::player(row));
+        }
+    }
+}
+
+/// The types of all columns, by table and name.
+fn types() -> &'static HashMap<(&'static str, &'static str), Kind> {
+    static TYPES: OnceLock<HashMap<(&str, &str), Kind>> = OnceLock::new();
+    TYPES.get_or_init(|| {
+        let tables = shared_tables();
+        let columns = tables.iter().flat_map(|table| {
+            let columns = table.columns();
+            columns.map(|column| ((table.name, column.name), column.kind))
+        });
+        columns.collect()
+    })
+}
+
+fn columns_fit(table: &str, row: &Columns) {
+    for (name, value) in row {
+        let kind = types().get(&(table, name)).copied();
+        let kind = kind.unwrap_or_else(|| panic!("{table} has no column {name}"));
+        match value {
+            Value::Int(Some(n)) if kind == Kind::Int => {
+                assert!(i32::try_from(*n).is_ok(), "{table}.{name} is {n}");
+            }
+            Value::Int(Some(_)) => assert_eq!(kind, Kind::BigInt, "{table}.{name}"),
+            Value::Text(Some(text)) => {
+                let most = match kind {
+                    Kind::Varchar(length) => length.into(),
+                    _ => usize::MAX,
+                };
+                assert!(text.chars().count() <= most, "{table}.{name} is {text:?}");
+            }
+            Value::Real(Some(n)) => {
+                assert!(n.is_finite() && n.abs() < 1e30, "{table}.{name} is {n}");
+            }
+            _ => {}
+        }
+    }
+}

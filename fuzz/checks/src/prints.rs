@@ -1,0 +1,113 @@
+//! Parsing of the game's prints and strings: for any bytes, the result is part of them and is parsed the same again.
+
+use gametimes::event::Text;
+use gametimes::observe::parse::{self, Print};
+use gametimes_format::check::{is_path_safe, is_stats_file_name};
+use gametimes_format::text::{decode, strip_colors};
+
+/// Any bytes as a print, as an info string (configstring or userinfo), as a number, as a path, and as a name.
+pub fn prints(bytes: &[u8]) {
+    print(bytes);
+    info_string(bytes);
+    number(bytes);
+    path(bytes);
+    name(bytes);
+}
+
+fn print(bytes: &[u8]) {
+    let Some(Ok(print)) = parse::print(bytes) else {
+        return;
+    };
+    // The game's print with the same meaning.
+    let again = match print {
+        Print::Kill {
+            victim,
+            killer,
+            means,
+        } => {
+            assert!(victim < 64 && killer.is_none_or(|k| k < 64));
+            let killer = killer.map_or(1022, i32::from);
+            let names = format!("Kill: {killer} {victim} 9: ^1a by b killed c");
+            [names.as_bytes(), b" by ", means, b"\n"].concat()
+        }
+        Print::Revive { medic, patient } => {
+            assert!(medic < 64 && patient < 64);
+            format!("Medic_Revive: {medic} {patient}\n").into_bytes()
+        }
+        Print::Connect(slot) => {
+            assert!(slot < 64);
+            format!("ClientConnect: {slot}\n").into_bytes()
+        }
+        Print::Begin(slot) => {
+            assert!(slot < 64);
+            format!("ClientBegin: {slot}\n").into_bytes()
+        }
+        Print::Exit(text) => [b"Exit: ", text, b"\n"].concat(),
+        Print::VoteCalled { slot, surrender } => {
+            assert!(slot < 64);
+            let vote = if surrender { "Surrender" } else { "Kick" };
+            format!("callvote: {slot} {vote}\n").into_bytes()
+        }
+        Print::VoteFailed => b"Vote Failed: x\n".to_vec(),
+    };
+    assert_eq!(parse::print(&again), Some(Ok(print)));
+}
+
+fn info_string(bytes: &[u8]) {
+    for key in [&b"n"[..], b"t", b"d", b"w", b"cl_guid"] {
+        let Some(value) = parse::info_value(bytes, key) else {
+            continue;
+        };
+        assert!(!value.contains(&b'\\'));
+        let pair = [key, b"\\", value].concat();
+        let at = bytes.windows(pair.len()).enumerate();
+        let stands_there = at.into_iter().any(|(at, part)| {
+            part == pair
+                && (at == 0 || bytes[at - 1] == b'\\')
+                && matches!(bytes.get(at + pair.len()), None | Some(b'\\'))
+        });
+        assert!(stands_there, "{key:?} {value:?}");
+        let again = [b"\\other\\x\\", &pair[..], b"\\more\\y"].concat();
+        assert_eq!(parse::info_value(&again, key), Some(value));
+    }
+}
+
+/// Compared with a simple implementation, digit by digit.
+fn number(bytes: &[u8]) {
+    let text = bytes.trim_ascii_start();
+    let (sign, digits) = match text.strip_prefix(b"-") {
+        Some(digits) => (-1, digits),
+        None => (1, text),
+    };
+    let digits = digits.iter().take_while(|b| b.is_ascii_digit());
+    let value = digits.fold(0i64, |n, b| {
+        n.saturating_mul(10).saturating_add(i64::from(b - b'0'))
+    });
+    let expected = i32::try_from(sign * value).unwrap_or(0);
+    assert_eq!(parse::leading_number(bytes), expected);
+}
+
+/// A name that is accepted as a stats file passes the checks of the file's readers, and is not truncated.
+fn path(bytes: &[u8]) {
+    for path in [bytes.to_vec(), [b"gamestats/", bytes].concat()] {
+        let Some(name) = parse::stats_file(&path) else {
+            continue;
+        };
+        let text = std::str::from_utf8(name).expect("ASCII");
+        assert!(is_path_safe(text) && is_stats_file_name(text), "{text}");
+        assert_eq!(Text::<160>::new(name).as_bytes(), name);
+    }
+}
+
+fn name(bytes: &[u8]) {
+    let text = Text::<64>::new(bytes);
+    let json = serde_json::to_string(&text).expect("a text can be written");
+    let again: Text<64> = serde_json::from_str(&json).expect("and read again");
+    assert_eq!(again, text);
+    for decoded in [text.decode(), decode(bytes)] {
+        assert!(!decoded.chars().any(char::is_control));
+        let plain = strip_colors(&decoded);
+        assert!(plain.chars().count() <= decoded.chars().count());
+        assert!(decoded.contains('^') || plain == decoded);
+    }
+}

@@ -1,0 +1,422 @@
+//! A round while it is played.
+
+use gametimes_format::file::{EndReason, EventKind, Teams, TimelineEvent};
+use gametimes_format::{Team, TeamNumber};
+
+use super::clock::PlayClock;
+use super::round::{Pause, PlayerStats, Round};
+use super::slots::{LifeState, Slots};
+use super::{Outcome, end_reason, surrender};
+use crate::engine::numbers::MAX_CLIENTS;
+use crate::event::Stamp;
+
+/// How many players a round has room for: a full server four times over. Further players are not recorded.
+const PLAYERS_LIMIT: usize = 4 * MAX_CLIENTS;
+/// How many entries a timeline has room for: two hours of heavy fighting on a full server.
+const TIMELINE_LIMIT: usize = 20_000;
+/// How many pauses a round lists. Further pauses stop the clock, but are not listed.
+const PAUSES_LIMIT: usize = 200;
+
+/// The running round. It owns the slots: all clients connect again when a round begins.
+#[derive(Debug)]
+pub(super) struct RunningRound {
+    pub(super) round: Round,
+    pub(super) clock: PlayClock,
+    /// The number of pauses so far, including those that are not listed.
+    pauses: usize,
+    pub(super) slots: Slots,
+    /// Guid and name of the player who called the vote to surrender, unless it has failed.
+    surrender_caller: Option<(String, String)>,
+    over: bool,
+}
+
+impl RunningRound {
+    /// A round without any client.
+    pub(super) fn begin(at: Stamp, warmup_start_unix_ms: Option<i64>) -> Self {
+        Self {
+            round: Round {
+                start: at,
+                number: 1,
+                warmup_start_unix_ms,
+                ..Round::default()
+            },
+            clock: PlayClock::start(at.level_ms),
+            pauses: 0,
+            slots: Slots::default(),
+            surrender_caller: None,
+            over: false,
+        }
+    }
+
+    pub(super) fn set_rules(&mut self, gametype: i32, number: u8, timelimit_minutes: f64) {
+        self.round.gametype = gametype;
+        self.round.number = number;
+        self.round.timelimit_minutes = timelimit_minutes;
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    pub(super) fn into_round(self) -> Round {
+        self.round
+    }
+
+    pub(super) fn pause(&mut self, at: Stamp) -> Option<Outcome> {
+        if self.over || self.clock.is_paused() {
+            return None;
+        }
+        self.clock.pause(at.level_ms);
+        self.pauses += 1;
+        if self.round.pauses.len() < PAUSES_LIMIT {
+            self.round.pauses.push(Pause {
+                start: at,
+                end: at,
+                at_play_ms: self.clock.played_ms(at.level_ms),
+            });
+        }
+        Some(Outcome::Paused {
+            number: self.pauses,
+            played_ms: self.clock.played_ms(at.level_ms),
+        })
+    }
+
+    pub(super) fn resume(&mut self, at: Stamp) -> Option<Outcome> {
+        if self.over {
+            return None;
+        }
+        let paused_ms = self.clock.resume(at.level_ms)?;
+        self.close_pause(at);
+        Some(Outcome::Resumed {
+            number: self.pauses,
+            paused_ms,
+        })
+    }
+
+    /// Sets the end of the current pause, if it is listed.
+    fn close_pause(&mut self, at: Stamp) {
+        if self.pauses <= PAUSES_LIMIT
+            && let Some(pause) = self.round.pauses.last_mut()
+        {
+            pause.end = at;
+        }
+    }
+
+    pub(super) fn exit(&mut self, at: Stamp, text: &str) {
+        if self.over {
+            return;
+        }
+        self.round.exit_text = text.to_owned();
+        self.round.surrender = surrender(text, self.surrender_caller.take());
+        self.end(at, end_reason(text));
+    }
+
+    pub(super) fn end(&mut self, at: Stamp, reason: EndReason) {
+        let now = self.clock.played_ms(at.level_ms);
+        if self.clock.is_paused() {
+            self.close_pause(at);
+        }
+        self.round.end = at;
+        self.round.end_reason = reason;
+        self.round.played_ms = now;
+        let mut teams = Teams::default();
+        for slot in 0..MAX_CLIENTS as u8 {
+            let s = self.slots.get(slot);
+            if let (Some(team), Some(player)) = (s.playing_for(), s.player) {
+                let team = match team {
+                    Team::Axis => &mut teams.axis,
+                    Team::Allies => &mut teams.allies,
+                };
+                team.push(self.round.players[player].reference());
+            }
+            self.leave_team(now, slot);
+        }
+        self.round.teams = teams;
+        self.round.players.retain(PlayerStats::took_part);
+        self.over = true;
+    }
+
+    pub(super) fn connect(&mut self, slot: u8, guid: String) {
+        if let Some(s) = self.slots.get_mut(slot) {
+            s.connected = true;
+            s.guid = guid;
+            s.name.clear();
+            s.team = TeamNumber::NONE;
+        }
+    }
+
+    /// The guid of a connected client arrived late.
+    pub(super) fn late_guid(&mut self, slot: u8, guid: String) {
+        // If they have played with this guid before, what they did without it stays with the name.
+        let known = self.round.players.iter().any(|p| p.guid == guid);
+        if let Some(stats) = self.stats_of(slot).filter(|_| !known) {
+            stats.guid.clone_from(&guid);
+        }
+        if let Some(s) = self.slots.get_mut(slot) {
+            s.guid = guid;
+        }
+    }
+
+    /// The game set the name or the team of a client.
+    pub(super) fn player(&mut self, at: Stamp, slot: u8, team: TeamNumber, name: &str) {
+        let now = self.clock.played_ms(at.level_ms);
+        let Some(s) = self.slots.get_mut(slot) else {
+            return;
+        };
+        let before = s.playing_for();
+        s.team = team;
+        name.clone_into(&mut s.name);
+        if !s.connected {
+            return;
+        }
+        match (before, s.playing_for()) {
+            (Some(_), None) => {
+                self.leave_team(now, slot);
+                self.note(now, EventKind::Team, slot, None, None, Some(team));
+            }
+            (None, Some(team)) => self.join(now, slot, team),
+            (Some(before), Some(team)) if before != team => self.change_team(now, slot, team),
+            _ => {}
+        }
+        if let Some(stats) = self.stats_of(slot) {
+            name.clone_into(&mut stats.name);
+        }
+    }
+
+    /// A client joins a team, from outside or from the spectators.
+    fn join(&mut self, now: i64, slot: u8, team: Team) {
+        let is_new = self.slots.get(slot).player.is_none();
+        let Some(player) = self.player_in(now, slot) else {
+            return;
+        };
+        self.round.players[player].team = Some(team);
+        if let Some(s) = self.slots.get_mut(slot) {
+            s.life = LifeState::Waiting;
+            s.plays_since_ms = Some(now);
+        }
+        let kind = if is_new {
+            EventKind::Join
+        } else {
+            EventKind::Team
+        };
+        self.note(now, kind, slot, None, None, Some(team.into()));
+    }
+
+    /// A player changes from one team to the other. A dead one stays dead until the new team's wave.
+    fn change_team(&mut self, now: i64, slot: u8, team: Team) {
+        if let LifeState::Alive { .. } = self.slots.get(slot).life {
+            self.close_life(now, slot);
+            self.set_life(slot, LifeState::Waiting);
+        }
+        if let Some(stats) = self.stats_of(slot) {
+            stats.team = Some(team);
+        }
+        self.note(now, EventKind::Team, slot, None, None, Some(team.into()));
+    }
+
+    pub(super) fn leave(&mut self, at: Stamp, slot: u8) {
+        let now = self.clock.played_ms(at.level_ms);
+        if self.slots.get(slot).player.is_some() {
+            self.leave_team(now, slot);
+            self.note(now, EventKind::Leave, slot, None, None, None);
+        }
+        if let Some(s) = self.slots.get_mut(slot) {
+            *s = Default::default();
+        }
+    }
+
+    pub(super) fn spawn(&mut self, at: Stamp, slot: u8, revived: bool, by: Option<u8>) {
+        let now = self.clock.played_ms(at.level_ms);
+        let Some(player) = self.playing_in(now, slot) else {
+            return;
+        };
+        self.close_life(now, slot);
+        self.set_life(slot, LifeState::Alive { since_ms: now });
+        let stats = &mut self.round.players[player];
+        stats.spawns += 1;
+        stats.revives += u32::from(revived);
+        let kind = if revived {
+            EventKind::Revive
+        } else {
+            EventKind::Spawn
+        };
+        self.note(now, kind, slot, by, None, None);
+    }
+
+    pub(super) fn limbo(&mut self, at: Stamp, slot: u8) {
+        let now = self.clock.played_ms(at.level_ms);
+        if let LifeState::Alive { .. } = self.slots.get(slot).life {
+            // Out of play without a death.
+            self.close_life(now, slot);
+            self.set_life(slot, LifeState::Waiting);
+        }
+        self.note(now, EventKind::Limbo, slot, None, None, None);
+    }
+
+    pub(super) fn death(&mut self, at: Stamp, slot: u8, by: Option<u8>, means: &str) {
+        let now = self.clock.played_ms(at.level_ms);
+        let Some(victim) = self.playing_in(now, slot) else {
+            return;
+        };
+        self.round.players[victim].deaths += 1;
+        let s = self.slots.get(slot);
+        if !matches!(s.life, LifeState::Dead { .. }) {
+            // A killer who has gone to the spectators meanwhile counts for the last team.
+            let team = s.team.team();
+            let killer = by
+                .filter(|&k| k != slot)
+                .and_then(|k| self.slots.get(k).player)
+                .filter(|&k| self.round.players[k].team != team);
+            self.close_life(now, slot);
+            if let Some(killer) = killer {
+                self.round.players[killer].kills += 1;
+            }
+            self.set_life(
+                slot,
+                LifeState::Dead {
+                    since_ms: now,
+                    by: killer,
+                },
+            );
+        }
+        self.note(now, EventKind::Death, slot, by, Some(means), None);
+    }
+
+    pub(super) fn vote_called(&mut self, slot: u8, surrender: bool) {
+        let caller = self.slots.get(slot);
+        self.surrender_caller = surrender.then(|| (caller.guid.clone(), caller.name.clone()));
+    }
+
+    pub(super) fn vote_failed(&mut self) {
+        self.surrender_caller = None;
+    }
+
+    /// Takes a player off the team: ends the life and the time played.
+    fn leave_team(&mut self, now: i64, slot: u8) {
+        self.close_life(now, slot);
+        let Some(s) = self.slots.get_mut(slot) else {
+            return;
+        };
+        s.life = LifeState::None;
+        if let Some(since) = s.plays_since_ms.take()
+            && let Some(stats) = self.stats_of(slot)
+        {
+            stats.played_ms += now - since;
+        }
+    }
+
+    /// Adds the time of the life, or of the death, that ends now.
+    fn close_life(&mut self, now: i64, slot: u8) {
+        let s = self.slots.get(slot);
+        let (Some(player), life) = (s.player, s.life) else {
+            return;
+        };
+        match life {
+            LifeState::None | LifeState::Waiting => {}
+            LifeState::Alive { since_ms } => {
+                self.round.players[player].alive_ms += now - since_ms;
+            }
+            LifeState::Dead { since_ms, by } => {
+                let dead = now - since_ms;
+                let stats = &mut self.round.players[player];
+                stats.dead_ms += dead;
+                stats.max_dead_ms = stats.max_dead_ms.max(dead);
+                if let Some(killer) = by {
+                    self.round.players[killer].denied_ms += dead;
+                }
+            }
+        }
+    }
+
+    fn set_life(&mut self, slot: u8, life: LifeState) {
+        if let Some(s) = self.slots.get_mut(slot) {
+            s.life = life;
+        }
+    }
+
+    fn stats_of(&mut self, slot: u8) -> Option<&mut PlayerStats> {
+        let player = self.slots.get(slot).player?;
+        self.round.players.get_mut(player)
+    }
+
+    /// The player in a slot, if on a team. Others neither spawn nor die, even if the game prints it.
+    fn playing_in(&mut self, now: i64, slot: u8) -> Option<usize> {
+        self.slots
+            .get(slot)
+            .plays()
+            .then(|| self.player_in(now, slot))?
+    }
+
+    /// The player in a slot. A new client is the player who was here before under the same guid, or without one under the same
+    /// name, or else a new player. A player who was still in another slot leaves a ghost there.
+    fn player_in(&mut self, now: i64, slot: u8) -> Option<usize> {
+        let s = self.slots.get(slot);
+        if s.player.is_some() || s.ghost || !s.connected {
+            return s.player;
+        }
+        let players = &self.round.players;
+        let known = if s.guid.is_empty() {
+            // Two clients at the same time are two players, even if they share a name.
+            (0..players.len()).find(|&i| {
+                players[i].guid.is_empty()
+                    && players[i].name == s.name
+                    && self.slots.of_player(i).is_none()
+            })
+        } else {
+            players.iter().position(|p| p.guid == s.guid)
+        };
+        let (guid, name) = (s.guid.clone(), s.name.clone());
+        let player = match known {
+            Some(player) => player,
+            None if players.len() >= PLAYERS_LIMIT => return None,
+            None => {
+                self.round.players.push(PlayerStats {
+                    guid,
+                    ..PlayerStats::default()
+                });
+                self.round.players.len() - 1
+            }
+        };
+        if let Some(before) = self.slots.of_player(player) {
+            self.leave_team(now, before);
+            if let Some(s) = self.slots.get_mut(before) {
+                s.player = None;
+                s.ghost = true;
+            }
+        }
+        self.round.players[player].name = name;
+        if let Some(s) = self.slots.get_mut(slot) {
+            s.player = Some(player);
+        }
+        Some(player)
+    }
+
+    /// Adds an entry to the timeline, except for a ghost.
+    fn note(
+        &mut self,
+        t_ms: i64,
+        kind: EventKind,
+        slot: u8,
+        by: Option<u8>,
+        means: Option<&str>,
+        team: Option<TeamNumber>,
+    ) {
+        let s = self.slots.get(slot);
+        if s.ghost {
+            return;
+        }
+        if self.round.timeline.len() >= TIMELINE_LIMIT {
+            self.round.timeline_dropped += 1;
+            return;
+        }
+        self.round.timeline.push(TimelineEvent {
+            t_ms,
+            kind,
+            guid: s.guid.clone(),
+            name: s.guid.is_empty().then(|| s.name.clone()),
+            by: by.and_then(|by| self.slots.get(by).key().cloned()),
+            means_of_death: means.map(str::to_owned),
+            team,
+        });
+    }
+}

@@ -1,0 +1,215 @@
+//! Pauses, votes, scores, warmups, ends of rounds, and the timeline.
+
+use gametimes_format::file::{EndReason, EventKind};
+use gametimes_format::{Team, TeamNumber};
+
+use super::{Outcome, Play, player};
+use crate::event::{ShutdownCause, What};
+
+#[test]
+fn pauses_that_are_not_listed_stop_the_clock_too() {
+    let mut play = Play::start();
+    for _ in 0..250 {
+        play.wait(100).what(What::Pause(true));
+        play.wait(1000).what(What::Pause(false));
+    }
+    play.wait(100).what(What::Pause(true));
+    play.wait(500);
+    let round = play.exit("Axis Surrender");
+    assert_eq!((round.pauses.len(), round.pause_ms()), (200, 200_000));
+    assert_eq!(round.played_ms, 25_100);
+    assert!(
+        round
+            .pauses
+            .iter()
+            .all(|p| p.end.level_ms - p.start.level_ms == 1000)
+    );
+}
+
+#[test]
+fn a_failed_vote_is_not_credited_with_a_later_surrender() {
+    let surrender = |vote: &[What]| {
+        let mut play = Play::start();
+        play.join(1, "A", "a", 1);
+        vote.iter().for_each(|w| drop(play.what(w.clone())));
+        play.exit("Axis Surrender").surrender
+    };
+    let called = What::VoteCalled {
+        slot: 1,
+        surrender: true,
+    };
+    let other = What::VoteCalled {
+        slot: 1,
+        surrender: false,
+    };
+    let taken = surrender(std::slice::from_ref(&called));
+    assert_eq!(
+        (
+            taken.team.team(),
+            taken.caller_guid.as_str(),
+            taken.caller_name.as_str()
+        ),
+        (Some(Team::Axis), "A", "a")
+    );
+    for vote in [
+        &[][..],
+        &[called.clone(), What::VoteFailed],
+        &[called, other],
+    ] {
+        let taken = surrender(vote);
+        assert_eq!(
+            (taken.team.team(), taken.caller_guid.as_str()),
+            (Some(Team::Axis), ""),
+            "{vote:?}"
+        );
+    }
+    let mut play = Play::start();
+    let round = play.exit("Wolf EndRound.");
+    assert_eq!(
+        (round.surrender.team, round.end_reason),
+        (TeamNumber::NONE, EndReason::Objective)
+    );
+}
+
+#[test]
+fn the_score_is_kept_over_restarts_until_the_map_changes() {
+    let mut play = Play::start();
+    let win = |play: &mut Play, winner: Option<Team>| {
+        play.what(What::Winner(winner.into()));
+        let round = play.exit("Wolf EndRound.");
+        (round.score.axis, round.score.allies)
+    };
+    assert_eq!(win(&mut play, Some(Team::Axis)), (1, 0));
+    play.level_of_round(2, 2);
+    play.level_of_round(0, 2);
+    assert_eq!(win(&mut play, Some(Team::Allies)), (1, 1));
+    play.level(0);
+    assert_eq!(win(&mut play, None), (1, 1), "a draw counts for no team");
+    play.level_of_round(0, 2);
+    assert_eq!(win(&mut play, Some(Team::Allies)), (1, 2));
+    play.level(-1);
+    play.level(0);
+    assert_eq!(win(&mut play, Some(Team::Axis)), (1, 0), "another map");
+}
+
+#[test]
+fn a_reset_match_starts_with_an_empty_score() {
+    let won = |play: &mut Play| {
+        play.what(What::Winner(Team::Axis.into()));
+        play.exit("Wolf EndRound.").score.axis
+    };
+    let mut play = Play::start();
+    assert_eq!(won(&mut play), 1);
+    play.level_of_round(0, 2);
+    play.what(What::Shutdown(ShutdownCause::MapRestart));
+    play.level(2);
+    play.level(0);
+    assert_eq!(won(&mut play), 1, "reset in round 2");
+    play.level(2);
+    play.level(0);
+    assert_eq!(won(&mut play), 1, "reset between the rounds");
+    play.level_of_round(0, 2);
+    play.what(What::Shutdown(ShutdownCause::MapRestart));
+    play.level_of_round(0, 2);
+    assert_eq!(won(&mut play), 2, "round 2 was restarted");
+    play.level(0);
+    play.what(What::Shutdown(ShutdownCause::MapRestart));
+    play.level(0);
+    assert_eq!(won(&mut play), 3, "the next match on the map");
+}
+
+#[test]
+fn interrupted_rounds_and_rounds_ended_by_a_vote_have_no_winner() {
+    for cause in [
+        ShutdownCause::MapRestart,
+        ShutdownCause::MapChange,
+        ShutdownCause::Quit,
+        ShutdownCause::Crash,
+    ] {
+        let mut play = Play::start();
+        play.what(What::Winner(Team::Axis.into())); // the default winner of the map
+        let Some(Outcome::Ended(round)) = play.what(What::Shutdown(cause)) else {
+            panic!()
+        };
+        assert_eq!((round.winner, round.score.axis), (None, 0), "{cause:?}");
+    }
+    let mut play = Play::start();
+    play.what(What::Winner(Team::Axis.into()));
+    let round = play.exit("Nextmap vote passed");
+    assert_eq!((round.winner, round.end_reason), (None, EndReason::Vote));
+}
+
+#[test]
+fn the_warmup_lasts_from_its_first_start_to_the_start_of_play() {
+    let mut play = Play::default();
+    play.level(-1);
+    play.wait(40_000).level(2); // the warmup restarts
+    play.wait(20_000).level(0);
+    play.wait(1000);
+    assert_eq!(play.exit("Timelimit hit.").warmup_ms(), 60_000);
+    play.wait(5000).level(0); // restarted without a warmup
+    assert_eq!(play.exit("Timelimit hit.").warmup_ms(), 0);
+    play.wait(5000).level(2);
+    play.wait(30_000).level(-1); // another map: its own warmup
+    play.wait(7000).level(0);
+    assert_eq!(play.exit("Timelimit hit.").warmup_ms(), 7000);
+}
+
+#[test]
+fn the_end_reason_follows_from_the_exit_text() {
+    for (text, reason) in [
+        ("Wolf EndRound.", EndReason::Objective),
+        ("Timelimit hit.", EndReason::TimeExpired),
+        ("Axis team eliminated.", EndReason::Eliminated),
+        ("Allied team eliminated.", EndReason::Eliminated),
+        (
+            "Axis team wins by drawing First Blood.",
+            EndReason::TimeExpired,
+        ),
+        (
+            "Allied team has the most survivors.",
+            EndReason::TimeExpired,
+        ),
+        ("Axis Surrender", EndReason::Surrender),
+        ("Unknown Surrender", EndReason::Unknown),
+        ("Something new.", EndReason::Unknown),
+    ] {
+        assert_eq!(Play::start().exit(text).end_reason, reason, "{text}");
+    }
+}
+
+#[test]
+fn a_full_timeline_counts_the_events_it_drops() {
+    let mut play = Play::start();
+    play.join(1, "A", "a", 1);
+    for _ in 0..15_000 {
+        play.kill(1, 1);
+        play.wait(1).spawn(1);
+    }
+    let round = play.exit("Wolf EndRound.");
+    assert_eq!(round.timeline.len(), 20_000);
+    assert_eq!(round.timeline_dropped, 10_002);
+    assert_eq!(player(&round, "A").deaths, 15_000, "the sums are complete");
+}
+
+#[test]
+fn the_timeline_contains_killers_and_means() {
+    let mut play = Play::start();
+    play.join(1, "A", "a", 1);
+    play.join(2, "", "no guid", 2);
+    play.wait(1000).kill(2, 1);
+    play.wait(200).what(What::Limbo { slot: 1 });
+    let round = play.exit("Wolf EndRound.");
+    let kinds: Vec<_> = round.timeline.iter().map(|e| e.kind).collect();
+    use EventKind::{Death, Join, Limbo, Spawn};
+    assert_eq!(kinds, [Join, Spawn, Join, Spawn, Death, Limbo]);
+    let death = &round.timeline[4];
+    assert_eq!(
+        (
+            death.t_ms,
+            death.by.as_deref(),
+            death.means_of_death.as_deref()
+        ),
+        (1000, Some("no guid"), Some("MOD_MP40"))
+    );
+}

@@ -1,0 +1,78 @@
+//! The same tests on SQLite and on PostgreSQL.
+
+use gametimes_bot::db::Db;
+use gametimes_bot::db::value::Row;
+use serde_json::Value;
+
+/// Runs each test, an `async fn(url: &str)`, on a new SQLite file and on a new database of a real PostgreSQL, as the tests
+/// `sqlite::NAME` and `postgres::NAME`.
+#[macro_export]
+macro_rules! on_both_databases {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let folder = tempfile::tempdir().unwrap();
+                let config = $crate::bot::config_in(&folder);
+                super::$test(config.database_url.reveal()).await;
+            })*
+        }
+
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(&$crate::bot::postgres::Cluster::shared().database()).await;
+            })*
+        }
+    };
+}
+
+/// The content of all tables as text, without what depends on the time and the order in which it came: ids and times of
+/// capture.
+pub async fn dump(store: &Db) -> String {
+    let round =
+        "(SELECT r.match_id || ' ' || r.round_number FROM rounds r WHERE r.id = t.round_id)";
+    let mut text = String::new();
+    for (table, link) in [
+        ("rounds", "NULL"),
+        ("lua_round_teams", round),
+        ("lua_spawn_stats", round),
+        ("player_comprehensive_stats", round),
+    ] {
+        let columns = gametimes_bot::db::migrations::columns_of(&store.database, &[table])
+            .await
+            .unwrap();
+        let columns: Vec<String> = columns[table]
+            .iter()
+            .filter(|c| !["id", "round_id", "captured_at", "created_at"].contains(&c.as_str()))
+            .map(|c| format!("t.{c}"))
+            .collect();
+        let sql = format!("SELECT {link}, {} FROM {table} t", columns.join(", "));
+        let rows = store.database.rows(&sql, &[]).await.unwrap();
+        let mut lines: Vec<String> = rows
+            .iter()
+            .map(|row| format!("{:?}", normal(row)))
+            .collect();
+        lines.sort();
+        text.push_str(&format!(
+            "{table} {}\n{}\n",
+            columns.join(" "),
+            lines.join("\n")
+        ));
+    }
+    text
+}
+
+/// A row as text, in which the two databases' representations of one value look the same.
+fn normal(row: &Row) -> Vec<String> {
+    use gametimes_bot::db::value::{FromValue, Value as Cell};
+    let text = |cell: &Cell| match (cell, f64::from_value(cell)) {
+        (Cell::Text(Some(text)), _) => serde_json::from_str::<Value>(text)
+            .ok()
+            .filter(Value::is_array)
+            .map_or_else(|| text.clone(), |list| list.to_string()),
+        (_, Some(n)) => format!("{}", (n * 1000.0).round() / 1000.0),
+        _ => Value::from_value(cell).unwrap_or_default().to_string(),
+    };
+    row.values().iter().map(text).collect()
+}

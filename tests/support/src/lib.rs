@@ -1,0 +1,33 @@
+//! What the tests of several crates share.
+//!
+//! * [`game`]: a server that plays rounds through the built module, and the files it leaves behind.
+//! * [`calls`]: the same server, call by call.
+//! * [`webhook`]: a webhook that answers as a test tells it to: well, badly, or not at all.
+//! * [`samples`]: files that real servers wrote.
+//! * [`bot`] (feature `bot`): a running bot, and real servers for it: PostgreSQL, OpenSSH, Chromium.
+//!
+//! [`gametimes_standin`] is the engine, `gametimes-discord-standin` is Discord, and `gametimes-lua-tests` is the game as
+//! the fallback script sees it.
+
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "bot")]
+pub mod bot;
+pub mod calls;
+pub mod game;
+pub mod samples;
+pub mod webhook;
+
+use std::time::{Duration, Instant};
+
+/// Waits until a condition holds.
+///
+/// # Panics
+/// After 60 seconds.
+pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited 60 s in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
