@@ -34,7 +34,7 @@ impl Supply {
         let bin = folder.join("bin");
         // Even if one finds something, the other runs.
         let denied = run(&mut deny(&bin, self.offline));
-        run(&mut machete(&bin)).and(denied)
+        run_machete(&mut machete(&bin)).and(denied)
     }
 }
 
@@ -62,6 +62,23 @@ fn machete(bin: &Path) -> Command {
         .env_remove("CARGO")
         .args(["--skip-target-dir", "."]);
     command
+}
+
+/// Runs cargo-machete. It only prints which manifests it could not read, and succeeds; here that is a failure.
+fn run_machete(command: &mut Command) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    eprintln!("$ {program}");
+    let output = command.output().map_err(|e| format!("{program}: {e}"))?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    eprint!("{errors}");
+    if !output.status.success() {
+        return Err(format!("{program}: {}", output.status));
+    }
+    match errors.lines().find(|line| line.contains("error")) {
+        Some(line) => Err(format!("{program}: {line}")),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +117,25 @@ mod tests {
             let output = command.output().unwrap();
             assert!(output.status.success(), "{variables:?}: {output:?}");
             assert!(!output.stdout.is_empty(), "{variables:?}: {output:?}");
+        }
+    }
+
+    #[test]
+    fn manifest_that_machete_cannot_read_is_a_failure() {
+        for (script, expected) in [
+            (
+                "echo 'error when handling ./x/Cargo.toml: no such key' >&2",
+                Err("./x/Cargo.toml"),
+            ),
+            ("echo unused; exit 1", Err("exit status: 1")),
+            ("echo 'Done!' >&2", Ok(())),
+        ] {
+            let mut command = Command::new("sh");
+            let result = run_machete(command.args(["-c", script]));
+            match expected {
+                Ok(()) => assert_eq!(result, Ok(())),
+                Err(part) => assert!(result.unwrap_err().contains(part), "{script}"),
+            }
         }
     }
 
