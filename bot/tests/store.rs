@@ -136,8 +136,11 @@ async fn checkpoints_never_move_back(url: &str) {
         .apply(&[arrival(900_000_000_000_000_000), arrival(90)])
         .await
         .unwrap();
-    assert_eq!(store.reached("x").await.unwrap(), 900_000_000_000_000_000);
-    assert_eq!(store.reached("y").await.unwrap(), 0);
+    assert_eq!(
+        store.checkpoint("x").await.unwrap(),
+        900_000_000_000_000_000
+    );
+    assert_eq!(store.checkpoint("y").await.unwrap(), 0);
 }
 
 async fn rejected_items_are_kept_and_counted(url: &str) {
@@ -242,7 +245,7 @@ async fn item_refused_by_the_database_does_not_stop_other_items(url: &str) {
     let paths = [samples().join("gamestats")];
     let done = ingest(store, &paths, "", false).await.unwrap();
     assert_eq!(
-        (done.files, done.new, done.refused.len()),
+        (done.files, done.new, done.rejected.len()),
         (5, 2, 3),
         "{done}"
     );

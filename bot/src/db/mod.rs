@@ -12,6 +12,7 @@
 pub mod audit;
 mod bisect;
 mod checkpoints;
+pub mod checks;
 pub mod columns;
 pub mod connection;
 pub mod diagnostics;
@@ -24,6 +25,7 @@ pub mod round_list;
 mod rebuild;
 pub mod rounds;
 pub mod schema;
+pub mod sources;
 pub mod summaries;
 pub mod value;
 mod write;
