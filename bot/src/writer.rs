@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time;
 use tracing::{error, info, warn};
 
-use crate::db::{Applied, Checkpoint, Content, Db, IngestItem};
+use crate::db::{Checkpoint, Content, Db, IngestItem, IngestReport};
 use crate::status::{Outcome, Status};
 
 /// How many arrivals wait at most; then sources wait.
@@ -47,14 +47,14 @@ impl Writer {
 
 /// The way an arrival came, as [`Status`] names it: its folder, else its source.
 fn way_of(arrival: &IngestItem) -> &str {
-    let folder = arrival.marks.iter().find_map(|mark| match mark {
+    let folder = arrival.checkpoints.iter().find_map(|mark| match mark {
         Checkpoint::File { place, .. } => Some(place.as_str()),
         Checkpoint::Reached { .. } | Checkpoint::Forgotten { .. } => None,
     });
     folder.unwrap_or(arrival.source)
 }
 
-fn outcome(arrival: &IngestItem, applied: &Applied) -> Outcome {
+fn outcome(arrival: &IngestItem, applied: &IngestReport) -> Outcome {
     let by_database = |refused: &String| {
         let reason = refused.strip_prefix(&arrival.origin);
         reason.is_some_and(|reason| reason.starts_with(": "))
@@ -77,7 +77,7 @@ async fn write(
     while receiver.recv_many(&mut batch, BATCH).await > 0 {
         let mut wait = Duration::from_millis(200);
         let applied = loop {
-            let error = match store.apply_each(&batch).await {
+            let error = match store.ingest_or_reject(&batch).await {
                 Ok(applied) => break applied,
                 Err(error) => error,
             };

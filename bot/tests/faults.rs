@@ -36,7 +36,7 @@ fn arrivals() -> Vec<IngestItem> {
 async fn expected() -> String {
     let folder = tempfile::tempdir().unwrap();
     let store = sqlite(&folder).await;
-    store.apply(&arrivals()).await.unwrap();
+    store.ingest(&arrivals()).await.unwrap();
     dump(&store).await
 }
 
@@ -88,7 +88,7 @@ async fn a_database_cut_off_in_mid_transaction_loses_nothing() {
 async fn a_full_disk_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = sqlite(&folder).await;
-    store.apply(&arrivals()[..1]).await.unwrap();
+    store.ingest(&arrivals()[..1]).await.unwrap();
     let Database::Sqlite(pool) = &store.database else {
         unreachable!("opened as SQLite")
     };

@@ -34,7 +34,7 @@ fn everything() -> Vec<IngestItem> {
             origin: "message".into(),
             server: String::new(),
             content: Content::Report(Box::new(report)),
-            marks: Vec::new(),
+            checkpoints: Vec::new(),
         });
     }
     for tape in ["stopwatch", "surrender"] {
@@ -77,7 +77,7 @@ async fn rounds(store: &Db) -> Vec<(String, i64, Option<i64>, Option<String>)> {
 
 async fn samples_link(url: &str) {
     let store = &open(url).await;
-    let applied = store.apply(&everything()).await.unwrap();
+    let applied = store.ingest(&everything()).await.unwrap();
     assert_eq!((applied.new_facts, applied.rejected), (16, 0));
     let file = |name: &str| Some(name.to_owned());
     assert_eq!(
@@ -142,7 +142,7 @@ async fn samples_link(url: &str) {
     );
     // Everything again changes nothing.
     let before = dump(store).await;
-    let applied = store.apply(&everything()).await.unwrap();
+    let applied = store.ingest(&everything()).await.unwrap();
     assert_eq!((applied.new_facts, applied.rounds.len()), (0, 0));
     assert_eq!(dump(store).await, before);
 }
@@ -153,7 +153,7 @@ async fn ids_stay_when_a_stats_file_comes_late(url: &str) {
     let (stats, reports): (Vec<IngestItem>, Vec<IngestItem>) = all
         .into_iter()
         .partition(|a| matches!(a.content, Content::Stats(..)));
-    store.apply(&reports).await.unwrap();
+    store.ingest(&reports).await.unwrap();
     let filter = RoundFilter {
         limit: 100,
         ..RoundFilter::default()
@@ -164,7 +164,7 @@ async fn ids_stay_when_a_stats_file_comes_late(url: &str) {
         ends
     };
     let before = ends(store.rounds(&filter).await.unwrap());
-    store.apply(&stats).await.unwrap();
+    store.ingest(&stats).await.unwrap();
     assert_eq!(ends(store.rounds(&filter).await.unwrap()), before);
 }
 
@@ -175,13 +175,13 @@ async fn marks_only_grow(url: &str) {
         origin: String::new(),
         server: String::new(),
         content: Content::Nothing,
-        marks: vec![Checkpoint::Reached {
+        checkpoints: vec![Checkpoint::Reached {
             name: "x".into(),
             value,
         }],
     };
     store
-        .apply(&[arrival(900_000_000_000_000_000), arrival(90)])
+        .ingest(&[arrival(900_000_000_000_000_000), arrival(90)])
         .await
         .unwrap();
     assert_eq!(store.reached("x").await.unwrap(), 900_000_000_000_000_000);
@@ -193,7 +193,7 @@ async fn refused_things_are_kept_and_counted(url: &str) {
     let broken =
         IngestItem::from_file("ssh", "gametime-x-R1-5.json", "", b"{\"meta\":\0}".to_vec());
     for _ in 0..3 {
-        store.apply(std::slice::from_ref(&broken)).await.unwrap();
+        store.ingest(std::slice::from_ref(&broken)).await.unwrap();
     }
     let rejected = store.rejected(10).await.unwrap();
     assert_eq!(
@@ -228,9 +228,9 @@ async fn a_long_reason_is_cut(url: &str) {
             reason: reason.clone(),
             excerpt: reason.clone(),
         },
-        marks: Vec::new(),
+        checkpoints: Vec::new(),
     };
-    store.apply_each(&[rejected]).await.unwrap();
+    store.ingest_or_reject(&[rejected]).await.unwrap();
     let kept = store.rejected(10).await.unwrap();
     assert_eq!(kept.len(), 1);
     assert!(reason.starts_with(&kept[0].reason) && kept[0].reason.chars().count() == 300);
@@ -249,7 +249,7 @@ async fn two_servers_in_the_same_second(url: &str) {
         IngestItem::from_file("folder", &name, "", bytes),
         IngestItem::from_file("folder", &name, "", serde_json::to_vec(&other).unwrap()),
     ];
-    store.apply(&arrivals).await.unwrap();
+    store.ingest(&arrivals).await.unwrap();
     let found = rounds(store).await;
     assert_eq!(found.len(), 2, "{found:?}");
     assert_eq!(found[0].0, "2026-11-20-125043");
@@ -280,7 +280,7 @@ async fn the_same_local_time_in_two_zones_is_two_rounds(url: &str) {
         IngestItem::from_file("folder", &name, "", serde_json::to_vec(&file).unwrap())
     };
     for arrival in [of("1", "a", 0), of("2", "b", 7200), of("1", "a", 0)] {
-        let applied = store.apply(&[arrival]).await.unwrap();
+        let applied = store.ingest(&[arrival]).await.unwrap();
         assert_eq!(applied.rejected, 0);
     }
     let found: Vec<String> = rounds(store).await.into_iter().map(|r| r.0).collect();
@@ -336,7 +336,7 @@ async fn a_round_2_counts_on_from_its_own_servers_round_1(url: &str) {
         stats_of("Beta", "195000", 1, &["A0000002", "B0000001"], 70),
         stats_of("Alpha", "195500", 2, &["A0000001", "A0000002"], 150),
     ];
-    store.apply(&arrivals).await.unwrap();
+    store.ingest(&arrivals).await.unwrap();
     let found = damage_in(store).await;
     let right = [
         ("194000", 100, "", ""),
@@ -376,7 +376,7 @@ async fn a_stats_file_is_of_the_server_whose_report_names_it(url: &str) {
         stats_of("ETLHost", "195000", 1, &["A0000001"], 70),
         stats_of("ETLHost", "195500", 2, &["A0000001"], 150),
     ];
-    assert_eq!(store.apply(&arrivals).await.unwrap().rejected, 0);
+    assert_eq!(store.ingest(&arrivals).await.unwrap().rejected, 0);
     let damage: Vec<(String, i64)> = damage_in(store)
         .await
         .into_iter()
@@ -396,14 +396,14 @@ async fn a_round_2_of_other_players_is_an_orphan(url: &str) {
         stats_of("ETLHost", "195000", 1, &["B0000001"], 70),
         stats_of("ETLHost", "195500", 2, &["A0000001"], 150),
     ];
-    store.apply(&arrivals).await.unwrap();
+    store.ingest(&arrivals).await.unwrap();
     let right = [
         ("195000", 70, "", ""),
         ("195500", 150, "cumulative", ORPHAN),
     ];
     assert_eq!(damage_in(store).await, expected(&right));
     store
-        .apply(&[stats_of("ETLHost", "194000", 1, &["A0000001"], 100)])
+        .ingest(&[stats_of("ETLHost", "194000", 1, &["A0000001"], 100)])
         .await
         .unwrap();
     let right = [
@@ -422,7 +422,7 @@ async fn a_map_played_twice_does_not_count_on_from_the_first_time(url: &str) {
         stats_of("Alpha", "201000", 2, &["A0000001"], 150),
         stats_of("Alpha", "203000", 2, &["A0000001"], 300),
     ];
-    store.apply(&arrivals).await.unwrap();
+    store.ingest(&arrivals).await.unwrap();
     let right = [
         ("200000", 100, "", ""),
         ("201000", 50, "", ""),
@@ -438,7 +438,7 @@ async fn files_of_one_name_from_two_servers_are_two_rounds(url: &str) {
         stats_of("Alpha", "194000", 1, &["A0000001"], 100),
         stats_of("Beta", "194000", 1, &["B0000001", "B0000002"], 70),
     ];
-    store.apply(&arrivals).await.unwrap();
+    store.ingest(&arrivals).await.unwrap();
     let mut damage: Vec<i64> = damage_in(store).await.into_iter().map(|d| d.1).collect();
     damage.sort_unstable();
     assert_eq!(damage, [70, 100]);
@@ -456,7 +456,7 @@ async fn two_servers_of_one_address_in_the_same_second(url: &str) {
         IngestItem::from_file("folder", &name, "", bytes),
         IngestItem::from_file("folder", &name, "", serde_json::to_vec(&other).unwrap()),
     ];
-    store.apply(&arrivals).await.unwrap();
+    store.ingest(&arrivals).await.unwrap();
     assert_eq!(rounds(store).await.len(), 2);
 }
 
@@ -475,7 +475,7 @@ async fn a_tie_stays_unlinked(url: &str) {
         .find(|(n, _)| n.contains("125046"))
         .unwrap();
     let stats = IngestItem::from_file("folder", &stats.0, "", stats.1);
-    store.apply(&[twin("1"), twin("2"), stats]).await.unwrap();
+    store.ingest(&[twin("1"), twin("2"), stats]).await.unwrap();
     let sql = "SELECT COUNT(*), COUNT(round_id) FROM lua_round_teams";
     let row = store.database.row(sql, &[]).await.unwrap().unwrap();
     assert_eq!((row.int(0), row.int(1)), (Some(2), Some(0)));
@@ -494,13 +494,13 @@ async fn a_tie_stays_unlinked(url: &str) {
 /// A fact that cannot be read any more does not make the bot refuse what comes around it.
 async fn an_unreadable_fact_stops_nobody(url: &str) {
     let store = &open(url).await;
-    store.apply(&everything()[..1]).await.unwrap();
+    store.ingest(&everything()[..1]).await.unwrap();
     let mut transaction = store.database.begin().await.unwrap();
     let sql = "UPDATE gametimes_facts SET body = $1 WHERE kind = 'stats'";
     let garbage = Value::from(b"no stats file".to_vec());
     assert_eq!(transaction.execute(sql, &[garbage]).await.unwrap(), 1);
     transaction.commit().await.unwrap();
-    let applied = store.apply(&everything()[1..]).await.unwrap();
+    let applied = store.ingest(&everything()[1..]).await.unwrap();
     assert_eq!((applied.new_facts, applied.rejected), (15, 0));
     // The row that was made of it stays; the report that named it stands alone.
     assert_eq!(rounds(store).await.len(), 6);
@@ -527,7 +527,7 @@ async fn what_the_database_refuses_stops_nobody(url: &str) {
 /// The statement behind a player's page finds its rows by an index.
 async fn a_player_is_found_by_an_index(url: &str) {
     let store = &open(url).await;
-    store.apply(&everything()).await.unwrap();
+    store.ingest(&everything()).await.unwrap();
     store.analyze().await.unwrap();
     let sql = store.spawns_of_player(&["match_id"]);
     let found = async |guid: &str| {
@@ -556,11 +556,11 @@ async fn a_wrong_time_zone_can_be_set_right(url: &str) {
         .into_iter()
         .filter(|a| a.source != "folder")
         .collect();
-    wrong.apply(&arrivals).await.unwrap();
+    wrong.ingest(&arrivals).await.unwrap();
     wrong.database.close().await;
     let folder = tempfile::tempdir().unwrap();
     let right = sqlite(&folder).await;
-    right.apply(&arrivals).await.unwrap();
+    right.ingest(&arrivals).await.unwrap();
     let store = &open(url).await;
     assert_ne!(dump(store).await, dump(&right).await);
     let mut told = Vec::new();
@@ -582,7 +582,7 @@ async fn pages_of_rounds_leave_none_out(url: &str) {
     let store = &open(url).await;
     for time in ["203000", "200000", "194000"] {
         let arrival = stats_of("Alpha", time, 1, &["A0000001"], 100);
-        store.apply(&[arrival]).await.unwrap();
+        store.ingest(&[arrival]).await.unwrap();
     }
     let mut transaction = store.database.begin().await.unwrap();
     for sql in [
@@ -622,7 +622,7 @@ async fn pages_of_rounds_leave_none_out(url: &str) {
 /// The statement behind the audit finds each row's player by an index.
 async fn the_audit_finds_players_by_an_index(url: &str) {
     let store = &open(url).await;
-    store.apply(&everything()).await.unwrap();
+    store.ingest(&everything()).await.unwrap();
     store.analyze().await.unwrap();
     let sql = gametimes_bot::db::audit::players_of_spawns(store);
     let plan = plan_of(store, &sql, 1000.into()).await;
@@ -657,7 +657,7 @@ async fn plan_of(store: &Db, sql: &str, value: Value) -> String {
 /// The stats file of a round that a shutdown cut off after 3 s sets a time of 98 minutes, where the limit is 2.
 async fn ninety_eight_minutes_are_no_duration(url: &str) {
     let store = &open(url).await;
-    store.apply(&everything()).await.unwrap();
+    store.ingest(&everything()).await.unwrap();
     let sql = "SELECT actual_duration_seconds, stats_duration_seconds, stats_playtime_ms, actual_time, gametimes_flags \
                FROM rounds WHERE match_id = '2026-11-20-123609'";
     let row = store.database.row(sql, &[]).await.unwrap().unwrap();
@@ -703,8 +703,8 @@ async fn both_databases_hold_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let one = sqlite(&folder).await;
     let other = open(&cluster.database()).await;
-    one.apply(&everything()).await.unwrap();
-    other.apply(&everything()).await.unwrap();
+    one.ingest(&everything()).await.unwrap();
+    other.ingest(&everything()).await.unwrap();
     assert_eq!(dump(&one).await, dump(&other).await);
 }
 
@@ -745,7 +745,7 @@ async fn orders(url: &str, cases: u32, seed: u8) {
     pool.extend(cut(7));
     pool.extend(cut(3));
     clear(&store).await;
-    store.apply(&everything()).await.unwrap();
+    store.ingest(&everything()).await.unwrap();
     let expected = dump(&store).await;
     let indices: Vec<usize> = (0..pool.len()).collect();
     let breaks = prop_oneof![1 => Just(Break::Restart), 2 => (0..16_usize).prop_map(Break::Cut)];
@@ -770,14 +770,14 @@ async fn orders(url: &str, cases: u32, seed: u8) {
             let arrivals: Vec<IngestItem> = chunk.iter().map(|i| pool[*i].clone()).collect();
             if let Some(what) = breaks.get(&n) {
                 if let Break::Cut(steps) = what {
-                    let finished = steps_of(store.apply(&arrivals), *steps).await;
+                    let finished = steps_of(store.ingest(&arrivals), *steps).await;
                     cut_short += u32::from(!finished);
                 }
                 store.database.close().await;
                 store = open(url).await;
                 restarts += 1;
             }
-            store.apply(&arrivals).await.unwrap();
+            store.ingest(&arrivals).await.unwrap();
         }
         let found = dump(&store).await;
         if found != expected {

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 pub use connection::{Database, DbError};
-pub use ingest::Applied;
+pub use ingest::IngestReport;
 pub use migrations::{Migrated, Schema};
 
 use self::schema::TableColumns;
@@ -133,7 +133,7 @@ pub struct IngestItem {
     /// What was received.
     pub content: Content,
     /// How far the source was read.
-    pub marks: Vec<Checkpoint>,
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 /// The content of an [`IngestItem`].
@@ -199,7 +199,7 @@ impl IngestItem {
             origin: name.to_owned(),
             server: server.to_owned(),
             content,
-            marks: Vec::new(),
+            checkpoints: Vec::new(),
         }
     }
 }

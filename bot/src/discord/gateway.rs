@@ -343,7 +343,7 @@ impl Worker {
                     reason,
                     excerpt: String::new(),
                 },
-                marks: vec![Checkpoint::Reached {
+                checkpoints: vec![Checkpoint::Reached {
                     name: self.mark(),
                     value: id,
                 }],
@@ -469,7 +469,7 @@ impl Worker {
                 origin: String::new(),
                 server: String::new(),
                 content: Content::Nothing,
-                marks: Vec::new(),
+                checkpoints: Vec::new(),
             },
         };
         if let Content::Rejected { reason, .. } = &arrival.content {
@@ -482,7 +482,7 @@ impl Worker {
                     .send(report.meta.stats_file.clone().unwrap_or_default()),
             );
         }
-        arrival.marks = marks;
+        arrival.checkpoints = marks;
         self.keeper.keep(arrival).await;
     }
 }

@@ -244,7 +244,7 @@ fn arrival(incoming: &Incoming, report: Result<Report, String>) -> IngestItem {
         origin: format!("message {}", incoming.id),
         server: String::new(),
         content,
-        marks: Vec::new(),
+        checkpoints: Vec::new(),
     }
 }
 

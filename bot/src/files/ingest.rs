@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gametimes_format::{check, file};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::db::{Applied, Content, Db, IngestItem};
+use crate::db::{Content, Db, IngestItem, IngestReport};
 
 /// How many files are stored in one transaction.
 const BATCH: usize = 256;
@@ -93,8 +93,8 @@ pub async fn ingest(
         let arrivals: Vec<IngestItem> = tokio::task::spawn_blocking(read)
             .await
             .map_err(|e| e.to_string())?;
-        let applied: Applied = store
-            .apply_each(&arrivals)
+        let applied: IngestReport = store
+            .ingest_or_reject(&arrivals)
             .await
             .map_err(|e| e.to_string())?;
         done.new += applied.new_facts;
@@ -182,7 +182,7 @@ fn read(path: &Path, server: &str) -> IngestItem {
                 reason: format!("cannot be read: {error}"),
                 excerpt: String::new(),
             },
-            marks: Vec::new(),
+            checkpoints: Vec::new(),
         },
     }
 }

@@ -264,7 +264,7 @@ impl<D: Directory> Poller<D> {
                     reason: format!("{} bytes are more than {FILE_BYTES_MAX}", entry.size_bytes),
                     excerpt: String::new(),
                 },
-                marks: Vec::new(),
+                checkpoints: Vec::new(),
             }
         } else {
             let bytes = self.directory.read(entry).await?;
@@ -278,7 +278,7 @@ impl<D: Directory> Poller<D> {
         if let Content::Rejected { reason, .. } = &arrival.content {
             warn!("{} refused: {reason}", entry.name);
         }
-        arrival.marks.push(Checkpoint::File {
+        arrival.checkpoints.push(Checkpoint::File {
             place: self.directory.place(),
             path: entry.name.clone(),
             size_bytes: entry.size_bytes,
