@@ -444,7 +444,7 @@ step() { # description; announces and counts a change; fails in a dry run
   say "$1"
 }
 
-# Creates a file beside this one, under a name that nobody can prepare; its name is in $temp.
+# Creates a file beside this one, under a name that cannot be prepared; $temp is its path.
 new_temp() {
   temp=$(mktemp "$(dirname "$1")/.gametimes-tmp.XXXXXX") || die "cannot create a file in $(dirname "$1")"
 }

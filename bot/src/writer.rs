@@ -10,7 +10,7 @@ use tokio::time;
 use tracing::{error, info, warn};
 
 use crate::backoff::Backoff;
-use crate::db::{Applied, Checkpoint, Content, Db, IngestItem};
+use crate::db::{IngestReport, Checkpoint, Content, Db, IngestItem};
 use crate::status::{Outcome, Status};
 
 /// Items that can be queued; a source that submits more has to wait.
@@ -69,14 +69,14 @@ impl Writer {
 
 /// The source of an item as [`Status`] lists it: its folder if it has one.
 fn source_of(item: &IngestItem) -> &str {
-    let folder = item.marks.iter().find_map(|checkpoint| match checkpoint {
+    let folder = item.checkpoints.iter().find_map(|checkpoint| match checkpoint {
         Checkpoint::File { place, .. } => Some(place.as_str()),
         Checkpoint::Reached { .. } | Checkpoint::Forgotten { .. } => None,
     });
     folder.unwrap_or(item.source)
 }
 
-fn outcome(item: &IngestItem, applied: &Applied) -> Outcome {
+fn outcome(item: &IngestItem, applied: &IngestReport) -> Outcome {
     let is_about_item = |refused: &String| {
         let reason = refused.strip_prefix(&item.origin);
         reason.is_some_and(|reason| reason.starts_with(": "))
@@ -99,7 +99,7 @@ async fn write(
     while receiver.recv_many(&mut batch, BATCH).await > 0 {
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_LIMIT);
         let applied = loop {
-            let error = match db.apply_each(&batch).await {
+            let error = match db.ingest_or_reject(&batch).await {
                 Ok(applied) => break applied,
                 Err(error) => error,
             };

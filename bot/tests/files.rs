@@ -127,6 +127,77 @@ async fn unknown_host_key_is_refused_with_advice() {
     bot.stop().await.unwrap();
 }
 
+/// Writes a new key pair.
+fn new_key(path: &Path, options: &[&str]) {
+    for file in [path.to_owned(), path.with_extension("pub")] {
+        std::fs::remove_file(file).unwrap();
+    }
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-N", "", "-f"])
+        .arg(path)
+        .args(options)
+        .status()
+        .unwrap();
+    assert!(made.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rsa_keys_are_refused_with_advice_and_ecdsa_keys_are_accepted() {
+    let mut sshd = tokio::task::spawn_blocking(Sshd::start).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let stats = folder.path().join("gamestats");
+    put(&stats, &sample_files("gamestats"));
+    let mut config = config_in(&folder);
+    config.ssh = vec![sshd.settings(&stats, None)];
+    config.poll = Duration::from_secs(1);
+    let client_key = sshd.path("client_key");
+    new_key(&client_key, &["-t", "rsa"]);
+    let bot = gametimes_bot::start(config).await.unwrap();
+    let error = |what: &'static str| {
+        let bot = &bot;
+        wait_for(what, move || async move {
+            let error = delivery(bot, "ssh").and_then(|d| d.last_error.clone());
+            error.filter(|e| e.contains(what))
+        })
+    };
+    let advice = "RSA keys are not supported; create an Ed25519 key";
+    error(advice).await;
+    // Another error in between shows that each of the other formats was read.
+    for format in ["PEM", "PKCS8"] {
+        std::fs::write(&client_key, "no key").unwrap();
+        error("Could not read key").await;
+        new_key(&client_key, &["-t", "rsa", "-m", format]);
+        error(advice).await;
+    }
+
+    // A server that has only an RSA host key.
+    sshd.down();
+    new_key(&client_key, &["-t", "ecdsa"]);
+    std::fs::copy(sshd.path("client_key.pub"), sshd.path("authorized_keys")).unwrap();
+    new_key(&sshd.path("host_key"), &["-t", "rsa"]);
+    sshd.trust();
+    let mut sshd = tokio::task::spawn_blocking(move || {
+        sshd.up();
+        sshd
+    })
+    .await
+    .unwrap();
+    let said = error("create an Ed25519 host key").await;
+    assert!(said.contains("rsa-sha2-512"), "{said}");
+
+    sshd.down();
+    new_key(&sshd.path("host_key"), &["-t", "ecdsa"]);
+    sshd.trust();
+    let _sshd = tokio::task::spawn_blocking(move || {
+        sshd.up();
+        sshd
+    })
+    .await
+    .unwrap();
+    wait_for_rounds(&bot, 5).await;
+    bot.stop().await.unwrap();
+}
+
 fn config_port(sshd: &Sshd) -> u16 {
     sshd.settings(Path::new("/"), None).port
 }

@@ -257,7 +257,7 @@ fn item(message: &Incoming, report: Result<Report, String>) -> IngestItem {
         origin: format!("message {}", message.id),
         server: String::new(),
         content,
-        marks: Vec::new(),
+        checkpoints: Vec::new(),
     }
 }
 

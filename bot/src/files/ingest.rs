@@ -9,7 +9,7 @@ use gametimes_format::text::counted;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::is_round_file;
-use crate::db::{Applied, Content, Db, IngestItem};
+use crate::db::{IngestReport, Content, Db, IngestItem};
 
 /// Files per transaction.
 const BATCH: usize = 256;
@@ -94,7 +94,7 @@ pub async fn ingest(
         let items: Vec<IngestItem> = tokio::task::spawn_blocking(read)
             .await
             .map_err(|e| e.to_string())?;
-        let applied: Applied = db.apply_each(&items).await.map_err(|e| e.to_string())?;
+        let applied: IngestReport = db.ingest_or_reject(&items).await.map_err(|e| e.to_string())?;
         done.new += applied.new_facts;
         done.known += applied.repeated;
         rounds.extend(applied.rounds);
@@ -170,7 +170,7 @@ fn read(path: &Path, server: &str) -> IngestItem {
                 reason: format!("cannot be read: {error}"),
                 excerpt: String::new(),
             },
-            marks: Vec::new(),
+            checkpoints: Vec::new(),
         },
     }
 }

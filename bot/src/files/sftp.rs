@@ -1,14 +1,17 @@
 //! Folders of game servers, over SFTP. Only known host keys are trusted, all folders of a server share one connection, and
 //! every step has a time limit.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gametimes_format::{check, file};
-use russh::Disconnect;
 use russh::client::{self, Handle};
-use russh::keys::{self, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
+use russh::keys::{
+    self, Algorithm, EcdsaCurve, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate,
+};
+use russh::{AlgorithmKind, Disconnect, Preferred};
 use russh_sftp::client::SftpSession;
 use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::protocol::{FileAttributes, StatusCode};
@@ -45,6 +48,59 @@ enum SshError {
     HostKey(String),
     #[error("ssh: {0}")]
     Ssh(#[from] russh::Error),
+}
+
+/// The host keys that are accepted. RSA is left out, see `docs/bot.md`.
+const HOST_KEYS: &[Algorithm] = &[
+    Algorithm::Ed25519,
+    Algorithm::Ecdsa {
+        curve: EcdsaCurve::NistP256,
+    },
+    Algorithm::Ecdsa {
+        curve: EcdsaCurve::NistP384,
+    },
+    Algorithm::Ecdsa {
+        curve: EcdsaCurve::NistP521,
+    },
+];
+
+/// The object identifier of an RSA key in a PKCS #8 file.
+const RSA_OID: &str = "1.2.840.113549.1.1.1";
+
+/// Reads a key file.
+fn load_key(path: &Path, passphrase: Option<&str>) -> Result<PrivateKey, String> {
+    let rsa = || {
+        format!(
+            "ssh.key_file {}: RSA keys are not supported; create an Ed25519 key with `ssh-keygen -t ed25519` and add its \
+             public half to ~/.ssh/authorized_keys on the server",
+            path.display()
+        )
+    };
+    match keys::load_secret_key(path, passphrase) {
+        Ok(key) if key.algorithm().is_rsa() => Err(rsa()),
+        Ok(key) => Ok(key),
+        Err(keys::Error::UnsupportedKeyType {
+            key_type_string, ..
+        }) if key_type_string == "RSA" => Err(rsa()),
+        Err(keys::Error::UnknownAlgorithm(oid)) if oid.to_string() == RSA_OID => Err(rsa()),
+        Err(error) => Err(format!("ssh.key_file {}: {error}", path.display())),
+    }
+}
+
+/// Explains why a connection failed.
+fn explain(host: &str, port: u16, error: &SshError) -> String {
+    match error {
+        SshError::Ssh(russh::Error::NoCommonAlgo {
+            kind: AlgorithmKind::Key,
+            theirs,
+            ..
+        }) => format!(
+            "{host}:{port}: the server has only host keys that are not supported ({}); create an Ed25519 host key there \
+             with `ssh-keygen -A`, restart its SSH server, and add the new key to known_hosts",
+            theirs.join(", ")
+        ),
+        error => format!("{host}:{port}: {error}"),
+    }
 }
 
 impl client::Handler for KnownHosts {
@@ -130,22 +186,20 @@ impl SshServer {
             keepalive_interval: Some(Duration::from_secs(30)),
             keepalive_max: 3,
             nodelay: true,
+            preferred: Preferred {
+                key: Cow::Borrowed(HOST_KEYS),
+                ..Preferred::DEFAULT
+            },
             ..client::Config::default()
         };
-        let key = keys::load_secret_key(key_file, key_passphrase.as_ref().map(Secret::reveal))
-            .map_err(|e| format!("ssh.key_file {}: {e}", key_file.display()))?;
+        let key = load_key(key_file, key_passphrase.as_ref().map(Secret::reveal))?;
         let handler = KnownHosts {
             settings: self.settings.clone(),
         };
         let mut handle = client::connect(Arc::new(config), (host.as_str(), *port), handler)
             .await
-            .map_err(|e| format!("{host}:{port}: {e}"))?;
-        let hash = handle
-            .best_supported_rsa_hash()
-            .await
-            .map_err(|e| e.to_string())?
-            .flatten();
-        let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
+            .map_err(|e| explain(host, *port, &e))?;
+        let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
         let answer = handle
             .authenticate_publickey(user, key)
             .await

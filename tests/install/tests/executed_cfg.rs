@@ -156,7 +156,7 @@ fn packaged_server_is_recognized_although_its_program_is_elsewhere() {
         let said = succeeds(&mut server.command_without_home(&[]));
         assert!(server.game(MODULE).exists(), "{said}");
         assert!(has_block(&server.base.join("etmain/other.cfg")), "{said}");
-        // A server of another folder is none of ours.
+        // A server of another folder is ignored.
         let other = TestServer::new("base", "home");
         let said = other.run(&[]);
         assert!(said.contains("(assumed)"), "{said}");

@@ -20,7 +20,7 @@ impl Mounted {
         Self { server, file }
     }
 
-    /// install.sh in a mount namespace of its own.
+    /// install.sh in its own mount namespace.
     fn command(&self, target: &Path, args: &[&str]) -> Command {
         let mut command = Command::new("unshare");
         command
