@@ -109,7 +109,8 @@ async fn two_receivers_store_everything_once_and_three_servers_show_the_same() {
     let facts = "SELECT COUNT(*) AS number FROM gametimes_facts";
     let rounds = "SELECT COUNT(*) AS number FROM rounds";
     let rejected = "SELECT COUNT(*) AS number FROM gametimes_rejected";
-    let players = "SELECT COUNT(*) - COUNT(DISTINCT (round_id, player_guid)) AS number FROM lua_spawn_stats";
+    let players =
+        "SELECT COUNT(*) - COUNT(DISTINCT (round_id, player_guid)) AS number FROM lua_spawn_stats";
     assert_eq!(number(&receivers[0], facts).await, 11);
     assert_eq!(number(&receivers[0], rounds).await, 6);
     assert_eq!(number(&receivers[0], rejected).await, 0);

@@ -119,8 +119,7 @@ impl Reader {
             (token, channel) => {
                 if token.is_none() {
                     self.errors.push(
-                        "discord.token: missing, although other settings of Discord are set"
-                            .into(),
+                        "discord.token: missing, although other settings of Discord are set".into(),
                     );
                 }
                 if channel.is_none()
@@ -129,9 +128,8 @@ impl Reader {
                         .iter()
                         .any(|e| e.starts_with("discord.channel_id"))
                 {
-                    self.errors.push(
-                        "discord.channel_id: missing, although discord.token is set".into(),
-                    );
+                    self.errors
+                        .push("discord.channel_id: missing, although discord.token is set".into());
                 }
                 None
             }
