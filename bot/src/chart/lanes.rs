@@ -64,7 +64,7 @@ pub struct Lane {
 pub(super) fn build(players: &[Player], events: &[TimelineEvent], duration_ms: i64) -> Vec<Lane> {
     let mut lanes = Lanes::new(players);
     for event in events {
-        lanes.ingest(event);
+        lanes.add(event);
     }
     let finish = |mut open: OpenLane| {
         open.change_state(duration_ms, State::Absent, false, None);
@@ -187,7 +187,7 @@ impl Lanes {
             .map_or_else(|| displayable(key), |at| self.lanes[*at].lane.name.clone())
     }
 
-    fn apply(&mut self, event: &TimelineEvent) {
+    fn add(&mut self, event: &TimelineEvent) {
         let Some(at) = self.lane_of(event) else {
             return;
         };
