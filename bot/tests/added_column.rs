@@ -1,14 +1,14 @@
 //! Follows the recipe "Adding a column" in CONTRIBUTING.md, in databases that are in use and in new ones.
 
-mod support;
+
 
 use gametimes_bot::db::migrations::{Migration, migrate, pending};
 use gametimes_bot::db::schema::{Column, Kind};
 use gametimes_bot::db::value::Row;
 use gametimes_bot::db::{Database, Db, IngestItem, Schema};
 use jiff::tz::TimeZone;
-use support::native_files;
-use support::postgres::Cluster;
+use gametimes_test_support::samples::native_files;
+use gametimes_test_support::bot::postgres::Cluster;
 
 /// The schema of a later version, which has a column more in a shared table and in a table of its own.
 fn later_schema() -> Schema {
