@@ -29,7 +29,7 @@ async fn added_column_is_created_written_and_read(old_url: &str, new_url: &str) 
     let db = Db::open(old_url, TimeZone::UTC).await.unwrap();
     let (name, bytes) = native_files("surrender").remove(0);
     let item = IngestItem::from_file("folder", &name, "", bytes);
-    let round = db.apply(&[item]).await.unwrap().rounds[0];
+    let round = db.ingest(&[item]).await.unwrap().rounds[0];
 
     let new = ["migration notes", "column rounds.spectator_count"];
     assert_eq!(pending(&db.database, &schema).await.unwrap(), new);

@@ -16,7 +16,7 @@ pub(super) const LANES_MAX: usize = 128;
 pub enum State {
     /// Not on a team, or not on the server.
     Absent,
-    /// Playing.
+    /// In the game and alive.
     Alive,
     /// Dead, and a medic can still revive.
     Wounded,
@@ -64,7 +64,7 @@ pub struct Lane {
 pub(super) fn build(players: &[Player], events: &[TimelineEvent], duration_ms: i64) -> Vec<Lane> {
     let mut lanes = Lanes::new(players);
     for event in events {
-        lanes.apply(event);
+        lanes.ingest(event);
     }
     let finish = |mut open: OpenLane| {
         open.change_state(duration_ms, State::Absent, false, None);

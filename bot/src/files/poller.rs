@@ -246,7 +246,7 @@ impl<D: Directory> Poller<D> {
                     ),
                     excerpt: String::new(),
                 },
-                marks: Vec::new(),
+                checkpoints: Vec::new(),
             }
         } else {
             let bytes = self.directory.read(file).await?;
@@ -260,7 +260,7 @@ impl<D: Directory> Poller<D> {
         if let Content::Rejected { reason, .. } = &item.content {
             warn!("{name} rejected: {reason}");
         }
-        item.marks.push(Checkpoint::File {
+        item.checkpoints.push(Checkpoint::File {
             place: self.directory.place(),
             path: name.clone(),
             size_bytes: version.size_bytes,
