@@ -64,7 +64,7 @@ pub struct Lane {
 pub(super) fn build(players: &[Player], events: &[TimelineEvent], duration_ms: i64) -> Vec<Lane> {
     let mut lanes = Lanes::new(players);
     for event in events {
-        lanes.ingest(event);
+        lanes.apply(event);
     }
     let finish = |mut open: OpenLane| {
         open.change_state(duration_ms, State::Absent, false, None);
