@@ -16,7 +16,7 @@ pub(super) const LANES_MAX: usize = 128;
 pub enum State {
     /// Not on a team, or not on the server.
     Absent,
-    /// Playing.
+    /// In the game and alive.
     Alive,
     /// Dead, and a medic can still revive.
     Wounded,

@@ -372,7 +372,7 @@ fn span_title(lane: &Lane, span: &Span) -> String {
     )
 }
 
-/// Maps the play clock to the picture. A pause gets a band of its own, because the play clock stands still meanwhile; long
+/// Maps the play clock to the picture. A pause is drawn as a separate band, because the play clock stands still meanwhile; long
 /// ones get less room than play of the same length.
 struct Scale {
     px_per_ms: f64,

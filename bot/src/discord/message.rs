@@ -85,7 +85,7 @@ impl From<Message> for Incoming {
     }
 }
 
-/// Whether a message has none of the things that a message can have. If its embeds were removed by hand, a flag shows that.
+/// Whether a message is empty in every way. If its embeds were removed by hand, a flag shows that.
 fn is_blank(message: &Message) -> bool {
     let removed = message
         .flags
