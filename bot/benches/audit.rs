@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use gametimes_bot::db::Db;
-use gametimes_bot::db::value::Value;
+use gametimes_bot::db::value::{Columns, Value};
 use gametimes_test_support::bot::postgres::Cluster;
 use gametimes_test_support::samples::native_files;
 use jiff::tz::TimeZone;
@@ -66,40 +66,26 @@ async fn run(name: &str, url: &str) {
     let (_, file) = native_files("surrender").remove(0);
     let file: serde_json::Value = serde_json::from_slice(&file).unwrap();
     let timeline = serde_json::to_vec(&file["meta"]["events"]).unwrap();
-    let facts: Vec<Vec<Value>> = (ROUNDS - 1000..=ROUNDS)
+    let facts: Vec<Columns> = (ROUNDS - 1000..=ROUNDS)
         .map(|i| {
             vec![
-                "report".into(),
-                format!("fact {i}").into(),
-                "".into(),
-                i.into(),
-                "".into(),
-                "".into(),
-                "folder".into(),
-                "".into(),
-                b"{}".to_vec().into(),
-                timeline.clone().into(),
-                0.into(),
-                i.into(),
+                ("kind", "report".into()),
+                ("identity", format!("fact {i}").into()),
+                ("server", "".into()),
+                ("at_unix", i.into()),
+                ("stats_name", "".into()),
+                ("event_id", "".into()),
+                ("source", "folder".into()),
+                ("origin", "".into()),
+                ("body", b"{}".to_vec().into()),
+                ("timeline", timeline.clone().into()),
+                ("received_unix", 0.into()),
+                ("group_id", i.into()),
             ]
         })
         .collect();
-    let columns = [
-        "kind",
-        "identity",
-        "server",
-        "at_unix",
-        "stats_name",
-        "event_id",
-        "source",
-        "origin",
-        "body",
-        "timeline",
-        "received_unix",
-        "group_id",
-    ];
     transaction
-        .insert("gametimes_facts", &columns, &facts, "")
+        .insert("gametimes_facts", &facts, "")
         .await
         .unwrap();
     transaction.commit().await.unwrap();

@@ -1,36 +1,36 @@
-//! Checks each thing outside of the bot, and says what to do.
+//! Checks everything outside of the bot, and explains what to do.
 
 use std::fmt;
-use std::str::FromStr;
 
+use gametimes_format::text::counted;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sqlx::sqlite::SqliteConnectOptions;
 use tokio::net::TcpListener;
 use twilight_http::Client;
 use twilight_model::channel::Message;
 use twilight_model::id::Id;
+use twilight_model::id::marker::ChannelMarker;
 
 use crate::config::{Config, Discord, Ssh};
+use crate::db::Database;
 use crate::db::migrations::{Schema, pending};
-use crate::db::{Database, DbError};
 use crate::discord;
-use crate::files::folder::Local;
-use crate::files::ingest::is_wanted;
+use crate::files::folder::LocalDirectory;
+use crate::files::is_round_file;
 use crate::files::poller::Directory;
-use crate::files::sftp::{Server, readable_known_hosts};
+use crate::files::sftp::{FolderKind, SshServer, check_known_hosts};
 
-/// Clocks further apart than this are told: the times of this machine and of the others in log and pages do not fit together.
+/// Clocks that differ by more than this are reported, because times in the log and on the pages would not match.
 const CLOCK_SECONDS: i64 = 5;
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What was looked at.
+    /// What was checked.
     pub what: String,
-    /// What is there; or what is wrong, and what to do.
+    /// What was found; or what is wrong, and what to do.
     pub text: String,
-    /// Whether it is well.
+    /// Whether it is as it should be.
     pub good: bool,
 }
 
@@ -63,7 +63,7 @@ impl Findings {
     }
 }
 
-/// Looks at everything that the settings name.
+/// Checks everything that the settings name.
 pub async fn examine(config: &Config) -> Vec<Finding> {
     drop(rustls::crypto::ring::default_provider().install_default());
     let mut found = Findings::default();
@@ -71,33 +71,30 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     match &config.discord {
         None => found.bad(
             "discord",
-            "not set, so no messages are received; set discord.token and discord.channel_id",
+            "not configured, so no messages are received; set discord.token and discord.channel_id",
         ),
         Some(discord) => channel(discord, &mut found).await,
     }
     for ssh in &config.ssh {
-        server(ssh, &mut found).await;
+        ssh_server(ssh, &mut found).await;
     }
     for folder in &config.folders {
-        count(
-            &format!("folder {}", folder.path.display()),
-            Local::new(&folder.path),
-            &mut found,
-        )
-        .await;
+        let what = format!("folder {}", folder.path.display());
+        directory(&what, LocalDirectory::new(&folder.path), &mut found).await;
     }
     listen(config, &mut found).await;
-    clock_zone(config, &mut found);
+    time_zone(config, &mut found);
     found.0
 }
 
 async fn database(config: &Config, found: &mut Findings) {
     let what = "database";
-    if let Some(file) = missing_file(config.database_url.reveal()) {
+    if let Some(file) = Database::missing_file(config.database_url.reveal()) {
         return found.bad(
             what,
             format!(
-                "{file} is not there yet; `gametimes-bot migrate` makes it, or the first `run`"
+                "{} does not exist yet; `gametimes-bot migrate` or the first `run` creates it",
+                file.display()
             ),
         );
     }
@@ -107,7 +104,7 @@ async fn database(config: &Config, found: &mut Findings) {
             return found.bad(
                 what,
                 format!(
-                    "{error}; check database_url, and that the server runs and lets this user in"
+                    "{error}; check database_url, and that the server is running and accepts this user"
                 ),
             );
         }
@@ -117,62 +114,49 @@ async fn database(config: &Config, found: &mut Findings) {
         Ok(pending) => found.bad(
             what,
             format!(
-                "migrations to come: {}; run `gametimes-bot migrate` (as the tables' owner)",
+                "missing migrations: {}; run `gametimes-bot migrate` as the owner of the tables",
                 pending.join(", ")
             ),
         ),
         Err(error) => found.bad(what, error.to_string()),
     }
     if opened.is_postgres() {
-        match server_time(&opened).await {
-            Ok(time) => clock("database's clock", time, found),
+        match opened.now_unix().await {
+            Ok(now) => clock("database's clock", now, found),
             Err(error) => found.bad("database's clock", error.to_string()),
         }
     }
     opened.close().await;
 }
 
-/// The SQLite file, if it is one and not there: opening it would make it.
-fn missing_file(url: &str) -> Option<String> {
-    let options = SqliteConnectOptions::from_str(url).ok()?;
-    let file = options.get_filename();
-    let is_missing = url.starts_with("sqlite:") && !url.contains(":memory:") && !file.exists();
-    is_missing.then(|| file.display().to_string())
-}
-
-async fn server_time(database: &Database) -> Result<i64, DbError> {
-    let row = database
-        .row(&format!("SELECT {}", database.epoch("now()")), &[])
-        .await?;
-    Ok(row.and_then(|row| row.int(0)).unwrap_or_default())
-}
-
-fn clock(what: &str, there: i64, found: &mut Findings) {
-    let apart = (there - Timestamp::now().as_second()).abs();
+fn clock(what: &str, unix: i64, found: &mut Findings) {
+    let apart = (unix - Timestamp::now().as_second()).abs();
     if apart <= CLOCK_SECONDS {
-        found.good(what, format!("{apart} s from this machine's"));
+        found.good(what, format!("differs by {apart} s from this machine's"));
     } else {
         found.bad(
             what,
-            format!("{apart} s from this machine's; let both follow an NTP server"),
+            format!(
+                "differs by {apart} s from this machine's; synchronize both with an NTP server"
+            ),
         );
     }
 }
 
-fn clock_zone(config: &Config, found: &mut Findings) {
+fn time_zone(config: &Config, found: &mut Findings) {
     let zone = config
         .time_zone
         .iana_name()
         .map_or_else(|| "this machine's".to_owned(), str::to_owned);
     let now = Timestamp::now().to_zoned(config.time_zone.clone());
     let text = format!(
-        "{zone}, {} now; must be the game servers' (time_zone)",
+        "{zone}, where it is {} now; must be the time zone of the game servers (time_zone)",
         now.strftime("%H:%M")
     );
     if config.time_zone == TimeZone::unknown() {
         found.bad(
             "time zone",
-            "unknown here; set time_zone to the game servers', for example Europe/Berlin",
+            "this machine's is unknown; set time_zone to that of the game servers, for example Europe/Berlin",
         );
     } else {
         found.good("time zone", text);
@@ -195,7 +179,10 @@ async fn channel(discord: &Discord, found: &mut Findings) {
             let date = date.and_then(|(_, value)| http_date(std::str::from_utf8(value).ok()?));
             match response.model().await {
                 Ok(user) => found.good("discord.token", format!("logged in as {}", user.name)),
-                Err(error) => found.bad("discord.token", format!("unreadable answer: {error}")),
+                Err(error) => found.bad(
+                    "discord.token",
+                    format!("Discord's answer cannot be parsed: {error}"),
+                ),
             }
             if let Some(date) = date {
                 clock("Discord's clock", date, found);
@@ -205,17 +192,17 @@ async fn channel(discord: &Discord, found: &mut Findings) {
     let Some(id) = Id::new_checked(discord.channel_id) else {
         return found.bad(
             "discord.channel_id",
-            "is 0; use the number that \"Copy Channel ID\" gives",
+            "is 0; use the number that \"Copy Channel ID\" copies",
         );
     };
     match history(&client, id).await {
         Err(error) => found.bad(
             "discord.channel_id",
-            format!("{error}; invite the bot to the server, with View Channel and Read Message History there"),
+            format!("{error}; invite the bot to the server, with the permissions View Channel and Read Message History in this channel"),
         ),
         Ok(messages) => {
             found.good("discord.channel_id", "its history can be read");
-            whitelist(discord, &messages, found);
+            webhooks(discord, &messages, found);
         }
     }
     if let Some(channel) = &discord.stats_channel {
@@ -223,20 +210,22 @@ async fn channel(discord: &Discord, found: &mut Findings) {
     }
 }
 
-/// Whether the bot can see the stats channel and write there. The sign that it is typing shows the latter without a message.
+/// Checks that the bot can see the stats channel and write there, by showing that it is typing: that leaves no message.
 async fn stats_channel(client: &Client, id: u64, found: &mut Findings) {
     let what = "discord.stats_channel_id";
     let Some(id) = Id::new_checked(id) else {
         return found.bad(
             what,
-            "is 0; use the number that \"Copy Channel ID\" gives, or leave it out to post nothing",
+            "is 0; use the number that \"Copy Channel ID\" copies, or remove the setting to post nothing",
         );
     };
     let name = match client.channel(id).await {
         Err(error) => {
             return found.bad(
                 what,
-                format!("{error}; check the number, and give the bot View Channel there"),
+                format!(
+                    "{error}; check the number, and give the bot the permission View Channel there"
+                ),
             );
         }
         Ok(response) => response.model().await.ok().and_then(|channel| channel.name),
@@ -249,17 +238,14 @@ async fn stats_channel(client: &Client, id: u64, found: &mut Findings) {
         Ok(_) => found.good(
             what,
             format!(
-                "#{} can be written to; Embed Links and Attach Files are needed there too",
+                "#{} can be written to; the bot also needs Embed Links and Attach Files there",
                 name.unwrap_or_default()
             ),
         ),
     }
 }
 
-async fn history(
-    client: &Client,
-    id: Id<twilight_model::id::marker::ChannelMarker>,
-) -> Result<Vec<Message>, String> {
+async fn history(client: &Client, id: Id<ChannelMarker>) -> Result<Vec<Message>, String> {
     let response = client
         .channel_messages(id)
         .limit(100)
@@ -268,7 +254,8 @@ async fn history(
     response.models().await.map_err(|e| e.to_string())
 }
 
-fn whitelist(discord: &Discord, messages: &[Message], found: &mut Findings) {
+/// Compares the webhooks in the settings with those that posted to the control channel.
+fn webhooks(discord: &Discord, messages: &[Message], found: &mut Findings) {
     let what = "discord.webhook_ids";
     let ready = messages
         .iter()
@@ -284,26 +271,26 @@ fn whitelist(discord: &Discord, messages: &[Message], found: &mut Findings) {
         .iter()
         .filter(|m| m.webhook_id.is_some() && m.content.is_empty() && m.embeds.is_empty());
     if blank.count() > 0 && ready.count() == 0 {
-        found.bad("discord.token", "messages come without content: enable the Message Content intent (Developer Portal, Bot)");
+        found.bad("discord.token", "messages arrive without content: enable the Message Content intent (Developer Portal, Bot)");
     }
     if discord.webhook_ids.is_empty() {
-        let seen = if unknown.is_empty() {
-            "the first number of the webhook's URL".into()
+        let advice = if unknown.is_empty() {
+            "add the first number in the URL of each of your webhooks".to_owned()
         } else {
-            format!("{unknown:?}")
+            format!("add those of {unknown:?} that are yours")
         };
         found.bad(
             what,
-            format!("empty, so every message is refused; add {seen} if the webhook is yours"),
+            format!("empty, so all messages are rejected; {advice}"),
         );
     } else if unknown.is_empty() {
-        found.good(what, format!("{} webhook(s)", discord.webhook_ids.len()));
+        found.good(what, counted(discord.webhook_ids.len(), "webhook"));
     } else {
-        found.bad(what, format!("other webhooks posted STATS_READY: {unknown:?}; add them if they are yours, delete them otherwise"));
+        found.bad(what, format!("other webhooks posted STATS_READY: {unknown:?}; add those that are yours, and delete the others in Discord"));
     }
 }
 
-/// `Sat, 21 Nov 2026 08:00:00 GMT`.
+/// Parses the time of an HTTP header, like `Sat, 21 Nov 2026 08:00:00 GMT`.
 fn http_date(text: &str) -> Option<i64> {
     let time = jiff::fmt::strtime::parse("%a, %d %b %Y %H:%M:%S GMT", text)
         .ok()?
@@ -312,38 +299,40 @@ fn http_date(text: &str) -> Option<i64> {
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
 }
 
-async fn server(ssh: &Ssh, found: &mut Findings) {
+async fn ssh_server(ssh: &Ssh, found: &mut Findings) {
     let what = format!("ssh {}@{}:{}", ssh.user, ssh.host, ssh.port);
-    if let Err(error) = readable_known_hosts(&ssh.known_hosts) {
+    if let Err(error) = check_known_hosts(&ssh.known_hosts) {
         let (host, port) = (&ssh.host, ssh.port);
         return found.bad(
             &what,
-            format!("{error}; make it with: ssh-keyscan -p {port} {host} (and check the key)"),
+            format!("{error}; create the file with: ssh-keyscan -p {port} {host} (and compare the fingerprint)"),
         );
     }
-    let connection = Server::new(ssh.clone());
-    for path in [&ssh.stats_dir, &ssh.gametimes_dir].into_iter().flatten() {
-        count(
-            &format!("{what} {path}"),
-            connection.directory(path, true),
-            found,
-        )
-        .await;
+    let server = SshServer::new(ssh.clone());
+    let folders = [
+        (&ssh.stats_dir, FolderKind::Stats),
+        (&ssh.gametimes_dir, FolderKind::Gametimes),
+    ];
+    for (path, kind) in folders {
+        if let Some(path) = path {
+            let what = format!("{what} {path}");
+            directory(&what, server.directory(path, kind), found).await;
+        }
     }
 }
 
-/// Lists a folder.
-async fn count(what: &str, mut directory: impl Directory, found: &mut Findings) {
+/// Checks that a folder can be listed, and counts the files in it that the bot reads.
+async fn directory(what: &str, mut directory: impl Directory, found: &mut Findings) {
     match directory.list().await {
         Err(error) => found.bad(
             what,
-            format!("{error}; check that it is there and may be read"),
+            format!("{error}; check that the folder exists and that the bot may read it"),
         ),
-        Ok(entries) => {
-            let wanted = entries.iter().filter(|e| is_wanted(&e.name)).count();
+        Ok(files) => {
+            let wanted = files.iter().filter(|f| is_round_file(&f.name)).count();
             let text = format!(
-                "{wanted} of {} files are stats files or gametimes files",
-                entries.len()
+                "{wanted} of {} are stats files or gametimes files",
+                counted(files.len(), "file")
             );
             found.good(what, text);
         }
@@ -357,7 +346,7 @@ async fn listen(config: &Config, found: &mut Findings) {
             found.good(
                 "listen",
                 format!(
-                    "{} is in use: by a bot that runs, or change listen",
+                    "{} is in use: either the bot is running already, or change listen",
                     config.listen
                 ),
             );

@@ -1,17 +1,20 @@
 //! gametimes-bot: receives STATS_READY messages, gametimes files and stats files, stores every round with its true times, and
-//! shows what happened.
+//! serves and posts them.
 //!
 //! Three layers; dependencies point down only:
 //!
-//! * [`cli`] and [`roles`] start things. [`doctor`] checks everything outside of the bot.
-//! * Adapters: [`discord`] and [`files`] hand [`db::IngestItem`]s to the [`writer`]; [`http`] and [`discord::posts`] ask the
+//! * [`cli`] is the command line, [`roles`] starts the parts that a process needs, [`doctor`] checks everything outside of
+//!   the bot.
+//! * Adapters: [`discord`] and [`files`] submit [`db::IngestItem`]s to the [`writer`]; [`http`] and [`discord::posts`] ask the
 //!   database questions and show the answers, with the help of [`chart`] and [`display`].
-//! * [`db`] is all SQL. It keeps what was received as facts and has [`gametimes_rounds`] make the rows from them.
+//! * [`db`] contains all SQL. It keeps everything received as facts, and derives the rows from them with
+//!   [`gametimes_rounds`].
 //!
-//! [`config`] and [`status`] are used by all of them.
+//! [`config`], [`status`] and [`backoff`] are used by all of them.
 
 #![forbid(unsafe_code)]
 
+pub mod backoff;
 pub mod chart;
 pub mod cli;
 pub mod config;
@@ -26,4 +29,12 @@ pub mod status;
 pub mod writer;
 
 pub use config::Config;
-pub use roles::{Bot, RunError, run, start};
+pub use roles::{Bot, Role, RunError};
+
+/// Starts a bot that receives and serves; see [`roles::start`] for other roles.
+///
+/// # Errors
+/// If the database cannot be opened or the address cannot be bound.
+pub async fn start(config: Config) -> Result<Bot, RunError> {
+    roles::start(config, Role::Run).await
+}

@@ -1,4 +1,4 @@
-//! The gametimes bot; see [`gametimes_bot::cli`].
+//! The program `gametimes-bot`; its commands are in [`gametimes_bot::cli`].
 
 #![forbid(unsafe_code)]
 
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime.block_on(cli.execute()),
         Err(error) => {
-            eprintln!("no threads to work with: {error}");
+            eprintln!("cannot start threads: {error}");
             ExitCode::FAILURE
         }
     }

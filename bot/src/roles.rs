@@ -1,4 +1,7 @@
-//! The bot as a whole: starts every part and ends them in order.
+//! The roles of a process, and how its parts are started and stopped.
+//!
+//! A receiving process runs the sources, the writer and the posts to the stats channel. A serving process answers HTTP
+//! requests. The database is all that they share, so they may run on different machines.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,232 +10,275 @@ use std::time::Duration;
 use notify::RecommendedWatcher;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::db::{Db, DbError};
 use crate::discord;
-use crate::files::folder::{self, Local};
-use crate::files::poller::{ExpectedFiles, PollConfig, Poller};
-use crate::files::sftp::Server;
+use crate::files::folder::{self, LocalDirectory};
+use crate::files::poller::{PollConfig, Poller};
+use crate::files::sftp::{FolderKind, SshServer};
 use crate::http::{self, App};
 use crate::status::Status;
-use crate::writer::Writer;
+use crate::writer::{SourceContext, Writer};
 
-/// Why the bot does not start, or ended.
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Receives and serves.
+    Run,
+    /// Reads Discord, folders and servers, writes the database, and posts to the stats channel.
+    Receive,
+    /// Serves the API and the pages. It only reads the database, and runs no migrations.
+    Serve,
+}
+
+impl Role {
+    fn receives(self) -> bool {
+        matches!(self, Self::Run | Self::Receive)
+    }
+
+    fn serves(self) -> bool {
+        matches!(self, Self::Run | Self::Serve)
+    }
+}
+
+/// Why the bot did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The database.
+    /// The database cannot be opened.
     #[error(transparent)]
     Db(#[from] DbError),
-    /// The API's address.
-    #[error("listen = {0}: {1}")]
+    /// The address of the API is not available.
+    #[error("listen = {0}: {1}; choose a free address of this machine")]
     Listen(SocketAddr, std::io::Error),
-    /// A source ended by itself; the log tells which.
-    #[error("a part of the bot has ended")]
+    /// A part of the bot stopped on its own, which is a bug.
+    #[error("a part of the bot stopped unexpectedly; see the log")]
     Part,
-    /// The API ended by itself.
-    #[error("the API failed: {0}")]
-    Serve(std::io::Error),
+    /// The bot's main task was aborted.
+    #[error("the bot stopped unexpectedly: {0}")]
+    Aborted(tokio::task::JoinError),
 }
 
 /// A running bot.
 #[derive(Debug)]
 pub struct Bot {
-    /// Where API and pages are.
-    pub address: SocketAddr,
+    /// Where the API and the pages are; `None` in the role [`Role::Receive`].
+    pub address: Option<SocketAddr>,
     /// The database.
     pub store: Db,
-    /// The sources' state.
+    /// The state of the sources.
     pub status: Arc<Status>,
     stop: watch::Sender<bool>,
-    task: tokio::task::JoinHandle<Result<(), RunError>>,
+    task: JoinHandle<Result<(), RunError>>,
 }
 
-/// How long open requests and waiting arrivals have at the end.
-const FAREWELL: Duration = Duration::from_secs(10);
+/// How long open requests and queued items have when the bot stops.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Starts the bot; it runs until [`Bot::stop`].
 ///
 /// # Errors
-/// When the database cannot be opened or the address cannot be bound.
-pub async fn start(config: Config) -> Result<Bot, RunError> {
-    // One provider for every TLS connection of this process; a second start finds it there.
+/// If the database cannot be opened or the address cannot be bound.
+pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
+    // One TLS provider per process. A second bot in the same process, as in tests, finds it installed.
     drop(rustls::crypto::ring::default_provider().install_default());
     http::metrics::install();
-    let store = Db::open(config.database_url.reveal(), config.time_zone.clone()).await?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|e| RunError::Listen(config.listen, e))?;
-    let address = listener
-        .local_addr()
-        .map_err(|e| RunError::Listen(config.listen, e))?;
+    let (url, zone) = (config.database_url.reveal(), config.time_zone.clone());
+    let db = if role.receives() {
+        Db::open(url, zone).await?
+    } else {
+        Db::open_read_only(url, zone).await?
+    };
+    let (mut listener, mut address) = (None, None);
+    if role.serves() {
+        let failed = |e| RunError::Listen(config.listen, e);
+        let bound = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let bound_to = bound.local_addr().map_err(failed)?;
+        info!("listening on http://{bound_to}");
+        (listener, address) = (Some(bound), Some(bound_to));
+    }
     let status = Arc::new(Status::default());
     let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(work(
-        config,
-        store.clone(),
-        Arc::clone(&status),
-        listener,
-        stopped,
-    ));
-    info!("listening on http://{address}");
+    let server = listener.map(|listener| {
+        let app = App {
+            db: db.clone(),
+            status: Arc::clone(&status),
+            token: config.api_token.clone(),
+        };
+        serve(listener, app, stopped.clone())
+    });
+    let receiver = role
+        .receives()
+        .then(|| Receiver::start(config, db.clone(), Arc::clone(&status), stopped.clone()));
+    let task = tokio::spawn(supervise(db.clone(), receiver, server, stopped));
     Ok(Bot {
         address,
-        store,
+        store: db,
         status,
         stop,
         task,
     })
 }
 
-/// Runs the bot until `shutdown` is over.
+/// Runs the bot until `shutdown` completes.
 ///
 /// # Errors
-/// When it cannot start, or a part of it ends by itself.
-pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
-    let mut bot = start(config).await?;
+/// If it cannot start, or a part of it stops on its own.
+pub async fn run(
+    config: Config,
+    role: Role,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let mut bot = start(config, role).await?;
     tokio::select! {
-        result = &mut bot.task => return flatten(result),
+        result = &mut bot.task => return result.unwrap_or_else(|e| Err(RunError::Aborted(e))),
         () = shutdown => {}
     }
     bot.stop().await
 }
 
 impl Bot {
-    /// Ends the bot: sources first, then what they handed over is stored.
+    /// Stops the bot: the sources first, so that what they have submitted is still stored.
     ///
     /// # Errors
-    /// When a part of it had failed.
+    /// If a part of it had failed.
     pub async fn stop(self) -> Result<(), RunError> {
         self.stop.send_replace(true);
-        flatten(self.task.await)
+        let result = self.task.await;
+        result.unwrap_or_else(|e| Err(RunError::Aborted(e)))
     }
 
-    /// The address of a page or of the API: `/api/rounds`.
+    /// The URL of a page or of the API, for example of `/api/rounds`.
+    ///
+    /// # Panics
+    /// In the role [`Role::Receive`], which serves nothing.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        let address = self.address.expect("a bot that serves");
+        format!("http://{address}{path}")
     }
 }
 
-fn flatten(result: Result<Result<(), RunError>, tokio::task::JoinError>) -> Result<(), RunError> {
-    result.unwrap_or_else(|e| Err(RunError::Serve(std::io::Error::other(e.to_string()))))
-}
-
-async fn work(
-    config: Config,
-    store: Db,
-    status: Arc<Status>,
-    listener: TcpListener,
-    stopped: watch::Receiver<bool>,
+/// Waits until the bot is stopped or a part of it stops on its own, then stops everything in order.
+async fn supervise(
+    db: Db,
+    receiver: Option<Receiver>,
+    server: Option<JoinHandle<std::io::Result<()>>>,
+    mut stopped: watch::Receiver<bool>,
 ) -> Result<(), RunError> {
-    let (keeper, writer) = Writer::new(store.clone(), Arc::clone(&status), stopped.clone());
-    let writer = tokio::spawn(writer);
-    let mut sources = JoinSet::new();
-    let (awaited, _) = broadcast::channel(64);
-    let watchers = spawn_files(&config, &mut sources, &store, &keeper, &status, &awaited);
-    match config.discord {
-        Some(discord) => {
-            if let Some(channel) = discord.stats_channel.clone() {
-                let client = discord::client(&discord);
-                let status = Arc::clone(&status);
-                sources.spawn(discord::posts::run(channel, client, store.clone(), status));
+    let mut result = Ok(());
+    if let Some(mut receiver) = receiver {
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => {}
+            Some(ended) = receiver.sources.join_next() => {
+                error!("a part of the bot stopped unexpectedly, so the bot stops: {ended:?}");
+                result = Err(RunError::Part);
             }
-            sources.spawn(discord::run(
-                discord,
-                store.clone(),
-                keeper.clone(),
-                Arc::clone(&status),
-                awaited,
-            ));
         }
-        None => info!("no discord.token: no messages are received"),
+        receiver.stop().await;
+    } else {
+        drop(stopped.wait_for(|stop| *stop).await);
     }
-    drop(keeper);
-    let app = App {
-        db: store.clone(),
-        status,
-        token: config.api_token,
-    };
-    let mut end = stopped.clone();
-    let server = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
-        drop(end.wait_for(|stop| *stop).await);
-    });
-    let server = tokio::spawn(async move { server.await });
-    let mut end = stopped;
-    let mut failed = false;
-    tokio::select! {
-        _ = end.wait_for(|stop| *stop) => {}
-        Some(ended) = sources.join_next() => {
-            error!("a part of the bot has ended, so the bot ends: {ended:?}");
-            failed = true;
+    if let Some(server) = server {
+        match tokio::time::timeout(SHUTDOWN_TIMEOUT, server).await {
+            Ok(ended) => drop(ended),
+            Err(_) => warn!("a client kept its connection open"),
         }
     }
-    sources.shutdown().await;
-    drop(watchers);
-    if tokio::time::timeout(FAREWELL, writer).await.is_err() {
-        warn!("the database did not take everything in time; it is taken again at the next start");
-    }
-    match tokio::time::timeout(FAREWELL, server).await {
-        Ok(result) => drop(result),
-        Err(_) => warn!("a client kept its connection open"),
-    }
-    store.database.close().await;
-    if failed { Err(RunError::Part) } else { Ok(()) }
+    db.database.close().await;
+    result
 }
 
-/// Starts looking through folders and servers; what comes back must be kept as long as folders shall be watched.
-fn spawn_files(
-    config: &Config,
-    sources: &mut JoinSet<()>,
-    store: &Db,
-    keeper: &Writer,
-    status: &Arc<Status>,
-    awaited: &ExpectedFiles,
-) -> Vec<RecommendedWatcher> {
-    let pace = PollConfig {
-        poll: config.poll,
-        lookback: Some(config.lookback),
-    };
-    let mut watchers: Vec<RecommendedWatcher> = Vec::new();
-    for folder in &config.folders {
-        let local = Local::new(&folder.path);
-        let all = PollConfig {
-            lookback: None,
-            ..pace.clone()
+/// Answers requests until the bot is stopped.
+fn serve(
+    listener: TcpListener,
+    app: App,
+    mut stopped: watch::Receiver<bool>,
+) -> JoinHandle<std::io::Result<()>> {
+    let server = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
+        drop(stopped.wait_for(|stop| *stop).await);
+    });
+    tokio::spawn(async move { server.await })
+}
+
+/// The receiving parts of a bot.
+struct Receiver {
+    sources: JoinSet<()>,
+    /// Folders are watched for as long as these exist.
+    watchers: Vec<RecommendedWatcher>,
+    writer: JoinHandle<()>,
+}
+
+impl Receiver {
+    fn start(config: Config, db: Db, status: Arc<Status>, stopped: watch::Receiver<bool>) -> Self {
+        let (writer, write) = Writer::new(db.clone(), Arc::clone(&status), stopped);
+        let context = SourceContext {
+            db,
+            writer,
+            status,
+            expected_files: broadcast::channel(64).0,
         };
-        let sweeper = Poller::new(
-            local,
-            folder.server.clone(),
-            all,
-            store.clone(),
-            keeper.clone(),
-            Arc::clone(status),
-            awaited,
-        );
-        let (changed, names) = mpsc::channel(64);
-        watchers.extend(folder::watch(&folder.path, changed));
-        sources.spawn(sweeper.watching(names).run());
+        let mut receiver = Self {
+            sources: JoinSet::new(),
+            watchers: Vec::new(),
+            writer: tokio::spawn(write),
+        };
+        receiver.start_files(&config, &context);
+        match config.discord {
+            Some(settings) => {
+                if let Some(channel) = settings.stats_channel.clone() {
+                    let client = discord::client(&settings);
+                    let posts = discord::posts::run(channel, client, context.clone());
+                    receiver.sources.spawn(posts);
+                }
+                receiver.sources.spawn(discord::run(settings, context));
+            }
+            None => info!("discord.token is not set: no messages are received"),
+        }
+        receiver
     }
-    for ssh in &config.ssh {
-        let server = Server::new(ssh.clone());
-        let folders = [(&ssh.stats_dir, true), (&ssh.gametimes_dir, false)];
-        for (path, stats) in folders
-            .into_iter()
-            .filter_map(|(p, s)| Some((p.as_ref()?, s)))
-        {
-            let sweeper = Poller::new(
-                server.directory(path, stats),
-                ssh.server.clone(),
-                pace.clone(),
-                store.clone(),
-                keeper.clone(),
-                Arc::clone(status),
-                awaited,
-            );
-            sources.spawn(sweeper.run());
+
+    fn start_files(&mut self, config: &Config, context: &SourceContext) {
+        for folder in &config.folders {
+            let poll = PollConfig {
+                server: folder.server.clone(),
+                interval: config.poll,
+                lookback: None,
+            };
+            let (changed, names) = mpsc::channel(64);
+            self.watchers.extend(folder::watch(&folder.path, changed));
+            let poller = Poller::new(LocalDirectory::new(&folder.path), poll, context);
+            self.sources.spawn(poller.watching(names).run());
+        }
+        for ssh in &config.ssh {
+            let server = SshServer::new(ssh.clone());
+            let folders = [
+                (&ssh.stats_dir, FolderKind::Stats),
+                (&ssh.gametimes_dir, FolderKind::Gametimes),
+            ];
+            for (path, kind) in folders {
+                let Some(path) = path else { continue };
+                let poll = PollConfig {
+                    server: ssh.server.clone(),
+                    interval: config.poll,
+                    lookback: Some(config.lookback),
+                };
+                let poller = Poller::new(server.directory(path, kind), poll, context);
+                self.sources.spawn(poller.run());
+            }
         }
     }
-    watchers
+
+    /// Stops the sources, then waits until what they submitted is stored.
+    async fn stop(mut self) {
+        self.sources.shutdown().await;
+        drop(self.watchers);
+        let written = tokio::time::timeout(SHUTDOWN_TIMEOUT, self.writer).await;
+        if written.is_err() {
+            warn!(
+                "the database did not store everything in time; the rest is read again after the next start"
+            );
+        }
+    }
 }

@@ -1,140 +1,145 @@
-//! What goes on right now, for the API's `delivery`, the metrics and the health check.
+//! The state of all sources, kept in memory: for `delivery` in the API, the metrics and the health check.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use gametimes_format::text::cut;
 use jiff::Timestamp;
 use metrics::{counter, gauge};
 use serde::Serialize;
 
-/// One source's state.
+/// The state of one source since the bot started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Delivery {
-    /// When something came this way last; null when nothing did since the start.
+    /// When something last arrived from this source; null if nothing has.
     pub last_seen_unix: Option<i64>,
-    /// What waits to be stored.
+    /// Items that wait to be stored.
     pub queued: i64,
-    /// What was stored since the start, or was known already.
+    /// Items that were stored, including those that were known already.
     pub stored: u64,
-    /// What was refused, and attempts that failed, since the start.
+    /// Rejected items, plus failed attempts to reach the source.
     pub failed: u64,
-    /// What is wrong now; null since the source works again.
+    /// What is wrong now; null once the source works again.
     pub last_error: Option<String>,
-    /// When that was found.
+    /// When that error occurred.
     pub last_error_unix: Option<i64>,
 }
 
-/// What became of something that came.
+/// What happened to an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is stored; maybe it was already.
+    /// It is stored, now or from before.
     Stored,
-    /// It was refused, by the bot or by the database.
-    Refused,
-    /// There was nothing to store, as in people's talk.
-    Passed,
+    /// The bot or the database rejected it.
+    Rejected,
+    /// It holds nothing to store, like a chat message.
+    Ignored,
 }
 
-/// The state of all sources: `discord`, `stats channel`, and each folder here or on a server by its place.
+impl Outcome {
+    /// The label of the metric.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Rejected => "refused",
+            Self::Ignored => "passed",
+        }
+    }
+}
+
+/// The state of all sources: `discord`, `stats channel`, and each folder by its name.
 #[derive(Debug, Default)]
 pub struct Status {
     sources: Mutex<BTreeMap<String, Delivery>>,
     discord_connected: AtomicBool,
 }
 
+fn now() -> Option<i64> {
+    Some(Timestamp::now().as_second())
+}
+
 impl Status {
-    fn with<T>(&self, source: &str, f: impl FnOnce(&mut Delivery) -> T) -> T {
-        f(self
-            .sources
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(source.to_owned())
-            .or_default())
+    fn update<T>(&self, source: &str, change: impl FnOnce(&mut Delivery) -> T) -> T {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        change(sources.entry(source.to_owned()).or_default())
     }
 
-    /// Something came.
+    /// The source was reached, or something arrived from it.
     pub fn seen(&self, source: &str) {
-        self.with(source, |s| {
-            s.last_seen_unix = Some(Timestamp::now().as_second());
-        });
+        self.update(source, |s| s.last_seen_unix = now());
     }
 
-    /// Something waits to be stored.
-    pub fn queued(&self, source: &str, count: i64) {
-        let queued = self.with(source, |s| {
-            s.last_seen_unix = Some(Timestamp::now().as_second());
-            s.queued += count;
+    /// An item of this source waits to be stored.
+    pub fn queued(&self, source: &str) {
+        let queued = self.update(source, |s| {
+            s.last_seen_unix = now();
+            s.queued += 1;
             s.queued
         });
         gauge!("gametimes_queued", "source" => source.to_owned()).set(queued as f64);
     }
 
-    /// Something that waited is done with.
+    /// A queued item was processed.
     pub fn done(&self, source: &str, outcome: Outcome) {
-        let queued = self.with(source, |s| {
+        let queued = self.update(source, |s| {
             s.queued -= 1;
             match outcome {
                 Outcome::Stored => s.stored += 1,
-                Outcome::Refused => s.failed += 1,
-                Outcome::Passed => {}
+                Outcome::Rejected => s.failed += 1,
+                Outcome::Ignored => {}
             }
             s.queued
         });
         gauge!("gametimes_queued", "source" => source.to_owned()).set(queued as f64);
-        let outcome = match outcome {
-            Outcome::Stored => "stored",
-            Outcome::Refused => "refused",
-            Outcome::Passed => "passed",
-        };
-        counter!("gametimes_arrivals_total", "source" => source.to_owned(), "outcome" => outcome)
+        counter!("gametimes_arrivals_total", "source" => source.to_owned(), "outcome" => outcome.label())
             .increment(1);
     }
 
-    /// Something went out: a message was `posted` or `edited`.
+    /// A message of the bot was `posted` or `edited`.
     pub fn posted(&self, source: &str, done: &'static str) {
-        self.with(source, |s| {
-            s.last_seen_unix = Some(Timestamp::now().as_second());
+        self.update(source, |s| {
+            s.last_seen_unix = now();
             s.stored += 1;
         });
-        self.well(source);
+        self.recovered(source);
         counter!("gametimes_summaries_total", "done" => done).increment(1);
     }
 
-    /// A source failed: a server that cannot be reached, a folder or a file that cannot be read.
+    /// A source failed: a server that cannot be reached, or a folder or file that cannot be read.
     pub fn failed(&self, source: &str, error: &str) {
-        self.with(source, |s| {
+        self.update(source, |s| {
             s.failed += 1;
-            s.last_error = Some(error.chars().take(300).collect());
-            s.last_error_unix = Some(Timestamp::now().as_second());
+            s.last_error = Some(cut(error, 300));
+            s.last_error_unix = now();
         });
         counter!("gametimes_source_failures_total", "source" => source.to_owned()).increment(1);
     }
 
-    /// A source works as it should.
-    pub fn well(&self, source: &str) {
-        self.with(source, |s| {
+    /// A source works: its last error is cleared.
+    pub fn recovered(&self, source: &str) {
+        self.update(source, |s| {
             (s.last_error, s.last_error_unix) = (None, None);
         });
     }
 
-    /// Whether the gateway is connected.
-    pub fn discord_connected(&self, connected: bool) {
+    /// Sets whether the gateway connection is up.
+    pub fn set_discord_connected(&self, connected: bool) {
         self.discord_connected.store(connected, Ordering::Relaxed);
         gauge!("gametimes_discord_connected").set(f64::from(u8::from(connected)));
     }
 
-    /// Whether the gateway is connected.
+    /// Whether the gateway connection is up.
     pub fn is_discord_connected(&self) -> bool {
         self.discord_connected.load(Ordering::Relaxed)
     }
 
-    /// The database did not take a batch.
+    /// The database did not accept a batch.
     pub fn database_failed(&self) {
         counter!("gametimes_database_failures_total").increment(1);
     }
 
-    /// Rows of rounds changed.
+    /// This many rounds were added or changed.
     pub fn rounds_changed(&self, count: usize) {
         counter!("gametimes_rounds_changed_total").increment(count as u64);
     }

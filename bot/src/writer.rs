@@ -1,22 +1,44 @@
-//! The one writer: arrivals from all sources go through it into the database, in order and in batches, and are tried again
-//! until the database takes them.
+//! The writer: the items of all sources go through it into the database, in order and in batches. A batch that the database
+//! does not accept is retried until it does.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use gametimes_format::text::counted;
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time;
 use tracing::{error, info, warn};
 
-use crate::db::{Applied, Checkpoint, Content, Db, IngestItem};
+use crate::backoff::Backoff;
+use crate::db::{IngestReport, Checkpoint, Content, Db, IngestItem};
 use crate::status::{Outcome, Status};
 
-/// How many arrivals wait at most; then sources wait.
+/// Items that can be queued; a source that submits more has to wait.
 const QUEUE: usize = 512;
-/// How many arrivals are stored in one transaction at most.
+/// Items per transaction.
 const BATCH: usize = 128;
+/// The wait after the database did not accept a batch.
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+const RETRY_LIMIT: Duration = Duration::from_secs(15);
 
-/// Hands arrivals to the writer.
+/// Carries the names of the stats files in messages to the pollers of their folders; an empty name for a message that does
+/// not contain one.
+pub type ExpectedFiles = broadcast::Sender<String>;
+
+/// What every source works with.
+#[derive(Debug, Clone)]
+pub struct SourceContext {
+    /// The database.
+    pub db: Db,
+    /// Stores what the source receives.
+    pub writer: Writer,
+    /// The state of all sources.
+    pub status: Arc<Status>,
+    /// Tells the pollers about files that should exist now.
+    pub expected_files: ExpectedFiles,
+}
+
+/// A handle with which sources submit items.
 #[derive(Debug, Clone)]
 pub struct Writer {
     sender: mpsc::Sender<IngestItem>,
@@ -24,87 +46,87 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A keeper, and the task that must run for it. The task ends when all keepers are gone and everything is stored, or
-    /// when `stop` says so while the database is out of reach.
+    /// A handle, and the task that does the writing. The task ends when all handles are dropped and everything is stored. If
+    /// the database cannot be reached after `stop` was set, it ends without storing the rest.
     pub fn new(
-        store: Db,
+        db: Db,
         status: Arc<Status>,
         stop: watch::Receiver<bool>,
     ) -> (Self, impl Future<Output = ()>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let task = write(store, receiver, Arc::clone(&status), stop);
+        let task = write(db, receiver, Arc::clone(&status), stop);
         (Self { sender, status }, task)
     }
 
-    /// Hands over; waits while too much is waiting.
-    pub async fn keep(&self, arrival: IngestItem) {
-        self.status.queued(way_of(&arrival), 1);
-        if self.sender.send(arrival).await.is_err() {
-            error!("the writer has ended; what arrives now is taken at the next start");
+    /// Queues an item; waits while the queue is full.
+    pub async fn submit(&self, item: IngestItem) {
+        self.status.queued(source_of(&item));
+        if self.sender.send(item).await.is_err() {
+            error!("the writer has stopped; what arrives now is read again after the next start");
         }
     }
 }
 
-/// The way an arrival came, as [`Status`] names it: its folder, else its source.
-fn way_of(arrival: &IngestItem) -> &str {
-    let folder = arrival.marks.iter().find_map(|mark| match mark {
+/// The source of an item as [`Status`] lists it: its folder if it has one.
+fn source_of(item: &IngestItem) -> &str {
+    let folder = item.checkpoints.iter().find_map(|checkpoint| match checkpoint {
         Checkpoint::File { place, .. } => Some(place.as_str()),
         Checkpoint::Reached { .. } | Checkpoint::Forgotten { .. } => None,
     });
-    folder.unwrap_or(arrival.source)
+    folder.unwrap_or(item.source)
 }
 
-fn outcome(arrival: &IngestItem, applied: &Applied) -> Outcome {
-    let by_database = |refused: &String| {
-        let reason = refused.strip_prefix(&arrival.origin);
+fn outcome(item: &IngestItem, applied: &IngestReport) -> Outcome {
+    let is_about_item = |refused: &String| {
+        let reason = refused.strip_prefix(&item.origin);
         reason.is_some_and(|reason| reason.starts_with(": "))
     };
-    match arrival.content {
-        Content::Nothing => Outcome::Passed,
-        Content::Rejected { .. } => Outcome::Refused,
-        _ if applied.refused.iter().any(by_database) => Outcome::Refused,
+    match item.content {
+        Content::Nothing => Outcome::Ignored,
+        Content::Rejected { .. } => Outcome::Rejected,
+        _ if applied.refused.iter().any(is_about_item) => Outcome::Rejected,
         _ => Outcome::Stored,
     }
 }
 
 async fn write(
-    store: Db,
+    db: Db,
     mut receiver: mpsc::Receiver<IngestItem>,
     status: Arc<Status>,
     stop: watch::Receiver<bool>,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut batch, BATCH).await > 0 {
-        let mut wait = Duration::from_millis(200);
+        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_LIMIT);
         let applied = loop {
-            let error = match store.apply_each(&batch).await {
+            let error = match db.ingest_or_reject(&batch).await {
                 Ok(applied) => break applied,
                 Err(error) => error,
             };
+            let wait = backoff.next_wait();
             error!(
-                "storing {} arrival(s): {error}; trying again in {} ms",
-                batch.len(),
+                "storing {}: {error}; trying again in {} ms",
+                counted(batch.len(), "item"),
                 wait.as_millis()
             );
             status.database_failed();
             if *stop.borrow() {
                 warn!(
-                    "ending without the database; what was not stored is taken again at the next start"
+                    "stopping while the database cannot be reached; what was not stored is read again after the next start"
                 );
                 return;
             }
             time::sleep(wait).await;
-            wait = (wait * 2).min(Duration::from_secs(15));
         };
         if !applied.rounds.is_empty() {
             info!(
-                "stored: {} new, {} known, {} refused; rounds {:?}",
+                "stored: {} new, {} known, {} rejected; rounds {:?}",
                 applied.new_facts, applied.repeated, applied.rejected, applied.rounds
             );
         }
         status.rounds_changed(applied.rounds.len());
-        for arrival in batch.drain(..) {
-            status.done(way_of(&arrival), outcome(&arrival, &applied));
+        for item in batch.drain(..) {
+            status.done(source_of(&item), outcome(&item, &applied));
         }
     }
 }

@@ -24,7 +24,7 @@ async fn bot_with_samples(url: &str, edit: impl FnOnce(&mut Config)) -> Bot {
     ];
     let done = ingest(&bot.store, &paths, "", false).await.unwrap();
     assert_eq!(
-        (done.new, done.refused.len(), done.rounds),
+        (done.new, done.rejected.len(), done.rounds),
         (10, 0, 5),
         "{done}"
     );

@@ -35,7 +35,7 @@ fn arrivals() -> Vec<IngestItem> {
 async fn expected() -> String {
     let folder = tempfile::tempdir().unwrap();
     let store = sqlite(&folder).await;
-    store.apply(&arrivals()).await.unwrap();
+    store.ingest(&arrivals()).await.unwrap();
     dump(&store).await
 }
 
@@ -52,15 +52,15 @@ async fn database_connection_cut_in_a_transaction_loses_nothing() {
     let store = Db::open(&through, TimeZone::UTC).await.unwrap();
     let status = Arc::new(Status::default());
     let (_stop, stopped) = watch::channel(false);
-    let (keeper, task) = Writer::new(store, Arc::clone(&status), stopped);
+    let (writer, task) = Writer::new(store, Arc::clone(&status), stopped);
     let task = tokio::spawn(task);
     // Each connection lasts for a few statements only, then for more, and finally none is accepted. Each step begins once
     // the previous one has cut a connection.
     chaos.cut_after(3_000);
-    for arrival in arrivals() {
-        keeper.keep(arrival).await;
+    for item in arrivals() {
+        writer.submit(item).await;
     }
-    drop(keeper);
+    drop(writer);
     let cut = async |cuts: u64| {
         wait_for("a cut", || async { (chaos.cuts() > cuts).then_some(()) }).await;
     };
@@ -87,7 +87,7 @@ async fn database_connection_cut_in_a_transaction_loses_nothing() {
 async fn full_disk_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = sqlite(&folder).await;
-    store.apply(&arrivals()[..1]).await.unwrap();
+    store.ingest(&arrivals()[..1]).await.unwrap();
     let Database::Sqlite(pool) = &store.database else {
         unreachable!("opened as SQLite")
     };
@@ -111,12 +111,12 @@ async fn full_disk_loses_nothing() {
     set(Some(3)).await;
     let status = Arc::new(Status::default());
     let (_stop, stopped) = watch::channel(false);
-    let (keeper, task) = Writer::new(store.clone(), Arc::clone(&status), stopped);
+    let (writer, task) = Writer::new(store.clone(), Arc::clone(&status), stopped);
     let task = tokio::spawn(task);
-    for arrival in arrivals() {
-        keeper.keep(arrival).await;
+    for item in arrivals() {
+        writer.submit(item).await;
     }
-    drop(keeper);
+    drop(writer);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!task.is_finished(), "the disk is not full");
     let count = store

@@ -108,7 +108,7 @@ async fn unknown_host_key_is_refused_with_advice() {
     let key = std::fs::read_to_string(sshd.path("client_key.pub")).unwrap();
     let port = config_port(&sshd);
     sshd.known_hosts(&format!("[127.0.0.1]:{port} {key}"));
-    error("somebody is in between").await;
+    error("the connection is intercepted").await;
     sshd.known_hosts(&format!("@revoked [127.0.0.1]:{port} {key}"));
     error("@revoked").await;
     // A hashed entry, as Debian writes it.

@@ -45,7 +45,7 @@ async fn bot(folder: &tempfile::TempDir) -> Bot {
         odd,
     ];
     let done = ingest(&bot.store, &paths, "", false).await.unwrap();
-    assert_eq!(done.refused.len(), 1, "{done}");
+    assert_eq!(done.rejected.len(), 1, "{done}");
     bot
 }
 
@@ -389,7 +389,7 @@ async fn delivery_page_shows_no_problem_if_the_last_day_had_none() {
         failed.contains("ssh two failed at 20") && failed.contains("no answer"),
         "{failed}"
     );
-    bot.status.well("ssh two");
+    bot.status.recovered("ssh two");
     assert!(page().await.contains("All is well"));
     let mut transaction = bot.store.database.begin().await.unwrap();
     let today = jiff::Zoned::now()

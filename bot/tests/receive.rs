@@ -192,7 +192,7 @@ async fn attachment_that_cannot_be_downloaded_is_downloaded_later() {
         let bot = gametimes_bot::start(config.clone()).await.unwrap();
         let open = async |bot: &gametimes_bot::Bot, count: usize| {
             wait_for("what is open", || async {
-                let open = bot.store.all_reached("discord ").await.unwrap();
+                let open = bot.store.checkpoints("discord ").await.unwrap();
                 // The checkpoint of the last message is there too.
                 (open.len() == count + 1).then_some(())
             })

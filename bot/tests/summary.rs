@@ -187,7 +187,7 @@ async fn old_short_and_bot_rounds_are_not_posted() {
     });
     write("fresh", now - 60, &|_| {});
     let done = ingest(&bot.store, &[files], "", false).await.unwrap();
-    assert!(done.refused.is_empty(), "{done}");
+    assert!(done.rejected.is_empty(), "{done}");
     let (_, rounds) = get(&bot.url("/api/rounds")).await;
     assert_eq!(rounds.as_array().unwrap().len(), 3);
     let posted = settled(&discord, channel, |m| m.len() == 1).await;

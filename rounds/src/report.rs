@@ -1,5 +1,5 @@
-//! A round as its recorder tells it, whatever way it came: the gametimes file of today or of the older scripts, or only
-//! the fields of the Discord message.
+//! A round as its recorder reported it: a gametimes file of this version or of the old scripts, or only the fields of the Discord
+//! message.
 
 use gametimes_format::check::{self, Problem};
 use gametimes_format::digest::round_canonical_id;
@@ -7,37 +7,37 @@ use gametimes_format::message::{Embed, Message};
 use gametimes_format::{GametimesFile, Meta, Pause, PlayerRef, TimelineEvent, text};
 use serde::{Deserialize, Serialize};
 
-/// How much a report knows; of several reports of one round the most complete one is shown.
+/// How much a report contains. Of several reports of one round the most complete one is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Completeness {
-    /// Only the fields of the message: no times per player.
+    /// Only the fields of the message, without the times of the players.
     Embed,
-    /// A gametimes file of the older Lua scripts: whole seconds, no timeline.
+    /// A gametimes file of the old Lua scripts: whole seconds, no timeline.
     OldFile,
-    /// A gametimes file of today.
+    /// A gametimes file of this version.
     File,
 }
 
-/// One round, told by one recorder.
+/// One round, as one recorder reported it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// How much is known.
+    /// How much the report contains.
     pub completeness: Completeness,
-    /// The round. Files of schema 1 are completed from their message; the timeline is in [`Report::events`].
+    /// The round. Files of schema 1 are completed from the message they contain. The timeline is in [`Report::events`].
     pub meta: Meta,
-    /// When the warmup began, a unix time; 0 when unknown.
+    /// When the warmup began, as a unix time; 0 if unknown.
     pub warmup_start_unix: i64,
     /// The recorder's version, without `v`.
     pub version: String,
-    /// What contradicts itself in the file; stored and shown, not refused.
+    /// Contradictions in the file. They are stored and shown, but are no reason to refuse it.
     pub doubts: Vec<String>,
-    /// The timeline; stored apart, because it is large and only one page asks for it.
+    /// The timeline. It is stored separately, because it is large and few pages need it.
     #[serde(skip)]
     pub events: Vec<TimelineEvent>,
 }
 
-/// Why something foreign was not taken.
+/// Why a file or a message was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Refused(pub String);
@@ -49,7 +49,7 @@ impl Report {
     /// Reads a gametimes file.
     ///
     /// # Errors
-    /// When it is no gametimes file, or says what cannot be.
+    /// When it is not a gametimes file, or contains impossible values.
     pub fn from_file(bytes: &[u8]) -> Result<Self, Refused> {
         if bytes.len() > FILE_BYTES_MAX {
             return Err(Refused(format!(
@@ -77,7 +77,7 @@ impl Report {
     /// Reads the fields of a message that came without a file.
     ///
     /// # Errors
-    /// When a field that is needed is missing, or says what cannot be.
+    /// When a required field is missing, or a field contains an impossible value.
     pub fn from_message(message: &Message) -> Result<Self, Refused> {
         let embed = message
             .embeds
@@ -116,11 +116,7 @@ impl Report {
     ) -> Result<Self, Refused> {
         let rejections = check::rejections(problems);
         if !rejections.is_empty() {
-            let reasons: Vec<String> = rejections
-                .iter()
-                .take(5)
-                .map(std::string::ToString::to_string)
-                .collect();
+            let reasons: Vec<String> = rejections.iter().take(5).map(ToString::to_string).collect();
             return Err(Refused(reasons.join("; ")));
         }
         clean(&mut meta);
@@ -137,18 +133,14 @@ impl Report {
         Ok(Self {
             completeness,
             warmup_start_unix,
-            version: version.chars().take(16).collect(),
-            doubts: problems
-                .iter()
-                .take(20)
-                .map(std::string::ToString::to_string)
-                .collect(),
+            version: text::cut(&version, 16),
+            doubts: problems.iter().take(20).map(ToString::to_string).collect(),
             events: std::mem::take(&mut meta.events),
             meta,
         })
     }
 
-    /// `ip:port` of the server, or empty when the report does not tell.
+    /// `ip:port` of the server; empty if the report does not contain it.
     pub fn server(&self) -> String {
         match (self.meta.server_ip.as_str(), self.meta.server_port.as_str()) {
             ("", _) | (_, "") => String::new(),
@@ -157,7 +149,7 @@ impl Report {
     }
 }
 
-/// Control characters cannot be stored everywhere and never mean anything in a name.
+/// Removes control characters: they have no meaning in a name, and not every database can store them.
 fn clean(meta: &mut Meta) {
     let fix = |s: &mut String| s.retain(|c| !c.is_control());
     fix(&mut meta.map);
@@ -188,7 +180,7 @@ fn clean(meta: &mut Meta) {
     }
 }
 
-/// What the older scripts say in the message only.
+/// Adds what the old scripts write only to the message.
 fn complete_from_embed(meta: &mut Meta, embed: &Embed) -> Result<(), Refused> {
     meta.winner = number_or::<u8>(embed, "Winner", 0)?.into();
     meta.defender = number_or::<u8>(embed, "Defender", 0)?.into();
@@ -226,7 +218,7 @@ fn number<T: std::str::FromStr>(embed: &Embed, name: &str) -> Result<T, Refused>
         .split_whitespace()
         .next()
         .and_then(|n| n.parse().ok())
-        .ok_or_else(|| Refused(format!("{name} is {value:?}, no number in range")))
+        .ok_or_else(|| Refused(format!("{name} is {value:?}, not a number in range")))
 }
 
 fn number_or<T: std::str::FromStr>(embed: &Embed, name: &str, default: T) -> Result<T, Refused> {
@@ -245,7 +237,7 @@ fn decimal_or(embed: &Embed, name: &str, default: f64) -> Result<f64, Refused> {
     }
 }
 
-/// `1 (25 sec)`: how many pauses and how long together.
+/// Parses `1 (25 sec)`: the number of pauses and their total length.
 fn pauses(value: &str) -> Result<(i64, i64), Refused> {
     let mut numbers = value
         .split(|c: char| !c.is_ascii_digit())
@@ -259,7 +251,7 @@ fn pauses(value: &str) -> Result<(i64, i64), Refused> {
     }
 }
 
-/// A JSON list in a field. Older scripts escape quotes twice.
+/// Parses a JSON list in a field. Old scripts escape quotes twice.
 fn list<T: serde::de::DeserializeOwned>(embed: &Embed, name: &str) -> Result<Vec<T>, Refused> {
     let value = embed.field(name).unwrap_or_default().trim();
     if value.is_empty() {
@@ -267,10 +259,10 @@ fn list<T: serde::de::DeserializeOwned>(embed: &Embed, name: &str) -> Result<Vec
     }
     serde_json::from_str(value)
         .or_else(|_| serde_json::from_str(&value.replace("\\\"", "\"")))
-        .map_err(|e| Refused(format!("{name} is no JSON list: {e}")))
+        .map_err(|e| Refused(format!("{name} is not a JSON list: {e}")))
 }
 
-/// The `1.7.2` of a text that holds `v1.7.2`.
+/// Finds the `1.7.2` in a text that contains `v1.7.2`.
 pub fn version_in(text: &str) -> Option<String> {
     text.match_indices('v').find_map(|(at, _)| {
         let version: String = text[at + 1..]
@@ -302,7 +294,7 @@ mod tests {
         include_str!("../../tests/data/samples/messages/room1-R1-1795179043.json");
 
     #[test]
-    fn an_old_file_is_completed_from_its_message() {
+    fn old_file_is_completed_from_its_message() {
         let report = Report::from_file(SURRENDER).unwrap();
         assert_eq!(report.completeness, Completeness::OldFile);
         assert_eq!(report.meta.end_reason, EndReason::Surrender);
@@ -320,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_alone_tells_all_but_the_players_times() {
+    fn message_alone_contains_all_but_the_times_of_players() {
         let message: Message = serde_json::from_str(SURRENDER_MESSAGE).unwrap();
         let alone = Report::from_message(&message).unwrap();
         let file = Report::from_file(SURRENDER).unwrap();
@@ -333,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn refusal_names_the_broken_field() {
         let refused = |edit: fn(&mut Message)| {
             let mut message: Message = serde_json::from_str(SURRENDER_MESSAGE).unwrap();
             edit(&mut message);
@@ -355,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn footers_are_read() {
+    fn version_and_signature_are_found_in_footers() {
         let hex = "ab".repeat(32);
         let text = format!("gametimes v0.1.0 hmac-sha256 {hex}");
         assert_eq!(version_in(&text).as_deref(), Some("0.1.0"));

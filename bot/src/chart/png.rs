@@ -1,4 +1,4 @@
-//! A PNG of the drawing, with fonts that are part of the program: the same picture on every machine.
+//! Renders an SVG to PNG. The fonts are part of the program, so a picture looks the same on every machine.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,7 +9,7 @@ use skrifa::{FontRef, MetadataProvider};
 static DEJAVU: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
 static DROID: &[u8] = include_bytes!("../../assets/fonts/DroidSansFallback-subset.ttf");
 static NANUM: &[u8] = include_bytes!("../../assets/fonts/NanumSquareR.ttf");
-/// In the order in which they are asked for a character.
+/// In the order in which a character is looked up in them.
 static ALL: [&[u8]; 3] = [DEJAVU, DROID, NANUM];
 
 static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
@@ -21,15 +21,16 @@ static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
-/// Larger pictures are refused: each pixel takes four bytes. A round of 512 players, the most that are believed, has 26 million.
+/// Larger pictures are refused, because each pixel takes four bytes of memory. A round of 512 players, the maximum of a
+/// gametimes file, has 26 million.
 const PIXELS_MAX: u64 = 32_000_000;
 
-/// Why there is no picture.
+/// Why a picture could not be rendered.
 #[derive(Debug, thiserror::Error)]
-#[error("the picture cannot be drawn: {0}")]
+#[error("the picture cannot be rendered: {0}")]
 pub struct PngError(String);
 
-/// Whether one of the fonts has a character.
+/// Whether one of the fonts contains a character.
 fn is_covered(c: char) -> bool {
     static CHARMAPS: LazyLock<Vec<FontRef<'static>>> = LazyLock::new(|| {
         ALL.into_iter()
@@ -39,28 +40,29 @@ fn is_covered(c: char) -> bool {
     c.is_ascii() || CHARMAPS.iter().any(|font| font.charmap().map(c).is_some())
 }
 
-/// A drawing in which characters without a glyph are the replacement character, so that there is no empty box. Joiners and
-/// variation selectors say how other characters look, and are left out.
-fn readable(svg: &str) -> String {
+/// Replaces characters that no font contains, which would become empty boxes. Joiners and variation selectors only change how
+/// other characters look, and are removed.
+fn with_known_glyphs(svg: &str) -> String {
     svg.chars()
         .filter(|c| !matches!(*c, '\u{200B}'..='\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0000}'..='\u{E01EF}'))
         .map(|c| if is_covered(c) { c } else { '\u{FFFD}' })
         .collect()
 }
 
-/// Draws an SVG `scale` times its size.
+/// Renders an SVG at `scale` times its size.
 ///
 /// # Errors
-/// When the SVG is broken or too large.
+/// If the SVG cannot be parsed or is too large.
 pub fn render(svg: &str, scale: f32) -> Result<Vec<u8>, PngError> {
     let options = Options {
         fontdb: Arc::clone(&FONTS),
         font_family: "DejaVu Sans".into(),
         ..Options::default()
     };
-    let tree = Tree::from_str(&readable(svg), &options).map_err(|e| PngError(e.to_string()))?;
+    let tree =
+        Tree::from_str(&with_known_glyphs(svg), &options).map_err(|e| PngError(e.to_string()))?;
     let size = tree.size().to_int_size().scale_by(scale);
-    let size = size.ok_or_else(|| PngError("too large".into()))?;
+    let size = size.ok_or_else(|| PngError("it is too large".into()))?;
     let pixels = u64::from(size.width()) * u64::from(size.height());
     if pixels > PIXELS_MAX {
         return Err(PngError(format!(
@@ -70,7 +72,7 @@ pub fn render(svg: &str, scale: f32) -> Result<Vec<u8>, PngError> {
         )));
     }
     let mut pixmap = Pixmap::new(size.width(), size.height())
-        .ok_or_else(|| PngError("no memory for it".into()))?;
+        .ok_or_else(|| PngError("there is not enough memory".into()))?;
     resvg::render(
         &tree,
         Transform::from_scale(scale, scale),
@@ -84,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_of_any_height_takes_no_memory_of_any_size() {
+    fn a_picture_that_is_too_high_is_refused() {
         let svg = |height: u64| {
             format!("<svg xmlns='http://www.w3.org/2000/svg' width='1000' height='{height}'/>")
         };
@@ -94,11 +96,14 @@ mod tests {
     }
 
     #[test]
-    fn what_no_font_has_becomes_the_replacement_character() {
+    fn characters_that_no_font_contains_become_the_replacement_character() {
         assert!(is_covered('\u{FFFD}'), "the replacement itself");
         for c in "aéЖאعΩ日本語テスト中文한국어뷁".chars() {
             assert!(is_covered(c), "{c}");
         }
-        assert_eq!(readable("<a>\u{1F9A9}x\u{200D}</a>"), "<a>\u{FFFD}x</a>");
+        assert_eq!(
+            with_known_glyphs("<a>\u{1F9A9}x\u{200D}</a>"),
+            "<a>\u{FFFD}x</a>"
+        );
     }
 }

@@ -1,12 +1,13 @@
-//! The lanes against what the module counted, and drawings that must be well-formed.
+//! Compares the lanes with what the module counted, and renders pictures of all rounds.
 
-use gametimes_format::GametimesFile;
+use gametimes_format::{EventKind, GametimesFile};
 use serde_json::json;
 
 use super::*;
+use crate::db::players::Player;
 use crate::db::rounds::{Recorded, RoundSummary};
 
-/// Every round that the module recorded.
+/// The gametimes files that the module wrote for the recorded matches.
 fn recorded() -> Vec<GametimesFile> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/native");
     let mut files = Vec::new();
@@ -71,7 +72,7 @@ fn chart_of(file: &GametimesFile) -> Chart {
 }
 
 #[test]
-fn the_lanes_add_up_to_what_the_module_counted_for_every_player() {
+fn the_lanes_add_up_to_the_times_that_the_module_counted() {
     let mut players = 0;
     for file in recorded() {
         let chart = chart_of(&file);
@@ -105,7 +106,7 @@ fn the_lanes_add_up_to_what_the_module_counted_for_every_player() {
 }
 
 #[test]
-fn pauses_stand_where_the_play_clock_stood() {
+fn pauses_are_drawn_where_the_play_clock_stopped() {
     let mut file = recorded()
         .into_iter()
         .find(|f| f.meta.pause_count == 2)
@@ -114,9 +115,9 @@ fn pauses_stand_where_the_play_clock_stood() {
         let pause_marks = chart_of(file).pauses;
         pause_marks.iter().map(|s| (s.at_ms, s.seconds)).collect()
     };
-    // The tape's own truth: paused at level time 155,150 and 185,150, the round began at 140,150.
+    // In the tape the round begins at level time 140,150 and is paused at 155,150 and 185,150.
     assert_eq!(at(&file), [(15_000, 16), (28_950, 14)]);
-    // Older files tell it in unix time only.
+    // Older files contain unix times only.
     for pause in &mut file.meta.pauses {
         pause.at_play_ms = None;
     }
@@ -124,7 +125,7 @@ fn pauses_stand_where_the_play_clock_stood() {
 }
 
 #[test]
-fn every_drawing_becomes_a_picture_whatever_the_names_are() {
+fn rounds_with_unusual_names_are_rendered_without_markup_from_them() {
     let names = [
         "<script>alert(1)</script>",
         "^1Ev\"il&'",
@@ -140,7 +141,7 @@ fn every_drawing_becomes_a_picture_whatever_the_names_are() {
         for theme in [Theme::Auto, Theme::Dark] {
             let mut chart = chart_of(&file);
             for (lane, name) in chart.lanes.iter_mut().zip(names.iter().cycle()) {
-                lane.name = text::plain(name);
+                lane.name = displayable(name);
             }
             let svg = chart.svg(theme);
             assert!(!svg.contains("<script"), "{svg}");
@@ -151,20 +152,20 @@ fn every_drawing_becomes_a_picture_whatever_the_names_are() {
 }
 
 #[test]
-fn a_round_without_anything_is_drawn_too() {
+fn a_round_without_players_or_timeline_is_rendered() {
     let file = &recorded()[0];
     let mut chart = chart_of(file);
     chart.lanes.clear();
     chart.duration_ms = 0;
     png::render(&chart.svg(Theme::Auto), 1.0).unwrap();
-    chart.known = false;
+    chart.has_timeline = false;
     assert!(chart.svg(Theme::Auto).contains("No timeline"));
 }
 
 #[test]
-fn made_up_players_get_no_lanes_without_end() {
+fn made_up_players_in_a_timeline_add_a_limited_number_of_lanes() {
     let mut file = recorded().remove(0);
-    let there = chart_of(&file).lanes.len();
+    let players = chart_of(&file).lanes.len();
     let event = file.meta.events[0].clone();
     for n in 0..50_000 {
         file.meta.events.push(TimelineEvent {
@@ -174,7 +175,7 @@ fn made_up_players_get_no_lanes_without_end() {
         });
     }
     let chart = chart_of(&file);
-    assert_eq!(chart.lanes.len(), LANES_MAX);
-    assert!(there < LANES_MAX);
+    assert_eq!(chart.lanes.len(), lanes::LANES_MAX);
+    assert!(players < lanes::LANES_MAX);
     png::render(&chart.svg(Theme::Auto), PNG_SCALE).unwrap();
 }

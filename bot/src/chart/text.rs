@@ -1,16 +1,6 @@
-//! Names in pictures: any script, any nonsense.
+//! Texts in pictures.
 
-/// A name without what is no text: control characters and those that turn the direction of what follows.
-pub fn plain(name: &str) -> String {
-    let keeps = |c: &char| {
-        !c.is_control()
-            && !matches!(*c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
-                | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}')
-    };
-    name.chars().filter(keeps).collect()
-}
-
-/// A character's width in halves of the font size, roughly.
+/// The approximate width of a character in twentieths of the font size.
 fn width(c: char) -> u32 {
     match c {
         '\u{300}'..='\u{36F}' | '\u{200B}'..='\u{200D}' | '\u{FE00}'..='\u{FE0F}' => 0,
@@ -26,40 +16,23 @@ fn width(c: char) -> u32 {
     }
 }
 
-/// A name that fits into a width of `ems` font sizes, with an ellipsis where it was cut.
-pub fn fit(name: &str, ems: f64) -> String {
-    let most = (ems * 20.0) as u32;
-    if name.chars().map(width).sum::<u32>() <= most {
-        return name.to_owned();
+/// Cuts a text to a width of `ems` font sizes, and puts an ellipsis where it was cut.
+pub fn fit(text: &str, ems: f64) -> String {
+    let limit = (ems * 20.0) as u32;
+    if text.chars().map(width).sum::<u32>() <= limit {
+        return text.to_owned();
     }
     let mut used = 20;
-    let mut cut: String = name
+    let mut cut: String = text
         .chars()
         .take_while(|c| {
             used += width(*c);
-            used <= most
+            used <= limit
         })
         .collect();
     cut.truncate(cut.trim_end().len());
     cut.push('…');
     cut
-}
-
-/// A text as it stands in XML.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c if c.is_control() && c != '\n' => {}
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]
@@ -72,11 +45,5 @@ mod tests {
         let long = fit(&"W".repeat(36), 10.0);
         assert!(long.ends_with('…') && long.chars().count() < 14, "{long}");
         assert!(fit(&"漢".repeat(36), 10.0).chars().count() <= 10);
-    }
-
-    #[test]
-    fn what_turns_the_direction_is_taken_out() {
-        assert_eq!(plain("a\u{202E}b\u{7}c\u{2068}"), "abc");
-        assert_eq!(plain("שלום"), "שלום");
     }
 }

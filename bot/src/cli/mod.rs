@@ -1,4 +1,4 @@
-//! The command line: one binary, roles as subcommands.
+//! The command line of `gametimes-bot`.
 
 pub mod table;
 mod tables;
@@ -8,20 +8,22 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use gametimes_format::text::counted;
 use indicatif::ProgressBar;
 
 use crate::chart::{self, Chart, PNG_SCALE, Theme};
-use crate::cli::table::say;
+use crate::cli::table::print;
 use crate::config::Config;
-use crate::db::Db;
 use crate::db::round_list::RoundFilter;
-use crate::{doctor, files, roles};
+use crate::db::{Db, Schema};
+use crate::roles::{self, Role};
+use crate::{doctor, files};
 
-/// Stores every round of ET:Legacy with its true times.
+/// Receives, stores and shows the rounds of ET:Legacy servers with their true times.
 #[derive(Debug, Parser)]
 #[command(name = "gametimes-bot", version)]
 pub struct Cli {
-    /// Settings file (TOML); the environment wins over it.
+    /// Settings file (TOML). Environment variables override it.
     #[arg(long, env = "GAMETIMES_CONFIG", global = true)]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -30,75 +32,79 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Receive rounds and serve them until stopped.
+    /// Receive and serve until stopped.
     Run,
+    /// Only receive: read Discord, folders and SFTP, write the database, post to the stats channel.
+    Receive,
+    /// Only serve the API and the pages. Reading the database is enough; any number of processes may serve.
+    Serve,
     /// Read gametimes files and stats files, or folders of them.
     Ingest {
         /// Files or folders.
         #[arg(required = true)]
         paths: Vec<PathBuf>,
-        /// `ip:port` of the server they come from, where the files do not tell.
+        /// `ip:port` of the game server, for files that do not contain it.
         #[arg(long, default_value = "")]
         server: String,
     },
-    /// Make all rounds anew from what was received, as after the setting `time_zone` was set right.
+    /// Recompute all rounds from the received data, for example after you corrected `time_zone`.
     Rebuild,
-    /// Bring the database up to date, and say what was done.
+    /// Bring the database schema up to date.
     Migrate,
-    /// Check everything outside of the bot, and say what to do.
+    /// Check database, Discord, webhooks, SSH, folders and clocks, and explain how to fix what is wrong.
     Doctor,
     /// List rounds, latest first.
     Rounds {
-        /// As JSON.
+        /// Print JSON instead of a table.
         #[arg(long)]
         json: bool,
-        /// How many.
+        /// Maximum number of rounds.
         #[arg(long, default_value_t = 50)]
         limit: u16,
-        /// Only this map.
+        /// Only rounds on this map.
         #[arg(long)]
         map: Option<String>,
     },
     /// Show one round and its players.
     Round {
-        /// The round, as `rounds` lists it.
+        /// The id of the round, as `rounds` lists it.
         id: i64,
-        /// As JSON.
+        /// Print JSON instead of a table.
         #[arg(long)]
         json: bool,
     },
     /// Draw a round's timeline.
     Timeline {
-        /// The round, as `rounds` lists it.
+        /// The id of the round, as `rounds` lists it.
         id: i64,
-        /// Where the picture goes; the ending tells its kind: `.svg` or `.png`.
+        /// The file to write; its name must end with `.svg` or `.png`.
         #[arg(short, long, value_parser = picture_file)]
         output: PathBuf,
-        /// Colours.
+        /// The colours.
         #[arg(long, value_enum, default_value_t)]
         theme: Theme,
     },
-    /// Compare the recorders' times dead with those of the stats files.
+    /// Compare the recorders' times dead with those of the stats files, and give a reason for each difference.
     Audit {
-        /// How many rows, latest first.
+        /// Maximum number of rows to compare, latest first.
         #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(i64).range(1..=1000))]
         limit: i64,
-        /// Tell differences over this.
+        /// Report differences of more than this many seconds.
         #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(i64).range(0..=3600))]
         diff_seconds: i64,
-        /// As JSON, as the API gives it.
+        /// Print JSON, like the API, instead of a table.
         #[arg(long)]
         json: bool,
     },
-    /// Print completions for a shell: `gametimes-bot completions bash > /etc/bash_completion.d/gametimes-bot`.
+    /// Print completions for a shell, for example: `gametimes-bot completions bash > /etc/bash_completion.d/gametimes-bot`.
     Completions {
-        /// The shell.
+        /// The shell to complete commands for.
         shell: Shell,
     },
 }
 
 impl Cli {
-    /// Does what was asked.
+    /// Runs the command. Exit code 2 means wrong settings, 1 any other failure.
     pub async fn execute(self) -> ExitCode {
         if let Command::Completions { shell } = self.command {
             let mut command = Self::command();
@@ -113,11 +119,11 @@ impl Cli {
             }
         };
         let result = match self.command {
-            Command::Run => roles::run(config, shutdown())
-                .await
-                .map_err(|e| e.to_string()),
+            Command::Run => run(config, Role::Run).await,
+            Command::Receive => run(config, Role::Receive).await,
+            Command::Serve => run(config, Role::Serve).await,
             Command::Doctor => examine(&config).await,
-            command => with_store(config, command).await,
+            command => with_database(config, command).await,
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,
@@ -129,25 +135,33 @@ impl Cli {
     }
 }
 
-async fn with_store(config: Config, command: Command) -> Result<(), String> {
+async fn run(config: Config, role: Role) -> Result<(), String> {
+    let result = roles::run(config, role, shutdown()).await;
+    result.map_err(|e| e.to_string())
+}
+
+async fn with_database(config: Config, command: Command) -> Result<(), String> {
     let open = Db::open(config.database_url.reveal(), config.time_zone.clone());
-    let store = open.await.map_err(|e| e.to_string())?;
+    let db = open.await.map_err(|e| e.to_string())?;
     let result = match command {
-        Command::Run | Command::Doctor | Command::Completions { .. } => Ok(()),
-        Command::Ingest { paths, server } => files::ingest::ingest(&store, &paths, &server, true)
+        // These were handled before the database was opened.
+        Command::Run
+        | Command::Receive
+        | Command::Serve
+        | Command::Doctor
+        | Command::Completions { .. } => Ok(()),
+        Command::Ingest { paths, server } => files::ingest::ingest(&db, &paths, &server, true)
             .await
-            .map(|done| {
-                println!("{done}");
-            }),
-        Command::Rebuild => rebuild(&store).await,
-        Command::Migrate => migrated(&store).await,
+            .map(|summary| println!("{summary}")),
+        Command::Rebuild => rebuild(&db).await,
+        Command::Migrate => report_migrations(&db).await,
         Command::Rounds { json, limit, map } => {
             let filter = RoundFilter {
                 map,
                 before: None,
                 limit: limit.into(),
             };
-            let rounds = store.rounds(&filter).await;
+            let rounds = db.rounds(&filter).await;
             rounds.map_err(|e| e.to_string()).and_then(|rounds| {
                 if json {
                     print_json(&rounds)
@@ -157,14 +171,14 @@ async fn with_store(config: Config, command: Command) -> Result<(), String> {
                 }
             })
         }
-        Command::Round { id, json } => round(&store, id, json).await,
-        Command::Timeline { id, output, theme } => draw(&store, id, &output, theme).await,
+        Command::Round { id, json } => round(&db, id, json).await,
+        Command::Timeline { id, output, theme } => draw(&db, id, &output, theme).await,
         Command::Audit {
             limit,
             diff_seconds,
             json,
         } => {
-            let audit = store.spawn_audit(limit, diff_seconds).await;
+            let audit = db.spawn_audit(limit, diff_seconds).await;
             audit.map_err(|e| e.to_string()).and_then(|audit| {
                 if json {
                     print_json(&audit)
@@ -175,12 +189,12 @@ async fn with_store(config: Config, command: Command) -> Result<(), String> {
             })
         }
     };
-    store.database.close().await;
+    db.database.close().await;
     result
 }
 
-async fn round(store: &Db, id: i64, json: bool) -> Result<(), String> {
-    let detail = store.round(id).await.map_err(|e| e.to_string())?;
+async fn round(db: &Db, id: i64, json: bool) -> Result<(), String> {
+    let detail = db.round(id).await.map_err(|e| e.to_string())?;
     let detail = detail.ok_or_else(|| no_round(id))?;
     if json {
         return print_json(&detail);
@@ -193,12 +207,12 @@ fn picture_file(name: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(name);
     match path.extension().and_then(|e| e.to_str()) {
         Some("svg" | "png") => Ok(path),
-        _ => Err("the name must end with .svg or .png".into()),
+        _ => Err("the file name must end with .svg or .png".into()),
     }
 }
 
-async fn draw(store: &Db, id: i64, output: &Path, theme: Theme) -> Result<(), String> {
-    let chart = Chart::load(store, id).await.map_err(|e| e.to_string())?;
+async fn draw(db: &Db, id: i64, output: &Path, theme: Theme) -> Result<(), String> {
+    let chart = Chart::load(db, id).await.map_err(|e| e.to_string())?;
     let chart = chart.ok_or_else(|| no_round(id))?;
     let svg = chart.svg(theme);
     let picture = if output.extension().is_some_and(|e| e == "png") {
@@ -210,7 +224,7 @@ async fn draw(store: &Db, id: i64, output: &Path, theme: Theme) -> Result<(), St
 }
 
 fn no_round(id: i64) -> String {
-    format!("there is no round {id}; `gametimes-bot rounds` lists them")
+    format!("there is no round {id}; `gametimes-bot rounds` lists all rounds")
 }
 
 async fn examine(config: &Config) -> Result<(), String> {
@@ -220,25 +234,26 @@ async fn examine(config: &Config) -> Result<(), String> {
     }
     match findings.iter().filter(|f| !f.good).count() {
         0 => Ok(()),
-        count => Err(format!("{count} thing(s) to do")),
+        problems => Err(format!("{} found", counted(problems, "problem"))),
     }
 }
 
-async fn rebuild(store: &Db) -> Result<(), String> {
+async fn rebuild(db: &Db) -> Result<(), String> {
     let bar = ProgressBar::no_length();
     let progress = |done, of| {
         bar.set_length(of as u64);
         bar.set_position(done as u64);
     };
-    let made = store.rebuild(progress).await;
+    let rebuilt = db.rebuild(progress).await;
     bar.finish_and_clear();
-    println!("{} rounds made anew", made.map_err(|e| e.to_string())?);
+    let rounds = rebuilt.map_err(|e| e.to_string())?;
+    println!("{} rebuilt", counted(rounds, "round"));
     Ok(())
 }
 
-async fn migrated(store: &Db) -> Result<(), String> {
-    // Opening has done it already.
-    let pending = crate::db::migrations::pending(&store.database, &crate::db::Schema::current())
+/// Opening the database has run the migrations already.
+async fn report_migrations(db: &Db) -> Result<(), String> {
+    let pending = crate::db::migrations::pending(&db.database, &Schema::current())
         .await
         .map_err(|e| e.to_string())?;
     if pending.is_empty() {
@@ -246,7 +261,7 @@ async fn migrated(store: &Db) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!(
-            "incomplete: {}; the warnings above tell why",
+            "incomplete: {}; see the warnings above for the reason",
             pending.join(", ")
         ))
     }
@@ -254,11 +269,11 @@ async fn migrated(store: &Db) -> Result<(), String> {
 
 fn print_json(value: &impl serde::Serialize) -> Result<(), String> {
     let json = serde_json::to_string_pretty(value).map_err(|e| e.to_string())?;
-    say(&format!("{json}\n"));
+    print(&format!("{json}\n"));
     Ok(())
 }
 
-/// Ctrl-C, or the signal with which services are ended.
+/// Completes at Ctrl-C, or at the signal that stops services.
 async fn shutdown() {
     let interrupt = tokio::signal::ctrl_c();
     match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {

@@ -1,112 +1,117 @@
-//! Answers as tables.
+//! What the commands `rounds`, `round` and `audit` print.
 
-use crate::chart::text::plain;
-use crate::cli::table::{Highlight, Table, say};
+use gametimes_format::rules::STATS_ROUNDING_SECONDS;
+use gametimes_format::text::displayable;
+use gametimes_rounds::audit::{Flag, SpawnAudit};
+
+use crate::cli::table::{Cell, Column, Table, print};
 use crate::db::players::Player;
 use crate::db::rounds::{RoundDetail, RoundSummary};
 use crate::display;
-use gametimes_rounds::audit::{Flag, SpawnAudit};
 
 fn dash() -> String {
     "-".to_owned()
 }
 
-fn ms(ms: Option<i64>) -> String {
-    ms.map_or_else(dash, display::clock_ms)
+fn ms(ms: Option<i64>) -> Cell {
+    ms.map_or_else(dash, display::clock_ms).into()
 }
 
-fn number(n: Option<i64>) -> String {
-    n.map_or_else(dash, |n| n.to_string())
+fn number(n: Option<i64>) -> Cell {
+    n.map_or_else(dash, |n| n.to_string()).into()
 }
 
-/// The rounds.
+/// Prints a list of rounds.
 pub fn rounds(rounds: &[RoundSummary]) {
     if rounds.is_empty() {
-        say(
-            "No round. `gametimes-bot doctor` tells what is missing, `gametimes-bot ingest FOLDER` reads files.\n",
+        print(
+            "There are no rounds yet. `gametimes-bot doctor` shows what is missing; `gametimes-bot ingest FOLDER` reads files.\n",
         );
         return;
     }
-    let mut table = Table::new(&[
-        "id", "<map", "R", "-<ended", "played", "-pauses", "<winner", "-<end",
+    let mut table = Table::new([
+        Column::number("id"),
+        Column::text("map"),
+        Column::number("R"),
+        Column::text("ended").optional(),
+        Column::number("played"),
+        Column::number("pauses").optional(),
+        Column::text("winner"),
+        Column::text("end").optional(),
     ]);
     for r in rounds {
         let ended = r
             .round_end_unix
             .map_or_else(|| r.match_id.clone(), display::utc);
-        let odd = if r.flags.is_some() {
-            Highlight::Odd
-        } else {
-            Highlight::Plain
-        };
         table.row([
-            (r.id.to_string(), Highlight::Plain),
-            (r.map_name.clone(), odd),
-            (r.round_number.to_string(), Highlight::Plain),
-            (ended, Highlight::Plain),
-            (display::played(r), Highlight::Plain),
-            (number(r.pause_count), Highlight::Plain),
-            (display::team(r.winner()).to_owned(), Highlight::Plain),
-            (
-                display::end_reason(r.end_reason.as_deref()).to_owned(),
-                Highlight::Plain,
-            ),
+            r.id.to_string().into(),
+            Cell::highlighted_if(r.flags.is_some(), r.map_name.clone()),
+            r.round_number.to_string().into(),
+            ended.into(),
+            display::played(r).into(),
+            number(r.pause_count),
+            display::team(r.winner()).into(),
+            display::end_reason(r.end_reason.as_deref()).into(),
         ]);
     }
     table.print();
 }
 
-/// One round.
+/// Prints a round and its players.
 pub fn round(detail: &RoundDetail) {
     let round = &detail.round;
-    say(&format!(
+    print(&format!(
         "{}, round {}\n{}\n",
-        plain(&round.map_name),
+        displayable(&round.map_name),
         round.round_number,
         display::facts(detail).join(", ")
     ));
     if let Some(flags) = &round.flags {
-        say(&format!("odd: {}\n", plain(flags)));
+        print(&format!("flags: {}\n", displayable(flags)));
     }
-    say("\n");
+    print("\n");
     players(&detail.players).print();
 }
 
 fn players(players: &[Player]) -> Table {
-    let mut table = Table::new(&[
-        "<team", "<player", "dead", "-stats", "-longest", "denied", "-played", "-kills", "-deaths",
+    let mut table = Table::new([
+        Column::text("team"),
+        Column::text("player"),
+        Column::number("dead"),
+        Column::number("stats").optional(),
+        Column::number("longest").optional(),
+        Column::number("denied"),
+        Column::number("played").optional(),
+        Column::number("kills").optional(),
+        Column::number("deaths").optional(),
     ]);
     for p in players {
         let dead_ms = p.dead_ms.or(p.dead_seconds.map(|s| s * 1000));
-        let said = p.stats_time_dead_seconds;
-        let differs = matches!((dead_ms, said), (Some(a), Some(b)) if (a / 1000 - b).abs() > 6);
+        let in_stats_file = p.stats_time_dead_seconds;
+        let differ = match (dead_ms, in_stats_file) {
+            (Some(ms), Some(seconds)) => (ms / 1000 - seconds).abs() > STATS_ROUNDING_SECONDS,
+            _ => false,
+        };
         table.row([
-            (display::team(p.team()).to_owned(), Highlight::Plain),
-            (p.name.clone(), Highlight::Plain),
-            (ms(dead_ms), Highlight::Plain),
-            (
-                said.map_or_else(dash, display::clock),
-                if differs {
-                    Highlight::Odd
-                } else {
-                    Highlight::Plain
-                },
-            ),
-            (ms(p.max_dead_ms), Highlight::Plain),
-            (ms(p.denied_ms), Highlight::Plain),
-            (ms(p.played_ms), Highlight::Plain),
-            (number(p.kills.or(p.stats_kills)), Highlight::Plain),
-            (number(p.deaths.or(p.stats_deaths)), Highlight::Plain),
+            display::team(p.team()).into(),
+            p.name.as_str().into(),
+            ms(dead_ms),
+            Cell::highlighted_if(differ, in_stats_file.map_or_else(dash, display::clock)),
+            ms(p.max_dead_ms),
+            ms(p.denied_ms),
+            ms(p.played_ms),
+            number(p.kills.or(p.stats_kills)),
+            number(p.deaths.or(p.stats_deaths)),
         ]);
     }
     table
 }
 
-/// The audit.
+/// Prints the audit: a summary, and the differences with their reasons.
 pub fn audit(audit: &SpawnAudit) {
     let s = &audit.summary;
-    say(&format!(
-        "{} compared: {} differ by more than {} s, {} not in a stats file, {} without a round, {} longer dead than played\n\n",
+    print(&format!(
+        "{} compared: {} differ by more than {} s, {} missing in a stats file, {} without a round, {} longer dead than played\n\n",
         s.checked,
         s.diff_gt_threshold,
         audit.params.diff_seconds,
@@ -117,38 +122,32 @@ pub fn audit(audit: &SpawnAudit) {
     if audit.samples.is_empty() {
         return;
     }
-    let mut table = Table::new(&[
-        "round",
-        "-<map",
-        "<player",
-        "recorder",
-        "-stats file",
-        "apart",
-        "<reason",
+    let mut table = Table::new([
+        Column::number("round"),
+        Column::text("map").optional(),
+        Column::text("player"),
+        Column::number("recorder"),
+        Column::number("stats file").optional(),
+        Column::number("diff"),
+        Column::text("reason"),
     ]);
     for sample in &audit.samples {
-        let missing = sample.has(Flag::MissingPlayerStats);
-        let unless_missing = |text: String| if missing { dash() } else { text };
+        let (stats_file, difference) = if sample.has(Flag::MissingPlayerStats) {
+            (dash(), dash())
+        } else {
+            (
+                display::clock(sample.time_dead_seconds_db),
+                format!("{} s", sample.diff_seconds),
+            )
+        };
         table.row([
-            (number(sample.round_id), Highlight::Plain),
-            (
-                sample.map_name.clone().unwrap_or_default(),
-                Highlight::Plain,
-            ),
-            (
-                sample.player_name.clone().unwrap_or_default(),
-                Highlight::Plain,
-            ),
-            (display::clock(sample.dead_seconds_lua), Highlight::Plain),
-            (
-                unless_missing(display::clock(sample.time_dead_seconds_db)),
-                Highlight::Plain,
-            ),
-            (
-                unless_missing(format!("{} s", sample.diff_seconds)),
-                Highlight::Odd,
-            ),
-            (sample.reason.label(), Highlight::Plain),
+            number(sample.round_id),
+            sample.map_name.as_deref().unwrap_or_default().into(),
+            sample.player_name.as_deref().unwrap_or_default().into(),
+            display::clock(sample.dead_seconds_lua).into(),
+            stats_file.into(),
+            Cell::highlighted_if(true, difference),
+            sample.reason.label().into(),
         ]);
     }
     table.print();
@@ -163,7 +162,7 @@ mod tests {
     #[test]
     fn the_players_fit_a_narrow_terminal() {
         let player = Player {
-            name: "somebody with a long name, even".into(),
+            name: "a player with a long name, even".into(),
             team: Some(2),
             dead_ms: Some(754_321),
             stats_time_dead_seconds: Some(754),
@@ -175,7 +174,7 @@ mod tests {
             ..Player::default()
         };
         for width in [40, 50, 60, 72, 80, 120] {
-            let text = players(std::slice::from_ref(&player)).draw(Some(width), false);
+            let text = players(std::slice::from_ref(&player)).render(Some(width), false);
             for line in text.lines() {
                 assert!(measure_text_width(line) <= width, "{width}: {line}");
             }

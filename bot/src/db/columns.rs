@@ -1,14 +1,29 @@
-//! From row structs to columns and values: one line per column.
+//! Maps from row structs to columns and values, one line for each column.
 
 use gametimes_rounds::rows::{PlayerRow, RecordedTimes, RoundRow, SpawnRow, TeamsRow};
 use serde_json::json;
 
-use super::value::Value;
+use super::facts::NewFact;
+pub use super::value::Columns;
 
-/// Columns and values of one row.
-pub type Columns = Vec<(&'static str, Value)>;
+/// The columns of `gametimes_facts`.
+pub(super) fn fact(fact: &NewFact) -> Columns {
+    vec![
+        ("kind", fact.kind.into()),
+        ("identity", fact.identity.as_str().into()),
+        ("server", fact.server.as_str().into()),
+        ("at_unix", fact.at_unix.into()),
+        ("stats_name", fact.stats_name.as_str().into()),
+        ("event_id", fact.event_id.as_str().into()),
+        ("source", fact.source.into()),
+        ("origin", fact.origin.as_str().into()),
+        ("body", fact.body.clone().into()),
+        ("timeline", fact.timeline.clone().into()),
+        ("received_unix", fact.received_unix.into()),
+    ]
+}
 
-/// The columns of `rounds` that the recorder knows best. The winner is left out if the recorder does not know it.
+/// The columns of `rounds` that the recorder knows best. Without `winner_team` if the recorder does not know the winner.
 pub fn times(row: &RecordedTimes) -> Columns {
     let mut columns: Columns = vec![
         ("round_start_unix", row.round_start_unix.into()),

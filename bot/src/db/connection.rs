@@ -1,34 +1,27 @@
-//! The two databases behind one face: statements with `$1` placeholders, values in, rows out.
+//! SQLite and PostgreSQL behind one interface: statements with `$1` placeholders, [`Value`]s in, [`Row`]s out.
 //!
-//! What differs between them is here and in the migrations, nowhere else.
+//! Everything in which the two differ is here, in `encoding.rs`, in [`super::schema`] and in [`super::migrations`].
 
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
-use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
-};
-use sqlx::{
-    AssertSqlSafe, Column, PgPool, Postgres, Row as _, Sqlite, SqlitePool,
-    Transaction as SqlxTransaction, TypeInfo, ValueRef,
-};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction as SqlxTransaction};
 
-use super::value::{Row, Value};
+use super::encoding::{convert, from_postgres, from_sqlite, postgres_query, sqlite_query};
+use super::value::{Columns, Row, Value};
 
-/// What went wrong with the database. Never holds the URL, which may hold a password.
+/// Why the database failed. Never contains the URL, because that may contain a password.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// The database, or the way to it, failed.
+    /// The database or the connection failed.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    /// The URL names neither SQLite nor PostgreSQL.
+    /// The URL is of neither SQLite nor PostgreSQL.
     #[error("the database URL must begin with sqlite: or postgres://, as in sqlite:gametimes.db")]
     Url,
-    /// Something of ours in the database cannot be read.
+    /// Something in the database cannot be read.
     #[error("unreadable in the database: {0}")]
     Content(String),
     /// Migrations have not run, and this process must not run them.
@@ -44,22 +37,20 @@ pub enum DbError {
 /// An open database.
 #[derive(Debug, Clone)]
 pub enum Database {
-    /// One file, one process; the default.
+    /// A file, for one process; the default.
     Sqlite(SqlitePool),
-    /// A server, shared with the website or other bots.
+    /// A server, which the website and other bots may use too.
     Postgres(PgPool),
 }
 
-/// A transaction that writes. Dropped without [`Transaction::commit`], it leaves no trace.
+/// A transaction that writes. If it is dropped without [`Transaction::commit`], nothing is changed.
 #[derive(Debug)]
 pub enum Transaction {
-    /// On SQLite.
     Sqlite(SqlxTransaction<'static, Sqlite>),
-    /// On PostgreSQL.
     Postgres(SqlxTransaction<'static, Postgres>),
 }
 
-/// How long any wait for the database lasts at most.
+/// The longest wait for a connection or for SQLite's lock.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Database {
@@ -125,7 +116,7 @@ impl Database {
         matches!(self, Self::Postgres(_))
     }
 
-    /// SQL for a time column as unix seconds.
+    /// SQL for a column of type TIMESTAMP as unix seconds.
     pub fn epoch(&self, column: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("unixepoch({column})"),
@@ -133,20 +124,20 @@ impl Database {
         }
     }
 
-    /// Placeholders for a list of values that a statement has nothing else of.
+    /// Placeholders for a list of values, in a statement without other values.
     pub(crate) fn placeholders(&self, count: usize) -> String {
         match self {
-            // SQLite looks named parameters up one by one, which thousands of them make slow.
+            // SQLite looks named parameters up one by one, which is slow for thousands of them.
             Self::Sqlite(_) => vec!["?"; count].join(", "),
-            Self::Postgres(_) => super::facts::placeholders(count),
+            Self::Postgres(_) => placeholders(count),
         }
     }
 
-    /// Begins a transaction that writes. On SQLite it takes the write lock at once; on PostgreSQL a lock of all bots on
-    /// this database, so that two of them never store the same round side by side.
+    /// Begins a transaction that writes. It takes SQLite's write lock, or on PostgreSQL a lock that all bots on this database
+    /// use, so that two bots never store the same round at the same time.
     ///
     /// # Errors
-    /// When the database does not answer, or the lock is not to be had in time.
+    /// When the database does not answer or the lock is not free in time.
     pub async fn begin(&self) -> Result<Transaction, DbError> {
         match self {
             Self::Sqlite(pool) => Ok(Transaction::Sqlite(
@@ -162,7 +153,7 @@ impl Database {
         }
     }
 
-    /// Reads rows outside of a transaction.
+    /// Runs a query outside of a transaction.
     ///
     /// # Errors
     /// When the database fails.
@@ -179,7 +170,7 @@ impl Database {
         }
     }
 
-    /// The first row of a result.
+    /// Runs a query and returns its first row.
     ///
     /// # Errors
     /// When the database fails.
@@ -194,6 +185,19 @@ impl Database {
             Self::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// How many values are searched for in one query.
+const VALUES_PER_QUERY: usize = 500;
+/// How many values are inserted in one statement. PostgreSQL allows 65535, SQLite 32766.
+const VALUES_PER_INSERT: usize = 2000;
+
+/// `$1, $2, ...`.
+pub(crate) fn placeholders(count: usize) -> String {
+    (1..=count)
+        .map(|n| format!("${n}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 impl Transaction {
@@ -214,7 +218,7 @@ impl Transaction {
         })
     }
 
-    /// Runs a statement that gives rows.
+    /// Runs a statement and returns its rows.
     ///
     /// # Errors
     /// When the database fails.
@@ -231,29 +235,45 @@ impl Transaction {
         }
     }
 
-    /// Inserts rows, several in one statement. `tail` follows the values (`ON CONFLICT ...`, `RETURNING id`); what it
-    /// returns comes back.
+    /// Runs a query whose condition ends in `column IN`, for all of these values.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rows_in(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
+        let mut rows = Vec::new();
+        for chunk in values.chunks(VALUES_PER_QUERY) {
+            let sql = format!("{sql} ({})", placeholders(chunk.len()));
+            rows.extend(self.rows(&sql, chunk).await?);
+        }
+        Ok(rows)
+    }
+
+    /// Inserts rows that all have the same columns, several in one statement. `tail` follows the values (`ON CONFLICT ...`,
+    /// `RETURNING id`); returns the rows that it returns.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn insert(
         &mut self,
         table: &str,
-        columns: &[&str],
-        rows: &[Vec<Value>],
+        rows: &[Columns],
         tail: &str,
     ) -> Result<Vec<Row>, DbError> {
         let mut returned = Vec::new();
-        let per_statement = (2000 / columns.len().max(1)).max(1);
+        let Some(first) = rows.first() else {
+            return Ok(returned);
+        };
+        let names: Vec<&str> = first.iter().map(|(name, _)| *name).collect();
+        let per_statement = (VALUES_PER_INSERT / names.len().max(1)).max(1);
         for chunk in rows.chunks(per_statement) {
-            let mut sql = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
-            let mut values = Vec::with_capacity(chunk.len() * columns.len());
+            let mut sql = format!("INSERT INTO {table} ({}) VALUES ", names.join(", "));
+            let mut values = Vec::with_capacity(chunk.len() * names.len());
             for (i, row) in chunk.iter().enumerate() {
                 sql.push_str(if i == 0 { "(" } else { ", (" });
-                for (j, value) in row.iter().enumerate() {
+                for (j, (_, value)) in row.iter().enumerate() {
                     values.push(value.clone());
                     sql.push_str(if j == 0 { "" } else { ", " });
-                    // SQLite looks named parameters up one by one, which thousands of them make slow.
+                    // SQLite looks named parameters up one by one, which is slow for thousands of them.
                     match self {
                         Self::Sqlite(_) => sql.push('?'),
                         Self::Postgres(_) => sql.push_str(&self.placeholder(values.len(), value)),
@@ -268,30 +288,27 @@ impl Transaction {
         Ok(returned)
     }
 
-    /// Updates rows: `SET column = value, ... WHERE ...`, where the condition's placeholders follow the columns'.
+    /// Updates columns of the row with this id.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn update_by_id(
         &mut self,
         table: &str,
-        columns: &[&str],
-        row: &[Value],
+        row: &Columns,
         id: i64,
     ) -> Result<u64, DbError> {
-        let sets: Vec<String> = columns
-            .iter()
+        let sets: Vec<String> = (1..)
             .zip(row)
-            .enumerate()
-            .map(|(i, (column, value))| format!("{column} = {}", self.placeholder(i + 1, value)))
+            .map(|(n, (column, value))| format!("{column} = {}", self.placeholder(n, value)))
             .collect();
         let sql = format!(
             "UPDATE {table} SET {} WHERE id = ${}",
             sets.join(", "),
             row.len() + 1
         );
-        let mut values = row.to_vec();
-        values.push(id.into());
+        let values = row.iter().map(|(_, value)| value.clone());
+        let values: Vec<Value> = values.chain([id.into()]).collect();
         self.execute(&sql, &values).await
     }
 
@@ -307,10 +324,10 @@ impl Transaction {
         matches!(self, Self::Postgres(_))
     }
 
-    /// Makes everything lasting.
+    /// Makes all changes permanent.
     ///
     /// # Errors
-    /// When the database fails; then nothing was written.
+    /// When the database fails; then nothing was changed.
     pub async fn commit(self) -> Result<(), DbError> {
         match self {
             Self::Sqlite(t) => t.commit().await?,
@@ -318,111 +335,4 @@ impl Transaction {
         }
         Ok(())
     }
-}
-
-type SqliteQuery<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
-type PostgresQuery<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
-
-// Statements are built from names in this crate alone; everything foreign is bound as a value.
-fn sqlite_query<'q>(sql: &str, values: &[Value]) -> SqliteQuery<'q> {
-    let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
-    for value in values {
-        query = match value {
-            Value::Int(v) => query.bind(*v),
-            Value::Real(v) => query.bind(*v),
-            Value::Text(v) => query.bind(v.clone()),
-            Value::Json(v) => query.bind(v.to_string()),
-            Value::Bool(v) => query.bind(*v),
-            Value::Bytes(v) => query.bind(v.clone()),
-            Value::Time(v) => query.bind(sqlite_time(*v)),
-        };
-    }
-    query
-}
-
-fn postgres_query<'q>(sql: &str, values: &[Value]) -> PostgresQuery<'q> {
-    let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
-    for value in values {
-        query = match value {
-            Value::Int(v) => query.bind(*v),
-            Value::Real(v) => query.bind(*v),
-            // PostgreSQL cannot store U+0000 in text.
-            Value::Text(v) => query.bind(v.as_ref().map(|v| v.replace('\0', ""))),
-            Value::Json(v) => query.bind(v.clone()),
-            Value::Bool(v) => query.bind(*v),
-            Value::Bytes(v) => query.bind(v.clone()),
-            Value::Time(v) => query.bind(*v as f64),
-        };
-    }
-    query
-}
-
-/// The text that SQLite's CURRENT_TIMESTAMP has.
-fn sqlite_time(unix: i64) -> String {
-    Timestamp::from_second(unix)
-        .unwrap_or_default()
-        .strftime("%Y-%m-%d %H:%M:%S")
-        .to_string()
-}
-
-/// Converts the rows of a result, which share the names of their columns.
-fn convert<R: sqlx::Row>(
-    rows: &[R],
-    values: fn(&R) -> Result<Vec<Value>, DbError>,
-) -> Result<Vec<Row>, DbError> {
-    let Some(first) = rows.first() else {
-        return Ok(Vec::new());
-    };
-    let names: Arc<[String]> = first
-        .columns()
-        .iter()
-        .map(|c| c.name().to_owned())
-        .collect();
-    rows.iter()
-        .map(|row| Ok(Row::new(Arc::clone(&names), values(row)?)))
-        .collect()
-}
-
-fn from_sqlite(row: &SqliteRow) -> Result<Vec<Value>, DbError> {
-    let mut values = Vec::with_capacity(row.len());
-    for i in 0..row.len() {
-        let raw = row.try_get_raw(i)?;
-        let kind = raw.type_info().name().to_owned();
-        values.push(match kind.as_str() {
-            _ if raw.is_null() => Value::Text(None),
-            "REAL" => Value::Real(Some(row.try_get_unchecked(i)?)),
-            "TEXT" => Value::Text(Some(row.try_get_unchecked(i)?)),
-            "BLOB" => Value::Bytes(Some(row.try_get_unchecked(i)?)),
-            _ => Value::Int(Some(row.try_get_unchecked(i)?)),
-        });
-    }
-    Ok(values)
-}
-
-fn from_postgres(row: &PgRow) -> Result<Vec<Value>, DbError> {
-    let mut values = Vec::with_capacity(row.len());
-    for (i, column) in row.columns().iter().enumerate() {
-        values.push(match column.type_info().name() {
-            "INT2" => Value::Int(row.try_get::<Option<i16>, _>(i)?.map(Into::into)),
-            "INT4" => Value::Int(row.try_get::<Option<i32>, _>(i)?.map(Into::into)),
-            "INT8" => Value::Int(row.try_get(i)?),
-            "FLOAT4" => Value::Real(row.try_get::<Option<f32>, _>(i)?.map(Into::into)),
-            "FLOAT8" => Value::Real(row.try_get(i)?),
-            "BOOL" => Value::Int(row.try_get::<Option<bool>, _>(i)?.map(Into::into)),
-            "BYTEA" => Value::Bytes(row.try_get(i)?),
-            "JSON" | "JSONB" => Value::Json(
-                row.try_get::<Option<serde_json::Value>, _>(i)?
-                    .unwrap_or_default(),
-            ),
-            "TEXT" | "VARCHAR" | "NAME" | "BPCHAR" => Value::Text(row.try_get(i)?),
-            "VOID" => Value::Text(None),
-            other => {
-                let name = column.name();
-                return Err(DbError::Content(format!(
-                    "column {name} has the type {other}"
-                )));
-            }
-        });
-    }
-    Ok(values)
 }

@@ -12,7 +12,7 @@ use sqlx::migrate::{MigrationType, Migrator};
 use tracing::{info, warn};
 
 use super::connection::{Database, DbError, Transaction};
-use super::schema::{self, Change, Columns, Table};
+use super::schema::{self, Change, Table, TableColumns};
 use crate::args;
 
 /// A change of the tables `gametimes_*`.
@@ -177,8 +177,8 @@ pub async fn pending(database: &Database, schema: &Schema) -> Result<Vec<String>
     Ok(pending)
 }
 
-/// Checks for a process that only reads that the database is up to date. Columns that are missing in shared tables are a warning
-/// only: they may belong to another bot, so that nobody can add them.
+/// Checks that the database is up to date, for a process that only reads. Columns that are missing in shared tables are only a
+/// warning: if another bot owns the tables, this one cannot add them.
 ///
 /// # Errors
 /// When the database fails or our own migrations have not run.
@@ -223,8 +223,8 @@ async fn has_index(database: &Database, name: &str) -> Result<bool, DbError> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn columns_of(database: &Database, tables: &[&str]) -> Result<Columns, DbError> {
-    let mut columns = Columns::new();
+pub async fn columns_of(database: &Database, tables: &[&str]) -> Result<TableColumns, DbError> {
+    let mut columns = TableColumns::new();
     let sql = if database.is_postgres() {
         "SELECT attname::text AS name FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped"
     } else {

@@ -1,20 +1,31 @@
-//! The database: facts in, rounds out.
+//! The database: stores facts, computes rows from them, and answers questions about them.
 //!
-//! Every message and file is kept as a fact, once. The rows that others read (`rounds`, `lua_round_teams`,
-//! `lua_spawn_stats`, `player_comprehensive_stats`) are made from the facts by [`gametimes_rounds::reconcile`], in the same transaction
-//! in which a fact is added; so the rows depend on the facts alone, never on the order in which they came.
+//! Every message and file is stored once, as a fact. The rows that other programs read (`rounds`, `lua_round_teams`,
+//! `lua_spawn_stats`, `player_comprehensive_stats`) are computed from the facts by [`gametimes_rounds::reconcile`], in the same
+//! transaction in which a fact is added. So the rows depend on the facts alone, and never on the order in which they arrived.
+//!
+//! * [`schema`] and [`migrations`] create the tables; [`connection`] and [`value`] hide which database it is.
+//! * `ingest` stores what was received: facts (`facts`), rejected items and checkpoints (`checkpoints`). It has `rebuild`
+//!   compute the affected rows and `write` write them, whose columns are in [`columns`].
+//! * The other modules only read.
 
 pub mod audit;
 mod bisect;
+mod checkpoints;
+pub mod checks;
 pub mod columns;
 pub mod connection;
 pub mod diagnostics;
-pub mod facts;
+mod encoding;
+mod facts;
+mod ingest;
 pub mod migrations;
 pub mod players;
 pub mod round_list;
+mod rebuild;
 pub mod rounds;
 pub mod schema;
+pub mod sources;
 pub mod summaries;
 pub mod value;
 mod write;
@@ -22,31 +33,31 @@ mod write;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use ring::digest;
 
 pub use connection::{Database, DbError};
-pub use facts::Applied;
+pub use ingest::IngestReport;
 pub use migrations::{Migrated, Schema};
-pub use schema::Columns;
 
+use self::schema::TableColumns;
 use gametimes_rounds::report::Report;
 use gametimes_rounds::stats_file::StatsFile;
 
-/// The database with all it needs to be written.
+/// An open database of this bot.
 #[derive(Debug, Clone)]
 pub struct Db {
-    /// The database.
+    /// The connection.
     pub database: Database,
-    columns: Arc<Columns>,
+    /// The columns of the shared tables.
+    columns: Arc<TableColumns>,
     zone: TimeZone,
 }
 
 impl Db {
-    /// Opens a database and brings it up to date. `zone` is the servers' time zone, for stats files and for messages of old
-    /// scripts, which do not name it.
+    /// Opens a database and brings it up to date. `zone` is the servers' time zone: stats files and messages of old scripts contain
+    /// local times without it.
     ///
     /// # Errors
-    /// When the database does not answer or a table of ours cannot be made.
+    /// When the database does not answer or a table of ours cannot be created.
     pub async fn open(url: &str, zone: TimeZone) -> Result<Self, DbError> {
         let database = Database::open(url).await?;
         migrations::migrate(&database, &Schema::current()).await?;
@@ -72,8 +83,8 @@ impl Db {
         })
     }
 
-    /// Lets PostgreSQL count its tables anew, as is due after many rows at once: until it has, it works joins out over whole
-    /// tables. By itself it does so within a minute or two. SQLite needs none.
+    /// Updates PostgreSQL's statistics, as is needed after many new rows: until then it plans joins over whole tables. It would do so
+    /// automatically after a minute or two. SQLite does not need it.
     ///
     /// # Errors
     /// When the database fails.
@@ -88,11 +99,11 @@ impl Db {
         Ok(())
     }
 
-    /// Columns for a SELECT; NULL stands for those that this database lacks.
+    /// The columns for a SELECT, with NULL for those that this database lacks.
     pub(crate) fn select(&self, table: &str, alias: &str, columns: &[&str]) -> String {
-        let there = self.columns.get(table);
+        let existing = self.columns.get(table);
         let column = |name: &&str| {
-            if there.is_some_and(|columns| columns.contains(*name)) {
+            if existing.is_some_and(|columns| columns.contains(*name)) {
                 format!("{alias}.{name}")
             } else {
                 format!("NULL AS {name}")
@@ -101,7 +112,7 @@ impl Db {
         columns.iter().map(column).collect::<Vec<_>>().join(", ")
     }
 
-    /// Whether a table is there.
+    /// Whether the database has a table.
     pub(crate) fn has(&self, table: &str) -> bool {
         self.columns
             .get(table)
@@ -114,69 +125,69 @@ impl Db {
     }
 }
 
-/// Something that came in, to be stored in one transaction together with the mark that it came.
+/// Something that was received, to be stored in one transaction together with its checkpoints.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IngestItem {
-    /// By which way: `discord`, `ssh`, `folder`, `ingest`.
+    /// How it was received: `discord`, `ssh`, `folder` or `ingest`.
     pub source: &'static str,
-    /// Name of the file, or `message <id>`.
+    /// The name of the file, or `message <id>`.
     pub origin: String,
-    /// `ip:port` of the server, where the way it came tells; else empty.
+    /// `ip:port` of the server if the source determines it, else empty.
     pub server: String,
-    /// What came.
+    /// What was received.
     pub content: Content,
-    /// What to remember of the way.
-    pub marks: Vec<Checkpoint>,
+    /// How far the source was read.
+    pub checkpoints: Vec<Checkpoint>,
 }
 
-/// What an [`IngestItem`] holds.
+/// The content of an [`IngestItem`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// A message or gametimes file.
+    /// A message or a gametimes file.
     Report(Box<Report>),
     /// A stats file and its bytes.
     Stats(Box<StatsFile>, Vec<u8>),
-    /// Something that was refused.
+    /// Something that cannot be used.
     Rejected {
-        /// Why.
+        /// The reason.
         reason: String,
-        /// The beginning of it.
+        /// The beginning of the content.
         excerpt: String,
     },
-    /// Nothing to store: only the marks.
+    /// Nothing but the checkpoints.
     Nothing,
 }
 
-/// Where a source stands.
+/// How far a source was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Checkpoint {
     /// A number that only grows, such as the last message's id.
     Reached {
-        /// Its name.
+        /// The name of the source.
         name: String,
-        /// Its value.
+        /// The number.
         value: u64,
     },
-    /// A [`Checkpoint::Reached`] that is not needed any more.
+    /// Deletes a [`Checkpoint::Reached`].
     Forgotten {
-        /// Its name.
+        /// The name of the source.
         name: String,
     },
     /// A file that was read.
     File {
-        /// The folder or server.
+        /// The folder or the server.
         place: String,
-        /// The path there.
+        /// The path in it.
         path: String,
-        /// Its size when it was read.
+        /// The size when the file was read.
         size_bytes: u64,
-        /// When it was last changed.
+        /// When the file was last modified.
         modified_unix: i64,
     },
 }
 
 impl IngestItem {
-    /// Reads a file by its name: a gametimes file or a stats file. What is neither, or broken, becomes a rejection.
+    /// Reads a gametimes file or a stats file, as its name indicates. Anything else becomes [`Content::Rejected`].
     pub fn from_file(source: &'static str, name: &str, server: &str, bytes: Vec<u8>) -> Self {
         let content = if name.ends_with(".json") {
             Report::from_file(&bytes).map(|report| Content::Report(Box::new(report)))
@@ -192,22 +203,7 @@ impl IngestItem {
             origin: name.to_owned(),
             server: server.to_owned(),
             content,
-            marks: Vec::new(),
+            checkpoints: Vec::new(),
         }
     }
-}
-
-/// SHA-256 in hex over several parts, each told apart from the next.
-fn identity(parts: &[&[u8]]) -> String {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for part in parts {
-        context.update(&(part.len() as u64).to_le_bytes());
-        context.update(part);
-    }
-    context
-        .finish()
-        .as_ref()
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
 }

@@ -314,18 +314,6 @@ impl Db {
         }))
     }
 
-    /// The header of a round's stats file; `None` until the file arrives.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn stats_file_header(
-        &self,
-        round_id: i64,
-    ) -> Result<Option<StatsFileHeader>, DbError> {
-        let row = self.round_row(round_id).await?;
-        Ok(row.as_ref().and_then(StatsFileHeader::from_row))
-    }
-
     /// A round's row of `rounds` beside that of `lua_round_teams`, if there is one.
     async fn round_row(&self, id: i64) -> Result<Option<Row>, DbError> {
         let join = match self.has("lua_round_teams") {
@@ -419,69 +407,4 @@ impl Db {
         }
         Ok(timelines)
     }
-}
-
-impl Db {
-    /// The value of a mark; 0 when there is none yet.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn reached(&self, name: &str) -> Result<u64, DbError> {
-        let row = self
-            .database
-            .row(
-                "SELECT value FROM gametimes_state WHERE name = $1",
-                args![name],
-            )
-            .await?;
-        Ok(row.and_then(|row| row.text(0)?.parse().ok()).unwrap_or(0))
-    }
-
-    /// The values of all marks whose names begin so, lowest first.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn all_reached(&self, begins: &str) -> Result<Vec<u64>, DbError> {
-        let sql = "SELECT value FROM gametimes_state WHERE SUBSTR(name, 1, LENGTH($1)) = $1";
-        let rows = self.database.rows(sql, args![begins]).await?;
-        let mut values: Vec<u64> = rows
-            .iter()
-            .filter_map(|row| row.text(0)?.parse().ok())
-            .collect();
-        values.sort_unstable();
-        Ok(values)
-    }
-
-    /// What was refused, latest first: source, origin, reason, times, last time.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn rejected(&self, limit: i64) -> Result<Vec<Rejected>, DbError> {
-        let sql = "SELECT source, origin, reason, times, last_unix FROM gametimes_rejected \
-                   ORDER BY last_unix DESC, id DESC LIMIT $1";
-        let rows = self.database.rows(sql, args![limit]).await?;
-        let rejected = |row: &Row| Rejected {
-            source: row.string(0),
-            origin: row.string(1),
-            reason: row.string(2),
-            times: row.int(3).unwrap_or_default(),
-            last_unix: row.int(4).unwrap_or_default(),
-        };
-        Ok(rows.iter().map(rejected).collect())
-    }
-}
-
-/// Something that was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct Rejected {
-    /// By which way it came.
-    pub source: String,
-    /// The file, or the message.
-    pub origin: String,
-    /// Why it was refused.
-    pub reason: String,
-    /// How often it came.
-    pub times: i64,
-    /// When it came last.
-    pub last_unix: i64,
 }

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::Kind::{BigInt, Bool, Id, Int, Json, Real, Text, Timestamp, TimestampTz, Varchar};
 
-/// The columns that tables have in a database, by table. A missing table has none.
-pub type Columns = BTreeMap<String, BTreeSet<String>>;
+/// The columns of a database's tables, by table; empty for a missing table.
+pub type TableColumns = BTreeMap<String, BTreeSet<String>>;
 
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,59 +1,101 @@
-//! What was posted, in the database: so that a restart repeats nothing, and two bots on one database post once.
+//! The post log: which round was posted to the stats channel, as which message. With it a restart repeats no post, and
+//! several bots on one database post each round once.
 
+use super::value::Row;
+use super::{Db, DbError};
 use crate::args;
-use crate::db::value::Row;
-use crate::db::{Db, DbError};
 
-/// A round that should be looked at.
+/// A round whose rows have changed since the post log last looked at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Due {
+pub struct PendingRound {
     /// `rounds.id`.
     pub round_id: i64,
-    /// Tells one state of the round's rows from another.
-    pub seen: String,
-    /// What is there of it.
-    pub entry: Option<Entry>,
+    /// A hash of the round's rows.
+    pub content: String,
+    /// The round's entry in the post log, if it has one.
+    pub entry: Option<LogEntry>,
 }
 
 /// A row of `gametimes_summaries`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Where it was posted.
+pub struct LogEntry {
+    /// The channel of the message, or the one that was tried last.
     pub channel_id: u64,
-    /// The message; none while it is not known to be posted.
+    /// The message; `None` while it is unknown whether it was posted.
     pub message_id: Option<u64>,
-    /// Hash over what the message shows.
+    /// A hash of what the message shows.
     pub shown: String,
-    /// How often posting has failed since it last went well.
-    pub attempts: i64,
-    /// Nobody may try before.
+    /// How many attempts in a row have failed.
+    pub attempts: u32,
+    /// No bot may try before this time.
     not_before_unix: i64,
 }
 
-/// When a round is due.
+/// Which rounds are posted and edited now. All times are unix times.
 #[derive(Debug, Clone, Copy)]
-pub struct Window {
+pub struct PostWindow {
+    /// Rounds that may not be tried before a later time than this are left out.
     pub now: i64,
-    /// Rounds whose report came later are left to settle.
+    /// Rounds whose report arrived later wait for their stats file.
     pub received_until: i64,
     /// Rounds that ended earlier are not posted.
     pub post_from: i64,
-    /// Rounds that ended earlier are not edited.
+    /// Messages of rounds that ended earlier are not edited.
     pub edit_from: i64,
 }
 
-fn snowflake(row: &Row, i: usize) -> Option<u64> {
-    row.int(i).and_then(|id| u64::try_from(id).ok())
+/// How an attempt to post or edit ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PostOutcome {
+    /// The message shows the round as it is stored.
+    Shown {
+        /// The message.
+        message_id: u64,
+        /// A hash of what it shows.
+        shown: String,
+    },
+    /// The message exists, but shows an older state of the round.
+    Outdated {
+        /// The message.
+        message_id: u64,
+    },
+    /// There was nothing to post or edit.
+    Unchanged,
+    /// The message was deleted in Discord. The round is not posted again.
+    Deleted,
+    /// Discord did not accept the message.
+    Failed {
+        /// When to try again, unix time.
+        retry_unix: i64,
+    },
 }
 
-fn number(id: u64) -> i64 {
-    i64::try_from(id).unwrap_or(i64::MAX)
+impl PendingRound {
+    fn from_row(row: &Row) -> Self {
+        let entry = row
+            .get::<Option<u64>>("channel_id")
+            .map(|channel_id| LogEntry {
+                channel_id,
+                message_id: row.get("message_id"),
+                shown: row.get("shown"),
+                attempts: row.get::<u64>("attempts").try_into().unwrap_or(u32::MAX),
+                not_before_unix: row.get("not_before_unix"),
+            });
+        Self {
+            round_id: row.get("round_id"),
+            content: row.get("content"),
+            entry,
+        }
+    }
 }
 
 impl Db {
-    /// The rounds with a recorder's report whose rows have changed since they were last looked at, in the order in which
-    /// they were played.
-    pub async fn due_summaries(&self, window: Window) -> Result<Vec<Due>, DbError> {
+    /// The rounds with a recorder's report whose rows have changed since the post log last looked at them, in the order in
+    /// which they were played.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn pending_posts(&self, window: PostWindow) -> Result<Vec<PendingRound>, DbError> {
         let sql = "SELECT g.round_id, g.content, s.channel_id, s.message_id, s.shown, s.attempts, s.not_before_unix \
                    FROM gametimes_facts f JOIN gametimes_groups g ON g.id = f.group_id \
                    LEFT JOIN gametimes_summaries s ON s.round_id = g.round_id \
@@ -68,51 +110,38 @@ impl Db {
             window.received_until,
             window.post_from
         ];
-        let due = |row: &Row| Due {
-            round_id: row.int(0).unwrap_or_default(),
-            seen: row.string(1),
-            entry: snowflake(row, 2).map(|channel_id| Entry {
-                channel_id,
-                message_id: snowflake(row, 3),
-                shown: row.string(4),
-                attempts: row.int(5).unwrap_or_default(),
-                not_before_unix: row.int(6).unwrap_or_default(),
-            }),
-        };
-        Ok(self
-            .database
-            .rows(sql, values)
-            .await?
-            .iter()
-            .map(due)
-            .collect())
+        let rows = self.database.rows(sql, values).await?;
+        Ok(rows.iter().map(PendingRound::from_row).collect())
     }
 
-    /// Takes a round for this bot until `until_unix`; false when another bot was faster.
-    pub async fn claim_summary(
+    /// Reserves a round for this bot until `until_unix`. Returns false if another bot has reserved it.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn claim_post(
         &self,
-        due: &Due,
+        round: &PendingRound,
         channel_id: u64,
         until_unix: i64,
     ) -> Result<bool, DbError> {
         let mut transaction = self.database.begin().await?;
-        let claimed = match &due.entry {
+        let claimed = match &round.entry {
             None => {
                 let sql = "INSERT INTO gametimes_summaries (round_id, state, channel_id, seen, shown, attempts, not_before_unix) \
                            VALUES ($1, 'claimed', $2, '', '', 0, $3) ON CONFLICT (round_id) DO NOTHING";
-                let values = args![due.round_id, number(channel_id), until_unix];
+                let values = args![round.round_id, snowflake(channel_id), until_unix];
                 transaction.execute(sql, values).await?
             }
             Some(entry) => {
-                // The channel may be another one than at the first try.
+                // The setting may name another channel than at the first attempt.
                 let sql = "UPDATE gametimes_summaries SET not_before_unix = $1, \
                            channel_id = CASE WHEN message_id IS NULL THEN $4 ELSE channel_id END \
                            WHERE round_id = $2 AND not_before_unix = $3";
                 let values = args![
                     until_unix,
-                    due.round_id,
+                    round.round_id,
                     entry.not_before_unix,
-                    number(channel_id)
+                    snowflake(channel_id)
                 ];
                 transaction.execute(sql, values).await?
             }
@@ -121,49 +150,47 @@ impl Db {
         Ok(claimed == 1)
     }
 
-    /// Notes how it went; the round is free again.
-    pub async fn note_summary(&self, due: &Due, entry: &Noted) -> Result<(), DbError> {
-        let mut transaction = self.database.begin().await?;
-        let (sql, values) = match entry {
-            Noted::Shown { message_id, shown } => (
+    /// Records how an attempt ended, and releases the round.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn record_post(
+        &self,
+        round: &PendingRound,
+        outcome: &PostOutcome,
+    ) -> Result<(), DbError> {
+        let (id, content) = (round.round_id, &round.content);
+        let (sql, values) = match outcome {
+            PostOutcome::Shown { message_id, shown } => (
                 "UPDATE gametimes_summaries SET state = 'posted', message_id = $2, shown = $3, seen = $4, attempts = 0, \
                  not_before_unix = 0 WHERE round_id = $1",
-                args![due.round_id, number(*message_id), shown, &due.seen].to_vec(),
+                args![id, snowflake(*message_id), shown, content].to_vec(),
             ),
-            Noted::Stale { message_id } => (
+            PostOutcome::Outdated { message_id } => (
                 "UPDATE gametimes_summaries SET state = 'posted', message_id = $2, attempts = 0, not_before_unix = 0 \
                  WHERE round_id = $1",
-                args![due.round_id, number(*message_id)].to_vec(),
+                args![id, snowflake(*message_id)].to_vec(),
             ),
-            Noted::Left => (
+            PostOutcome::Unchanged => (
                 "UPDATE gametimes_summaries SET seen = $2, attempts = 0, not_before_unix = 0 WHERE round_id = $1",
-                args![due.round_id, &due.seen].to_vec(),
+                args![id, content].to_vec(),
             ),
-            Noted::Deleted => (
+            PostOutcome::Deleted => (
                 "UPDATE gametimes_summaries SET state = 'deleted', seen = $2 WHERE round_id = $1",
-                args![due.round_id, &due.seen].to_vec(),
+                args![id, content].to_vec(),
             ),
-            Noted::Failed { again_unix } => (
+            PostOutcome::Failed { retry_unix } => (
                 "UPDATE gametimes_summaries SET attempts = attempts + 1, not_before_unix = $2 WHERE round_id = $1",
-                args![due.round_id, *again_unix].to_vec(),
+                args![id, *retry_unix].to_vec(),
             ),
         };
+        let mut transaction = self.database.begin().await?;
         transaction.execute(sql, &values).await?;
         transaction.commit().await
     }
 }
 
-/// How a round went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Noted {
-    /// The message shows it.
-    Shown { message_id: u64, shown: String },
-    /// The message is there, but shows something older.
-    Stale { message_id: u64 },
-    /// Nothing was to be done.
-    Left,
-    /// Somebody has deleted the message: it is not posted again.
-    Deleted,
-    /// Discord did not take it; again later.
-    Failed { again_unix: i64 },
+/// A Discord id as the databases store it.
+fn snowflake(id: u64) -> i64 {
+    i64::try_from(id).unwrap_or(i64::MAX)
 }

@@ -1,11 +1,11 @@
-//! Values on their way to and from either database.
+//! Values that are written to and read from either database.
 
 use std::sync::Arc;
 
 use gametimes_format::TeamNumber;
 use serde_json::Value as Json;
 
-/// A value of a column. `None` is NULL; its variant tells the type, which PostgreSQL wants to know.
+/// A value of a column. `None` is NULL; PostgreSQL needs its type, which the variant determines.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// Any integer column.
@@ -23,6 +23,9 @@ pub enum Value {
     /// A point in time, given as unix seconds: TIMESTAMPTZ in PostgreSQL, text in SQLite.
     Time(i64),
 }
+
+/// Columns and values of a row that is written.
+pub type Columns = Vec<(&'static str, Value)>;
 
 macro_rules! from {
     ($($type:ty => |$v:ident| $value:expr),* $(,)?) => {
@@ -137,7 +140,7 @@ impl FromValue for String {
     }
 }
 
-/// However the database stores JSON.
+/// SQLite stores JSON as text.
 impl FromValue for Json {
     fn from_value(value: &Value) -> Option<Self> {
         match value {

@@ -1,4 +1,4 @@
-//! Fetching attachments.
+//! Downloading attached files.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use ureq::http::Uri;
 use super::message::Attachment;
 use crate::config::Discord;
 
-/// Why an attachment was not fetched.
+/// Why a file was not downloaded.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// Trying again changes nothing: the settings forbid it.
+    /// The settings forbid it, so a retry would not help.
     #[error("{0}")]
-    Refused(String),
-    /// The network or the host failed; later it may work, with the URL that the message has then.
+    Forbidden(String),
+    /// The network or the host failed. It may work later, with the URL that the message contains then.
     #[error("{0}")]
     Unreachable(String),
 }
 
-/// Fetches attachments from the hosts that are allowed.
+/// Downloads files from the allowed hosts.
 #[derive(Debug, Clone)]
 pub struct Downloader {
     agent: Agent,
@@ -39,66 +39,66 @@ impl Default for Downloader {
 }
 
 impl Downloader {
-    /// The bytes of an attachment.
+    /// The content of an attached file.
     ///
     /// # Errors
-    /// [`DownloadError::Refused`] for a wrong host or size; [`DownloadError::Unreachable`] otherwise.
+    /// [`DownloadError::Forbidden`] for a wrong host or size, else [`DownloadError::Unreachable`].
     pub async fn fetch(
         &self,
         attachment: &Attachment,
         settings: &Discord,
     ) -> Result<Vec<u8>, DownloadError> {
-        let most = settings.max_attachment_bytes;
-        if attachment.size_bytes > most {
-            return Err(DownloadError::Refused(format!(
-                "{} bytes are more than discord.max_attachment_bytes = {most}",
+        let limit = settings.max_attachment_bytes;
+        if attachment.size_bytes > limit {
+            return Err(DownloadError::Forbidden(format!(
+                "the file has {} bytes, more than discord.max_attachment_bytes = {limit}",
                 attachment.size_bytes
             )));
         }
-        allowed(&attachment.url, &settings.cdn_hosts)?;
+        check_url(&attachment.url, &settings.cdn_hosts)?;
         let (agent, url) = (self.agent.clone(), attachment.url.clone());
-        tokio::task::spawn_blocking(move || get(&agent, &url, most))
+        tokio::task::spawn_blocking(move || get(&agent, &url, limit))
             .await
             .map_err(|e| DownloadError::Unreachable(e.to_string()))?
     }
 }
 
-/// Only these hosts, and only encrypted unless it is this machine.
-fn allowed(url: &str, hosts: &[String]) -> Result<(), DownloadError> {
-    let refused = |why: &str| Err(DownloadError::Refused(why.to_owned()));
+/// Only these hosts are allowed, and only HTTPS except on this machine.
+fn check_url(url: &str, hosts: &[String]) -> Result<(), DownloadError> {
+    let forbidden = |why: &str| Err(DownloadError::Forbidden(why.to_owned()));
     let Ok(uri) = url.parse::<Uri>() else {
-        return refused("the attachment's URL cannot be read");
+        return forbidden("the attachment's URL cannot be parsed");
     };
     let (Some(authority), Some(scheme)) = (uri.authority(), uri.scheme_str()) else {
-        return refused("the attachment's URL names no host");
+        return forbidden("the attachment's URL has no host");
     };
     if !hosts.iter().any(|h| h == authority.as_str()) {
-        return refused("the attachment does not come from a host of discord.cdn_hosts");
+        return forbidden("the attachment's host is not in discord.cdn_hosts");
     }
     match scheme {
         "https" => Ok(()),
         "http" if ["127.0.0.1", "localhost", "[::1]"].contains(&authority.host()) => Ok(()),
-        _ => refused("the attachment would not come encrypted"),
+        _ => forbidden("the attachment's URL is not https"),
     }
 }
 
-fn get(agent: &Agent, url: &str, most: u64) -> Result<Vec<u8>, DownloadError> {
-    // The URL holds a signature of Discord's; error texts must not carry it.
-    let broken = |e: ureq::Error| match e {
+fn get(agent: &Agent, url: &str, limit: u64) -> Result<Vec<u8>, DownloadError> {
+    // The URL contains a signature of Discord, so error texts must not contain the URL.
+    let failed = |e: ureq::Error| match e {
         ureq::Error::BodyExceedsLimit(_) => {
-            DownloadError::Refused(format!("the file is larger than {most} bytes"))
+            DownloadError::Forbidden(format!("the file is larger than {limit} bytes"))
         }
-        e => DownloadError::Unreachable(format!("fetching the attachment: {e}")),
+        e => DownloadError::Unreachable(format!("downloading the attachment: {e}")),
     };
-    let mut response = agent.get(url).call().map_err(broken)?;
+    let mut response = agent.get(url).call().map_err(failed)?;
     match response.status().as_u16() {
         200 => response
             .body_mut()
             .with_config()
-            .limit(most)
+            .limit(limit)
             .read_to_vec()
-            .map_err(broken),
-        // Also 403 and 404: that is how a URL answers that has expired, and a host in trouble.
+            .map_err(failed),
+        // Also 403 and 404: an expired URL and an overloaded host answer with these.
         status => Err(DownloadError::Unreachable(format!(
             "the attachment's host answers {status}"
         ))),
@@ -110,16 +110,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_known_hosts_and_only_encrypted() {
+    fn only_https_urls_of_known_hosts_are_allowed() {
         let hosts = ["cdn.discordapp.com".to_owned(), "127.0.0.1:99".to_owned()];
         assert!(
-            allowed(
+            check_url(
                 "https://cdn.discordapp.com/attachments/1/2/x.json?ex=1",
                 &hosts
             )
             .is_ok()
         );
-        assert!(allowed("http://127.0.0.1:99/x", &hosts).is_ok());
+        assert!(check_url("http://127.0.0.1:99/x", &hosts).is_ok());
         for bad in [
             "http://cdn.discordapp.com/x",
             "https://cdn.discordapp.com.evil.example/x",
@@ -128,7 +128,7 @@ mod tests {
             "file:///etc/passwd",
             "",
         ] {
-            assert!(allowed(bad, &hosts).is_err(), "{bad}");
+            assert!(check_url(bad, &hosts).is_err(), "{bad}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a message is taken, and what of it.
+//! Which messages are stored, and what of them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,40 +7,41 @@ use gametimes_format::{digest, file};
 use twilight_model::channel::Message;
 use twilight_model::channel::message::MessageFlags;
 
+use super::SOURCE;
 use super::attachments::{DownloadError, Downloader};
-use crate::config::Discord;
+use crate::config::{Discord, Secret};
 use crate::db::{Content, IngestItem};
 use gametimes_rounds::report::{Report, signature_in};
 
-/// A message of the control channel, as far as we look at it.
+/// A message of the control channel, reduced to what the bot uses.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incoming {
-    /// Its snowflake, which also tells when it was posted.
+    /// Its id, a snowflake, which contains the time when it was posted.
     pub id: u64,
-    /// The channel.
+    /// The channel it was posted in.
     pub channel_id: u64,
-    /// The webhook that posted it; `None` for a person or a bot.
+    /// The webhook that posted it; `None` for a message of a person or a bot.
     pub webhook_id: Option<u64>,
-    /// The author's name.
+    /// The name it was posted under.
     pub username: String,
-    /// The text.
+    /// Its text.
     pub content: String,
-    /// The embeds.
+    /// Its embeds, which contain the fields of the round.
     pub embeds: Vec<Embed>,
-    /// The attached files.
+    /// Its attached files.
     pub attachments: Vec<Attachment>,
-    /// Whether Discord gives nothing of it, as it does without the Message Content intent: a message holds something.
+    /// Whether it has no content at all. Discord hides the content from bots without the Message Content intent.
     pub is_blank: bool,
 }
 
 /// An attached file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
-    /// Its name.
+    /// The file name.
     pub name: String,
-    /// Where it lies.
+    /// Where it can be downloaded.
     pub url: String,
-    /// How large Discord says it is.
+    /// Its size, as Discord reports it.
     pub size_bytes: u64,
 }
 
@@ -84,7 +85,7 @@ impl From<Message> for Incoming {
     }
 }
 
-/// Nothing that people could have posted is in it. An embed that somebody took away leaves a flag.
+/// Whether a message has none of the things that a message can have. If its embeds were removed by hand, a flag shows that.
 fn is_blank(message: &Message) -> bool {
     let removed = message
         .flags
@@ -97,154 +98,166 @@ fn is_blank(message: &Message) -> bool {
         && message.poll.is_none()
 }
 
-/// What [`judge`] makes of a message.
+/// What to do with a message.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
-    /// Of a webhook of ours, but Discord hides what it says: it must be read again once the bot may see it.
-    Hidden,
-    /// Not for us: another channel, a person's chat.
-    Ignored,
-    /// To be stored: a report, or a rejection with its reason.
-    Taken(Box<IngestItem>),
+pub enum Decision {
+    /// It is from one of our webhooks, but Discord hides its content: read it again once the bot may see it.
+    ContentHidden,
+    /// It is not for the bot: another channel, or a person's chat message.
+    Ignore,
+    /// Store it: as a report, or as rejected with the reason.
+    Store(Box<IngestItem>),
 }
 
-/// Counts messages of each webhook by the minute in which they were posted (not received, so that catching up after an
-/// outage counts like having been there).
+/// Counts the messages of each webhook by the minute in which they were posted. The time of posting and not of receiving
+/// counts, so that catching up after an outage does not exceed the limit.
 ///
-/// A message counts once, however often it is tried again because its attachment cannot be fetched yet.
+/// A message counts once, however often it is retried because its file cannot be downloaded.
 #[derive(Debug, Default)]
 pub struct RateLimit {
-    minutes: HashMap<(u64, u64), BTreeSet<u64>>,
+    messages: HashMap<(u64, u64), BTreeSet<u64>>,
 }
 
 impl RateLimit {
-    fn allows(&mut self, webhook_id: u64, message_id: u64, most: usize) -> bool {
+    fn allows(&mut self, webhook_id: u64, message_id: u64, limit: usize) -> bool {
         let minute = (message_id >> 22) / 60_000;
-        self.minutes.retain(|(_, m), _| m + 120 > minute);
-        let taken = self.minutes.entry((webhook_id, minute)).or_default();
-        if taken.len() < most {
-            taken.insert(message_id);
+        self.messages.retain(|(_, m), _| m + 120 > minute);
+        let counted = self.messages.entry((webhook_id, minute)).or_default();
+        if counted.len() < limit {
+            counted.insert(message_id);
         }
-        taken.contains(&message_id)
+        counted.contains(&message_id)
     }
 }
 
-/// Decides on a message: cheap checks first, the attachment is fetched last.
+/// Decides what to do with a message. The file is downloaded last, after all checks that cost nothing.
 ///
 /// # Errors
-/// When the attachment cannot be fetched now; the message should be tried again.
-pub async fn judge(
-    incoming: &Incoming,
+/// If the file cannot be downloaded now; then the message should be tried again.
+pub async fn decide(
+    message: &Incoming,
     settings: &Discord,
-    limit: &mut RateLimit,
+    rate_limit: &mut RateLimit,
     downloader: &Downloader,
-) -> Result<Verdict, DownloadError> {
-    if incoming.channel_id != settings.channel_id {
-        return Ok(Verdict::Ignored);
+) -> Result<Decision, DownloadError> {
+    if message.channel_id != settings.channel_id {
+        return Ok(Decision::Ignore);
     }
-    // People may talk in the channel, and this bot may post there.
-    let Some(webhook_id) = incoming.webhook_id else {
-        return Ok(Verdict::Ignored);
+    // People may chat in the channel, and this bot may post there.
+    let Some(webhook_id) = message.webhook_id else {
+        return Ok(Decision::Ignore);
     };
-    if incoming.is_blank && settings.webhook_ids.contains(&webhook_id) {
-        return Ok(Verdict::Hidden);
+    if message.is_blank && settings.webhook_ids.contains(&webhook_id) {
+        return Ok(Decision::ContentHidden);
     }
-    if incoming.content.trim() != format::CONTENT {
-        return Ok(Verdict::Ignored);
+    if message.content.trim() != format::CONTENT {
+        return Ok(Decision::Ignore);
     }
-    let reject = |reason: String| Ok(Verdict::Taken(Box::new(arrival(incoming, Err(reason)))));
-    if settings.webhook_ids.is_empty() {
-        return reject(format!(
-            "discord.webhook_ids is empty, so every message is refused; add {webhook_id} if this webhook is yours"
+    let store = |report| Ok(Decision::Store(Box::new(item(message, report))));
+    if let Err(reason) = check_author(message, webhook_id, settings) {
+        return store(Err(reason));
+    }
+    let limit = settings.messages_per_minute;
+    if !rate_limit.allows(webhook_id, message.id, limit) {
+        return store(Err(format!(
+            "webhook {webhook_id} posted more than {limit} messages in a minute"
+        )));
+    }
+    let file = download(message, settings, downloader).await?;
+    if let Some(key) = &settings.hmac_key
+        && !is_signed(message, file.as_deref(), key)
+    {
+        return store(Err(
+            "discord.hmac_key is set, but the message has no file with a valid signature".into(),
         ));
     }
-    if !settings.webhook_ids.contains(&webhook_id) {
-        return reject(format!(
-            "webhook {webhook_id} is not in discord.webhook_ids"
-        ));
-    }
-    if incoming.username != settings.username {
-        return reject(format!(
-            "the author is {:?}, expected {:?}",
-            incoming.username, settings.username
-        ));
-    }
-    if !limit.allows(webhook_id, incoming.id, settings.messages_per_minute) {
-        return reject(format!(
-            "webhook {webhook_id} posted more than {} messages in a minute",
-            settings.messages_per_minute
-        ));
-    }
-    let attachment = incoming
-        .attachments
-        .iter()
-        .find(|a| file::is_file_name(&a.name));
-    let bytes = match attachment {
-        None => None,
-        Some(attachment) => match downloader.fetch(attachment, settings).await {
-            Ok(bytes) => Some(bytes),
-            // Forbidden for good: the fields still tell of the round, unless a signature is needed.
-            Err(DownloadError::Refused(why)) => {
-                tracing::warn!(
-                    "attachment of message {}: {why}; its fields are used",
-                    incoming.id
-                );
-                None
-            }
-            Err(error @ DownloadError::Unreachable(_)) => return Err(error),
-        },
-    };
-    if let Some(key) = &settings.hmac_key {
-        let footer = incoming
-            .embeds
-            .first()
-            .map(|e| e.footer.text.as_str())
-            .unwrap_or_default();
-        let good = match (&bytes, signature_in(footer)) {
-            (Some(bytes), Some(signature)) => {
-                digest::verify(key.reveal().as_bytes(), bytes, signature)
-            }
-            _ => false,
-        };
-        if !good {
-            return reject(
-                "a key is set, but the message has no file with a right signature".into(),
-            );
-        }
-    }
-    let report = match &bytes {
+    let report = match &file {
         Some(bytes) => Report::from_file(bytes),
         None => Report::from_message(&format::Message {
-            username: incoming.username.clone(),
-            content: incoming.content.clone(),
-            embeds: incoming.embeds.clone(),
+            username: message.username.clone(),
+            content: message.content.clone(),
+            embeds: message.embeds.clone(),
             allowed_mentions: None,
         }),
     };
-    Ok(Verdict::Taken(Box::new(arrival(
-        incoming,
-        report.map_err(|e| e.0),
-    ))))
+    store(report.map_err(|e| e.0))
 }
 
-fn arrival(incoming: &Incoming, report: Result<Report, String>) -> IngestItem {
+/// Checks that a message is from one of our webhooks and under the expected name. The error is the reason to reject it.
+fn check_author(message: &Incoming, webhook_id: u64, settings: &Discord) -> Result<(), String> {
+    if settings.webhook_ids.is_empty() {
+        return Err(format!(
+            "discord.webhook_ids is empty, so all messages are rejected; add {webhook_id} if this webhook is yours"
+        ));
+    }
+    if !settings.webhook_ids.contains(&webhook_id) {
+        return Err(format!(
+            "webhook {webhook_id} is not in discord.webhook_ids"
+        ));
+    }
+    if message.username != settings.username {
+        return Err(format!(
+            "the author is {:?}, expected {:?}",
+            message.username, settings.username
+        ));
+    }
+    Ok(())
+}
+
+/// The content of the attached gametimes file; `None` if there is none, or if the settings forbid the download. The fields
+/// of the message then describe the round, unless a signature is required.
+async fn download(
+    message: &Incoming,
+    settings: &Discord,
+    downloader: &Downloader,
+) -> Result<Option<Vec<u8>>, DownloadError> {
+    let mut files = message.attachments.iter();
+    let Some(file) = files.find(|a| file::is_file_name(&a.name)) else {
+        return Ok(None);
+    };
+    match downloader.fetch(file, settings).await {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(DownloadError::Forbidden(why)) => {
+            tracing::warn!(
+                "attachment of message {}: {why}; the message's fields are used",
+                message.id
+            );
+            Ok(None)
+        }
+        Err(error @ DownloadError::Unreachable(_)) => Err(error),
+    }
+}
+
+/// Whether the message's footer contains the signature of its file.
+fn is_signed(message: &Incoming, file: Option<&[u8]>, key: &Secret) -> bool {
+    let footer = message
+        .embeds
+        .first()
+        .map_or("", |embed| &embed.footer.text);
+    match (file, signature_in(footer)) {
+        (Some(bytes), Some(signature)) => digest::verify(key.reveal().as_bytes(), bytes, signature),
+        _ => false,
+    }
+}
+
+fn item(message: &Incoming, report: Result<Report, String>) -> IngestItem {
     let content = match report {
         Ok(report) => Content::Report(Box::new(report)),
         Err(reason) => Content::Rejected {
             reason,
-            excerpt: incoming
+            excerpt: message
                 .embeds
                 .first()
-                .map(|e| e.title.clone())
+                .map(|embed| embed.title.clone())
                 .unwrap_or_default(),
         },
     };
     IngestItem {
-        source: "discord",
-        origin: format!("message {}", incoming.id),
+        source: SOURCE,
+        origin: format!("message {}", message.id),
         server: String::new(),
         content,
-        marks: Vec::new(),
+        checkpoints: Vec::new(),
     }
 }
 
@@ -253,18 +266,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_that_is_tried_again_counts_once() {
+    fn a_message_that_is_retried_counts_once() {
         let mut limit = RateLimit::default();
         let id = |minute: u64, n: u64| ((minute * 60_000) << 22) + n;
         for _ in 0..100 {
             assert!(
                 limit.allows(1, id(5, 0), 2),
-                "its own tries fill the minute"
+                "its own retries used up the limit"
             );
         }
         assert!(limit.allows(1, id(5, 1), 2));
         assert!(!limit.allows(1, id(5, 2), 2));
-        assert!(limit.allows(1, id(5, 1), 2), "taken stays taken");
+        assert!(
+            limit.allows(1, id(5, 1), 2),
+            "a counted message stays allowed"
+        );
         assert!(limit.allows(2, id(5, 3), 2) && limit.allows(1, id(6, 0), 2));
     }
 }

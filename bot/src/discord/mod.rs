@@ -1,9 +1,62 @@
-//! Messages of the control channel: over the gateway as they come, and from the channel's history what was missed.
+//! Discord: messages of the control channel come in, messages for players go out.
+//!
+//! * [`gateway`] holds the connection over which new messages arrive.
+//! * [`channel`] processes them in order. [`history`] reads what was missed from the channel's history, and [`retries`]
+//!   downloads attached files that could not be downloaded at first.
+//! * [`message`] decides whether a message is a round to store; [`attachments`] downloads its file.
+//! * [`posts`] keeps a message per round in the stats channel.
 
 mod attachments;
+mod channel;
 mod gateway;
+mod history;
 mod message;
 pub mod posts;
+mod retries;
 
-pub use gateway::{client, run};
-pub use message::{Incoming, judge};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tracing::error;
+use twilight_http::Client;
+
+use self::channel::ControlChannel;
+use crate::config::Discord;
+use crate::writer::SourceContext;
+
+/// The name of the control channel in the status, and the source of its items.
+const SOURCE: &str = "discord";
+/// Messages that can wait to be processed; further ones are read from the history later.
+const QUEUE: usize = 1000;
+
+/// The client for Discord's REST API.
+pub fn client(settings: &Discord) -> Client {
+    let builder = Client::builder()
+        .token(settings.token.reveal().to_owned())
+        .timeout(Duration::from_secs(15));
+    match &settings.proxy {
+        Some(proxy) => builder.proxy(proxy.clone(), true).ratelimiter(None).build(),
+        None => builder.build(),
+    }
+}
+
+/// Receives the messages of the control channel until dropped.
+pub async fn run(settings: Discord, context: SourceContext) {
+    if settings.webhook_ids.is_empty() {
+        error!(
+            "discord.webhook_ids is empty, so all messages are rejected; add the ids of your webhooks"
+        );
+    }
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let missed = Arc::new(AtomicBool::new(false));
+    let connection = gateway::hold_connection(
+        settings.clone(),
+        sender,
+        Arc::clone(&context.status),
+        Arc::clone(&missed),
+    );
+    let channel = ControlChannel::new(settings, context, missed);
+    tokio::join!(connection, channel.run(receiver));
+}

@@ -1,4 +1,4 @@
-//! Local folders: looked through like remote ones, and at once when the system tells of a change.
+//! Local folders. The operating system reports changes there, so new files are read at once; polling finds the rest.
 
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -8,17 +8,18 @@ use tokio::fs;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::ingest::is_wanted;
-use super::poller::{Directory, Entry};
+use super::is_round_file;
+use super::poller::{Directory, FileEntry};
+use crate::db::sources::FileVersion;
 
-/// A local folder.
+/// A folder of this machine.
 #[derive(Debug)]
-pub struct Local {
+pub struct LocalDirectory {
     path: PathBuf,
 }
 
-impl Local {
-    /// A folder.
+impl LocalDirectory {
+    /// The folder at `path`.
     pub fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
@@ -26,36 +27,35 @@ impl Local {
     }
 }
 
-fn entry(name: &str, metadata: &std::fs::Metadata) -> Entry {
+fn entry(name: &str, metadata: &std::fs::Metadata) -> FileEntry {
     let modified = metadata
         .modified()
         .ok()
         .and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-    Entry {
+    FileEntry {
         name: name.to_owned(),
-        size_bytes: metadata.len(),
-        modified_unix: modified.map_or(0, |t| t.as_secs() as i64),
+        version: FileVersion {
+            size_bytes: metadata.len(),
+            modified_unix: modified.map_or(0, |t| t.as_secs() as i64),
+        },
     }
 }
 
-impl Directory for Local {
+impl Directory for LocalDirectory {
     fn place(&self) -> String {
-        format!("folder {}", self.path.display())
-            .chars()
-            .take(256)
-            .collect()
+        super::place(&format!("folder {}", self.path.display()))
     }
 
     fn source(&self) -> &'static str {
         "folder"
     }
 
-    async fn list(&mut self) -> Result<Vec<Entry>, String> {
-        let wrong = |e: std::io::Error| format!("{}: {e}", self.path.display());
-        let mut folder = fs::read_dir(&self.path).await.map_err(wrong)?;
+    async fn list(&mut self) -> Result<Vec<FileEntry>, String> {
+        let failed = |e: std::io::Error| format!("{}: {e}", self.path.display());
+        let mut folder = fs::read_dir(&self.path).await.map_err(failed)?;
         let mut entries = Vec::new();
-        while let Some(item) = folder.next_entry().await.map_err(wrong)? {
-            // A file that is gone by now, or no file, is none of ours.
+        while let Some(item) = folder.next_entry().await.map_err(failed)? {
+            // A file may be deleted between the listing and this call; then it is left out.
             if let (Some(name), Ok(metadata)) = (item.file_name().to_str(), item.metadata().await)
                 && metadata.is_file()
             {
@@ -65,7 +65,7 @@ impl Directory for Local {
         Ok(entries)
     }
 
-    async fn stat(&mut self, name: &str) -> Result<Option<Entry>, String> {
+    async fn stat(&mut self, name: &str) -> Result<Option<FileEntry>, String> {
         match fs::metadata(self.path.join(name)).await {
             Ok(metadata) if metadata.is_file() => Ok(Some(entry(name, &metadata))),
             Ok(_) => Ok(None),
@@ -74,35 +74,39 @@ impl Directory for Local {
         }
     }
 
-    async fn read(&mut self, entry: &Entry) -> Result<Vec<u8>, String> {
-        let path = self.path.join(&entry.name);
+    async fn read(&mut self, file: &FileEntry) -> Result<Vec<u8>, String> {
+        let path = self.path.join(&file.name);
         fs::read(&path)
             .await
             .map_err(|e| format!("{}: {e}", path.display()))
     }
 }
 
-/// Tells the folder's sweeper of new files as the system sees them; only of those that the bot reads, whatever else is written
-/// there. The watcher works until it is dropped; without one (the system allows no more) the folder is still looked through
-/// at every poll.
+/// Sends the names of new and changed files to the folder's poller, as the operating system reports them; other files than
+/// the bot reads are ignored. The watcher works until it is dropped. If the system allows no more watchers, the folder is
+/// only polled.
 pub fn watch(path: &Path, changed: mpsc::Sender<String>) -> Option<RecommendedWatcher> {
-    let shown = path.display().to_string();
-    let tell = move |event: Result<notify::Event, notify::Error>| {
+    let on_event = move |event: Result<notify::Event, notify::Error>| {
         let Ok(event) = event else { return };
         if event.kind.is_create() || event.kind.is_modify() {
             let names = event.paths.iter().filter_map(|p| p.file_name()?.to_str());
-            for name in names.filter(|name| is_wanted(name)) {
-                // While many wait already, the sweep that follows sees this one too.
+            for name in names.filter(|name| is_round_file(name)) {
+                // If the queue is full, the poll that follows finds this file too.
                 drop(changed.try_send(name.to_owned()));
             }
         }
     };
-    let watcher = notify::recommended_watcher(tell).and_then(|mut watcher| {
+    let watcher = notify::recommended_watcher(on_event).and_then(|mut watcher| {
         watcher.watch(path, RecursiveMode::NonRecursive)?;
         Ok(watcher)
     });
     watcher
-        .inspect_err(|e| warn!("{shown}: not watched, only polled: {e}"))
+        .inspect_err(|e| {
+            warn!(
+                "{}: cannot be watched, so it is only polled: {e}",
+                path.display()
+            );
+        })
         .ok()
 }
 
@@ -111,7 +115,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_log_file_in_the_folder_wakes_nobody() {
+    async fn a_log_file_in_the_folder_does_not_wake_the_poller() {
         let folder = tempfile::tempdir().unwrap();
         let (sender, mut changed) = mpsc::channel(64);
         let watcher = watch(folder.path(), sender);
@@ -120,7 +124,7 @@ mod tests {
         for name in ["server.log", "server.log", name] {
             std::fs::write(folder.path().join(name), "x").unwrap();
         }
-        let told = tokio::time::timeout(std::time::Duration::from_secs(30), changed.recv()).await;
-        assert_eq!(told.unwrap().as_deref(), Some(name));
+        let first = tokio::time::timeout(std::time::Duration::from_secs(30), changed.recv()).await;
+        assert_eq!(first.unwrap().as_deref(), Some(name));
     }
 }

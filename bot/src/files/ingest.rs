@@ -1,52 +1,53 @@
-//! Reading files and folders once, by hand.
+//! Reading files and folders once, for the command `ingest`.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use gametimes_format::{check, file};
+use gametimes_format::text::counted;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::db::{Applied, Content, Db, IngestItem};
+use super::is_round_file;
+use crate::db::{IngestReport, Content, Db, IngestItem};
 
-/// How many files are stored in one transaction.
+/// Files per transaction.
 const BATCH: usize = 256;
-/// So many new files at once change what a database should know of its tables.
-const MANY: usize = 1000;
+/// After this many new files the database's statistics about its tables are out of date.
+const ANALYZE_FROM: usize = 1000;
 
-/// What an ingest did.
+/// The result of an ingest.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Ingested {
-    /// Files that were read.
+pub struct IngestSummary {
+    /// Files that were found.
     pub files: usize,
-    /// Of them new.
+    /// Files that were stored for the first time.
     pub new: usize,
-    /// Of them known already.
+    /// Files that were stored already.
     pub known: usize,
-    /// Of them refused, with the reason.
-    pub refused: Vec<String>,
-    /// Rounds that changed.
+    /// Files that were rejected: the name and the reason.
+    pub rejected: Vec<String>,
+    /// How many rounds changed.
     pub rounds: usize,
-    /// How long it took.
+    /// How long the ingest took.
     pub elapsed: Duration,
 }
 
-impl fmt::Display for Ingested {
+impl fmt::Display for IngestSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.elapsed.as_secs_f64().max(0.001);
         write!(
             f,
-            "{} files: {} new, {} known, {} refused; {} rounds in {seconds:.1} s ({:.0} rounds/s)",
-            self.files,
+            "{}: {} new, {} known, {} rejected; {} in {seconds:.1} s ({:.0} rounds/s)",
+            counted(self.files, "file"),
             self.new,
             self.known,
-            self.refused.len(),
-            self.rounds,
+            self.rejected.len(),
+            counted(self.rounds, "round"),
             self.rounds as f64 / seconds
         )?;
-        for reason in &self.refused {
-            write!(f, "\n  refused: {reason}")?;
+        for reason in &self.rejected {
+            write!(f, "\n  rejected: {reason}")?;
         }
         Ok(())
     }
@@ -55,19 +56,19 @@ impl fmt::Display for Ingested {
 /// Reads all gametimes files and stats files under `paths` and stores them, oldest first.
 ///
 /// # Errors
-/// When a path cannot be read or the database fails; what was stored until then stays, and a second run takes the rest.
+/// If a path cannot be read or the database fails. What was stored until then is kept; a second run stores the rest.
 pub async fn ingest(
-    store: &Db,
+    db: &Db,
     paths: &[PathBuf],
     server: &str,
     progress: bool,
-) -> Result<Ingested, String> {
+) -> Result<IngestSummary, String> {
     let started = Instant::now();
     let mut files = Vec::new();
     for path in paths {
         find(path, &mut files).map_err(|e| format!("{}: {e}", path.display()))?;
     }
-    // By the time in the name, so that a batch holds rounds that lie side by side.
+    // Sorted by the time in the name, so that a batch holds rounds that belong together.
     files.sort_by_cached_key(|path| sort_key(path));
     let bar = if progress {
         ProgressBar::new(files.len() as u64)
@@ -76,9 +77,9 @@ pub async fn ingest(
     };
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} files, {per_sec}, {eta} left");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let mut done = Ingested {
+    let mut done = IngestSummary {
         files: files.len(),
-        ..Ingested::default()
+        ..IngestSummary::default()
     };
     let mut rounds = BTreeSet::new();
     for batch in files.chunks(BATCH) {
@@ -90,49 +91,36 @@ pub async fn ingest(
                 .map(|path| read(path, &server))
                 .collect::<Vec<_>>()
         };
-        let arrivals: Vec<IngestItem> = tokio::task::spawn_blocking(read)
+        let items: Vec<IngestItem> = tokio::task::spawn_blocking(read)
             .await
             .map_err(|e| e.to_string())?;
-        let applied: Applied = store
-            .apply_each(&arrivals)
-            .await
-            .map_err(|e| e.to_string())?;
+        let applied: IngestReport = db.ingest_or_reject(&items).await.map_err(|e| e.to_string())?;
         done.new += applied.new_facts;
         done.known += applied.repeated;
         rounds.extend(applied.rounds);
-        done.refused.extend(applied.refused);
-        done.refused.extend(
-            arrivals
-                .iter()
-                .filter_map(|arrival| match &arrival.content {
-                    Content::Rejected { reason, .. } => {
-                        Some(format!("{}: {reason}", arrival.origin))
-                    }
-                    _ => None,
-                }),
-        );
-        bar.inc(arrivals.len() as u64);
+        done.rejected.extend(applied.refused);
+        done.rejected
+            .extend(items.iter().filter_map(|item| match &item.content {
+                Content::Rejected { reason, .. } => Some(format!("{}: {reason}", item.origin)),
+                _ => None,
+            }));
+        bar.inc(items.len() as u64);
     }
     bar.finish_and_clear();
-    if done.new >= MANY
-        && let Err(error) = store.analyze().await
+    if done.new >= ANALYZE_FROM
+        && let Err(error) = db.analyze().await
     {
-        tracing::warn!("counting the tables: {error}");
+        tracing::warn!("updating the database's statistics about its tables: {error}");
     }
     done.rounds = rounds.len();
     done.elapsed = started.elapsed();
     Ok(done)
 }
 
-/// Whether a name is that of a file that the bot reads.
-pub fn is_wanted(name: &str) -> bool {
-    file::is_file_name(name) || check::is_stats_file_name(name)
-}
-
-/// A path given by name is taken whatever its name; in folders only files that look like ours are.
+/// Collects the files to read. A file given on the command line is read whatever its name; in folders only round files are.
 fn find(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if !path.is_dir() {
-        // Tells a missing file now, not in the middle.
+        // Reports a missing file now, not halfway through.
         std::fs::metadata(path)?;
         files.push(path.to_owned());
         return Ok(());
@@ -142,7 +130,7 @@ fn find(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         let kind = entry.file_type()?;
         if kind.is_dir() {
             find(&entry.path(), files)?;
-        } else if kind.is_file() && entry.file_name().to_str().is_some_and(is_wanted) {
+        } else if kind.is_file() && entry.file_name().to_str().is_some_and(is_round_file) {
             files.push(entry.path());
         }
     }
@@ -156,7 +144,7 @@ fn name_of(path: &Path) -> String {
         .into_owned()
 }
 
-/// Unix time of gametimes files, date of stats files: in UTC near enough.
+/// The time in a file's name: unix time in gametimes files, local time in stats files, here read as UTC.
 fn sort_key(path: &Path) -> (i64, String) {
     let name = name_of(path);
     let gametimes = || {
@@ -182,7 +170,7 @@ fn read(path: &Path, server: &str) -> IngestItem {
                 reason: format!("cannot be read: {error}"),
                 excerpt: String::new(),
             },
-            marks: Vec::new(),
+            checkpoints: Vec::new(),
         },
     }
 }

@@ -1,109 +1,97 @@
-//! Looking through a folder, here or on a game server, for files that were not read yet.
+//! Polling a folder, here or on a game server, for files that were not read yet.
 //!
-//! A file is read when two looks find the same size and time, so that one that is being written is left alone. What was
-//! read is remembered in the database, in the same transaction that stores the content.
+//! A file is read once two checks in a row find the same size and time, so a file that is still being written is left
+//! alone. Which files were read is remembered in the database, in the same transaction that stores their content.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
+use gametimes_rounds::report::FILE_BYTES_MAX;
 use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time;
 use tracing::{debug, info, warn};
 
-use super::ingest::is_wanted;
-use crate::args;
-use crate::db::{Checkpoint, Content, Db, IngestItem};
-use crate::status::Status;
-use crate::writer::Writer;
-use gametimes_rounds::report::FILE_BYTES_MAX;
+use super::is_round_file;
+use crate::backoff::Backoff;
+use crate::db::sources::FileVersion;
+use crate::db::{Checkpoint, Content, IngestItem};
+use crate::writer::SourceContext;
 
-/// How long a file must look the same.
+/// How long the size and time of a file must stay the same before it is read.
 const SETTLE: Duration = Duration::from_millis(700);
-/// How often a file that a message names is looked for before it is left to the next sweep.
-const NAMED_TRIES: u32 = 12;
+/// How often the bot checks for a file that a message names before it leaves it to the next poll.
+const EXPECTED_FILE_TRIES: u32 = 12;
+/// The wait after a folder could not be listed, unless the folder is polled more often than that.
+const RETRY_FIRST: Duration = Duration::from_secs(2);
+const RETRY_LIMIT: Duration = Duration::from_secs(256);
 
 /// A file in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name.
+pub struct FileEntry {
+    /// Its name, without the folder.
     pub name: String,
-    /// Its size.
-    pub size_bytes: u64,
-    /// When it was last changed.
-    pub modified_unix: i64,
+    /// Its size and time.
+    pub version: FileVersion,
 }
 
-/// A folder somewhere.
+/// A folder that is polled.
 pub trait Directory: Send + 'static {
-    /// What tells this folder from all others, for the database.
+    /// A name for this folder that no other folder has, for the database and the status.
     fn place(&self) -> String;
-    /// `folder` or `ssh`.
+    /// The kind of source: `folder` or `ssh`.
     fn source(&self) -> &'static str;
-    /// Whether a file of this name belongs here, so that it is worth being waited for.
+    /// Whether a file of this name belongs here, so that it is worth waiting for.
     fn expects(&self, name: &str) -> bool {
-        is_wanted(name)
+        is_round_file(name)
     }
-    /// The files in it.
-    fn list(&mut self) -> impl Future<Output = Result<Vec<Entry>, String>> + Send;
-    /// One file, if it is there.
-    fn stat(&mut self, name: &str) -> impl Future<Output = Result<Option<Entry>, String>> + Send;
-    /// A file's content.
-    fn read(&mut self, entry: &Entry) -> impl Future<Output = Result<Vec<u8>, String>> + Send;
+    /// All files in the folder.
+    fn list(&mut self) -> impl Future<Output = Result<Vec<FileEntry>, String>> + Send;
+    /// One file, or `None` if it does not exist.
+    fn stat(
+        &mut self,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<FileEntry>, String>> + Send;
+    /// The content of a file.
+    fn read(&mut self, file: &FileEntry) -> impl Future<Output = Result<Vec<u8>, String>> + Send;
 }
 
-/// How a folder is looked through.
+/// How a folder is polled.
 #[derive(Debug, Clone)]
 pub struct PollConfig {
-    /// How often.
-    pub poll: Duration,
-    /// Files older than this are left to `ingest`; `None` takes all.
+    /// `ip:port` of the game server, for files that do not contain it.
+    pub server: String,
+    /// How often the folder is listed.
+    pub interval: Duration,
+    /// Older files are left to `ingest`; `None` reads all.
     pub lookback: Option<Duration>,
 }
 
-/// Names of stats files that messages tell of; empty for a message that does not name one.
-pub type ExpectedFiles = broadcast::Sender<String>;
-
-/// Looks through one folder again and again.
+/// Polls one folder.
 pub struct Poller<D> {
     directory: D,
-    server: String,
-    pace: PollConfig,
-    store: Db,
-    keeper: Writer,
-    status: Arc<Status>,
-    awaited: broadcast::Receiver<String>,
-    /// Names of files that the system saw change in this folder; nothing where it does not tell.
+    config: PollConfig,
+    context: SourceContext,
+    /// Names of stats files in messages that just arrived.
+    expected: broadcast::Receiver<String>,
+    /// Names of files that the operating system saw change; `None` for folders that are only polled.
     changed: Option<mpsc::Receiver<String>>,
-    /// What was read: size and time.
-    seen: HashMap<String, (u64, i64)>,
-    /// What was there at the last look.
-    unsettled: HashMap<String, Entry>,
-    /// Files that are there and could not be read.
+    /// The files that were read.
+    seen: HashMap<String, FileVersion>,
+    /// New files of the last poll, to be read if the next one finds them unchanged.
+    unsettled: HashMap<String, FileVersion>,
+    /// Files that exist and could not be read.
     unreadable: HashSet<String>,
 }
 
 impl<D: Directory> Poller<D> {
-    /// A sweeper; `server` is `ip:port` of the game server where the files do not tell.
-    pub fn new(
-        directory: D,
-        server: String,
-        pace: PollConfig,
-        store: Db,
-        keeper: Writer,
-        status: Arc<Status>,
-        awaited: &ExpectedFiles,
-    ) -> Self {
-        let awaited = awaited.subscribe();
+    /// A poller that has not read anything yet.
+    pub fn new(directory: D, config: PollConfig, context: &SourceContext) -> Self {
         Self {
             directory,
-            server,
-            pace,
-            store,
-            keeper,
-            status,
-            awaited,
+            config,
+            context: context.clone(),
+            expected: context.expected_files.subscribe(),
             changed: None,
             seen: HashMap::new(),
             unsettled: HashMap::new(),
@@ -111,7 +99,7 @@ impl<D: Directory> Poller<D> {
         }
     }
 
-    /// Looks at once for files that the system tells of.
+    /// Also reads the files whose names arrive on `changed`, without waiting for the next poll.
     pub fn watching(mut self, changed: mpsc::Receiver<String>) -> Self {
         self.changed = Some(changed);
         self
@@ -121,178 +109,171 @@ impl<D: Directory> Poller<D> {
     pub async fn run(mut self) {
         self.load_seen().await;
         let place = self.directory.place();
-        let mut failures = 0_u32;
+        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_LIMIT.min(self.config.interval));
         loop {
-            let wait = match self.sweep().await {
+            let wait = match self.poll().await {
                 Ok(()) => {
-                    if failures > 0 {
+                    if backoff.failures() > 0 {
                         info!("{place}: reachable again");
                     }
-                    failures = 0;
+                    backoff.reset();
                     if self.unsettled.is_empty() {
-                        self.pace.poll
+                        self.config.interval
                     } else {
                         SETTLE
                     }
                 }
                 Err(error) => {
-                    failures += 1;
-                    self.status.failed(&place, &error);
-                    // Said once and then now and then, not every few seconds through a night.
+                    let wait = backoff.next_wait();
+                    let failures = backoff.failures();
+                    self.context.status.failed(&place, &error);
+                    // Ever more rarely, so that a server that is down for a night does not fill the log.
                     if failures.is_power_of_two() {
-                        warn!("{place}: {error} (failed {failures} times)");
+                        warn!("{place}: {error} (failures in a row: {failures})");
                     }
-                    let backoff = Duration::from_secs(1 << failures.min(8));
-                    backoff.min(self.pace.poll)
+                    wait
                 }
             };
             tokio::select! {
                 () = time::sleep(wait) => {}
-                name = self.awaited.recv() => self.look_for(name.ok()).await,
-                name = next(&mut self.changed) => self.look_for(Some(name)).await,
+                name = self.expected.recv() => self.wait_for_file(name.ok()).await,
+                name = next(&mut self.changed) => self.wait_for_file(Some(name)).await,
             }
         }
     }
 
     async fn load_seen(&mut self) {
-        let sql = "SELECT path, size_bytes, modified_unix FROM gametimes_files WHERE place = $1";
-        let mut wait = Duration::from_millis(500);
-        loop {
-            match self
-                .store
-                .database
-                .rows(sql, args![self.directory.place()])
-                .await
-            {
-                Ok(rows) => {
-                    self.seen = rows
-                        .iter()
-                        .map(|row| {
-                            let size = row.int(1).unwrap_or_default().unsigned_abs();
-                            (row.string(0), (size, row.int(2).unwrap_or_default()))
-                        })
-                        .collect();
-                    return;
-                }
-                Err(error) => warn!("reading which files were read: {error}"),
-            }
-            time::sleep(wait).await;
-            wait = (wait * 2).min(Duration::from_secs(30));
-        }
+        let place = self.directory.place();
+        let backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+        self.seen = backoff
+            .retry(
+                || self.context.db.files_read(&place),
+                |error, _| warn!("{place}: loading the list of files already read: {error}"),
+            )
+            .await;
     }
 
-    fn is_new(&self, entry: &Entry) -> bool {
-        self.seen.get(&entry.name) != Some(&(entry.size_bytes, entry.modified_unix))
+    fn is_new(&self, file: &FileEntry) -> bool {
+        self.seen.get(&file.name) != Some(&file.version)
     }
 
-    async fn sweep(&mut self) -> Result<(), String> {
-        let oldest = self.pace.lookback.map_or(i64::MIN, |lookback| {
+    async fn poll(&mut self) -> Result<(), String> {
+        let oldest = self.config.lookback.map_or(i64::MIN, |lookback| {
             Timestamp::now().as_second() - i64::try_from(lookback.as_secs()).unwrap_or(i64::MAX)
         });
-        let entries = self.directory.list().await?;
+        let files = self.directory.list().await?;
         let place = self.directory.place();
-        self.status.seen(&place);
+        self.context.status.seen(&place);
         self.unreadable
-            .retain(|name| entries.iter().any(|e| e.name == *name));
-        let mut fresh: Vec<Entry> = entries
+            .retain(|name| files.iter().any(|file| file.name == *name));
+        let mut new: Vec<FileEntry> = files
             .into_iter()
-            .filter(|e| is_wanted(&e.name) && e.modified_unix >= oldest && self.is_new(e))
+            .filter(|f| is_round_file(&f.name) && f.version.modified_unix >= oldest)
+            .filter(|f| self.is_new(f))
             .collect();
-        fresh.sort_by(|a, b| (a.modified_unix, &a.name).cmp(&(b.modified_unix, &b.name)));
+        new.sort_by(|a, b| {
+            (a.version.modified_unix, &a.name).cmp(&(b.version.modified_unix, &b.name))
+        });
         let before = std::mem::take(&mut self.unsettled);
-        for entry in fresh {
-            if before.get(&entry.name) != Some(&entry) {
-                self.unsettled.insert(entry.name.clone(), entry);
-            } else if let Err(error) = self.take(&entry).await {
-                // A file that is still there and cannot be read must not stand in the way of the others.
-                match self.directory.stat(&entry.name).await? {
-                    Some(_) => self.unreadable(&entry, &error),
-                    None => debug!("{}: gone before it was read", entry.name),
+        for file in new {
+            if before.get(&file.name) != Some(&file.version) {
+                self.unsettled.insert(file.name, file.version);
+            } else if let Err(error) = self.read(&file).await {
+                // A file that exists and cannot be read must not hold up the others.
+                match self.directory.stat(&file.name).await? {
+                    Some(_) => self.report_unreadable(&file, &error),
+                    None => debug!("{}: deleted before it was read", file.name),
                 }
             }
         }
         if self.unreadable.is_empty() {
-            self.status.well(&place);
+            self.context.status.recovered(&place);
         }
         Ok(())
     }
 
-    /// It is tried again at every sweep, and told once.
-    fn unreadable(&mut self, entry: &Entry, error: &str) {
-        if self.unreadable.insert(entry.name.clone()) {
+    /// The file is tried again at every poll, and logged once.
+    fn report_unreadable(&mut self, file: &FileEntry, error: &str) {
+        let place = self.directory.place();
+        let name = &file.name;
+        if self.unreadable.insert(name.clone()) {
             warn!(
-                "{}: {}: {error}; check that the bot may read it; it is tried again at every look",
-                self.directory.place(),
-                entry.name
+                "{place}: {name}: {error}; check that the bot may read it; the bot tries again at every poll"
             );
         }
-        self.status
-            .failed(&self.directory.place(), &format!("{}: {error}", entry.name));
+        self.context
+            .status
+            .failed(&place, &format!("{name}: {error}"));
     }
 
-    /// After a message: the file it names, without listing a folder of thousands. What does not turn up is left to the
-    /// next sweep, which follows at once.
-    async fn look_for(&mut self, name: Option<String>) {
+    /// Waits for one file, without listing a folder of thousands, and reads it. If it does not appear or settle in time, the
+    /// next poll, which follows at once, finds it.
+    async fn wait_for_file(&mut self, name: Option<String>) {
         let Some(name) = name.filter(|name| self.directory.expects(name)) else {
             return;
         };
         let mut last = None;
-        for _ in 0..NAMED_TRIES {
+        for _ in 0..EXPECTED_FILE_TRIES {
             match self.directory.stat(&name).await {
-                Ok(Some(entry)) if !self.is_new(&entry) => return,
-                Ok(Some(entry)) if last.as_ref() == Some(&entry) => {
-                    if let Err(error) = self.take(&entry).await {
+                Ok(Some(file)) if !self.is_new(&file) => return,
+                Ok(Some(file)) if last.as_ref() == Some(&file) => {
+                    if let Err(error) = self.read(&file).await {
                         debug!("{name}: {error}");
                     }
                     return;
                 }
-                Ok(entry) => last = entry,
+                Ok(file) => last = file,
                 Err(_) => return,
             }
             time::sleep(SETTLE).await;
         }
     }
 
-    async fn take(&mut self, entry: &Entry) -> Result<(), String> {
+    /// Reads a file and hands it to the writer.
+    async fn read(&mut self, file: &FileEntry) -> Result<(), String> {
         let source = self.directory.source();
-        let mut arrival = if entry.size_bytes > FILE_BYTES_MAX as u64 {
+        let (name, version) = (&file.name, file.version);
+        let server = &self.config.server;
+        let mut item = if version.size_bytes > FILE_BYTES_MAX as u64 {
             IngestItem {
                 source,
-                origin: entry.name.clone(),
-                server: self.server.clone(),
+                origin: name.clone(),
+                server: server.clone(),
                 content: Content::Rejected {
-                    reason: format!("{} bytes are more than {FILE_BYTES_MAX}", entry.size_bytes),
+                    reason: format!(
+                        "the file has {} bytes, more than {FILE_BYTES_MAX}",
+                        version.size_bytes
+                    ),
                     excerpt: String::new(),
                 },
-                marks: Vec::new(),
+                checkpoints: Vec::new(),
             }
         } else {
-            let bytes = self.directory.read(entry).await?;
-            if bytes.len() as u64 != entry.size_bytes {
-                // Still being written after all.
-                self.unsettled.insert(entry.name.clone(), entry.clone());
+            let bytes = self.directory.read(file).await?;
+            if bytes.len() as u64 != version.size_bytes {
+                // It is still being written after all.
+                self.unsettled.insert(name.clone(), version);
                 return Ok(());
             }
-            IngestItem::from_file(source, &entry.name, &self.server, bytes)
+            IngestItem::from_file(source, name, server, bytes)
         };
-        if let Content::Rejected { reason, .. } = &arrival.content {
-            warn!("{} refused: {reason}", entry.name);
+        if let Content::Rejected { reason, .. } = &item.content {
+            warn!("{name} rejected: {reason}");
         }
-        arrival.marks.push(Checkpoint::File {
+        item.checkpoints.push(Checkpoint::File {
             place: self.directory.place(),
-            path: entry.name.clone(),
-            size_bytes: entry.size_bytes,
-            modified_unix: entry.modified_unix,
+            path: name.clone(),
+            size_bytes: version.size_bytes,
+            modified_unix: version.modified_unix,
         });
-        self.keeper.keep(arrival).await;
-        self.unreadable.remove(&entry.name);
-        self.seen
-            .insert(entry.name.clone(), (entry.size_bytes, entry.modified_unix));
+        self.context.writer.submit(item).await;
+        self.unreadable.remove(name);
+        self.seen.insert(name.clone(), version);
         Ok(())
     }
 }
 
-/// The next name; never, where none will come.
+/// The next name; waits forever if there is no channel or its sender is gone.
 async fn next(names: &mut Option<mpsc::Receiver<String>>) -> String {
     let name = match names {
         Some(names) => names.recv().await,
@@ -306,22 +287,28 @@ async fn next(names: &mut Option<mpsc::Receiver<String>>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use jiff::tz::TimeZone;
     use tokio::sync::watch;
 
     use super::*;
+    use crate::db::Db;
+    use crate::status::Status;
+    use crate::writer::Writer;
 
-    /// A folder in which the oldest file cannot be read, and a file grows a little with each of so many looks.
+    /// A folder whose oldest file cannot be read, and whose files grow by a byte at each of the next `grows` checks.
     struct Folder {
-        files: Vec<Entry>,
+        files: Vec<FileEntry>,
         grows: u64,
     }
 
     impl Folder {
-        fn look(&mut self) {
+        fn check(&mut self) {
             if self.grows > 0 {
                 self.grows -= 1;
-                self.files.iter_mut().for_each(|e| e.size_bytes += 1);
+                let files = self.files.iter_mut();
+                files.for_each(|file| file.version.size_bytes += 1);
             }
         }
     }
@@ -335,19 +322,19 @@ mod tests {
             "folder"
         }
 
-        async fn list(&mut self) -> Result<Vec<Entry>, String> {
-            self.look();
+        async fn list(&mut self) -> Result<Vec<FileEntry>, String> {
+            self.check();
             Ok(self.files.clone())
         }
 
-        async fn stat(&mut self, name: &str) -> Result<Option<Entry>, String> {
-            self.look();
-            Ok(self.files.iter().find(|e| e.name == name).cloned())
+        async fn stat(&mut self, name: &str) -> Result<Option<FileEntry>, String> {
+            self.check();
+            Ok(self.files.iter().find(|file| file.name == name).cloned())
         }
 
-        async fn read(&mut self, entry: &Entry) -> Result<Vec<u8>, String> {
+        async fn read(&mut self, file: &FileEntry) -> Result<Vec<u8>, String> {
             assert_eq!(self.grows, 0, "read while it was written");
-            match entry.modified_unix {
+            match file.version.modified_unix {
                 1 => Err("permission denied".into()),
                 _ => Ok(CONTENT.to_vec()),
             }
@@ -356,88 +343,92 @@ mod tests {
 
     const CONTENT: &[u8] = b"s\\m\\c\\1\\1\\1\\2:00\\2:00\\5";
 
-    fn file(n: i64, size: usize) -> Entry {
-        Entry {
+    fn file(n: i64, size: usize) -> FileEntry {
+        FileEntry {
             name: format!("2026-11-20-12334{n}-m-round-1.txt"),
-            size_bytes: size as u64,
-            modified_unix: n,
+            version: FileVersion {
+                size_bytes: size as u64,
+                modified_unix: n,
+            },
         }
     }
 
-    /// Gives a sweeper of the folder to `test`, and tells the number of rounds in the end.
-    async fn sweep(folder: Folder, test: impl AsyncFnOnce(&mut Poller<Folder>)) -> Option<i64> {
+    /// Runs `test` with a poller of the folder, and returns how many rounds were stored.
+    async fn rounds_after(
+        folder: Folder,
+        test: impl AsyncFnOnce(&mut Poller<Folder>),
+    ) -> Option<i64> {
         let data = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", data.path().join("x.db").display());
-        let store = Db::open(&url, TimeZone::UTC).await.unwrap();
+        let db = Db::open(&url, TimeZone::UTC).await.unwrap();
         let status = Arc::new(Status::default());
         let (_stop, stopped) = watch::channel(false);
-        let (keeper, task) = Writer::new(store.clone(), Arc::clone(&status), stopped);
-        let pace = PollConfig {
-            poll: Duration::from_secs(60),
+        let (writer, task) = Writer::new(db.clone(), Arc::clone(&status), stopped);
+        let config = PollConfig {
+            server: String::new(),
+            interval: Duration::from_secs(60),
             lookback: None,
         };
-        let (awaited, _) = broadcast::channel(1);
-        let mut sweeper = Poller::new(
-            folder,
-            String::new(),
-            pace,
-            store.clone(),
-            keeper,
+        let context = SourceContext {
+            db: db.clone(),
+            writer,
             status,
-            &awaited,
-        );
-        test(&mut sweeper).await;
-        drop(sweeper);
+            expected_files: broadcast::channel(1).0,
+        };
+        let mut poller = Poller::new(folder, config, &context);
+        drop(context);
+        test(&mut poller).await;
+        drop(poller);
         task.await;
-        let sql = "SELECT COUNT(*) FROM rounds";
-        let row = store.database.row(sql, &[]).await.unwrap().unwrap();
-        row.int(0)
+        let sql = "SELECT COUNT(*) AS rounds FROM rounds";
+        let row = db.database.row(sql, &[]).await.unwrap().unwrap();
+        row.get("rounds")
     }
 
     #[tokio::test]
-    async fn a_file_that_cannot_be_read_does_not_stand_in_the_way() {
+    async fn an_unreadable_file_does_not_hold_up_the_others() {
         let folder = Folder {
             files: (1..=3).map(|n| file(n, CONTENT.len())).collect(),
             grows: 0,
         };
-        let rounds = sweep(folder, async |sweeper| {
+        let rounds = rounds_after(folder, async |poller| {
             for _ in 0..4 {
-                sweeper.sweep().await.unwrap();
+                poller.poll().await.unwrap();
             }
-            let told = |sweeper: &Poller<Folder>| {
-                let delivery = sweeper.status.delivery();
+            let last_error = |poller: &Poller<Folder>| {
+                let delivery = poller.context.status.delivery();
                 delivery["folder test"].last_error.clone()
             };
-            let error = told(sweeper).unwrap();
+            let error = last_error(poller).unwrap();
             assert!(
                 error.contains("123341-m-round-1.txt: permission denied"),
                 "{error}"
             );
-            // Somebody takes the file away: all is well again.
-            sweeper.directory.files.remove(0);
-            sweeper.sweep().await.unwrap();
-            assert_eq!(told(sweeper), None);
+            // The file is removed: the error disappears.
+            poller.directory.files.remove(0);
+            poller.poll().await.unwrap();
+            assert_eq!(last_error(poller), None);
         })
         .await;
         assert_eq!(rounds, Some(2));
     }
 
     #[tokio::test]
-    async fn a_file_that_is_being_written_is_left_alone() {
+    async fn a_file_that_is_being_written_is_read_once_it_stops_growing() {
         let folder = || Folder {
             files: vec![file(2, CONTENT.len() - 3)],
             grows: 3,
         };
-        let rounds = sweep(folder(), async |sweeper| {
+        let rounds = rounds_after(folder(), async |poller| {
             for _ in 0..5 {
-                sweeper.sweep().await.unwrap();
+                poller.poll().await.unwrap();
             }
         })
         .await;
         assert_eq!(rounds, Some(1));
-        let rounds = sweep(folder(), async |sweeper| {
-            let name = sweeper.directory.files[0].name.clone();
-            sweeper.look_for(Some(name)).await;
+        let rounds = rounds_after(folder(), async |poller| {
+            let name = poller.directory.files[0].name.clone();
+            poller.wait_for_file(Some(name)).await;
         })
         .await;
         assert_eq!(rounds, Some(1));

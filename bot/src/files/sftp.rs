@@ -1,4 +1,5 @@
-//! Game servers over SFTP: strict host keys, key files, one connection for all folders, a limit on every step.
+//! Folders of game servers, over SFTP. Only known host keys are trusted, all folders of a server share one connection, and
+//! every step has a time limit.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -18,32 +19,33 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::Mutex;
 use tokio::time;
 
-use super::poller::{Directory, Entry};
+use super::poller::{Directory, FileEntry};
 use crate::config::{Secret, Ssh};
+use crate::db::sources::FileVersion;
 use gametimes_rounds::report::FILE_BYTES_MAX;
 
-/// A server, connected when needed.
+/// A game server. The connection is made when it is needed.
 #[derive(Clone)]
-pub struct Server {
+pub struct SshServer {
     settings: Ssh,
     connection: Arc<Mutex<Option<Connection>>>,
 }
 
 struct Connection {
-    handle: Handle<HostKeys>,
+    handle: Handle<KnownHosts>,
     sftp: SftpSession,
 }
 
-/// Trusts the keys of a known_hosts file and no others.
-struct HostKeys {
+/// Accepts only the host keys in the known_hosts file.
+struct KnownHosts {
     settings: Ssh,
 }
 
-/// Why a step failed, in words for the log.
+/// Why the connection failed.
 #[derive(Debug, thiserror::Error)]
 enum SshError {
     #[error("{0}")]
-    Said(String),
+    HostKey(String),
     #[error("ssh: {0}")]
     Ssh(#[from] russh::Error),
 }
@@ -101,7 +103,7 @@ fn explain(host: &str, port: u16, error: &SshError) -> String {
     }
 }
 
-impl client::Handler for HostKeys {
+impl client::Handler for KnownHosts {
     type Error = SshError;
 
     async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, SshError> {
@@ -112,31 +114,34 @@ impl client::Handler for HostKeys {
             ..
         } = &self.settings;
         let PublicKeyOrCertificate::PublicKey { key, .. } = key else {
-            return Err(SshError::Said(format!(
-                "{host} shows a host certificate; only plain host keys are known"
+            return Err(SshError::HostKey(format!(
+                "{host} sends a host certificate, which the bot does not support; configure a plain host key there"
             )));
         };
-        readable_known_hosts(known_hosts).map_err(SshError::Said)?;
+        check_known_hosts(known_hosts).map_err(SshError::HostKey)?;
         let fingerprint = key.fingerprint(keys::HashAlg::Sha256);
         match keys::check_known_hosts_path(host, *port, key, known_hosts) {
             Ok(true) => Ok(true),
-            Ok(false) => Err(SshError::Said(format!(
-                "the host key of {host}:{port} ({fingerprint}) is not in {}; if it is right, add it with: \
+            Ok(false) => Err(SshError::HostKey(format!(
+                "the host key of {host}:{port} ({fingerprint}) is not in {}; compare the fingerprint and add the key with: \
                  ssh-keyscan -p {port} {host} >> {}",
                 known_hosts.display(),
                 known_hosts.display()
             ))),
-            Err(error) => Err(SshError::Said(format!(
-                "the host key of {host}:{port} ({fingerprint}) is not the one in {} ({error}): the server was set up \
-                 anew, or somebody is in between",
+            Err(error) => Err(SshError::HostKey(format!(
+                "the host key of {host}:{port} ({fingerprint}) differs from the one in {} ({error}): the server was \
+                 reinstalled, or the connection is intercepted; compare the fingerprint before you replace the key there",
                 known_hosts.display()
             ))),
         }
     }
 }
 
-/// A known_hosts file must be there, and have no lines that the library does not understand.
-pub fn readable_known_hosts(path: &Path) -> Result<(), String> {
+/// Checks that a known_hosts file exists and that the SSH library understands all of its lines.
+///
+/// # Errors
+/// A text for the log, with what to do.
+pub fn check_known_hosts(path: &Path) -> Result<(), String> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| format!("ssh.known_hosts {}: {e}", path.display()))?;
     match text.lines().find(|line| line.trim_start().starts_with('@')) {
@@ -148,8 +153,8 @@ pub fn readable_known_hosts(path: &Path) -> Result<(), String> {
     }
 }
 
-impl Server {
-    /// A server, not yet connected.
+impl SshServer {
+    /// A server that is not connected yet.
     pub fn new(settings: Ssh) -> Self {
         Self {
             settings,
@@ -157,12 +162,12 @@ impl Server {
         }
     }
 
-    /// One of its folders; `stats` tells that the stats files that messages name are there.
-    pub fn directory(&self, path: &str, stats: bool) -> Remote {
-        Remote {
+    /// A folder on the server: the one with stats files, or the one with gametimes files.
+    pub fn directory(&self, path: &str, kind: FolderKind) -> RemoteDirectory {
+        RemoteDirectory {
             server: self.clone(),
             path: path.trim_end_matches('/').to_owned(),
-            stats,
+            kind,
         }
     }
 
@@ -188,7 +193,7 @@ impl Server {
             ..client::Config::default()
         };
         let key = load_key(key_file, key_passphrase.as_ref().map(Secret::reveal))?;
-        let handler = HostKeys {
+        let handler = KnownHosts {
             settings: self.settings.clone(),
         };
         let mut handle = client::connect(Arc::new(config), (host.as_str(), *port), handler)
@@ -201,7 +206,7 @@ impl Server {
             .map_err(|e| e.to_string())?;
         if !answer.success() {
             return Err(format!(
-                "{host}:{port}: the server does not accept the key {} for the user {user}; add its public half to \
+                "{host}:{port}: the server does not accept the key {} for the user {user}; add its public key to \
                  ~/.ssh/authorized_keys there",
                 key_file.display()
             ));
@@ -213,7 +218,7 @@ impl Server {
         channel
             .request_subsystem(true, "sftp")
             .await
-            .map_err(|e| format!("{host}:{port}: no SFTP: {e}"))?;
+            .map_err(|e| format!("{host}:{port}: the server does not offer SFTP: {e}"))?;
         let sftp = SftpSession::new(channel.into_stream())
             .await
             .map_err(|e| format!("{host}:{port}: SFTP: {e}"))?;
@@ -221,8 +226,8 @@ impl Server {
         Ok(Connection { handle, sftp })
     }
 
-    /// Does one thing on the connection, which is made if there is none. A failure that is not about the file closes it, so
-    /// that the next try begins anew.
+    /// Runs `work` on the connection, which is made first if necessary. Any error other than one about the file closes the
+    /// connection, so that the next call makes a new one.
     async fn with<T>(
         &self,
         what: &str,
@@ -231,7 +236,7 @@ impl Server {
         let limit = self.settings.timeout;
         let mut slot = self.connection.lock().await;
         if slot.as_ref().is_none_or(|c| c.handle.is_closed()) {
-            let late = || {
+            let timed_out = || {
                 format!(
                     "{}:{}: no answer in {} s",
                     self.settings.host,
@@ -242,7 +247,7 @@ impl Server {
             *slot = Some(
                 time::timeout(limit, self.connect())
                     .await
-                    .map_err(|_| late())??,
+                    .map_err(|_| timed_out())??,
             );
         }
         let Some(connection) = slot.as_ref() else {
@@ -268,36 +273,44 @@ impl Server {
     }
 }
 
-/// A folder on a server.
-pub struct Remote {
-    server: Server,
-    path: String,
-    stats: bool,
+/// Which files a folder on a server contains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FolderKind {
+    /// Stats files, as messages name them.
+    Stats,
+    /// Gametimes files.
+    Gametimes,
 }
 
-impl Remote {
+/// A folder on a server.
+pub struct RemoteDirectory {
+    server: SshServer,
+    path: String,
+    kind: FolderKind,
+}
+
+impl RemoteDirectory {
     fn path_of(&self, name: &str) -> String {
         format!("{}/{name}", self.path)
     }
 }
 
-fn entry(name: &str, attributes: &FileAttributes) -> Entry {
-    Entry {
+fn entry(name: &str, attributes: &FileAttributes) -> FileEntry {
+    FileEntry {
         name: name.to_owned(),
-        size_bytes: attributes.size.unwrap_or(0),
-        modified_unix: attributes.mtime.map_or(0, i64::from),
+        version: FileVersion {
+            size_bytes: attributes.size.unwrap_or(0),
+            modified_unix: attributes.mtime.map_or(0, i64::from),
+        },
     }
 }
 
-impl Directory for Remote {
+impl Directory for RemoteDirectory {
     fn place(&self) -> String {
         let Ssh {
             host, port, user, ..
         } = &self.server.settings;
-        format!("ssh {user}@{host}:{port}{}", self.path)
-            .chars()
-            .take(256)
-            .collect()
+        super::place(&format!("ssh {user}@{host}:{port}{}", self.path))
     }
 
     fn source(&self) -> &'static str {
@@ -305,14 +318,13 @@ impl Directory for Remote {
     }
 
     fn expects(&self, name: &str) -> bool {
-        if self.stats {
-            check::is_stats_file_name(name)
-        } else {
-            file::is_file_name(name)
+        match self.kind {
+            FolderKind::Stats => check::is_stats_file_name(name),
+            FolderKind::Gametimes => file::is_file_name(name),
         }
     }
 
-    async fn list(&mut self) -> Result<Vec<Entry>, String> {
+    async fn list(&mut self) -> Result<Vec<FileEntry>, String> {
         let path = self.path.clone();
         let list = self
             .server
@@ -324,7 +336,7 @@ impl Directory for Remote {
             .collect())
     }
 
-    async fn stat(&mut self, name: &str) -> Result<Option<Entry>, String> {
+    async fn stat(&mut self, name: &str) -> Result<Option<FileEntry>, String> {
         let path = self.path_of(name);
         let found = self.server.with(&path, async |sftp| {
             match sftp.metadata(path.as_str()).await {
@@ -340,14 +352,15 @@ impl Directory for Remote {
             .map(|attributes| entry(name, &attributes)))
     }
 
-    async fn read(&mut self, entry: &Entry) -> Result<Vec<u8>, String> {
-        let path = self.path_of(&entry.name);
+    async fn read(&mut self, file: &FileEntry) -> Result<Vec<u8>, String> {
+        let path = self.path_of(&file.name);
         let read = self.server.with(&path, async |sftp| {
-            let file = sftp.open(path.as_str()).await?;
+            let remote = sftp.open(path.as_str()).await?;
             let mut bytes = Vec::new();
-            // One byte more than is said to be there shows that the file grew.
-            let most = (entry.size_bytes + 1).min(FILE_BYTES_MAX as u64 + 1);
-            file.take(most)
+            // One byte more than the listed size, to notice that the file grew.
+            let most = (file.version.size_bytes + 1).min(FILE_BYTES_MAX as u64 + 1);
+            remote
+                .take(most)
                 .read_to_end(&mut bytes)
                 .await
                 .map_err(|e| SftpError::IO(e.to_string()))?;
@@ -362,8 +375,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_of_gametimes_files_waits_for_no_stats_file_and_for_none_without_a_name() {
-        let server = Server::new(Ssh {
+    fn each_folder_waits_only_for_its_kind_of_file() {
+        let server = SshServer::new(Ssh {
             host: "h".into(),
             port: 22,
             user: "u".into(),
@@ -379,20 +392,20 @@ mod tests {
             "2026-11-20-125046-room1-round-1.txt",
             "gametime-room1-R1-1795179043.json",
         );
-        for (name, by_stats, by_gametimes) in [
+        for (name, in_stats, in_gametimes) in [
             (stats, true, false),
             (gametimes, false, true),
             ("", false, false),
             ("server.log", false, false),
         ] {
             assert_eq!(
-                server.directory("/d", true).expects(name),
-                by_stats,
+                server.directory("/d", FolderKind::Stats).expects(name),
+                in_stats,
                 "{name}"
             );
             assert_eq!(
-                server.directory("/d", false).expects(name),
-                by_gametimes,
+                server.directory("/d", FolderKind::Gametimes).expects(name),
+                in_gametimes,
                 "{name}"
             );
         }

@@ -19,11 +19,11 @@ const SAMPLES_MAX: usize = 25;
 /// How many samples of one round are shown before those of other rounds.
 const PER_ROUND_MAX: usize = 5;
 
-/// The answer of `/api/diagnostics/spawn-audit`.
+/// The response of `/api/diagnostics/spawn-audit`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SpawnAudit {
-    /// `ok`.
+    /// Always `ok`.
     pub status: String,
     /// How many rows have which flag.
     pub summary: Summary,
@@ -59,7 +59,7 @@ pub struct Params {
     pub diff_seconds: i64,
 }
 
-/// What an audit can flag.
+/// A reason to show a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -88,7 +88,7 @@ pub struct Sample {
     pub map_name: Option<String>,
     /// The guid, up to 32 digits.
     pub player_guid: Option<String>,
-    /// The name.
+    /// The player's name.
     pub player_name: Option<String>,
     /// How often the player spawned.
     pub spawn_count: Option<i64>,
@@ -104,11 +104,11 @@ pub struct Sample {
     pub avg_respawn_seconds: Option<i64>,
     /// The longest single time dead.
     pub max_respawn_seconds: Option<i64>,
-    /// By how much the two differ.
+    /// The difference between the two times dead.
     pub diff_seconds: i64,
-    /// What was flagged.
+    /// The flags that were raised.
     pub flags: Vec<Flag>,
-    /// Why the two differ.
+    /// Why the two times differ.
     #[serde(serialize_with = "as_label")]
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub reason: Reason,
@@ -138,7 +138,7 @@ pub struct AuditRow {
     pub map_name: Option<String>,
     /// The guid, up to 32 digits.
     pub player_guid: Option<String>,
-    /// The name.
+    /// The player's name.
     pub player_name: Option<String>,
     /// How often the player spawned.
     pub spawn_count: Option<i64>,
@@ -196,11 +196,11 @@ pub struct RecordedRound {
 /// A row that was flagged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FlaggedRow {
-    /// What is shown.
+    /// The part that is shown.
     pub sample: Sample,
     /// The player in the stats file.
     pub stats: Option<AuditStats>,
-    /// The round, once it was looked up.
+    /// The round; empty until it was looked up.
     pub round: AuditRound,
 }
 
@@ -311,7 +311,7 @@ pub fn most_telling(flagged: Vec<FlaggedRow>) -> Vec<FlaggedRow> {
     turned.into_iter().map(|(_, row)| row).collect()
 }
 
-/// Finds out why the two times of a sample differ.
+/// Finds the reason why the two times of a sample differ.
 pub fn explain(row: FlaggedRow, recorded: &RecordedRound) -> Sample {
     let reason = match &row.stats {
         _ if row.sample.round_id.is_none() => Reason::NotLinked,

@@ -27,19 +27,19 @@ pub enum Reason {
     PauseCountedByRecorder,
     /// The player was dead when the round ended; the stats file misses that time.
     StillDead {
-        /// How long.
+        /// The missed time.
         seconds: i64,
     },
     /// The player left the team or the server while dead; the stats file misses that time.
     LeftWhileDead {
-        /// How long.
+        /// The missed time.
         seconds: i64,
     },
     /// Both of the above.
     LeftAndStillDead,
     /// The stats file counts a pause, and misses a time dead that had not ended.
     PauseCountedOpenTimeMissed,
-    /// The stats file goes on counting after a surrender or the time limit.
+    /// The stats file continues counting after a surrender or the time limit.
     CountedAfterTheEnd,
     /// Nothing that is recorded explains the difference.
     Unknown,
@@ -110,7 +110,7 @@ impl Reason {
     }
 }
 
-/// What the reason is judged by.
+/// Everything that the reason depends on.
 #[derive(Debug)]
 pub struct Evidence<'a> {
     /// The player, as in the timeline.
@@ -121,7 +121,7 @@ pub struct Evidence<'a> {
     pub stats_seconds: i64,
     /// Whether the stats file's counters of the player were reset.
     pub counter_reset: bool,
-    /// Whether the round ended by surrender or time limit, after which the stats file goes on counting.
+    /// Whether the round ended by surrender or time limit. The stats file continues counting then.
     pub ended_early: bool,
     /// The round's duration according to the stats file.
     pub stats_duration_seconds: Option<i64>,
@@ -199,11 +199,11 @@ struct Spell {
 /// How a time dead ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// Alive again.
+    /// The player spawned or was revived.
     Alive,
-    /// With the round.
+    /// The round ended.
     Open,
-    /// The player left, or changed the team meanwhile: the stats scripts stop counting.
+    /// The player left or changed the team while dead: the stats scripts stop counting.
     Left,
 }
 
@@ -257,7 +257,7 @@ fn spells(e: &Evidence<'_>) -> Vec<Spell> {
     spells
 }
 
-/// The lengths of the pauses that began while the player was dead; of all pauses if there is no timeline.
+/// The lengths of the pauses that began while the player was dead, or of all pauses if there is no timeline.
 fn pauses_while_dead(e: &Evidence<'_>, spells: &[Spell]) -> Vec<i64> {
     let mut lengths = Vec::new();
     for mark in pause_marks(e.pauses, e.start_unix) {
@@ -310,7 +310,7 @@ mod tests {
 
     /// By unix time the pause is far from the time dead; by the play clock it is inside.
     #[test]
-    fn a_pause_is_placed_by_the_play_clock() {
+    fn pause_is_placed_by_the_play_clock() {
         let timeline = [event("death", 100_000), event("spawn", 110_000)];
         let mut pause = Pause {
             start: 1_795_179_300,

@@ -1,22 +1,26 @@
-//! Which message, gametimes file and stats file tell of the same round.
+//! Decides which messages, gametimes files and stats files belong to the same round.
 //!
-//! [`reconcile`] is a pure function of the facts: whatever order they came in and however often, the same facts give the
-//! same rounds. The store calls it with all facts around the time of a new one.
+//! [`reconcile`] is a pure function of the facts: the same facts give the same rounds, in whatever order and however often they
+//! arrived. The database calls it with all facts around the time of a new one. It follows three rules:
 //!
-//! 1. Reports of one round are one: the same `event_id`, or the same server, map and round; in either case with ends at
-//!    most [`SAME_END_SECONDS`] apart. A report that does not name its server (a message without file) joins the only
-//!    candidate.
-//! 2. A stats file belongs to the report that names it; else to the one of its map and round whose end is next to the
-//!    time in its name, at most [`WINDOW_SECONDS`] away, if each is the other's only nearest one. A tie stays unlinked.
-//! 3. A round 2 counts on from the stats file of its round 1: the latest file of its server and map that has a player in
-//!    common, at most [`ROUND_2_WINDOW_SECONDS`] before. If that is another round 2, its round 1 is missing.
+//! 1. **Reports of one round are merged** (`report_sets.rs`). Two reports are of the same round if they have the same `event_id`, or
+//!    the same server, map and round number; in both cases their ends are at most [`SAME_END_SECONDS`] apart. A report that does
+//!    not name its server (a message without a file) joins the only round that fits; if rounds of two servers fit, it stays alone.
+//! 2. **A round gets its stats file** (`links.rs`): the file that its report names. If the report names none, it is the file of the
+//!    same map and round number that was written closest to the round's end, at most [`WINDOW_SECONDS`] from it, if no other
+//!    round is as close to that file. If several files or several rounds fit equally well, the round is ambiguous: nothing is
+//!    linked, and the rows are flagged.
+//! 3. **A round 2 continues from its round 1**: its stats file contains totals over both. The round 1 is the latest file
+//!    before it of the same server and map that has a player in common, at most [`ROUND_2_WINDOW_SECONDS`] earlier. If that file is
+//!    another round 2, the round 1 is missing: the round 2 is an orphan.
 //!
-//! Servers are told apart by address and by name, as far as a fact tells them: many have the address 0.0.0.0:27960.
+//! Servers are compared by address and by name, as far as a fact contains them: many servers have the address 0.0.0.0:27960.
 
+mod links;
 mod report_sets;
 mod server;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use gametimes_format::rules::ROUND_2_WINDOW_SECONDS;
 use jiff::Timestamp;
@@ -27,27 +31,28 @@ use self::server::Server;
 use crate::report::Report;
 use crate::stats_file::StatsFile;
 
-/// Two reports of one round may differ by this much in its end: two recorders see it in different frames.
+/// By how much the ends in two reports of one round may differ: two recorders see the end in different frames.
 pub const SAME_END_SECONDS: i64 = 2;
-/// A stats file is written within seconds of the end; measured on real servers: 0 to 3.
+/// How far a stats file may be from the end of its round. On real servers it is written 0 to 3 seconds after it.
 pub const WINDOW_SECONDS: i64 = 30;
-/// How a match id begins: the server's local time, as a format of `strftime`.
+/// The format of a match id, for `strftime`: the server's local time.
 pub const MATCH_ID_FORMAT: &str = "%Y-%m-%d-%H%M%S";
-/// Facts further away in time than this have no say in a round.
+/// A fact further away in time than this cannot affect a round. A round 2 depends on a round 1 up to [`ROUND_2_WINDOW_SECONDS`]
+/// earlier; and at both ends, which stats file belongs to which round depends on candidates up to two windows away.
 pub const REACH_SECONDS: i64 = ROUND_2_WINDOW_SECONDS + 4 * WINDOW_SECONDS;
 
 /// Something that was received and stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fact {
-    /// Number in the database; plays no part in what is assembled.
+    /// The number in the database. It does not affect the result.
     pub id: i64,
-    /// Hash over the content: the order of equals.
+    /// The hash over the content. It decides the order of facts of the same time.
     pub identity: String,
-    /// `ip:port`, or the name an admin gave the place it came from; empty when unknown.
+    /// `ip:port`, or the name that an admin gave to the source; empty if unknown.
     pub server: String,
-    /// When, in UTC: the round's end, or the time in the file's name.
+    /// The round's end, or the time in the name of the stats file, as a unix time.
     pub at_unix: i64,
-    /// What.
+    /// The content.
     pub document: Document,
 }
 
@@ -69,7 +74,7 @@ impl Fact {
     }
 }
 
-/// What a [`Fact`] holds.
+/// The content of a [`Fact`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Document {
     /// A message or a gametimes file.
@@ -80,22 +85,22 @@ pub enum Document {
     Foreign(Box<ForeignRound>),
 }
 
-/// A row of `rounds` that none of our facts made.
+/// A row of `rounds` that was not computed from our facts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForeignRound {
-    /// Its number in `rounds`.
+    /// `rounds.id`.
     pub round_id: i64,
-    /// The name of its stats file, as far as it can be told.
+    /// The name of its stats file, derived from the columns of the row.
     pub name: String,
     /// `YYYY-MM-DD-HHMMSS`.
     pub match_id: String,
     /// The map.
     pub map: String,
-    /// The round.
+    /// 1 or 2.
     pub round: u8,
 }
 
-/// One round, put together from facts (indices into the slice given to [`reconcile`]).
+/// One round. The numbers are indices into the facts that were given to [`reconcile`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReconciledRound {
     /// The report that is shown: the most complete one.
@@ -104,14 +109,14 @@ pub struct ReconciledRound {
     pub reports: Vec<usize>,
     /// The stats file, or the foreign round.
     pub stats: Option<usize>,
-    /// Older versions of the stats file, which was read before it was complete.
+    /// Older versions of the stats file, read before the server had written all of it.
     pub stale: Vec<usize>,
-    /// The stats file whose counters `stats` counts on.
+    /// The stats file whose totals are included in those of `stats`.
     pub base: Option<usize>,
-    /// `stats` is a round 2 without its round 1.
+    /// Whether `stats` is a round 2 whose round 1 is missing.
     pub orphan: bool,
-    /// Several stats files fit the report equally well, or several reports the stats file: it stays unlinked.
-    pub tie: bool,
+    /// Whether several stats files fit the report equally well, or several reports the stats file. They are not linked then.
+    pub ambiguous: bool,
 }
 
 impl ReconciledRound {
@@ -125,27 +130,27 @@ impl ReconciledRound {
     }
 }
 
-/// Puts rounds together. The result's order follows the facts' content, not their order.
+/// Decides which facts make up which round. The order of the rounds depends on the content of the facts, not on their order.
 pub fn reconcile(facts: &[Fact]) -> Vec<ReconciledRound> {
     let mut order: Vec<usize> = (0..facts.len()).collect();
     order.sort_by(|&a, &b| {
         let key = |i: usize| (facts[i].at_unix, &facts[i].identity);
         key(a).cmp(&key(b))
     });
-    let groups = report_sets::group(facts, &order);
+    let sets = report_sets::merge(facts, &order);
     let (files, mut stale) = newest_versions(facts, &order);
-    let links = link(facts, &groups, &files);
+    let links = links::link(facts, &sets, &files);
     let mut rounds = Vec::new();
-    for (i, group) in groups.into_iter().enumerate() {
+    for (i, reports) in sets.into_iter().enumerate() {
         let stats = links.file_of.get(&i).copied();
         rounds.push(ReconciledRound {
-            report: group.first().copied(),
-            reports: group,
+            report: reports.first().copied(),
+            reports,
             stats,
             stale: stats.and_then(|s| stale.remove(&s)).unwrap_or_default(),
             base: None,
             orphan: false,
-            tie: links.tied_groups.contains(&i),
+            ambiguous: links.ambiguous_sets.contains(&i),
         });
     }
     for &file in &files {
@@ -161,15 +166,15 @@ pub fn reconcile(facts: &[Fact]) -> Vec<ReconciledRound> {
             stale: stale.remove(&file).unwrap_or_default(),
             base: None,
             orphan: false,
-            tie: links.tied_files.contains(&file),
+            ambiguous: links.ambiguous_files.contains(&file),
         });
     }
-    // A stats file that does not tell its server is of the one whose report it belongs to.
+    // A stats file that does not name its server is of the server whose report it belongs to.
     let mut servers: BTreeMap<usize, Server<'_>> =
         files.iter().map(|&f| (f, Server::of(&facts[f]))).collect();
     for round in &rounds {
         if let Some(server) = round.stats.and_then(|file| servers.get_mut(&file)) {
-            *server = server.or(server::of_group(facts, &round.reports));
+            *server = server.or(server::of_reports(facts, &round.reports));
         }
     }
     for round in &mut rounds {
@@ -180,7 +185,8 @@ pub fn reconcile(facts: &[Fact]) -> Vec<ReconciledRound> {
     rounds
 }
 
-/// Of several versions of one stats file (same name, same server) the one with the most players counts.
+/// Finds the newest version of each stats file: of the files with the same name and server, the one with the most players. Returns
+/// also the older versions of each.
 fn newest_versions(facts: &[Fact], order: &[usize]) -> (Vec<usize>, BTreeMap<usize, Vec<usize>>) {
     let mut versions: BTreeMap<(&str, &str, &str), Vec<usize>> = BTreeMap::new();
     let mut files = Vec::new();
@@ -216,137 +222,8 @@ fn newest_versions(facts: &[Fact], order: &[usize]) -> (Vec<usize>, BTreeMap<usi
     (files, stale)
 }
 
-/// Which stats file each group of reports has.
-#[derive(Default)]
-struct Links {
-    file_of: BTreeMap<usize, usize>,
-    tied_groups: BTreeSet<usize>,
-    tied_files: BTreeSet<usize>,
-}
-
-fn link(facts: &[Fact], groups: &[Vec<usize>], files: &[usize]) -> Links {
-    let mut links = Links::default();
-    let mut taken: BTreeSet<usize> = BTreeSet::new();
-    // By name: what the recorder saw the server write.
-    let mut named: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (g, group) in groups.iter().enumerate() {
-        let Some(name) = stats_name(facts, group) else {
-            continue;
-        };
-        let of_name = files.iter().copied().filter(|&f| {
-            file_name(facts, f) == Some(name)
-                && Server::of(&facts[f]).may_be(server::of_group(facts, group))
-        });
-        for file in of_name {
-            named.entry(file).or_default().push(g);
-        }
-    }
-    let mut files_of_group: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (&file, groups) in &named {
-        for &g in groups {
-            files_of_group.entry(g).or_default().push(file);
-        }
-    }
-    for (&g, files) in &files_of_group {
-        match files.as_slice() {
-            [file] if named[file].len() == 1 => {
-                links.file_of.insert(g, *file);
-            }
-            _ => {
-                links.tied_groups.insert(g);
-                links.tied_files.extend(files);
-            }
-        }
-        taken.extend(files);
-    }
-    // By time: each the other's only nearest.
-    let candidates: Vec<(usize, usize, i64)> = groups
-        .iter()
-        .enumerate()
-        .filter(|(g, group)| !files_of_group.contains_key(g) && stats_name(facts, group).is_none())
-        .flat_map(|(g, group)| {
-            files
-                .iter()
-                .filter(|f| !taken.contains(*f))
-                .filter_map(move |&f| Some((g, f, distance(facts, group, f)?)))
-        })
-        .collect();
-    let of_group = nearest(candidates.iter().map(|&(g, f, d)| (g, f, d)));
-    let of_file = nearest(candidates.iter().map(|&(g, f, d)| (f, g, d)));
-    for (&g, nearest) in &of_group {
-        match nearest.as_slice() {
-            [file] => match of_file[file].as_slice() {
-                [back] if *back == g => {
-                    links.file_of.insert(g, *file);
-                }
-                [_] => {}
-                _ => {
-                    links.tied_groups.insert(g);
-                    links.tied_files.insert(*file);
-                }
-            },
-            several => {
-                links.tied_groups.insert(g);
-                links.tied_files.extend(several);
-            }
-        }
-    }
-    links
-}
-
-/// For each left item the right items at the least distance.
-fn nearest(pairs: impl Iterator<Item = (usize, usize, i64)>) -> BTreeMap<usize, Vec<usize>> {
-    let mut best: BTreeMap<usize, (i64, Vec<usize>)> = BTreeMap::new();
-    for (left, right, distance) in pairs {
-        let entry = best.entry(left).or_insert((distance, Vec::new()));
-        if distance < entry.0 {
-            *entry = (distance, Vec::new());
-        }
-        if distance == entry.0 {
-            entry.1.push(right);
-        }
-    }
-    best.into_iter()
-        .map(|(left, (_, rights))| (left, rights))
-        .collect()
-}
-
-/// How far apart in time a group's end and a stats file are, if they can belong together.
-fn distance(facts: &[Fact], group: &[usize], file: usize) -> Option<i64> {
-    let Document::Report(report) = &facts[*group.first()?].document else {
-        return None;
-    };
-    let (map, round) = match &facts[file].document {
-        Document::Stats(file) => (&file.header.map, file.header.round),
-        Document::Foreign(foreign) => (&foreign.map, foreign.round),
-        Document::Report(_) => return None,
-    };
-    let distance = (facts[file].at_unix - report.meta.round_end_unix).abs();
-    (map.eq_ignore_ascii_case(&report.meta.map)
-        && round == report.meta.round
-        && distance <= WINDOW_SECONDS
-        && Server::of(&facts[file]).may_be(server::of_group(facts, group)))
-    .then_some(distance)
-}
-
-/// The stats file that any report of the group names.
-fn stats_name<'a>(facts: &'a [Fact], group: &[usize]) -> Option<&'a str> {
-    group.iter().find_map(|&i| match &facts[i].document {
-        Document::Report(report) => report.meta.stats_file.as_deref(),
-        _ => None,
-    })
-}
-
-fn file_name(facts: &[Fact], file: usize) -> Option<&str> {
-    match &facts[file].document {
-        Document::Stats(file) => Some(&file.name.name),
-        Document::Foreign(foreign) => Some(&foreign.name),
-        Document::Report(_) => None,
-    }
-}
-
-/// The stats file whose counters `file` counts on, and whether it lacks one that should be there. `servers` has all stats
-/// files.
+/// Finds the stats file whose totals are included in those of `file`. Returns also whether there should be one but it is missing.
+/// `servers` contains all stats files.
 fn base(
     facts: &[Fact],
     servers: &BTreeMap<usize, Server<'_>>,
@@ -367,32 +244,32 @@ fn base(
         ((1..=ROUND_2_WINDOW_SECONDS).contains(&age)
             && other.header.map.eq_ignore_ascii_case(&this.header.map)
             && server.may_be(servers[&file])
-            // A save at a shutdown counts on from whatever was written last.
+            // A file that was saved at a shutdown continues from the last file, even from that of a round 2.
             && (this.is_cut_off() || !other.is_cut_off())
             && share_a_player(this, other))
         .then_some((f, other))
     });
     let base = before
         .max_by_key(|(f, _)| (facts[*f].at_unix, &facts[*f].identity))
-        // Behind another round 2 this one belongs to a later match, whose round 1 is missing.
+        // After another round 2, this one belongs to a later match, whose round 1 is missing.
         .filter(|(_, other)| this.is_cut_off() || other.header.round == 1)
         .map(|(f, _)| f);
     (base, needs_base && base.is_none())
 }
 
-/// Two files without a player in common are hardly of one match: two servers may have the same name and address.
+/// Two files without a common player are hardly of the same match: two servers may have the same name and address.
 fn share_a_player(a: &StatsFile, b: &StatsFile) -> bool {
     let is_in_b = |guid: &str| b.players.iter().any(|p| p.guid.eq_ignore_ascii_case(guid));
     a.players.iter().any(|p| is_in_b(&p.guid))
 }
 
-/// The unix time of a match id or of the name of a stats file, which begin with the server's local time.
+/// The unix time of a match id or of the name of a stats file: both begin with the server's local time.
 pub fn unix_of(match_id: &str, zone: &TimeZone) -> Option<i64> {
     let civil = DateTime::strptime(MATCH_ID_FORMAT, match_id.get(..17)?).ok()?;
     Some(unix_of_civil(civil, zone))
 }
 
-/// The unix time of a local time. A time that occurs twice, when the clock is set back, counts as the first one.
+/// The unix time of a local time. If the time occurs twice because the clock is set back, it is the first of the two.
 pub fn unix_of_civil(civil: DateTime, zone: &TimeZone) -> i64 {
     zone.to_ambiguous_timestamp(civil)
         .compatible()

@@ -1,24 +1,21 @@
-//! Which reports tell of the same round.
+//! Which reports are of the same round.
 
 use std::collections::BTreeMap;
 
-use super::{Document, Fact, SAME_END_SECONDS, Server};
+use super::{Fact, SAME_END_SECONDS, Server};
 use crate::report::Report;
 
-/// Groups of reports, each with the most complete one first.
-pub(super) fn group(facts: &[Fact], order: &[usize]) -> Vec<Vec<usize>> {
+/// Returns sets of reports of the same round, with the most complete report of each first.
+pub(super) fn merge(facts: &[Fact], order: &[usize]) -> Vec<Vec<usize>> {
     let reports: Vec<(usize, &Report)> = order
         .iter()
-        .filter_map(|&i| match &facts[i].document {
-            Document::Report(report) => Some((i, report.as_ref())),
-            _ => None,
-        })
+        .filter_map(|&i| Some((i, facts[i].report()?)))
         .collect();
     let mut sets = Sets::new(reports.len());
-    // Who names a server, or an event, is told apart first.
+    // First the reports that identify their server or have the same event.
     for (b, (fact_b, report_b)) in reports.iter().enumerate() {
         for (a, (fact_a, report_a)) in reports[..b].iter().enumerate().rev() {
-            // Ordered by the end, so nothing earlier fits either.
+            // The reports are ordered by their ends, so no earlier one fits either.
             if report_b.meta.round_end_unix - report_a.meta.round_end_unix > SAME_END_SECONDS {
                 break;
             }
@@ -30,7 +27,7 @@ pub(super) fn group(facts: &[Fact], order: &[usize]) -> Vec<Vec<usize>> {
             }
         }
     }
-    // Who does not name its server joins the only round that fits.
+    // Then a report that does not name its server joins the only round that fits.
     let named: Vec<bool> = {
         let mut named = vec![false; reports.len()];
         for (r, (fact, _)) in reports.iter().enumerate() {
@@ -64,42 +61,43 @@ pub(super) fn group(facts: &[Fact], order: &[usize]) -> Vec<Vec<usize>> {
                     .map(|(a, _)| (a, b)),
             ),
             [round] => joins.push((*round, b)),
-            // Two servers fit: nobody can tell, so it stays alone.
+            // Rounds of two servers fit, so the report stays alone.
             _ => {}
         }
     }
     for (a, b) in joins {
         sets.join(a, b);
     }
-    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut merged: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (r, (fact, _)) in reports.iter().enumerate() {
-        groups.entry(sets.root(r)).or_default().push(*fact);
+        merged.entry(sets.root(r)).or_default().push(*fact);
     }
-    let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
-    for group in &mut groups {
-        group.sort_by(|&a, &b| rank(facts, b).cmp(&rank(facts, a)));
+    let mut merged: Vec<Vec<usize>> = merged.into_values().collect();
+    for set in &mut merged {
+        set.sort_by(|&a, &b| rank(facts, b).cmp(&rank(facts, a)));
     }
-    groups
+    merged
 }
 
-/// Most complete first; of two equal recorders the module before the script.
+/// How complete a report is; of two equal ones, that of the module ranks before that of the script.
 fn rank(facts: &[Fact], i: usize) -> impl Ord {
-    let Document::Report(report) = &facts[i].document else {
-        unreachable!("groups hold reports only");
-    };
-    (
-        report.completeness,
-        report.meta.source == "native",
-        report.meta.spawn_stats.len(),
-        facts[i].identity.clone(),
-    )
+    let report = facts[i].report();
+    report.map(|report| {
+        (
+            report.completeness,
+            report.meta.source == "native",
+            report.meta.spawn_stats.len(),
+            facts[i].identity.clone(),
+        )
+    })
 }
 
 fn same_event(a: &Report, b: &Report) -> bool {
     !a.meta.event_id.is_empty() && a.meta.event_id == b.meta.event_id
 }
 
-/// Same map and round, and not two events of one kind of recorder: one gives each round one event.
+/// Whether map and round number are the same, and the reports are not two events of one recorder: a recorder gives each round one
+/// `event_id`.
 fn same_round(a: &Report, b: &Report) -> bool {
     let two_events = !a.meta.event_id.is_empty()
         && !b.meta.event_id.is_empty()
@@ -108,7 +106,7 @@ fn same_round(a: &Report, b: &Report) -> bool {
     a.meta.map.eq_ignore_ascii_case(&b.meta.map) && a.meta.round == b.meta.round && !two_events
 }
 
-/// Disjoint sets.
+/// Disjoint sets of numbers, as a forest: each number points towards the smallest of its set.
 struct Sets(Vec<usize>);
 
 impl Sets {

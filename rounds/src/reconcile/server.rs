@@ -1,13 +1,13 @@
-//! Which server a fact is from.
+//! The server that a fact is from.
 
 use super::{Document, Fact};
 
-/// A server, as far as a fact tells it. What it does not tell is empty.
+/// A server, as far as a fact identifies it. Parts that the fact does not contain are empty.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Server<'a> {
-    /// `ip:port`, or the name an admin gave the place it came from.
+    /// `ip:port`, or the name that an admin gave to the source.
     pub(super) address: &'a str,
-    /// What players see, colours out.
+    /// The name that players see, without colour codes.
     pub(super) name: &'a str,
 }
 
@@ -23,7 +23,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// What this one does not tell, as the other does.
+    /// Fills in missing parts from another fact of the same server.
     pub(super) fn or(self, other: Self) -> Self {
         let known = |a: &'a str, b: &'a str| if a.is_empty() { b } else { a };
         Self {
@@ -32,7 +32,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Whether both can be the same server: nothing that both tell differs.
+    /// Whether both can be the same server: no part that both contain differs.
     pub(super) fn may_be(self, other: Server<'_>) -> bool {
         let address =
             self.address.is_empty() || other.address.is_empty() || self.address == other.address;
@@ -41,19 +41,19 @@ impl<'a> Server<'a> {
     }
 }
 
-/// The server of a group of reports, as its most complete report tells it first.
-pub(super) fn of_group<'a>(facts: &'a [Fact], group: &[usize]) -> Server<'a> {
-    let nobody = Server {
+/// The server of reports of the same round. If they disagree, the most complete report decides, which is the first.
+pub(super) fn of_reports<'a>(facts: &'a [Fact], reports: &[usize]) -> Server<'a> {
+    let unknown = Server {
         address: "",
         name: "",
     };
-    group
+    reports
         .iter()
         .map(|&i| Server::of(&facts[i]))
-        .fold(nobody, Server::or)
+        .fold(unknown, Server::or)
 }
 
-/// Equal but for what the scripts leave out of a name: only letters and digits count.
+/// Compares letters and digits only: the scripts leave other characters out of a name.
 fn same_name(a: &str, b: &str) -> bool {
     let plain = |c: &char| c.is_alphanumeric();
     let lower = |c: char| c.to_lowercase();

@@ -28,7 +28,7 @@ pub struct RoundRows {
     pub match_id: String,
     /// 1 or 2.
     pub round_number: u8,
-    /// What to write to `rounds`; `None` for a report whose stats file is ambiguous.
+    /// The row of `rounds`; `None` for a report whose stats file is ambiguous.
     pub round: Option<RoundTarget>,
     /// The row of `lua_round_teams`.
     pub teams: Option<TeamsRow>,
@@ -43,13 +43,13 @@ pub struct RoundRows {
 /// The row of `rounds` that a round is written to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RoundTarget {
-    /// A row of our own.
+    /// A row that we make.
     Own(Box<RoundRow>),
     /// A row that another bot made: only its times are updated.
     Foreign {
         /// `rounds.id`.
         round_id: i64,
-        /// What the recorder reports.
+        /// The times that the recorder reported.
         times: RecordedTimes,
     },
 }
@@ -157,7 +157,7 @@ fn build_one(facts: &[Fact], round: &ReconciledRound, zone: &TimeZone) -> RoundR
         round,
         players: player_rounds.as_deref(),
     };
-    let is_ambiguous_report = round.tie && report.is_some();
+    let is_ambiguous_report = round.ambiguous && report.is_some();
     let target = match (foreign, report) {
         _ if is_ambiguous_report => None,
         (Some(foreign), Some(report)) => Some(RoundTarget::Foreign {
@@ -194,7 +194,7 @@ fn build_one(facts: &[Fact], round: &ReconciledRound, zone: &TimeZone) -> RoundR
     }
 }
 
-/// Into the range of an INTEGER column.
+/// Clamps a number to the range of an INTEGER column.
 fn int4(n: i64) -> i64 {
     n.clamp(i32::MIN.into(), i32::MAX.into())
 }

@@ -219,7 +219,7 @@ fn flags(sources: &Sources<'_>) -> String {
     if sources.round.orphan {
         flags.push("orphan: round 1 of this round 2 is missing".to_owned());
     }
-    if sources.round.tie {
+    if sources.round.ambiguous {
         flags.push("tie: several rounds fit equally well".to_owned());
     }
     if let Some(file) = sources.file {

@@ -1,111 +1,116 @@
-//! Writing assembled rounds over the rows that are there.
+//! Writes rebuilt rounds over the rows that exist.
 //!
-//! A group remembers which rows were made from which facts. A round takes over the group that its facts had before, so
-//! that ids, which websites link to, stay when a stats file turns up late. Rows that another bot made are adopted where
-//! they tell of the same round, and never deleted.
+//! A [`RoundRecord`] in `gametimes_groups` remembers which rows were computed from which facts. A round takes over the record that
+//! its facts had before, so ids, which websites link to, stay the same when a stats file arrives late. Rows that another bot made
+//! are adopted if they are of the same round: they are completed, and never deleted.
 //!
-//! In this order: [`groups`] finds what the rounds had before, [`room`] takes away what is no more and finds rows to adopt,
-//! [`tables`] writes the rows, and [`groups`] remembers them.
+//! In this order: [`records`] finds what the rounds had before, [`conflicts`] deletes the rows of rounds that no longer exist and
+//! adopts rows of another bot, [`tables`] writes the rows, and [`records`] remembers them.
 
 mod conflicts;
 mod records;
 mod tables;
 
-pub(super) use self::conflicts::keep_clear;
-use super::columns::Columns;
+pub(super) use self::conflicts::resolve_match_id_conflicts;
 use super::connection::{DbError, Transaction};
-use super::facts::Stored;
-use super::schema;
-use super::value::Value;
+use super::facts::StoredFact;
+use super::schema::TableColumns;
+use super::value::Columns;
 use gametimes_rounds::reconcile::ReconciledRound;
 use gametimes_rounds::rows::RoundRows;
 
-/// Rounds to be written.
+/// Rebuilt rounds.
 pub(super) struct Plan<'a> {
-    pub facts: &'a [Stored],
+    pub facts: &'a [StoredFact],
     pub rounds: &'a [ReconciledRound],
+    /// The rows of each round.
     pub rows: &'a [RoundRows],
-    /// Which rounds are far enough from the edge of what was loaded to be right.
-    pub core: &'a [bool],
+    /// Which rounds a change can have affected. Everything that these depend on was loaded, so they are written. The others were
+    /// loaded only because these may depend on them, and are left alone.
+    pub affected: &'a [bool],
 }
 
-/// A group as it lies in the database.
+/// A row of `gametimes_groups`: the rows that were computed for a round.
 #[derive(Debug, Clone)]
-struct Group {
+struct RoundRecord {
     id: i64,
     round_id: Option<i64>,
     match_id: String,
     round_number: i64,
+    /// The hash over the content of the rows.
     content: String,
+    /// Whether another bot made the row of `rounds`.
     adopted: bool,
 }
 
-/// A round on its way into the tables.
-struct Work<'a> {
+/// A round that is about to be written.
+struct PendingRound<'a> {
+    /// Its place in the [`Plan`].
     index: usize,
     rows: &'a RoundRows,
     content: String,
-    group: Option<Group>,
+    /// What was written for the round before.
+    record: Option<RoundRecord>,
     round_id: Option<i64>,
     adopted: bool,
     captured_unix: i64,
 }
 
-/// Writes what differs; returns the ids of the rounds that changed and the comparisons to log.
+/// Writes the affected rounds whose rows differ from those that exist; returns the ids of the rounds that changed, and the
+/// comparisons to log.
 pub(super) async fn write(
     transaction: &mut Transaction,
-    columns: &schema::Columns,
+    columns: &TableColumns,
     plan: &Plan<'_>,
 ) -> Result<(Vec<i64>, Vec<String>), DbError> {
     let mut writer = Writer {
         transaction,
         columns,
     };
-    let (mut works, leftovers) = writer.claim(plan).await?;
-    let settled: Vec<Work<'_>> = works.extract_if(.., |w| w.unchanged()).collect();
-    writer.make_room(&works, &leftovers).await?;
-    writer.find_adoptable(&mut works).await?;
-    writer.rounds(&mut works).await?;
-    writer.teams(&works).await?;
-    writer.spawns(&works).await?;
-    writer.players(&works).await?;
-    writer.groups(plan, &works, &settled).await?;
-    let changed = works.iter().filter_map(|w| w.round_id).collect();
-    let comparisons = works
-        .iter()
-        .filter_map(|w| w.rows.comparison.clone())
-        .collect();
-    Ok((changed, comparisons))
+    let (mut pending, obsolete) = writer.assign_records(plan).await?;
+    let unchanged: Vec<PendingRound<'_>> = pending.extract_if(.., |p| p.is_unchanged()).collect();
+    writer.delete_rounds(&obsolete).await?;
+    writer.release_match_ids(&pending).await?;
+    writer.adopt_rounds(&mut pending).await?;
+    writer.write_rounds(&mut pending).await?;
+    writer.write_teams(&pending).await?;
+    writer.write_spawns(&pending).await?;
+    writer.write_players(&pending).await?;
+    writer.save_records(plan, &pending, &unchanged).await?;
+    let changed = pending.iter().filter_map(|p| p.round_id).collect();
+    let comparisons = pending.iter().filter_map(|p| p.rows.comparison.clone());
+    Ok((changed, comparisons.collect()))
 }
 
-impl Work<'_> {
-    fn unchanged(&self) -> bool {
-        self.group
-            .as_ref()
-            .is_some_and(|g| g.content == self.content)
+impl RoundRecord {
+    /// The `match_id` of the round's rows while rounds exchange their ids: a unique key allows each of them only once.
+    fn temporary_match_id(&self) -> String {
+        format!("moving {}", self.id)
+    }
+}
+
+impl PendingRound<'_> {
+    fn is_unchanged(&self) -> bool {
+        let before = self.record.as_ref();
+        before.is_some_and(|record| record.content == self.content)
     }
 
     fn key(&self) -> (String, i64) {
         (self.rows.match_id.clone(), self.rows.round_number.into())
     }
+
+    /// Whether rows of the round may exist.
+    fn may_have_rows(&self) -> bool {
+        self.record.is_some() || self.adopted
+    }
 }
 
 struct Writer<'t, 'c> {
     transaction: &'t mut Transaction,
-    columns: &'c schema::Columns,
+    columns: &'c TableColumns,
 }
 
 impl Writer<'_, '_> {
-    async fn insert_all(&mut self, table: &str, rows: &[Columns]) -> Result<(), DbError> {
-        let Some(first) = rows.first() else {
-            return Ok(());
-        };
-        let (names, _) = split(first);
-        let values: Vec<Vec<Value>> = rows.iter().map(|row| split(row).1).collect();
-        self.transaction.insert(table, &names, &values, "").await?;
-        Ok(())
-    }
-
     fn has(&self, table: &str) -> bool {
         self.columns
             .get(table)
@@ -113,15 +118,9 @@ impl Writer<'_, '_> {
     }
 
     /// The part of a row that this database has columns for.
-    fn known(&self, table: &str, row: &Columns) -> Columns {
+    fn known(&self, table: &str, mut row: Columns) -> Columns {
         let columns = &self.columns[table];
-        row.iter()
-            .filter(|(name, _)| columns.contains(*name))
-            .cloned()
-            .collect()
+        row.retain(|(name, _)| columns.contains(*name));
+        row
     }
-}
-
-fn split(row: &Columns) -> (Vec<&'static str>, Vec<Value>) {
-    row.iter().cloned().unzip()
 }

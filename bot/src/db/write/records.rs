@@ -1,185 +1,158 @@
-//! Which rows were made from which facts: read before writing, remembered after.
+//! Which rows were computed from which facts: read before writing, saved afterwards.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Group, Plan, Work, Writer};
+use super::{PendingRound, Plan, RoundRecord, Writer};
 use crate::db::DbError;
-use crate::db::facts::placeholders;
-use crate::db::value::Value;
+use crate::db::value::{Columns, Row, Value};
 use gametimes_rounds::reconcile::ReconciledRound;
 
 impl Writer<'_, '_> {
-    /// Gives each round the group that its facts had; returns the groups that no round has any more.
-    pub(super) async fn claim<'p>(
+    /// Gives each affected round the record that its facts had; returns also the records that no round has any more.
+    pub(super) async fn assign_records<'p>(
         &mut self,
         plan: &Plan<'p>,
-    ) -> Result<(Vec<Work<'p>>, Vec<Group>), DbError> {
-        let ids_of = |round: &ReconciledRound| -> BTreeSet<i64> {
-            round
-                .members()
-                .filter_map(|i| plan.facts[i].group_id)
+    ) -> Result<(Vec<PendingRound<'p>>, Vec<RoundRecord>), DbError> {
+        let records_of = |round: &ReconciledRound| -> BTreeSet<i64> {
+            let facts = round.members().map(|i| &plan.facts[i]);
+            facts.filter_map(|stored| stored.record_id).collect()
+        };
+        let records_where = |affected: bool| -> BTreeSet<i64> {
+            let rounds = plan.rounds.iter().zip(plan.affected);
+            rounds
+                .filter(|(_, is_affected)| **is_affected == affected)
+                .flat_map(|(round, _)| records_of(round))
                 .collect()
         };
-        let of_core: BTreeSet<i64> = plan
-            .rounds
-            .iter()
-            .zip(plan.core)
-            .filter(|(_, core)| **core)
-            .flat_map(|(r, _)| ids_of(r))
-            .collect();
-        let of_edge: BTreeSet<i64> = plan
-            .rounds
-            .iter()
-            .zip(plan.core)
-            .filter(|(_, core)| !**core)
-            .flat_map(|(r, _)| ids_of(r))
-            .collect();
-        let mut groups = self.load_groups(&of_core).await?;
-        let mut works = Vec::new();
-        for (index, round) in plan
-            .rounds
-            .iter()
-            .enumerate()
-            .filter(|(i, _)| plan.core[*i])
-        {
-            let claimed = ids_of(round)
+        // A record that another round has as well stays with that one, which is not written.
+        let of_others = records_where(false);
+        let mut records = self.load_records(&records_where(true)).await?;
+        let mut pending = Vec::new();
+        for (index, round) in plan.rounds.iter().enumerate() {
+            if !plan.affected[index] {
+                continue;
+            }
+            let free = records_of(round)
                 .into_iter()
-                .find(|id| !of_edge.contains(id) && groups.contains_key(id));
-            let group = claimed.and_then(|id| groups.remove(&id));
-            let received = round
-                .members()
-                .map(|i| plan.facts[i].received_unix)
-                .filter(|t| *t > 0)
-                .min();
-            works.push(Work {
+                .find(|id| !of_others.contains(id) && records.contains_key(id));
+            let record = free.and_then(|id| records.remove(&id));
+            let received = round.members().map(|i| plan.facts[i].received_unix);
+            pending.push(PendingRound {
                 index,
                 rows: &plan.rows[index],
                 content: plan.rows[index].content_hash(),
-                round_id: group.as_ref().and_then(|g| g.round_id),
-                adopted: group.as_ref().is_some_and(|g| g.adopted),
-                group,
-                captured_unix: received.unwrap_or_default(),
+                round_id: record.as_ref().and_then(|r| r.round_id),
+                adopted: record.as_ref().is_some_and(|r| r.adopted),
+                record,
+                captured_unix: received.filter(|t| *t > 0).min().unwrap_or_default(),
             });
         }
-        let leftovers = groups
+        let obsolete = records
             .into_values()
-            .filter(|g| !of_edge.contains(&g.id))
+            .filter(|record| !of_others.contains(&record.id))
             .collect();
-        Ok((works, leftovers))
+        Ok((pending, obsolete))
     }
 
-    pub(super) async fn load_groups(
+    async fn load_records(
         &mut self,
         ids: &BTreeSet<i64>,
-    ) -> Result<BTreeMap<i64, Group>, DbError> {
-        let mut groups = BTreeMap::new();
+    ) -> Result<BTreeMap<i64, RoundRecord>, DbError> {
         let ids: Vec<Value> = ids.iter().map(|id| (*id).into()).collect();
-        for chunk in ids.chunks(500) {
-            let sql = format!(
-                "SELECT id, round_id, match_id, round_number, content, adopted FROM gametimes_groups WHERE id IN ({})",
-                placeholders(chunk.len())
-            );
-            for row in self.transaction.rows(&sql, chunk).await? {
-                let id = row.int(0).unwrap_or_default();
-                groups.insert(
-                    id,
-                    Group {
-                        id,
-                        round_id: row.int(1),
-                        match_id: row.string(2),
-                        round_number: row.int(3).unwrap_or_default(),
-                        content: row.string(4),
-                        adopted: row.int(5) == Some(1),
-                    },
-                );
-            }
-        }
-        Ok(groups)
+        let sql = "SELECT id, round_id, match_id, round_number, content, adopted FROM gametimes_groups WHERE id IN";
+        let rows = self.transaction.rows_in(sql, &ids).await?;
+        let record = |row: &Row| RoundRecord {
+            id: row.get("id"),
+            round_id: row.get("round_id"),
+            match_id: row.get("match_id"),
+            round_number: row.get("round_number"),
+            content: row.get("content"),
+            adopted: row.get("adopted"),
+        };
+        Ok(rows
+            .iter()
+            .map(|row| (row.get("id"), record(row)))
+            .collect())
     }
 
-    /// Remembers which rows were made from which facts.
-    pub(super) async fn groups(
+    /// Saves which rows were computed from which facts.
+    pub(super) async fn save_records(
         &mut self,
         plan: &Plan<'_>,
-        works: &[Work<'_>],
-        settled: &[Work<'_>],
+        pending: &[PendingRound<'_>],
+        unchanged: &[PendingRound<'_>],
     ) -> Result<(), DbError> {
-        const COLUMNS: [&str; 6] = [
-            "round_id",
-            "match_id",
-            "round_number",
-            "content",
-            "tie",
-            "adopted",
-        ];
-        let row = |w: &Work<'_>| -> Vec<Value> {
+        let row = |round: &PendingRound<'_>| -> Columns {
             vec![
-                w.round_id.into(),
-                w.rows.match_id.as_str().into(),
-                w.rows.round_number.into(),
-                w.content.as_str().into(),
-                plan.rounds[w.index].tie.into(),
-                w.adopted.into(),
+                ("round_id", round.round_id.into()),
+                ("match_id", round.rows.match_id.as_str().into()),
+                ("round_number", round.rows.round_number.into()),
+                ("content", round.content.as_str().into()),
+                ("tie", plan.rounds[round.index].ambiguous.into()),
+                ("adopted", round.adopted.into()),
             ]
         };
-        let mut group_of: Vec<(usize, i64)> = Vec::new();
-        for work in works {
-            if let Some(group) = &work.group {
+        // The index of each round, and the id of its record.
+        let mut saved: Vec<(usize, i64)> = Vec::new();
+        for round in pending {
+            if let Some(record) = &round.record {
                 self.transaction
-                    .update_by_id("gametimes_groups", &COLUMNS, &row(work), group.id)
+                    .update_by_id("gametimes_groups", &row(round), record.id)
                     .await?;
-                group_of.push((work.index, group.id));
             }
         }
-        group_of.extend(
-            settled
-                .iter()
-                .filter_map(|w| Some((w.index, w.group.as_ref()?.id))),
-        );
-        let new: Vec<&Work<'_>> = works.iter().filter(|w| w.group.is_none()).collect();
-        let values: Vec<Vec<Value>> = new.iter().map(|w| row(w)).collect();
+        for round in pending.iter().chain(unchanged) {
+            saved.extend(round.record.as_ref().map(|record| (round.index, record.id)));
+        }
+        let new: Vec<&PendingRound<'_>> = pending.iter().filter(|p| p.record.is_none()).collect();
+        let rows: Vec<Columns> = new.iter().map(|round| row(round)).collect();
         let tail = "RETURNING match_id, round_number, content, id";
         let returned = self
             .transaction
-            .insert("gametimes_groups", &COLUMNS, &values, tail)
+            .insert("gametimes_groups", &rows, tail)
             .await?;
         let mut ids: HashMap<(String, i64, String), Vec<i64>> = HashMap::new();
         for row in &returned {
-            let key = (row.string(0), row.int(1).unwrap_or_default(), row.string(2));
-            ids.entry(key)
-                .or_default()
-                .push(row.int(3).unwrap_or_default());
+            let key = (
+                row.get("match_id"),
+                row.get("round_number"),
+                row.get("content"),
+            );
+            ids.entry(key).or_default().push(row.get("id"));
         }
-        for work in new {
-            let (match_id, round_number) = work.key();
-            let id = ids
-                .get_mut(&(match_id, round_number, work.content.clone()))
-                .and_then(Vec::pop);
-            group_of.extend(id.map(|id| (work.index, id)));
+        for round in new {
+            let (match_id, round_number) = round.key();
+            let key = (match_id, round_number, round.content.clone());
+            let id = ids.get_mut(&key).and_then(Vec::pop);
+            saved.extend(id.map(|id| (round.index, id)));
         }
+        self.save_members(plan, &saved).await
+    }
+
+    /// Saves for each fact the record of its round.
+    async fn save_members(
+        &mut self,
+        plan: &Plan<'_>,
+        saved: &[(usize, i64)],
+    ) -> Result<(), DbError> {
         let mut pairs: Vec<Value> = Vec::new();
-        for (index, group) in group_of {
-            for i in plan.rounds[index].members() {
+        for (index, record_id) in saved {
+            for i in plan.rounds[*index].members() {
                 let stored = &plan.facts[i];
-                if stored.fact.id > 0 && stored.group_id != Some(group) {
-                    pairs.extend([Value::from(stored.fact.id), Value::from(group)]);
+                if stored.fact.id > 0 && stored.record_id != Some(*record_id) {
+                    pairs.extend([Value::from(stored.fact.id), Value::from(*record_id)]);
                 }
             }
         }
         for chunk in pairs.chunks(1000) {
-            let rows: Vec<String> = (0..chunk.len() / 2)
-                .map(|i| {
-                    format!(
-                        "(CAST(${} AS BIGINT), CAST(${} AS BIGINT))",
-                        2 * i + 1,
-                        2 * i + 2
-                    )
-                })
-                .collect();
+            let rows = (0..chunk.len() / 2).map(|i| {
+                let (fact, record) = (2 * i + 1, 2 * i + 2);
+                format!("(CAST(${fact} AS BIGINT), CAST(${record} AS BIGINT))")
+            });
             let sql = format!(
                 "UPDATE gametimes_facts SET group_id = v.column2 FROM (VALUES {}) AS v \
                  WHERE gametimes_facts.id = v.column1",
-                rows.join(", ")
+                rows.collect::<Vec<_>>().join(", ")
             );
             self.transaction.execute(&sql, chunk).await?;
         }

@@ -1,181 +1,171 @@
-//! The rows of the four tables that others read: updated where they are there, inserted where not.
+//! The rows of the shared tables: updated if they exist, else inserted.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Work, Writer, split};
+use super::{PendingRound, RoundRecord, Writer};
 use crate::args;
 use crate::db::DbError;
-use crate::db::columns::{self, Columns};
-use crate::db::value::Value;
+use crate::db::columns;
+use crate::db::value::{Columns, Value};
 use gametimes_rounds::rows::RoundTarget;
 
 impl Writer<'_, '_> {
-    pub(super) async fn rounds(&mut self, works: &mut [Work<'_>]) -> Result<(), DbError> {
+    pub(super) async fn write_rounds(
+        &mut self,
+        pending: &mut [PendingRound<'_>],
+    ) -> Result<(), DbError> {
         let mut new: Vec<(usize, Columns)> = Vec::new();
-        for (i, work) in works.iter().enumerate() {
-            let Some(round) = &work.rows.round else {
+        for (i, round) in pending.iter().enumerate() {
+            let Some(target) = &round.rows.round else {
                 continue;
             };
-            let row = match round {
-                RoundTarget::Own(round) => columns::round(round),
+            let row = match target {
+                RoundTarget::Own(row) => columns::round(row),
                 RoundTarget::Foreign { times, .. } => columns::times(times),
             };
-            let row = self.known("rounds", &row);
-            match work.round_id {
+            let row = self.known("rounds", row);
+            match round.round_id {
                 Some(id) if !row.is_empty() => {
-                    let (names, values) = split(&row);
-                    self.transaction
-                        .update_by_id("rounds", &names, &values, id)
-                        .await?;
+                    self.transaction.update_by_id("rounds", &row, id).await?;
                 }
                 Some(_) => {}
                 None => new.push((i, row)),
             }
         }
-        let Some((_, first)) = new.first() else {
-            return Ok(());
-        };
-        let (names, _) = split(first);
-        let values: Vec<Vec<Value>> = new.iter().map(|(_, row)| split(row).1).collect();
+        let (places, rows): (Vec<usize>, Vec<Columns>) = new.into_iter().unzip();
         let tail = "RETURNING match_id, round_number, id";
-        let returned = self
-            .transaction
-            .insert("rounds", &names, &values, tail)
-            .await?;
+        let returned = self.transaction.insert("rounds", &rows, tail).await?;
         let ids: HashMap<(String, i64), i64> = returned
             .iter()
             .map(|row| {
                 (
-                    (row.string(0), row.int(1).unwrap_or_default()),
-                    row.int(2).unwrap_or_default(),
+                    (row.get("match_id"), row.get("round_number")),
+                    row.get("id"),
                 )
             })
             .collect();
-        for (i, _) in new {
-            works[i].round_id = ids.get(&works[i].key()).copied();
+        for i in places {
+            pending[i].round_id = ids.get(&pending[i].key()).copied();
         }
         Ok(())
     }
 
-    pub(super) async fn teams(&mut self, works: &[Work<'_>]) -> Result<(), DbError> {
-        if !self.has("lua_round_teams") {
+    pub(super) async fn write_teams(
+        &mut self,
+        pending: &[PendingRound<'_>],
+    ) -> Result<(), DbError> {
+        let table = "lua_round_teams";
+        if !self.has(table) {
             return Ok(());
         }
         let mut new: Vec<Columns> = Vec::new();
-        for work in works {
-            let Some(teams) = &work.rows.teams else {
+        for round in pending {
+            let Some(teams) = &round.rows.teams else {
                 continue;
             };
             let mut row = columns::teams(teams);
-            row.push(("round_id", work.round_id.into()));
-            let row = self.known("lua_round_teams", &row);
-            if let Some(id) = self.existing_teams(work).await? {
-                let (names, values) = split(&row);
-                self.transaction
-                    .update_by_id("lua_round_teams", &names, &values, id)
-                    .await?;
+            row.push(("round_id", round.round_id.into()));
+            if let Some(id) = self.existing_teams(round).await? {
+                let row = self.known(table, row);
+                self.transaction.update_by_id(table, &row, id).await?;
             } else {
-                let mut row = row;
-                row.push(("captured_at", Value::Time(work.captured_unix)));
-                new.push(self.known("lua_round_teams", &row));
+                row.push(("captured_at", Value::Time(round.captured_unix)));
+                new.push(self.known(table, row));
             }
         }
-        self.insert_all("lua_round_teams", &new).await
+        self.transaction.insert(table, &new, "").await?;
+        Ok(())
     }
 
-    /// The row that is there already: ours from before, or another bot's. Of several, another bot's are kept, but belong to
-    /// the round no more.
-    pub(super) async fn existing_teams(&mut self, work: &Work<'_>) -> Result<Option<i64>, DbError> {
-        let (match_id, round_number) = work.key();
-        let moving = work
-            .group
-            .as_ref()
-            .map(|g| format!("moving {}", g.id))
-            .unwrap_or_default();
+    /// The row that exists already, ours or another bot's. If there are several, those of another bot are kept, but lose their
+    /// link to the round.
+    async fn existing_teams(&mut self, round: &PendingRound<'_>) -> Result<Option<i64>, DbError> {
+        let (match_id, round_number) = round.key();
+        let temporary = round.record.as_ref().map(RoundRecord::temporary_match_id);
+        let temporary = temporary.unwrap_or_default();
         let sql = "SELECT id, match_id FROM lua_round_teams WHERE (match_id IN ($1, $2) AND round_number = $3) OR round_id = $4 \
                    ORDER BY CASE WHEN match_id = $1 THEN 0 WHEN match_id = $2 THEN 2 ELSE 1 END, id";
-        let values = args![match_id, moving.as_str(), round_number, work.round_id];
+        let values = args![match_id, &temporary, round_number, round.round_id];
         let found = self.transaction.rows(sql, values).await?;
         for other in found.iter().skip(1) {
-            let sql = if other.text(1) == Some(&moving) {
+            let match_id: Option<String> = other.get("match_id");
+            let sql = if match_id.as_ref() == Some(&temporary) {
                 "DELETE FROM lua_round_teams WHERE id = $1"
             } else {
                 "UPDATE lua_round_teams SET round_id = NULL WHERE id = $1"
             };
-            self.transaction.execute(sql, args![other.int(0)]).await?;
+            let values = args![other.get::<i64>("id")];
+            self.transaction.execute(sql, values).await?;
         }
-        Ok(found.first().and_then(|row| row.int(0)))
+        Ok(found.first().map(|row| row.get("id")))
     }
 
-    pub(super) async fn spawns(&mut self, works: &[Work<'_>]) -> Result<(), DbError> {
-        if !self.has("lua_spawn_stats") {
+    pub(super) async fn write_spawns(
+        &mut self,
+        pending: &[PendingRound<'_>],
+    ) -> Result<(), DbError> {
+        let table = "lua_spawn_stats";
+        if !self.has(table) {
             return Ok(());
         }
         let mut new: Vec<Columns> = Vec::new();
-        // A message alone tells nothing of the players: what another bot knows of them stays.
-        for work in works.iter().filter(|w| !w.rows.spawns.is_empty()) {
-            if work.group.is_some() || work.adopted {
+        // A message alone contains no times of players, so what another bot stored about them stays.
+        for round in pending.iter().filter(|p| !p.rows.spawns.is_empty()) {
+            if round.may_have_rows() {
                 let sql = "DELETE FROM lua_spawn_stats WHERE (match_id = $1 AND round_number = $2) OR round_id = $3";
-                let (match_id, round_number) = work.key();
-                self.transaction
-                    .execute(sql, args![match_id, round_number, work.round_id])
-                    .await?;
+                let (match_id, round_number) = round.key();
+                let values = args![match_id, round_number, round.round_id];
+                self.transaction.execute(sql, values).await?;
             }
-            for spawn in &work.rows.spawns {
+            for spawn in &round.rows.spawns {
                 let mut row = columns::spawn(spawn);
-                row.push(("round_id", work.round_id.into()));
-                row.push(("captured_at", Value::Time(work.captured_unix)));
-                new.push(self.known("lua_spawn_stats", &row));
+                row.push(("round_id", round.round_id.into()));
+                row.push(("captured_at", Value::Time(round.captured_unix)));
+                new.push(self.known(table, row));
             }
         }
         let tail = "ON CONFLICT (match_id, round_number, player_guid) DO NOTHING";
-        let Some(first) = new.first() else {
-            return Ok(());
-        };
-        let (names, _) = split(first);
-        let values: Vec<Vec<Value>> = new.iter().map(|row| split(row).1).collect();
-        self.transaction
-            .insert("lua_spawn_stats", &names, &values, tail)
-            .await?;
+        self.transaction.insert(table, &new, tail).await?;
         Ok(())
     }
 
-    pub(super) async fn players(&mut self, works: &[Work<'_>]) -> Result<(), DbError> {
+    pub(super) async fn write_players(
+        &mut self,
+        pending: &[PendingRound<'_>],
+    ) -> Result<(), DbError> {
+        let table = "player_comprehensive_stats";
         let mut new: Vec<Columns> = Vec::new();
-        for work in works {
-            let (Some(players), Some(round_id)) = (&work.rows.players, work.round_id) else {
+        for round in pending {
+            let (Some(players), Some(round_id)) = (&round.rows.players, round.round_id) else {
                 continue;
             };
-            let mut there: BTreeMap<String, i64> = BTreeMap::new();
-            if work.group.is_some() || work.adopted {
+            let mut existing: BTreeMap<String, i64> = BTreeMap::new();
+            if round.may_have_rows() {
                 let sql =
                     "SELECT player_guid, id FROM player_comprehensive_stats WHERE round_id = $1";
                 for row in self.transaction.rows(sql, args![round_id]).await? {
-                    let guid = row.string(0).to_ascii_uppercase();
-                    there.insert(guid, row.int(1).unwrap_or_default());
+                    let guid: String = row.get("player_guid");
+                    existing.insert(guid.to_ascii_uppercase(), row.get("id"));
                 }
             }
             for player in players {
                 let mut row = columns::player(player);
                 row.push(("round_id", round_id.into()));
-                let row = self.known("player_comprehensive_stats", &row);
-                match there.remove(&player.player_guid.to_ascii_uppercase()) {
+                let row = self.known(table, row);
+                match existing.remove(&player.player_guid.to_ascii_uppercase()) {
                     Some(id) => {
-                        let (names, values) = split(&row);
-                        let table = "player_comprehensive_stats";
-                        self.transaction
-                            .update_by_id(table, &names, &values, id)
-                            .await?;
+                        self.transaction.update_by_id(table, &row, id).await?;
                     }
                     None => new.push(row),
                 }
             }
-            // What another bot has more than our copy of the file stays.
-            for id in there.into_values().filter(|_| !work.adopted) {
+            // Another bot's copy of the file may have more players; their rows stay.
+            for id in existing.into_values().filter(|_| !round.adopted) {
                 let sql = "DELETE FROM player_comprehensive_stats WHERE id = $1";
                 self.transaction.execute(sql, args![id]).await?;
             }
         }
-        self.insert_all("player_comprehensive_stats", &new).await
+        self.transaction.insert(table, &new, "").await?;
+        Ok(())
     }
 }

@@ -19,7 +19,8 @@ use super::state::App;
 use crate::db::diagnostics::LuaWebhookDiagnostics;
 use crate::db::players::Player;
 use crate::db::round_list::RoundFilter;
-use crate::db::rounds::{Rejected, RoundDetail, RoundSummary};
+use crate::db::rounds::{RoundDetail, RoundSummary};
+use crate::db::sources::Rejected;
 use crate::status::Delivery;
 
 type RawQuery = Query<BTreeMap<String, String>>;

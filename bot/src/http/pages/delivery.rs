@@ -11,7 +11,7 @@ use super::error::PageError;
 use super::format::{count, dash};
 use super::render;
 use crate::db::diagnostics::LuaWebhookDiagnostics;
-use crate::db::rounds::Rejected;
+use crate::db::sources::Rejected;
 use crate::display;
 use crate::http::state::App;
 use crate::status::Delivery;

@@ -1,0 +1,482 @@
+//! Where everything is in the picture. The template `timeline.svg` draws what is laid out here.
+//!
+//! The states have different heights, so that they can be told apart without colours.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+use gametimes_format::Team;
+use gametimes_format::text::counted;
+use gametimes_rounds::pauses::PauseMark;
+
+use super::colour::{Colour, Paint, Theme};
+use super::text::fit;
+use super::{Chart, Lane, Span, State};
+use crate::display::{clock, clock_ms};
+
+const WIDTH: Px = Px(1200.0);
+const MARGIN: Px = Px(16.0);
+/// The widths of the names to the left of the lanes and of the numbers to the right.
+const NAMES: f64 = 186.0;
+const NUMBERS: f64 = 132.0;
+/// The right edges of the two columns of numbers.
+const DEAD_X: Px = Px(WIDTH.0 - MARGIN.0 - 62.0);
+const DENIED_X: Px = Px(WIDTH.0 - MARGIN.0);
+/// Where the lanes begin.
+const PLOT_LEFT: Px = Px(MARGIN.0 + NAMES);
+const PLOT_TOP: Px = Px(96.0);
+/// The heights of a team's heading, of the axis with the legend, and of the text in place of a timeline.
+const HEADING: f64 = 24.0;
+const FOOT: f64 = 74.0;
+const NO_TIMELINE: f64 = 60.0;
+
+/// A length or coordinate in pixels, printed with one decimal.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+struct Px(f64);
+
+impl fmt::Display for Px {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1}", self.0)
+    }
+}
+
+impl HtmlSafe for Px {}
+
+impl From<f64> for Px {
+    fn from(px: f64) -> Self {
+        Self(px)
+    }
+}
+
+impl<T: Into<Self>> Add<T> for Px {
+    type Output = Self;
+
+    fn add(self, other: T) -> Self {
+        Self(self.0 + other.into().0)
+    }
+}
+
+impl<T: Into<Self>> Sub<T> for Px {
+    type Output = Self;
+
+    fn sub(self, other: T) -> Self {
+        Self(self.0 - other.into().0)
+    }
+}
+
+/// The whole picture.
+#[derive(Template)]
+#[template(path = "timeline.svg", whitespace = "minimize")]
+struct Picture {
+    theme: Theme,
+    height: Px,
+    /// The description for screen readers.
+    label: String,
+    title: String,
+    facts: String,
+    /// `None` for a round without a timeline.
+    plot: Option<Plot>,
+    legend: Legend,
+}
+
+impl Picture {
+    fn fill(&self, colour: Colour) -> Paint {
+        colour.fill(self.theme)
+    }
+
+    fn stroke(&self, colour: Colour) -> Paint {
+        colour.stroke(self.theme)
+    }
+
+    /// The colour of the outline of marks, which separates them from the bars.
+    fn outline(&self) -> &'static str {
+        Colour::Background.in_theme(self.theme)
+    }
+}
+
+/// The lanes with their axis.
+struct Plot {
+    sections: Vec<Section>,
+    pauses: Vec<PauseBand>,
+    ticks: Vec<Tick>,
+    right: Px,
+    bottom: Px,
+    /// The time at the end of the axis.
+    duration: String,
+    /// Why the round ended.
+    end: String,
+    sizes: Sizes,
+}
+
+/// The sizes of a lane. With many players the lanes are lower.
+#[derive(Clone, Copy)]
+struct Sizes {
+    lane: f64,
+    font: f64,
+    /// Half the width of the diamond for a kill.
+    kill: Px,
+    /// Half the width of the cross for a revive, and of its bars.
+    revive: Px,
+    revive_bar: Px,
+}
+
+/// The lanes of a team.
+struct Section {
+    heading: String,
+    heading_y: Px,
+    rows: Vec<Row>,
+}
+
+/// The lane of a player.
+struct Row {
+    name: String,
+    dead: String,
+    denied: String,
+    text_y: Px,
+    top: Px,
+    height: Px,
+    middle: Px,
+    bars: Vec<Bar>,
+    kills: Vec<Mark>,
+    revives: Vec<Mark>,
+}
+
+/// A span of a lane.
+struct Bar {
+    colour: Colour,
+    x: Px,
+    y: Px,
+    width: Px,
+    height: Px,
+    title: String,
+}
+
+/// A kill or a revive.
+struct Mark {
+    x: Px,
+    title: String,
+}
+
+/// A pause, drawn over all lanes.
+struct PauseBand {
+    x: Px,
+    width: Px,
+    middle: Px,
+    length: String,
+    title: String,
+}
+
+/// A tick of the axis.
+struct Tick {
+    x: Px,
+    /// `None` where the label would overlap that of the end.
+    label: Option<String>,
+}
+
+/// The explanations at the bottom.
+struct Legend {
+    y: Px,
+    bars: Vec<LegendBar>,
+    revive_x: Px,
+    kill_x: Px,
+    pause_x: Px,
+}
+
+struct LegendBar {
+    colour: Colour,
+    x: Px,
+    y: Px,
+    height: Px,
+    label: &'static str,
+}
+
+impl Chart {
+    /// The picture as an SVG document.
+    pub fn svg(&self, theme: Theme) -> String {
+        let mut svg = String::with_capacity(64 * 1024);
+        let rendered = self.picture(theme).render_into(&mut svg);
+        rendered.unwrap_or_else(|e| unreachable!("writing to a string cannot fail: {e}"));
+        svg
+    }
+
+    fn picture(&self, theme: Theme) -> Picture {
+        let sizes = Sizes::for_lanes(self.lanes.len());
+        let teams = self.lanes_by_team();
+        let plot_height = if self.has_timeline {
+            let heights = teams
+                .iter()
+                .map(|(_, lanes)| HEADING + sizes.lane * lanes.len() as f64);
+            heights.sum()
+        } else {
+            NO_TIMELINE
+        };
+        let bottom = PLOT_TOP + plot_height;
+        let height = bottom + FOOT;
+        Picture {
+            theme,
+            height,
+            label: format!("Timeline of {}: {}", self.title, self.facts.join(", ")),
+            title: fit(&self.title, 48.0),
+            facts: fit(&self.facts.join("  ·  "), 80.0),
+            plot: self.has_timeline.then(|| self.plot(&teams, sizes, bottom)),
+            legend: Legend::new(height - 20.0),
+        }
+    }
+
+    /// The teams that have players, with the lanes that are not empty.
+    fn lanes_by_team(&self) -> Vec<(&'static str, Vec<&Lane>)> {
+        let teams = [
+            ("Axis", Some(Team::Axis)),
+            ("Allies", Some(Team::Allies)),
+            ("Other", None),
+        ];
+        let is_present = |lane: &&Lane| lane.spans.iter().any(|s| s.state != State::Absent);
+        let lanes_of = |team| {
+            let lanes = self.lanes.iter().filter(|lane| lane.team == team);
+            lanes.filter(is_present).collect::<Vec<_>>()
+        };
+        let teams = teams.map(|(name, team)| (name, lanes_of(team)));
+        teams
+            .into_iter()
+            .filter(|(_, lanes)| !lanes.is_empty())
+            .collect()
+    }
+
+    fn plot(&self, teams: &[(&str, Vec<&Lane>)], sizes: Sizes, bottom: Px) -> Plot {
+        let scale = Scale::new(self);
+        let mut sections = Vec::new();
+        let mut y = PLOT_TOP;
+        for (team, lanes) in teams {
+            let heading_y = y + 16.0;
+            y = y + HEADING;
+            let mut rows = Vec::with_capacity(lanes.len());
+            for lane in lanes {
+                rows.push(Row::new(lane, &scale, y, sizes));
+                y = y + sizes.lane;
+            }
+            sections.push(Section {
+                heading: format!("{team}, {}", counted(lanes.len(), "player")),
+                heading_y,
+                rows,
+            });
+        }
+        Plot {
+            sections,
+            pauses: scale.bands.iter().map(|band| band.draw(&scale)).collect(),
+            ticks: scale.ticks(self.duration_ms),
+            right: scale.x(self.duration_ms),
+            bottom,
+            duration: clock_ms(self.duration_ms),
+            end: fit(&format!("⚑ {}", self.end), 40.0),
+            sizes,
+        }
+    }
+}
+
+impl Sizes {
+    fn for_lanes(count: usize) -> Self {
+        let lane: f64 = match count {
+            0..=12 => 28.0,
+            13..=24 => 22.0,
+            _ => 18.0,
+        };
+        let mark = (lane * 0.2).min(5.0);
+        Self {
+            lane,
+            font: if lane < 20.0 { 12.0 } else { 13.0 },
+            kill: Px(mark),
+            revive: Px(mark * 1.15),
+            revive_bar: Px(mark * 0.4),
+        }
+    }
+}
+
+impl Row {
+    fn new(lane: &Lane, scale: &Scale, y: Px, sizes: Sizes) -> Self {
+        let (top, height) = (y + 2.0, sizes.lane - 4.0);
+        let middle = y + sizes.lane / 2.0;
+        let number = |ms: Option<i64>| ms.map_or_else(|| "–".to_owned(), clock_ms);
+        let bar = |span: &Span| {
+            let (from, to) = (scale.x(span.from_ms), scale.x(span.to_ms));
+            let (colour, part) = look(span.state)?;
+            Some(Bar {
+                colour,
+                x: from,
+                // All bars stand on the bottom of the lane.
+                y: top + height * (1.0 - part),
+                width: Px((to - from).0.max(0.4)),
+                height: Px(height * part),
+                title: span_title(lane, span),
+            })
+        };
+        let kill = |(t_ms, victim): &(i64, String)| Mark {
+            x: scale.x(*t_ms),
+            title: format!("{}: {} killed {victim}", clock_ms(*t_ms), lane.name),
+        };
+        let revive = |(t_ms, medic): &(i64, String)| {
+            let by = if medic.is_empty() { "" } else { " by " };
+            Mark {
+                x: scale.x(*t_ms),
+                title: format!("{}: {} revived{by}{medic}", clock_ms(*t_ms), lane.name),
+            }
+        };
+        Self {
+            name: fit(&lane.name, (NAMES - 10.0) / sizes.font),
+            dead: number(lane.dead_ms),
+            denied: number(lane.denied_ms),
+            text_y: middle + sizes.font * 0.36,
+            top,
+            height: Px(height),
+            middle,
+            bars: lane.spans.iter().filter_map(bar).collect(),
+            kills: lane.kills.iter().map(kill).collect(),
+            revives: lane.revives.iter().map(revive).collect(),
+        }
+    }
+}
+
+/// The colour of a state, and how much of the lane's height its bar takes; `None` for a state that is not drawn.
+fn look(state: State) -> Option<(Colour, f64)> {
+    match state {
+        State::Absent => None,
+        State::Alive => Some((Colour::Alive, 1.0)),
+        State::Wounded => Some((Colour::Wounded, 0.66)),
+        State::Waiting => Some((Colour::Waiting, 0.33)),
+    }
+}
+
+fn state_name(state: State) -> &'static str {
+    match state {
+        State::Absent => "not there",
+        State::Alive => "alive",
+        State::Wounded => "wounded",
+        State::Waiting => "waiting to respawn",
+    }
+}
+
+/// The tooltip of a bar.
+fn span_title(lane: &Lane, span: &Span) -> String {
+    let (comma, cause) = match &span.cause {
+        Some(cause) => (", ", cause.as_str()),
+        None => ("", ""),
+    };
+    format!(
+        "{}: {} {}–{} ({:.1} s){comma}{cause}",
+        lane.name,
+        state_name(span.state),
+        clock_ms(span.from_ms),
+        clock_ms(span.to_ms),
+        (span.to_ms - span.from_ms) as f64 / 1000.0
+    )
+}
+
+/// Maps the play clock to the picture. A pause gets a band of its own, because the play clock stands still meanwhile; long
+/// ones get less room than play of the same length.
+struct Scale {
+    px_per_ms: f64,
+    bands: Vec<Band>,
+}
+
+#[derive(Clone, Copy)]
+struct Band {
+    pause: PauseMark,
+    width: f64,
+}
+
+impl Scale {
+    fn new(chart: &Chart) -> Self {
+        let room = WIDTH.0 - 2.0 * MARGIN.0 - NAMES - NUMBERS;
+        let paused_seconds: i64 = chart.pauses.iter().map(|p| p.seconds).sum();
+        let total_ms = (chart.duration_ms + paused_seconds.saturating_mul(1000)).max(1);
+        let px_per_second = room / total_ms as f64 * 1000.0;
+        let mut bands: Vec<Band> = chart
+            .pauses
+            .iter()
+            .map(|&pause| Band {
+                pause,
+                width: (pause.seconds as f64 * px_per_second).clamp(14.0, 56.0),
+            })
+            .collect();
+        let bands_max = room / 3.0;
+        let sum: f64 = bands.iter().map(|band| band.width).sum();
+        if sum > bands_max {
+            bands
+                .iter_mut()
+                .for_each(|band| band.width *= bands_max / sum);
+        }
+        let left = room - bands.iter().map(|band| band.width).sum::<f64>();
+        Self {
+            px_per_ms: left / chart.duration_ms.max(1) as f64,
+            bands,
+        }
+    }
+
+    fn x(&self, t_ms: i64) -> Px {
+        let before = self.bands.iter().filter(|band| band.pause.at_ms < t_ms);
+        PLOT_LEFT + t_ms as f64 * self.px_per_ms + before.map(|band| band.width).sum::<f64>()
+    }
+
+    fn ticks(&self, duration_ms: i64) -> Vec<Tick> {
+        let steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
+        let step = steps
+            .into_iter()
+            .find(|s| duration_ms / (s * 1000) <= 14)
+            .unwrap_or(7200)
+            * 1000;
+        let end = self.x(duration_ms);
+        let tick = |i: i64| {
+            let x = self.x(i * step);
+            let has_room = end - x > Px(46.0) || i == 0;
+            Tick {
+                x,
+                label: has_room.then(|| clock(i * step / 1000)),
+            }
+        };
+        (0..=(duration_ms / step).min(1000)).map(tick).collect()
+    }
+}
+
+impl Band {
+    fn draw(&self, scale: &Scale) -> PauseBand {
+        let PauseMark { at_ms, seconds } = self.pause;
+        let x = scale.x(at_ms);
+        PauseBand {
+            x,
+            width: Px(self.width),
+            middle: x + self.width / 2.0,
+            length: clock(seconds),
+            title: format!("pause at {}, {} long", clock(at_ms / 1000), clock(seconds)),
+        }
+    }
+}
+
+impl Legend {
+    fn new(y: Px) -> Self {
+        const HEIGHT: f64 = 14.0;
+        let mut x = MARGIN;
+        let mut bars = Vec::new();
+        for state in [State::Alive, State::Wounded, State::Waiting, State::Absent] {
+            let (colour, part) = look(state).unwrap_or((Colour::Lane, 1.0));
+            let label = state_name(state);
+            bars.push(LegendBar {
+                colour,
+                x,
+                y: y - 11.0 + HEIGHT * (1.0 - part),
+                height: Px(HEIGHT * part),
+                label,
+            });
+            x = x + 52.0 + label.len() as f64 * 7.4;
+        }
+        let revive_x = x + 6.0;
+        let kill_x = x + 92.0;
+        Self {
+            y,
+            bars,
+            revive_x,
+            kill_x,
+            pause_x: kill_x + 140.0,
+        }
+    }
+}

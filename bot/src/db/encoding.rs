@@ -1,0 +1,118 @@
+//! Binds [`Value`]s to the statements of either database, and reads them from its rows.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{AssertSqlSafe, Column, Postgres, Row as _, Sqlite, TypeInfo, ValueRef};
+
+use super::connection::DbError;
+use super::value::{Row, Value};
+
+pub(super) type SqliteQuery<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
+pub(super) type PostgresQuery<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
+
+// Statements contain only names from this crate. Everything that was received is bound as a value.
+pub(super) fn sqlite_query<'q>(sql: &str, values: &[Value]) -> SqliteQuery<'q> {
+    let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
+    for value in values {
+        query = match value {
+            Value::Int(v) => query.bind(*v),
+            Value::Real(v) => query.bind(*v),
+            Value::Text(v) => query.bind(v.clone()),
+            Value::Json(v) => query.bind(v.to_string()),
+            Value::Bool(v) => query.bind(*v),
+            Value::Bytes(v) => query.bind(v.clone()),
+            Value::Time(v) => query.bind(sqlite_time(*v)),
+        };
+    }
+    query
+}
+
+pub(super) fn postgres_query<'q>(sql: &str, values: &[Value]) -> PostgresQuery<'q> {
+    let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
+    for value in values {
+        query = match value {
+            Value::Int(v) => query.bind(*v),
+            Value::Real(v) => query.bind(*v),
+            // PostgreSQL cannot store U+0000 in text.
+            Value::Text(v) => query.bind(v.as_ref().map(|v| v.replace('\0', ""))),
+            Value::Json(v) => query.bind(v.clone()),
+            Value::Bool(v) => query.bind(*v),
+            Value::Bytes(v) => query.bind(v.clone()),
+            Value::Time(v) => query.bind(*v as f64),
+        };
+    }
+    query
+}
+
+/// A time in the format of SQLite's CURRENT_TIMESTAMP.
+fn sqlite_time(unix: i64) -> String {
+    Timestamp::from_second(unix)
+        .unwrap_or_default()
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
+}
+
+/// Converts the rows of a result, which share the names of their columns.
+pub(super) fn convert<R: sqlx::Row>(
+    rows: &[R],
+    values: fn(&R) -> Result<Vec<Value>, DbError>,
+) -> Result<Vec<Row>, DbError> {
+    let Some(first) = rows.first() else {
+        return Ok(Vec::new());
+    };
+    let names: Arc<[String]> = first
+        .columns()
+        .iter()
+        .map(|c| c.name().to_owned())
+        .collect();
+    rows.iter()
+        .map(|row| Ok(Row::new(Arc::clone(&names), values(row)?)))
+        .collect()
+}
+
+pub(super) fn from_sqlite(row: &SqliteRow) -> Result<Vec<Value>, DbError> {
+    let mut values = Vec::with_capacity(row.len());
+    for i in 0..row.len() {
+        let raw = row.try_get_raw(i)?;
+        let kind = raw.type_info().name().to_owned();
+        values.push(match kind.as_str() {
+            _ if raw.is_null() => Value::Text(None),
+            "REAL" => Value::Real(Some(row.try_get_unchecked(i)?)),
+            "TEXT" => Value::Text(Some(row.try_get_unchecked(i)?)),
+            "BLOB" => Value::Bytes(Some(row.try_get_unchecked(i)?)),
+            _ => Value::Int(Some(row.try_get_unchecked(i)?)),
+        });
+    }
+    Ok(values)
+}
+
+pub(super) fn from_postgres(row: &PgRow) -> Result<Vec<Value>, DbError> {
+    let mut values = Vec::with_capacity(row.len());
+    for (i, column) in row.columns().iter().enumerate() {
+        values.push(match column.type_info().name() {
+            "INT2" => Value::Int(row.try_get::<Option<i16>, _>(i)?.map(Into::into)),
+            "INT4" => Value::Int(row.try_get::<Option<i32>, _>(i)?.map(Into::into)),
+            "INT8" => Value::Int(row.try_get(i)?),
+            "FLOAT4" => Value::Real(row.try_get::<Option<f32>, _>(i)?.map(Into::into)),
+            "FLOAT8" => Value::Real(row.try_get(i)?),
+            "BOOL" => Value::Int(row.try_get::<Option<bool>, _>(i)?.map(Into::into)),
+            "BYTEA" => Value::Bytes(row.try_get(i)?),
+            "JSON" | "JSONB" => Value::Json(
+                row.try_get::<Option<serde_json::Value>, _>(i)?
+                    .unwrap_or_default(),
+            ),
+            "TEXT" | "VARCHAR" | "NAME" | "BPCHAR" => Value::Text(row.try_get(i)?),
+            "VOID" => Value::Text(None),
+            other => {
+                let name = column.name();
+                return Err(DbError::Content(format!(
+                    "column {name} has the type {other}"
+                )));
+            }
+        });
+    }
+    Ok(values)
+}

@@ -1,0 +1,106 @@
+//! Stores what was received and rebuilds the affected rows, in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::connection::{DbError, Transaction};
+use super::facts::NewFact;
+use super::value::{Row, Value};
+use super::{Content, Db, IngestItem, checkpoints, columns};
+
+/// What [`Db::ingest`] changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IngestReport {
+    /// How many facts were new, or named their server for the first time.
+    pub new_facts: usize,
+    /// How many facts were known already.
+    pub repeated: usize,
+    /// How many items were rejected.
+    pub rejected: usize,
+    /// Those of them that the database refused: the origin and the reason.
+    pub refused: Vec<String>,
+    /// The `rounds.id` of the rounds whose rows changed.
+    pub rounds: Vec<i64>,
+}
+
+impl Db {
+    /// Stores items and rebuilds all rows that they affect, in one transaction.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing was changed.
+    pub async fn ingest(&self, items: &[IngestItem]) -> Result<IngestReport, DbError> {
+        let now = Timestamp::now().as_second();
+        let mut report = IngestReport::default();
+        let mut transaction = self.database.begin().await?;
+        let changed = self
+            .add_facts(&mut transaction, items, now, &mut report)
+            .await?;
+        for item in items {
+            if let Content::Rejected { reason, excerpt } = &item.content {
+                report.rejected += 1;
+                checkpoints::reject(&mut transaction, item, reason, excerpt, now).await?;
+            }
+            for checkpoint in &item.checkpoints {
+                checkpoints::save(&mut transaction, checkpoint, now).await?;
+            }
+        }
+        let mut comparisons = Vec::new();
+        if !changed.is_empty() {
+            let times = affected_times(&mut transaction, &changed).await?;
+            (report.rounds, comparisons) = self.rebuild_rows(&mut transaction, &times).await?;
+        }
+        transaction.commit().await?;
+        for comparison in comparisons {
+            tracing::info!("{comparison}");
+        }
+        Ok(report)
+    }
+
+    /// Adds the facts that are not stored yet; returns those that are new or changed.
+    async fn add_facts(
+        &self,
+        transaction: &mut Transaction,
+        items: &[IngestItem],
+        now: i64,
+        report: &mut IngestReport,
+    ) -> Result<Vec<NewFact>, DbError> {
+        let mut facts: BTreeMap<String, NewFact> = BTreeMap::new();
+        let mut count = 0;
+        for item in items {
+            let Some(fact) = NewFact::of(item, &self.zone, now)? else {
+                continue;
+            };
+            count += 1;
+            let server = fact.server.clone();
+            let first = facts.entry(fact.identity.clone()).or_insert(fact);
+            // The same file may come from two sources of which only one names the server.
+            if first.server.is_empty() {
+                first.server = server;
+            }
+        }
+        let rows: Vec<columns::Columns> = facts.values().map(columns::fact).collect();
+        let tail = "ON CONFLICT (identity) DO UPDATE SET server = EXCLUDED.server \
+                    WHERE gametimes_facts.server = '' AND EXCLUDED.server <> '' RETURNING identity";
+        let returned = transaction.insert("gametimes_facts", &rows, tail).await?;
+        report.new_facts = returned.len();
+        report.repeated = count - returned.len();
+        let changed = |row: &Row| facts.remove(&row.get::<String>("identity"));
+        Ok(returned.iter().filter_map(changed).collect())
+    }
+}
+
+/// The times around which rows may change: those of the changed facts, and of facts that name the same stats file.
+async fn affected_times(
+    transaction: &mut Transaction,
+    changed: &[NewFact],
+) -> Result<BTreeSet<i64>, DbError> {
+    let mut times: BTreeSet<i64> = changed.iter().map(|fact| fact.at_unix).collect();
+    let names: BTreeSet<&String> = changed.iter().map(|fact| &fact.stats_name).collect();
+    let names = names.into_iter().filter(|name| !name.is_empty());
+    let names: Vec<Value> = names.map(Value::from).collect();
+    let sql = "SELECT DISTINCT at_unix FROM gametimes_facts WHERE stats_name IN";
+    let rows = transaction.rows_in(sql, &names).await?;
+    times.extend(rows.iter().map(|row| row.get::<i64>("at_unix")));
+    Ok(times)
+}

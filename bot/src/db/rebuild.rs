@@ -1,0 +1,86 @@
+//! Computes rows from facts again.
+
+use std::collections::BTreeSet;
+
+use gametimes_rounds::reconcile::{self, Fact, REACH_SECONDS, unix_of};
+use gametimes_rounds::rows;
+
+use super::connection::{DbError, Transaction};
+use super::{Db, write};
+use crate::args;
+
+/// How many points in time are rebuilt in one transaction.
+const TIMES_PER_TRANSACTION: usize = 200;
+
+impl Db {
+    /// Rebuilds all rows from the facts: needed when the setting `time_zone` was wrong, or when a new version computes rows
+    /// differently. Other bots may run meanwhile. `progress` receives how many of how many points in time are done.
+    ///
+    /// # Errors
+    /// When the database fails; what was rebuilt until then stays.
+    pub async fn rebuild(&self, mut progress: impl FnMut(usize, usize)) -> Result<usize, DbError> {
+        let mut transaction = self.database.begin().await?;
+        self.correct_times(&mut transaction).await?;
+        // Without the hashes of their content, all rows are written again.
+        let sql = "UPDATE gametimes_groups SET content = ''";
+        transaction.execute(sql, &[]).await?;
+        let sql = "SELECT DISTINCT at_unix FROM gametimes_facts ORDER BY at_unix";
+        let times = transaction.rows(sql, &[]).await?;
+        let times: Vec<i64> = times.iter().map(|row| row.get("at_unix")).collect();
+        transaction.commit().await?;
+        let mut rounds = BTreeSet::new();
+        for (n, chunk) in times.chunks(TIMES_PER_TRANSACTION).enumerate() {
+            progress(n * TIMES_PER_TRANSACTION, times.len());
+            let mut transaction = self.database.begin().await?;
+            let chunk: BTreeSet<i64> = chunk.iter().copied().collect();
+            let (changed, _) = self.rebuild_rows(&mut transaction, &chunk).await?;
+            transaction.commit().await?;
+            rounds.extend(changed);
+        }
+        Ok(rounds.len())
+    }
+
+    /// Computes the times of stats files again: they depend on the time zone. A file whose time changes may belong to another
+    /// round, so it loses the record that it shares with a report.
+    async fn correct_times(&self, transaction: &mut Transaction) -> Result<(), DbError> {
+        let sql = "SELECT id, stats_name, at_unix FROM gametimes_facts WHERE kind = 'stats'";
+        for row in transaction.rows(sql, &[]).await? {
+            let at_unix = unix_of(&row.get::<String>("stats_name"), &self.zone);
+            if at_unix.is_some() && at_unix != row.get("at_unix") {
+                let sql = "UPDATE gametimes_facts SET at_unix = $1, group_id = CASE WHEN EXISTS (SELECT 1 FROM \
+                           gametimes_facts r WHERE r.group_id = gametimes_facts.group_id AND r.kind = 'report') \
+                           THEN NULL ELSE group_id END WHERE id = $2";
+                let values = args![at_unix, row.get::<i64>("id")];
+                transaction.execute(sql, values).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rebuilds the rows of all rounds near these times; returns the ids of the rounds that changed, and log lines that compare
+    /// recorders and stats files.
+    pub(super) async fn rebuild_rows(
+        &self,
+        transaction: &mut Transaction,
+        times: &BTreeSet<i64>,
+    ) -> Result<(Vec<i64>, Vec<String>), DbError> {
+        let stored = self.load_facts(transaction, times).await?;
+        let facts: Vec<Fact> = stored.iter().map(|s| s.fact.clone()).collect();
+        let rounds = reconcile::reconcile(&facts);
+        let mut rows = rows::build(&facts, &rounds, &self.zone);
+        let is_near = |at: i64| times.iter().any(|t| (t - at).abs() <= REACH_SECONDS);
+        let affected: Vec<bool> = rounds
+            .iter()
+            .map(|round| round.members().any(|i| is_near(facts[i].at_unix)))
+            .collect();
+        write::resolve_match_id_conflicts(transaction, &stored, &rounds, &affected, &mut rows)
+            .await?;
+        let plan = write::Plan {
+            facts: &stored,
+            rounds: &rounds,
+            rows: &rows,
+            affected: &affected,
+        };
+        write::write(transaction, &self.columns, &plan).await
+    }
+}

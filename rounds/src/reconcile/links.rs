@@ -1,0 +1,147 @@
+//! Which stats file belongs to which reports.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::server::{self, Server};
+use super::{Document, Fact, WINDOW_SECONDS};
+
+/// Which stats file each set of reports has. Sets are numbered as in the slice given to [`link`].
+#[derive(Default)]
+pub(super) struct Links {
+    pub(super) file_of: BTreeMap<usize, usize>,
+    /// The sets that several files fit equally well, or whose file fits several sets.
+    pub(super) ambiguous_sets: BTreeSet<usize>,
+    /// The files that fit ambiguous sets.
+    pub(super) ambiguous_files: BTreeSet<usize>,
+}
+
+impl Links {
+    fn add_ambiguous(&mut self, set: usize, files: &[usize]) {
+        self.ambiguous_sets.insert(set);
+        self.ambiguous_files.extend(files);
+    }
+}
+
+/// Links sets of reports and stats files: first by the names in the reports, then by time.
+pub(super) fn link(facts: &[Fact], sets: &[Vec<usize>], files: &[usize]) -> Links {
+    let mut links = Links::default();
+    let taken = link_by_name(facts, sets, files, &mut links);
+    link_by_time(facts, sets, files, &taken, &mut links);
+    links
+}
+
+/// Links each set to the file that it names: the recorder saw the server write that file. Returns the files that were named.
+fn link_by_name(
+    facts: &[Fact],
+    sets: &[Vec<usize>],
+    files: &[usize],
+    links: &mut Links,
+) -> BTreeSet<usize> {
+    let mut sets_of_file: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut files_of_set: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (set, reports) in sets.iter().enumerate() {
+        let Some(name) = named_file(facts, reports) else {
+            continue;
+        };
+        let named = files.iter().copied().filter(|&f| {
+            file_name(facts, f) == Some(name)
+                && Server::of(&facts[f]).may_be(server::of_reports(facts, reports))
+        });
+        for file in named {
+            sets_of_file.entry(file).or_default().push(set);
+            files_of_set.entry(set).or_default().push(file);
+        }
+    }
+    for (&set, files) in &files_of_set {
+        match files.as_slice() {
+            [file] if sets_of_file[file].len() == 1 => {
+                links.file_of.insert(set, *file);
+            }
+            several => links.add_ambiguous(set, several),
+        }
+    }
+    sets_of_file.into_keys().collect()
+}
+
+/// Links the sets that name no file to the nearest of the other files, if each is the only nearest one of the other.
+fn link_by_time(
+    facts: &[Fact],
+    sets: &[Vec<usize>],
+    files: &[usize],
+    taken: &BTreeSet<usize>,
+    links: &mut Links,
+) {
+    let mut candidates: Vec<(usize, usize, i64)> = Vec::new();
+    for (set, reports) in sets.iter().enumerate() {
+        if named_file(facts, reports).is_some() {
+            continue;
+        }
+        for &file in files.iter().filter(|file| !taken.contains(*file)) {
+            let distance = distance(facts, reports, file);
+            candidates.extend(distance.map(|distance| (set, file, distance)));
+        }
+    }
+    let of_set = nearest(candidates.iter().copied());
+    let of_file = nearest(candidates.iter().map(|&(set, file, d)| (file, set, d)));
+    for (&set, files) in &of_set {
+        match files.as_slice() {
+            [file] => match of_file[file].as_slice() {
+                [back] if *back == set => {
+                    links.file_of.insert(set, *file);
+                }
+                // Another set is nearer to the file.
+                [_] => {}
+                _ => links.add_ambiguous(set, files),
+            },
+            several => links.add_ambiguous(set, several),
+        }
+    }
+}
+
+/// For each left item, the right items at the smallest distance from it.
+fn nearest(pairs: impl Iterator<Item = (usize, usize, i64)>) -> BTreeMap<usize, Vec<usize>> {
+    let mut best: BTreeMap<usize, (i64, Vec<usize>)> = BTreeMap::new();
+    for (left, right, distance) in pairs {
+        let entry = best.entry(left).or_insert((distance, Vec::new()));
+        if distance < entry.0 {
+            *entry = (distance, Vec::new());
+        }
+        if distance == entry.0 {
+            entry.1.push(right);
+        }
+    }
+    best.into_iter()
+        .map(|(left, (_, rights))| (left, rights))
+        .collect()
+}
+
+/// The seconds between the end of a round and its stats file; `None` if they cannot belong together.
+fn distance(facts: &[Fact], reports: &[usize], file: usize) -> Option<i64> {
+    let report = facts[*reports.first()?].report()?;
+    let (map, round) = match &facts[file].document {
+        Document::Stats(file) => (&file.header.map, file.header.round),
+        Document::Foreign(foreign) => (&foreign.map, foreign.round),
+        Document::Report(_) => return None,
+    };
+    let distance = (facts[file].at_unix - report.meta.round_end_unix).abs();
+    (map.eq_ignore_ascii_case(&report.meta.map)
+        && round == report.meta.round
+        && distance <= WINDOW_SECONDS
+        && Server::of(&facts[file]).may_be(server::of_reports(facts, reports)))
+    .then_some(distance)
+}
+
+/// The stats file that any of these reports names.
+fn named_file<'a>(facts: &'a [Fact], reports: &[usize]) -> Option<&'a str> {
+    reports
+        .iter()
+        .find_map(|&i| facts[i].report()?.meta.stats_file.as_deref())
+}
+
+fn file_name(facts: &[Fact], file: usize) -> Option<&str> {
+    match &facts[file].document {
+        Document::Stats(file) => Some(&file.name.name),
+        Document::Foreign(foreign) => Some(&foreign.name),
+        Document::Report(_) => None,
+    }
+}
