@@ -8,7 +8,7 @@ use gametimes_test_support::bot::postgres::Cluster;
 use gametimes_test_support::samples::native_files;
 use jiff::tz::TimeZone;
 
-/// The schema of a later version, which has a column more in a shared table and in a table of its own.
+/// The schema of a later version, with one more column in a shared table and in one of the tables `gametimes_*`.
 fn later_schema() -> Schema {
     let mut schema = Schema::current();
     let mut shared = schema.shared.iter_mut();
@@ -47,7 +47,7 @@ async fn added_column_is_created_written_and_read(old_url: &str, new_url: &str) 
     assert_eq!(transaction.execute(sql, &note).await.unwrap(), 1);
     transaction.commit().await.unwrap();
 
-    // The version before it still opens the database, rebuilds its rows and leaves the new columns alone.
+    // The earlier version can still open the database and rebuild its rows, and keeps the new columns.
     let before = Db::open(old_url, TimeZone::UTC).await.unwrap();
     before.rebuild(|_, _| ()).await.unwrap();
     let row = db.database.row(READ, &[]).await.unwrap().unwrap();

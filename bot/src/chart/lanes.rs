@@ -148,7 +148,7 @@ impl Lanes {
             };
             let mut open = OpenLane::new(&player.name, player.team());
             open.lane.guid.clone_from(&player.guid);
-            open.lane.dead_ms = player.dead_ms.or(player.dead_seconds.map(|s| s * 1000));
+            open.lane.dead_ms = player.dead_ms();
             open.lane.denied_ms = player.denied_ms;
             lanes.index.insert(key.clone(), lanes.lanes.len());
             lanes.lanes.push(open);
