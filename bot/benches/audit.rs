@@ -93,7 +93,7 @@ async fn run(name: &str, url: &str) {
     store.analyze().await.unwrap();
     let rows = store
         .database
-        .row("SELECT COUNT(*) FROM lua_spawn_stats", &[])
+        .row("SELECT COUNT(*) AS players FROM lua_spawn_stats", &[])
         .await
         .unwrap()
         .unwrap();
@@ -108,7 +108,7 @@ async fn run(name: &str, url: &str) {
         times.sort_by(f64::total_cmp);
         println!(
             "{name}, {} rows, limit {limit}: median {:.1} ms, 95th percentile {:.1} ms",
-            rows.int(0).unwrap_or_default(),
+            rows.get::<i64>("players"),
             times[CALLS / 2],
             times[CALLS * 95 / 100]
         );

@@ -93,10 +93,10 @@ async fn rounds(bot: &Bot) -> i64 {
     let row = bot
         .store
         .database
-        .row("SELECT COUNT(*) FROM rounds", &[])
+        .row("SELECT COUNT(*) AS rounds FROM rounds", &[])
         .await
         .unwrap();
-    row.expect("a count").int(0).unwrap()
+    row.expect("a count").get("rounds")
 }
 
 fn row(what: &str, mut times: Vec<f64>) {

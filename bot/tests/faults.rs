@@ -121,11 +121,11 @@ async fn full_disk_loses_nothing() {
     assert!(!task.is_finished(), "the disk is not full");
     let count = store
         .database
-        .row("SELECT COUNT(*) FROM rounds", &[])
+        .row("SELECT COUNT(*) AS rounds FROM rounds", &[])
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(count.int(0), Some(1), "half a batch was stored");
+    assert_eq!(count.get::<i64>("rounds"), 1, "half a batch was stored");
     set(None).await;
     tokio::time::timeout(Duration::from_secs(30), task)
         .await
@@ -205,9 +205,9 @@ fn message(number: i64) -> serde_json::Value {
 
 async fn wait_for_count(bot: &gametimes_bot::Bot, count: i64) {
     wait_for(&format!("{count} rounds"), || async {
-        let sql = "SELECT COUNT(*) FROM rounds";
+        let sql = "SELECT COUNT(*) AS rounds FROM rounds";
         let row = bot.store.database.row(sql, &[]).await.unwrap().unwrap();
-        (row.int(0) >= Some(count)).then_some(())
+        (row.get::<i64>("rounds") >= count).then_some(())
     })
     .await;
 }

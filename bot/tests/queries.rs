@@ -103,7 +103,7 @@ async fn pages_of_the_round_list_leave_no_round_out(url: &str) {
         .rows(&sql, &["A0000001".into()])
         .await
         .unwrap();
-    let found: Vec<String> = rows.iter().map(|row| row.string(0)).collect();
+    let found: Vec<String> = rows.iter().map(|row| row.get("match_id")).collect();
     assert_eq!(found, ["a", "b"]);
 }
 

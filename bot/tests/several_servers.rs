@@ -73,9 +73,10 @@ async fn same_local_time_in_two_time_zones_is_two_rounds(url: &str) {
         match_ids(store).await,
         ["2026-11-20-125043", "2026-11-20-125043.2"]
     );
-    let sql = "SELECT COUNT(DISTINCT round_id), COUNT(*) FROM lua_spawn_stats";
+    let sql = "SELECT COUNT(DISTINCT round_id) AS rounds, COUNT(*) AS players FROM lua_spawn_stats";
     let row = store.database.row(sql, &[]).await.unwrap().unwrap();
-    assert_eq!((row.int(0), row.int(1)), (Some(2), Some(24)));
+    let counts: (i64, i64) = (row.get("rounds"), row.get("players"));
+    assert_eq!(counts, (2, 24));
 }
 
 /// Servers with ET:Legacy's default net_ip have the same address. Two of their rounds that end in the same second remain
@@ -97,13 +98,16 @@ async fn servers_with_the_same_address_in_the_same_second_are_two_rounds(url: &s
 
 /// For each round, by the time in the name of its stats file: the first player's damage and flags, and the round's flags.
 async fn damage_in(store: &Db) -> Vec<(String, i64, String, String)> {
-    let sql = "SELECT r.match_id, MIN(p.damage_given), MIN(p.gametimes_flags), r.gametimes_flags FROM rounds r \
+    let sql = "SELECT r.match_id, MIN(p.damage_given) AS damage, MIN(p.gametimes_flags) AS player_flags, r.gametimes_flags FROM rounds r \
                JOIN player_comprehensive_stats p ON p.round_id = r.id GROUP BY r.id, r.match_id, r.gametimes_flags \
                ORDER BY r.match_id";
     let rows = store.database.rows(sql, &[]).await.unwrap();
-    let time = |row: &Row| row.string(0)[11..].to_owned();
+    let time = |row: &Row| row.get::<String>("match_id")[11..].to_owned();
     rows.iter()
-        .map(|row| (time(row), row.int(1).unwrap(), row.string(2), row.string(3)))
+        .map(|row| {
+            let flags = (row.get("player_flags"), row.get("gametimes_flags"));
+            (time(row), row.get("damage"), flags.0, flags.1)
+        })
         .collect()
 }
 

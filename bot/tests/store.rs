@@ -11,6 +11,11 @@ use gametimes_test_support::on_both_databases;
 use gametimes_test_support::samples::{sample_files, samples};
 use jiff::tz::TimeZone;
 
+/// How many rows a count found, and how many of them belong to a round.
+fn linked(row: &gametimes_bot::db::value::Row) -> (i64, i64) {
+    (row.get("all_rows"), row.get("linked"))
+}
+
 async fn rounds(store: &Db) -> Vec<(String, i64, Option<i64>, Option<String>)> {
     let filter = RoundFilter {
         limit: 100,
@@ -68,30 +73,26 @@ async fn reports_and_stats_files_of_the_samples_link(url: &str) {
             ),
         ]
     );
-    let sql = "SELECT COUNT(*), COUNT(round_id) FROM lua_round_teams";
+    let sql = "SELECT COUNT(*) AS all_rows, COUNT(round_id) AS linked FROM lua_round_teams";
     let row = store.database.row(sql, &[]).await.unwrap().unwrap();
-    assert_eq!((row.int(0), row.int(1)), (Some(5), Some(5)));
-    let sql = "SELECT COUNT(*), COUNT(round_id) FROM lua_spawn_stats";
+    assert_eq!(linked(&row), (5, 5));
+    let sql = "SELECT COUNT(*) AS all_rows, COUNT(round_id) AS linked FROM lua_spawn_stats";
     let row = store.database.row(sql, &[]).await.unwrap().unwrap();
-    assert_eq!((row.int(0), row.int(1)), (Some(60), Some(60)));
-    let sql =
-        "SELECT COUNT(*) FROM player_comprehensive_stats p JOIN rounds r ON r.id = p.round_id";
-    assert_eq!(
-        store.database.row(sql, &[]).await.unwrap().unwrap().int(0),
-        Some(60)
-    );
+    assert_eq!(linked(&row), (60, 60));
+    let sql = "SELECT COUNT(*) AS players FROM player_comprehensive_stats p JOIN rounds r ON r.id = p.round_id";
+    let row = store.database.row(sql, &[]).await.unwrap().unwrap();
+    assert_eq!(row.get::<i64>("players"), 60);
     // The values of the stats file are kept beside the exact ones.
     let sql = "SELECT actual_duration_seconds, stats_duration_seconds, stats_playtime_ms, end_reason, winner_team, \
                total_pause_seconds, round_status FROM rounds WHERE match_id = '2026-11-20-125046'";
     let row = store.database.row(sql, &[]).await.unwrap().unwrap();
-    assert_eq!(
-        (row.int(0), row.int(1), row.int(2)),
-        (Some(54), Some(180), Some(54_285))
-    );
-    assert_eq!(
-        (row.text(3), row.int(4), row.int(5)),
-        (Some("surrender"), Some(1), Some(16))
-    );
+    let number = |column| row.get::<Option<i64>>(column);
+    assert_eq!(number("actual_duration_seconds"), Some(54));
+    assert_eq!(number("stats_duration_seconds"), Some(180));
+    assert_eq!(number("stats_playtime_ms"), Some(54_285));
+    assert_eq!(row.get::<String>("end_reason"), "surrender");
+    assert_eq!(number("winner_team"), Some(1));
+    assert_eq!(number("total_pause_seconds"), Some(16));
     // Storing everything again changes nothing.
     let before = dump(store).await;
     let applied = store.ingest(&everything()).await.unwrap();
@@ -206,9 +207,9 @@ async fn ambiguous_stats_file_is_not_linked(url: &str) {
         .unwrap();
     let stats = IngestItem::from_file("folder", &stats.0, "", stats.1);
     store.ingest(&[twin("1"), twin("2"), stats]).await.unwrap();
-    let sql = "SELECT COUNT(*), COUNT(round_id) FROM lua_round_teams";
+    let sql = "SELECT COUNT(*) AS all_rows, COUNT(round_id) AS linked FROM lua_round_teams";
     let row = store.database.row(sql, &[]).await.unwrap().unwrap();
-    assert_eq!((row.int(0), row.int(1)), (Some(2), Some(0)));
+    assert_eq!(linked(&row), (2, 0));
     let found = rounds(store).await;
     assert_eq!(found.len(), 1, "{found:?}");
     let shown = store.lua_webhook_diagnostics().await;
@@ -291,11 +292,12 @@ async fn impossible_duration_of_a_stats_file_is_not_used(url: &str) {
     let sql = "SELECT actual_duration_seconds, stats_duration_seconds, stats_playtime_ms, actual_time, gametimes_flags \
                FROM rounds WHERE match_id = '2026-11-20-123609'";
     let row = store.database.row(sql, &[]).await.unwrap().unwrap();
-    assert_eq!(
-        (row.int(0), row.int(1), row.int(2), row.text(3)),
-        (Some(3), None, Some(-245_893), Some("98:00"))
-    );
-    let flags = row.string(4);
+    let number = |column| row.get::<Option<i64>>(column);
+    assert_eq!(number("actual_duration_seconds"), Some(3));
+    assert_eq!(number("stats_duration_seconds"), None);
+    assert_eq!(number("stats_playtime_ms"), Some(-245_893));
+    assert_eq!(row.get::<String>("actual_time"), "98:00");
+    let flags: String = row.get("gametimes_flags");
     assert!(
         flags.contains("sets a time of 98:00 where the limit is 2:00"),
         "{flags}"

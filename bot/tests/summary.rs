@@ -254,7 +254,7 @@ async fn round_posted_to_another_channel_is_edited_there() {
         bot.store.database.row(sql, &[]).await.unwrap()
     })
     .await;
-    assert_eq!(posted.int(0), i64::try_from(channel).ok());
+    assert_eq!(posted.get::<u64>("channel_id"), channel);
     bot.stop().await.unwrap();
 }
 

@@ -8,8 +8,7 @@ use gametimes_rounds::audit::{
 };
 use serde_json::Value as Json;
 
-use super::rounds::non_empty;
-use super::value::{Row, Value};
+use super::value::{Row, Value, non_empty};
 use super::{Db, DbError};
 use crate::args;
 

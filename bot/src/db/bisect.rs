@@ -2,7 +2,7 @@
 
 use tracing::error;
 
-use super::connection::DbError;
+use super::error::DbError;
 use super::{Content, Db, IngestItem, IngestReport};
 
 /// How often an item is tried if a row of another bot is in the way.

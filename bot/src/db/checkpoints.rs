@@ -1,6 +1,7 @@
 //! Saves how far each source was read, and what was rejected.
 
-use super::connection::{DbError, Transaction};
+use super::connection::Transaction;
+use super::error::DbError;
 use super::{Checkpoint, IngestItem};
 use crate::args;
 use gametimes_format::text::cut;

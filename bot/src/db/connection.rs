@@ -10,29 +10,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction as SqlxTransaction};
 
 use super::encoding::{convert, from_postgres, from_sqlite, postgres_query, sqlite_query};
+use super::error::DbError;
 use super::value::{Columns, Row, Value};
-
-/// Why the database failed. Never contains the URL, because that may contain a password.
-#[derive(Debug, thiserror::Error)]
-pub enum DbError {
-    /// The database or the connection failed.
-    #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
-    /// The URL is of neither SQLite nor PostgreSQL.
-    #[error("the database URL must begin with sqlite: or postgres://, as in sqlite:gametimes.db")]
-    Url,
-    /// Something in the database cannot be read.
-    #[error("unreadable in the database: {0}")]
-    Content(String),
-    /// Migrations have not run, and this process must not run them.
-    #[error(
-        "the database is not up to date: run `gametimes-bot migrate` first, or start the bot that receives"
-    )]
-    NotMigrated,
-    /// A table of ours could not be created.
-    #[error("database schema: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
-}
 
 /// An open database.
 #[derive(Debug, Clone)]

@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use gametimes_format::digest::{hex, sha256};
 use gametimes_format::text::cut;
 use gametimes_rounds::reconcile::{
-    Document, Fact, ForeignRound, MATCH_ID_FORMAT, REACH_SECONDS, unix_of, unix_of_civil,
+    Document, Fact, ForeignRound, REACH_SECONDS, unix_of, unix_of_civil,
 };
 use gametimes_rounds::report::Report;
-use gametimes_rounds::stats_file::StatsFile;
+use gametimes_rounds::stats_file::{MATCH_ID_FORMAT, StatsFile};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::connection::{DbError, Transaction};
+use super::connection::Transaction;
+use super::error::DbError;
 use super::value::{Row, Value};
 use super::{Content, Db, IngestItem};
 use crate::args;

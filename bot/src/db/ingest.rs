@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::connection::{DbError, Transaction};
+use super::connection::Transaction;
+use super::error::DbError;
 use super::facts::NewFact;
 use super::value::{Row, Value};
 use super::{Content, Db, IngestItem, checkpoints, columns};

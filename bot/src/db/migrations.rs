@@ -11,7 +11,8 @@ use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{MigrationType, Migrator};
 use tracing::{info, warn};
 
-use super::connection::{Database, DbError, Transaction};
+use super::connection::{Database, Transaction};
+use super::error::DbError;
 use super::schema::{self, Change, Table, TableColumns};
 use crate::args;
 

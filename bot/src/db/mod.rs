@@ -17,6 +17,7 @@ pub mod columns;
 pub mod connection;
 pub mod diagnostics;
 mod encoding;
+mod error;
 mod facts;
 mod ingest;
 pub mod migrations;
@@ -34,7 +35,8 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-pub use connection::{Database, DbError};
+pub use connection::Database;
+pub use error::DbError;
 pub use ingest::IngestReport;
 pub use migrations::{Migrated, Schema};
 

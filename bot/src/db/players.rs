@@ -7,9 +7,8 @@ use gametimes_format::rules::STATS_ROUNDING_SECONDS;
 use serde::Serialize;
 
 use super::Db;
-use super::connection::DbError;
-use super::rounds::{non_empty, team};
-use super::value::Row;
+use super::error::DbError;
+use super::value::{Row, non_empty, team};
 use crate::args;
 
 /// How many rounds a player's history has at most.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use gametimes_rounds::reconcile::{self, Fact, REACH_SECONDS, unix_of};
 use gametimes_rounds::rows;
 
-use super::connection::{DbError, Transaction};
+use super::connection::Transaction;
+use super::error::DbError;
 use super::{Db, write};
 use crate::args;
 

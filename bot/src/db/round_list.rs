@@ -1,7 +1,7 @@
 //! Questions about many rounds: the list of the API and the list of the pages.
 
 use super::Db;
-use super::connection::DbError;
+use super::error::DbError;
 use super::rounds::RoundSummary;
 use super::value::Row;
 use crate::args;

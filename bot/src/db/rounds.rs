@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use gametimes_format::rules::ROUND_2_WINDOW_SECONDS;
 use gametimes_format::{Team, TimelineEvent};
-use gametimes_rounds::reconcile::MATCH_ID_FORMAT;
+use gametimes_rounds::stats_file::MATCH_ID_FORMAT;
 use gametimes_rounds::stats_file::minutes_seconds;
 use jiff::ToSpan;
 use jiff::civil::DateTime;
@@ -12,9 +12,9 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::Db;
-use super::connection::DbError;
+use super::error::DbError;
 use super::players::Player;
-use super::value::{Row, Value};
+use super::value::{Row, Value, non_empty, team};
 use crate::args;
 
 /// A round as lists show it.
@@ -268,17 +268,6 @@ pub struct RoundPage {
     pub timeline: Vec<TimelineEvent>,
     /// `rounds.id` of the match's other round.
     pub other_round: Option<i64>,
-}
-
-/// A text column; `None` for NULL and for an empty text.
-pub(super) fn non_empty(row: &Row, column: &str) -> Option<String> {
-    row.get::<Option<String>>(column)
-        .filter(|text| !text.is_empty())
-}
-
-/// The team with a number of the database; other bots may have stored any number.
-pub(super) fn team(number: Option<i64>) -> Option<Team> {
-    Team::from_number(number?.try_into().ok()?)
 }
 
 impl Db {

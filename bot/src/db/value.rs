@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gametimes_format::TeamNumber;
+use gametimes_format::{Team, TeamNumber};
 use serde_json::Value as Json;
 
 /// A value of a column. `None` is NULL; PostgreSQL needs its type, which the variant determines.
@@ -161,34 +161,13 @@ impl FromValue for Vec<u8> {
     }
 }
 
-/// Access by position; every caller is to use [`Row::get`].
-impl Row {
-    pub fn int(&self, i: usize) -> Option<i64> {
-        i64::from_value(self.values.get(i)?)
-    }
-    pub fn real(&self, i: usize) -> Option<f64> {
-        f64::from_value(self.values.get(i)?)
-    }
-    pub fn text(&self, i: usize) -> Option<&str> {
-        match self.values.get(i)? {
-            Value::Text(text) => text.as_deref(),
-            _ => None,
-        }
-    }
-    pub fn string(&self, i: usize) -> String {
-        self.text(i).unwrap_or_default().to_owned()
-    }
-    pub fn json(&self, i: usize) -> Json {
-        self.values
-            .get(i)
-            .and_then(Json::from_value)
-            .unwrap_or_default()
-    }
-    pub fn bytes(&self, i: usize) -> &[u8] {
-        match self.values.get(i) {
-            Some(Value::Bytes(Some(bytes))) => bytes,
-            Some(Value::Text(Some(text))) => text.as_bytes(),
-            _ => &[],
-        }
-    }
+/// A text column; `None` for NULL and for an empty text.
+pub(super) fn non_empty(row: &Row, column: &str) -> Option<String> {
+    row.get::<Option<String>>(column)
+        .filter(|text| !text.is_empty())
+}
+
+/// The team with a number of the database; other bots may have stored any number.
+pub(super) fn team(number: Option<i64>) -> Option<Team> {
+    Team::from_number(number?.try_into().ok()?)
 }

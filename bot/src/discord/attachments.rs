@@ -5,8 +5,18 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::http::Uri;
 
-use super::message::Attachment;
 use crate::config::Discord;
+
+/// An attached file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// The file name.
+    pub name: String,
+    /// Where it can be downloaded.
+    pub url: String,
+    /// Its size, as Discord reports it.
+    pub size_bytes: u64,
+}
 
 /// Why a file was not downloaded.
 #[derive(Debug, thiserror::Error)]

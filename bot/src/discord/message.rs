@@ -8,7 +8,7 @@ use twilight_model::channel::Message;
 use twilight_model::channel::message::MessageFlags;
 
 use super::SOURCE;
-use super::attachments::{DownloadError, Downloader};
+use super::attachments::{Attachment, DownloadError, Downloader};
 use crate::config::{Discord, Secret};
 use crate::db::{Content, IngestItem};
 use gametimes_rounds::report::{Report, signature_in};
@@ -32,17 +32,6 @@ pub struct Incoming {
     pub attachments: Vec<Attachment>,
     /// Whether it has no content at all. Discord hides the content from bots without the Message Content intent.
     pub is_blank: bool,
-}
-
-/// An attached file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attachment {
-    /// The file name.
-    pub name: String,
-    /// Where it can be downloaded.
-    pub url: String,
-    /// Its size, as Discord reports it.
-    pub size_bytes: u64,
 }
 
 impl From<Message> for Incoming {

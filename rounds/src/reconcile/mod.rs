@@ -29,14 +29,12 @@ use jiff::tz::TimeZone;
 
 use self::server::Server;
 use crate::report::Report;
-use crate::stats_file::StatsFile;
+use crate::stats_file::{MATCH_ID_FORMAT, StatsFile};
 
 /// By how much the ends in two reports of one round may differ: two recorders see the end in different frames.
 pub const SAME_END_SECONDS: i64 = 2;
 /// How far a stats file may be from the end of its round. On real servers it is written 0 to 3 seconds after it.
 pub const WINDOW_SECONDS: i64 = 30;
-/// The format of a match id, for `strftime`: the server's local time.
-pub const MATCH_ID_FORMAT: &str = "%Y-%m-%d-%H%M%S";
 /// A fact further away in time than this cannot affect a round. A round 2 depends on a round 1 up to [`ROUND_2_WINDOW_SECONDS`]
 /// earlier; and at both ends, which stats file belongs to which round depends on candidates up to two windows away.
 pub const REACH_SECONDS: i64 = ROUND_2_WINDOW_SECONDS + 4 * WINDOW_SECONDS;

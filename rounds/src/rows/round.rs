@@ -8,9 +8,9 @@ use jiff::tz::{Offset, TimeZone};
 
 use super::int4;
 use crate::per_round::PlayerRound;
-use crate::reconcile::{MATCH_ID_FORMAT, ReconciledRound};
+use crate::reconcile::ReconciledRound;
 use crate::report::{Completeness, Report};
-use crate::stats_file::{StatsFile, minutes_seconds};
+use crate::stats_file::{MATCH_ID_FORMAT, StatsFile, minutes_seconds};
 
 /// Everything that a round's row is made from.
 pub(super) struct Sources<'a> {

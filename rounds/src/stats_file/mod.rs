@@ -14,7 +14,7 @@ use gametimes_format::{TeamNumber, check, text};
 use self::player::NUMBER_MAX;
 use crate::report::Refused;
 
-pub use name::StatsName;
+pub use name::{MATCH_ID_FORMAT, StatsName};
 pub use player::{FIELDS, StatsPlayer, field};
 
 /// The largest stats file that is read. 64 players take about 16 KB.

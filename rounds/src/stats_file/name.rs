@@ -4,8 +4,10 @@ use gametimes_format::check;
 use gametimes_format::text::cut;
 use jiff::civil::DateTime;
 
-use crate::reconcile::MATCH_ID_FORMAT;
 use crate::report::Refused;
+
+/// The format of a match id, for `strftime`: the server's local time.
+pub const MATCH_ID_FORMAT: &str = "%Y-%m-%d-%H%M%S";
 
 /// The parts of a stats file's name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,8 @@ mod records;
 mod tables;
 
 pub(super) use self::conflicts::resolve_match_id_conflicts;
-use super::connection::{DbError, Transaction};
+use super::connection::Transaction;
+use super::error::DbError;
 use super::facts::StoredFact;
 use super::schema::TableColumns;
 use super::value::Columns;
