@@ -52,7 +52,7 @@ fn rows_of_all_pairs() -> BTreeMap<String, Vec<PlayerRow>> {
             document: Document::Stats(Box::new(file)),
         });
     }
-    let rounds = build(&facts, &reconcile(&facts), &TimeZone::UTC);
+    let rounds = build(&facts, &reconcile(&facts, &TimeZone::UTC), &TimeZone::UTC);
     let with_name = rounds.into_iter().map(|round| {
         let name = format!(
             "{}-{}-round-{}.txt",
