@@ -30,6 +30,9 @@ const KNIFE: u8 = 0;
 /// Where a weapon's five numbers contain its shots.
 const SHOTS: usize = 1;
 
+/// By how many seconds a time played may exceed the round before its counters must be those of an earlier map too.
+const EXCESS_SECONDS: i64 = 30;
+
 /// A warning about a player's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flag {
@@ -39,6 +42,8 @@ pub enum Flag {
     Cumulative,
     /// The file has more time dead than time played.
     DeadGtPlayed,
+    /// The file has more time played than the round lasted: the game did not reset the counters of the last map.
+    ExceedsRound,
 }
 
 impl Flag {
@@ -48,6 +53,7 @@ impl Flag {
             Self::CounterReset => "counter_reset",
             Self::Cumulative => "cumulative",
             Self::DeadGtPlayed => "dead_gt_played",
+            Self::ExceedsRound => "counters_exceed_round",
         }
     }
 }
@@ -101,7 +107,14 @@ pub fn per_round(file: &StatsFile, base: Option<&StatsFile>, orphan: bool) -> Ve
             round.played_seconds = file.played_seconds().unwrap_or_default();
         }
     }
+    let longest = file.longest_seconds();
     for round in &mut rounds {
+        // A total over both rounds, or one that was reset, is flagged already.
+        if round.flags.is_empty()
+            && longest.is_some_and(|longest| round.played_seconds > longest + EXCESS_SECONDS)
+        {
+            round.flags.push(Flag::ExceedsRound);
+        }
         let dead_seconds = round.player.fields[field::MINUTES_DEAD] * 60.0;
         if dead_seconds > (round.played_seconds + STATS_ROUNDING_SECONDS) as f64 {
             round.flags.push(Flag::DeadGtPlayed);

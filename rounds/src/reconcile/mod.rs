@@ -289,7 +289,7 @@ fn base(
 /// Whether `one` is a round 1 whose time is the time limit of the round 2 `two`.
 fn sets_limit_of(one: &StatsFile, two: &StatsFile) -> bool {
     let limit = minutes_seconds(&two.header.timelimit);
-    one.header.round == 1 && limit.is_some() && minutes_seconds(&one.header.next_timelimit) == limit
+    one.header.round == 1 && limit.is_some() && one.header.next_limit_seconds() == limit
 }
 
 /// Two files without a common player are hardly of the same match: two servers may have the same name and address.
