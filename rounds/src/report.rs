@@ -1,6 +1,8 @@
 //! A round as its recorder reported it: a gametimes file of this version or of the old scripts, or only the fields of the Discord
 //! message.
 
+use std::borrow::Cow;
+
 use gametimes_format::check::{self, Problem};
 use gametimes_format::digest::round_canonical_id;
 use gametimes_format::message::{Embed, Message};
@@ -46,7 +48,7 @@ pub struct Refused(pub String);
 pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 impl Report {
-    /// Reads a gametimes file.
+    /// Reads a gametimes file. The old scripts copy names as bytes, which need not be UTF-8.
     ///
     /// # Errors
     /// When it is not a gametimes file, or contains impossible values.
@@ -57,7 +59,7 @@ impl Report {
                 bytes.len()
             )));
         }
-        let mut file: GametimesFile = serde_json::from_slice(bytes)
+        let mut file: GametimesFile = serde_json::from_str(&lenient_utf8(bytes))
             .map_err(|e| Refused(format!("not a gametimes file: {e}")))?;
         if file.meta.schema < 2
             && let Some(embed) = file.payload.embeds.first()
@@ -147,6 +149,19 @@ impl Report {
             (ip, port) => format!("{ip}:{port}"),
         }
     }
+}
+
+/// The text of a file. Bytes that are not UTF-8 are read as Latin-1, each on its own: the same file may contain names in both.
+fn lenient_utf8(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.into();
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|&byte| char::from(byte)));
+    }
+    text.into()
 }
 
 /// Removes control characters: they have no meaning in a name, and not every database can store them.
@@ -309,6 +324,42 @@ mod tests {
         assert_eq!(report.version, "1.7.2");
         assert_eq!(report.server(), "127.0.0.1:27986");
         assert_eq!(report.doubts, Vec::<String>::new());
+    }
+
+    #[test]
+    fn file_of_the_old_script_with_a_latin_1_name_is_read() {
+        let bytes = include_bytes!("../../tests/data/latin1/gametime-room1-R1-1795179043.json");
+        assert!(bytes.contains(&0xe9));
+        let report = Report::from_file(bytes).unwrap();
+        assert_eq!(report.meta.spawn_stats[0].name, "Café");
+        // Its server's address was removed before it was shared.
+        assert_eq!(report.server(), "");
+        assert_eq!(report.completeness, Completeness::OldFile);
+        assert_eq!(report.meta.teams.axis.len(), 6);
+    }
+
+    #[test]
+    fn names_in_latin_1_and_utf_8_are_read_from_one_file() {
+        let latin_1 = include_bytes!("../../tests/data/latin1/gametime-room1-R1-1795179043.json");
+        let mut bytes = latin_1.to_vec();
+        let at = bytes.windows(10).position(|part| part == b"\"Player02\"");
+        let at = at.unwrap();
+        // A name in UTF-8, beside one in Latin-1 with bytes that have no character there.
+        bytes.splice(at..at + 10, "\"Žiž\"".bytes());
+        let at = bytes
+            .windows(4)
+            .position(|part| part == b"Caf\xe9")
+            .unwrap();
+        bytes.splice(at..at + 4, *b"\x93\xc9t\xe9\x94");
+        let report = Report::from_file(&bytes).unwrap();
+        let names: Vec<&str> = report
+            .meta
+            .spawn_stats
+            .iter()
+            .map(|p| p.name.as_str())
+            .collect();
+        assert!(names.contains(&"Été"), "{names:?}");
+        assert!(names.contains(&"Žiž"), "{names:?}");
     }
 
     #[test]
