@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use gametimes_format::check::{self, Problem};
 use gametimes_format::digest::round_canonical_id;
 use gametimes_format::message::{Embed, Message};
+use gametimes_format::text::counted;
 use gametimes_format::{GametimesFile, Meta, Pause, PlayerRef, TimelineEvent, text};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,29 @@ pub struct Refused(pub String);
 
 /// The largest gametimes file that is read.
 pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How far ahead of the reader's clock a round may end. Two clocks differ by less, and so does local time that is read in a wrong
+/// time zone.
+pub const AHEAD_SECONDS_MAX: i64 = 24 * 3600;
+
+/// Checks that a round, or the time in the name of a stats file, is not in the future. Such a round would stay the latest for
+/// years, and every new one would be listed after it.
+///
+/// # Errors
+/// When the time is more than [`AHEAD_SECONDS_MAX`] after `now_unix`.
+pub fn check_not_ahead(at_unix: i64, now_unix: i64) -> Result<(), Refused> {
+    let ahead = at_unix.saturating_sub(now_unix);
+    if ahead <= AHEAD_SECONDS_MAX {
+        return Ok(());
+    }
+    Err(Refused(format!(
+        "the round ends {} after now; check the clocks of the game server and of this machine",
+        counted(
+            usize::try_from(ahead / (24 * 3600)).unwrap_or_default(),
+            "day"
+        )
+    )))
+}
 
 impl Report {
     /// Reads a gametimes file. The old scripts copy names as bytes, which need not be UTF-8.
@@ -131,12 +155,21 @@ impl Report {
         } else {
             meta.module_version.clone()
         };
-        let warmup_start_unix = number_or(embed, "Lua_WarmupStart", 0)?;
+        let mut doubts: Vec<String> = problems.iter().take(20).map(ToString::to_string).collect();
+        let mut warmup_start_unix = number_or(embed, "Lua_WarmupStart", 0)?;
+        let possible = check::bounds::UNIX_MIN..=meta.round_end_unix;
+        if warmup_start_unix != 0 && !possible.contains(&warmup_start_unix) {
+            doubts.push(format!(
+                "Lua_WarmupStart: {warmup_start_unix}, but the round ends at {}",
+                meta.round_end_unix
+            ));
+            warmup_start_unix = 0;
+        }
         Ok(Self {
             completeness,
             warmup_start_unix,
             version: text::cut(&version, 16),
-            doubts: problems.iter().take(20).map(ToString::to_string).collect(),
+            doubts,
             events: std::mem::take(&mut meta.events),
             meta,
         })
@@ -394,6 +427,53 @@ mod tests {
                 .unwrap_err()
                 .0
                 .contains("not a gametimes file")
+        );
+    }
+
+    #[test]
+    fn round_that_ends_in_the_future_is_refused() {
+        let now = 1_795_179_043;
+        let day = 24 * 3600;
+        for at in [0, now, now + day, i64::MIN] {
+            assert_eq!(check_not_ahead(at, now), Ok(()), "{at}");
+        }
+        let why = check_not_ahead(4_070_908_800, now).unwrap_err().0;
+        assert!(why.contains("ends 26339 days after now"), "{why}");
+        assert!(check_not_ahead(now + day + 1, now).is_err());
+        assert!(check_not_ahead(i64::MAX, now).is_err());
+    }
+
+    #[test]
+    fn impossible_times_in_a_message_are_refused_or_doubted() {
+        let read = |field: &str, value: &str| {
+            let mut message: Message = serde_json::from_str(SURRENDER_MESSAGE).unwrap();
+            let fields = &mut message.embeds[0].fields;
+            let found = fields.iter_mut().find(|f| f.name == field).unwrap();
+            found.value = value.to_owned();
+            Report::from_message(&message)
+        };
+        for (field, value) in [
+            ("Lua_Playtime", "-5 sec"),
+            ("Lua_Playtime", "700000 sec"),
+            ("Lua_Warmup", "-1 sec"),
+            ("Lua_RoundStart", "1795179044"),
+            ("Lua_RoundEnd", "-1795179043"),
+        ] {
+            assert!(read(field, value).is_err(), "{field} {value}");
+        }
+        for value in ["-1", "4070908800", "1795179044"] {
+            let report = read("Lua_WarmupStart", value).unwrap();
+            assert_eq!(report.warmup_start_unix, 0);
+            assert!(
+                report.doubts[0].starts_with("Lua_WarmupStart: "),
+                "{:?}",
+                report.doubts
+            );
+        }
+        let report = read("Lua_WarmupStart", "1795178900").unwrap();
+        assert_eq!(
+            (report.warmup_start_unix, report.doubts.len()),
+            (1_795_178_900, 0)
         );
     }
 
