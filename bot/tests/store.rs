@@ -171,6 +171,7 @@ async fn rounds_that_end_in_the_future_are_rejected(url: &str) {
     let (name, bytes) = native_files("surrender").remove(0);
     let mut ahead: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
     let meta = &mut ahead["meta"];
+    meta["round_start_unix"] = 4_070_908_730_i64.into();
     meta["round_end_unix"] = 4_070_908_800_i64.into();
     meta["round_canonical_id"] = "".into();
     let (_, stats) = sample_files("gamestats").remove(0);
