@@ -8,7 +8,7 @@ use gametimes_test_support::bot::databases::dump;
 use gametimes_test_support::bot::items::everything;
 use gametimes_test_support::bot::{open, sqlite};
 use gametimes_test_support::on_both_databases;
-use gametimes_test_support::samples::{sample_files, samples};
+use gametimes_test_support::samples::{native_files, sample_files, samples};
 use jiff::tz::TimeZone;
 
 /// How many rows a count found, and how many of them belong to a round.
@@ -166,6 +166,31 @@ async fn rejected_items_are_kept_and_counted(url: &str) {
     );
 }
 
+/// A server whose clock is wrong, or a forged file, must not stay the latest round for decades.
+async fn rounds_that_end_in_the_future_are_rejected(url: &str) {
+    let store = &open(url).await;
+    let (name, bytes) = native_files("surrender").remove(0);
+    let mut ahead: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let meta = &mut ahead["meta"];
+    meta["round_start_unix"] = 4_070_908_730_i64.into();
+    meta["round_end_unix"] = 4_070_908_800_i64.into();
+    meta["round_canonical_id"] = "".into();
+    let (_, stats) = sample_files("gamestats").remove(0);
+    let items = [
+        IngestItem::from_file("folder", &name, "", serde_json::to_vec(&ahead).unwrap()),
+        IngestItem::from_file("ssh", "2099-01-01-000000-room2-round-1.txt", "", stats),
+        IngestItem::from_file("folder", &name, "", bytes),
+    ];
+    let applied = store.ingest(&items).await.unwrap();
+    assert_eq!((applied.new_facts, applied.rejected), (1, 2), "{applied:?}");
+    assert_eq!(rounds(store).await.len(), 1);
+    let rejected = store.rejected(10).await.unwrap();
+    assert!(
+        rejected.iter().all(|r| r.reason.contains("after now")),
+        "{rejected:?}"
+    );
+}
+
 /// A reason quotes its input: a thousand characters of three bytes each, which cannot be compressed.
 async fn long_reason_is_truncated(url: &str) {
     let store = &open(url).await;
@@ -309,6 +334,7 @@ on_both_databases!(
     round_keeps_its_id_when_a_stats_file_arrives_late,
     checkpoints_never_move_back,
     rejected_items_are_kept_and_counted,
+    rounds_that_end_in_the_future_are_rejected,
     long_reason_is_truncated,
     ambiguous_stats_file_is_not_linked,
     unreadable_fact_does_not_stop_other_facts,

@@ -90,9 +90,12 @@ pub struct Meta {
     pub pause_seconds: i64,
     /// Number of pauses, including one that was still open at the end.
     pub pause_count: i64,
-    /// The address that the server listens on (cvar `net_ip`).
+    /// The address that the server listens on (cvar `net_ip`). Readers accept a file without it: owners may remove it before they share
+    /// a file.
+    #[serde(default)]
     pub server_ip: String,
-    /// The server's port (cvar `net_port`), as a string.
+    /// The server's port (cvar `net_port`), as a string. Readers accept a file without it.
+    #[serde(default)]
     pub server_port: String,
     /// `round_end_unix` as a string: the id of a round in the Lua scripts.
     pub match_id: String,

@@ -2,7 +2,7 @@
 //!
 //! In a round 2 the weapons and the fields 0..7 and 20..22 are totals over both rounds; the other fields belong to the round
 //! alone. So round 1 is subtracted. If a counter fell, the game reset it: the player's line is then taken as it is, and
-//! flagged.
+//! flagged. The swings of the knife are no counter: the engine takes some of them back.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +25,14 @@ const CUMULATIVE: [usize; 11] = [
     field::MINUTES_PLAYED,
 ];
 
+/// The weapon number of the knife.
+const KNIFE: u8 = 0;
+/// Where a weapon's five numbers contain its shots.
+const SHOTS: usize = 1;
+
+/// By how many seconds a time played may exceed the round before its counters must be those of an earlier map too.
+const EXCESS_SECONDS: i64 = 30;
+
 /// A warning about a player's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flag {
@@ -34,6 +42,8 @@ pub enum Flag {
     Cumulative,
     /// The file has more time dead than time played.
     DeadGtPlayed,
+    /// The file has more time played than the round lasted: the game did not reset the counters of the last map.
+    ExceedsRound,
 }
 
 impl Flag {
@@ -43,6 +53,7 @@ impl Flag {
             Self::CounterReset => "counter_reset",
             Self::Cumulative => "cumulative",
             Self::DeadGtPlayed => "dead_gt_played",
+            Self::ExceedsRound => "counters_exceed_round",
         }
     }
 }
@@ -78,6 +89,7 @@ pub fn per_round(file: &StatsFile, base: Option<&StatsFile>, orphan: bool) -> Ve
                 None if orphan => flags.push(Flag::Cumulative),
                 None => {}
             }
+            remove_negatives(&mut round);
             PlayerRound {
                 played_seconds: (round.fields[field::MINUTES_PLAYED] * 60.0).round() as i64,
                 player: round,
@@ -95,7 +107,14 @@ pub fn per_round(file: &StatsFile, base: Option<&StatsFile>, orphan: bool) -> Ve
             round.played_seconds = file.played_seconds().unwrap_or_default();
         }
     }
+    let longest = file.longest_seconds();
     for round in &mut rounds {
+        // A total over both rounds, or one that was reset, is flagged already.
+        if round.flags.is_empty()
+            && longest.is_some_and(|longest| round.played_seconds > longest + EXCESS_SECONDS)
+        {
+            round.flags.push(Flag::ExceedsRound);
+        }
         let dead_seconds = round.player.fields[field::MINUTES_DEAD] * 60.0;
         if dead_seconds > (round.played_seconds + STATS_ROUNDING_SECONDS) as f64 {
             round.flags.push(Flag::DeadGtPlayed);
@@ -108,7 +127,7 @@ pub fn per_round(file: &StatsFile, base: Option<&StatsFile>, orphan: bool) -> Ve
 fn fell(now: &StatsPlayer, before: &StatsPlayer) -> bool {
     let weapons = before.weapons.iter().any(|(weapon, old)| {
         let new = now.weapons.get(weapon).unwrap_or(&[0; 5]);
-        new.iter().zip(old).any(|(n, o)| n < o)
+        (0..5).any(|i| new[i] < old[i] && (*weapon, i) != (KNIFE, SHOTS))
     });
     weapons
         || CUMULATIVE
@@ -129,7 +148,19 @@ fn subtract(now: &mut StatsPlayer, before: &StatsPlayer) {
         // Written with one decimal, and so is a difference of two.
         now.fields[i] = ((now.fields[i] - before.fields[i]) * 10.0).round() / 10.0;
     }
-    now.fields[field::DPM] = now.fields[field::DPM].max(0.0);
+}
+
+/// Damage per minute is no counter and the swings of the knife may fall, so their differences may be negative, which no
+/// number of a round is. XP is left alone: a player can lose it.
+fn remove_negatives(round: &mut StatsPlayer) {
+    for n in round.weapons.values_mut().flatten() {
+        *n = (*n).max(0);
+    }
+    for (i, n) in round.fields.iter_mut().enumerate() {
+        if i != field::XP {
+            *n = n.max(0.0);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -168,6 +199,32 @@ mod tests {
             (reset.player.fields[0], reset.player.weapon_sum(1)),
             (119.0, 74)
         );
+    }
+
+    #[test]
+    fn knife_swings_that_the_engine_took_back_leave_no_negative_number() {
+        let one = sample("2026-11-20-123344-room2-round-1.txt");
+        let mut two = sample("2026-11-20-123531-room2-round-2.txt");
+        let player = |file: &StatsFile| {
+            let at = file.players.iter().position(|p| p.guid == "A0000003");
+            at.unwrap()
+        };
+        let at = player(&two);
+        let mut before = one.clone();
+        let at_before = player(&one);
+        before.players[at_before].weapons.insert(0, [0, 9, 0, 0, 0]);
+        two.players[at].weapons.insert(0, [0, 7, 0, 0, 0]);
+        let rounds = per_round(&two, Some(&before), false);
+        let p = find(&rounds, "A0000003");
+        assert_eq!((p.player.weapons[&0], &*p.flags), ([0; 5], &[][..]));
+        // Even the file itself may contain fewer than none.
+        two.players[at].weapons.insert(0, [0, -2, 0, 0, 0]);
+        let rounds = per_round(&two, None, true);
+        assert_eq!(find(&rounds, "A0000003").player.weapons[&0], [0; 5]);
+        // Hits with the knife are a counter.
+        before.players[at_before].weapons.insert(0, [1, 9, 0, 0, 0]);
+        let rounds = per_round(&two, Some(&before), false);
+        assert_eq!(find(&rounds, "A0000003").flags, [Flag::CounterReset]);
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! A round as its recorder reported it: a gametimes file of this version or of the old scripts, or only the fields of the Discord
 //! message.
 
+use std::borrow::Cow;
+
 use gametimes_format::check::{self, Problem};
 use gametimes_format::digest::round_canonical_id;
 use gametimes_format::message::{Embed, Message};
+use gametimes_format::text::counted;
 use gametimes_format::{GametimesFile, Meta, Pause, PlayerRef, TimelineEvent, text};
 use serde::{Deserialize, Serialize};
 
@@ -45,8 +48,31 @@ pub struct Refused(pub String);
 /// The largest gametimes file that is read.
 pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// How far ahead of the reader's clock a round may end. Two clocks differ by less, and so does local time that is read in a wrong
+/// time zone.
+pub const AHEAD_SECONDS_MAX: i64 = 24 * 3600;
+
+/// Checks that a round, or the time in the name of a stats file, is not in the future. Such a round would stay the latest for
+/// years, and every new one would be listed after it.
+///
+/// # Errors
+/// When the time is more than [`AHEAD_SECONDS_MAX`] after `now_unix`.
+pub fn check_not_ahead(at_unix: i64, now_unix: i64) -> Result<(), Refused> {
+    let ahead = at_unix.saturating_sub(now_unix);
+    if ahead <= AHEAD_SECONDS_MAX {
+        return Ok(());
+    }
+    Err(Refused(format!(
+        "the round ends {} after now; check the clocks of the game server and of this machine",
+        counted(
+            usize::try_from(ahead / (24 * 3600)).unwrap_or_default(),
+            "day"
+        )
+    )))
+}
+
 impl Report {
-    /// Reads a gametimes file.
+    /// Reads a gametimes file. The old scripts copy names as bytes, which need not be UTF-8.
     ///
     /// # Errors
     /// When it is not a gametimes file, or contains impossible values.
@@ -57,7 +83,7 @@ impl Report {
                 bytes.len()
             )));
         }
-        let mut file: GametimesFile = serde_json::from_slice(bytes)
+        let mut file: GametimesFile = serde_json::from_str(&lenient_utf8(bytes))
             .map_err(|e| Refused(format!("not a gametimes file: {e}")))?;
         if file.meta.schema < 2
             && let Some(embed) = file.payload.embeds.first()
@@ -129,12 +155,21 @@ impl Report {
         } else {
             meta.module_version.clone()
         };
-        let warmup_start_unix = number_or(embed, "Lua_WarmupStart", 0)?;
+        let mut doubts: Vec<String> = problems.iter().take(20).map(ToString::to_string).collect();
+        let mut warmup_start_unix = number_or(embed, "Lua_WarmupStart", 0)?;
+        let possible = check::bounds::UNIX_MIN..=meta.round_end_unix;
+        if warmup_start_unix != 0 && !possible.contains(&warmup_start_unix) {
+            doubts.push(format!(
+                "Lua_WarmupStart: {warmup_start_unix}, but the round ends at {}",
+                meta.round_end_unix
+            ));
+            warmup_start_unix = 0;
+        }
         Ok(Self {
             completeness,
             warmup_start_unix,
             version: text::cut(&version, 16),
-            doubts: problems.iter().take(20).map(ToString::to_string).collect(),
+            doubts,
             events: std::mem::take(&mut meta.events),
             meta,
         })
@@ -147,6 +182,19 @@ impl Report {
             (ip, port) => format!("{ip}:{port}"),
         }
     }
+}
+
+/// The text of a file. Bytes that are not UTF-8 are read as Latin-1, each on its own: the same file may contain names in both.
+fn lenient_utf8(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.into();
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|&byte| char::from(byte)));
+    }
+    text.into()
 }
 
 /// Removes control characters: they have no meaning in a name, and not every database can store them.
@@ -312,6 +360,42 @@ mod tests {
     }
 
     #[test]
+    fn file_of_the_old_script_with_a_latin_1_name_is_read() {
+        let bytes = include_bytes!("../../tests/data/latin1/gametime-room1-R1-1795179043.json");
+        assert!(bytes.contains(&0xe9));
+        let report = Report::from_file(bytes).unwrap();
+        assert_eq!(report.meta.spawn_stats[0].name, "Café");
+        // Its server's address was removed before it was shared.
+        assert_eq!(report.server(), "");
+        assert_eq!(report.completeness, Completeness::OldFile);
+        assert_eq!(report.meta.teams.axis.len(), 6);
+    }
+
+    #[test]
+    fn names_in_latin_1_and_utf_8_are_read_from_one_file() {
+        let latin_1 = include_bytes!("../../tests/data/latin1/gametime-room1-R1-1795179043.json");
+        let mut bytes = latin_1.to_vec();
+        let at = bytes.windows(10).position(|part| part == b"\"Player02\"");
+        let at = at.unwrap();
+        // A name in UTF-8, beside one in Latin-1 with bytes that have no character there.
+        bytes.splice(at..at + 10, "\"Žiž\"".bytes());
+        let at = bytes
+            .windows(4)
+            .position(|part| part == b"Caf\xe9")
+            .unwrap();
+        bytes.splice(at..at + 4, *b"\x93\xc9t\xe9\x94");
+        let report = Report::from_file(&bytes).unwrap();
+        let names: Vec<&str> = report
+            .meta
+            .spawn_stats
+            .iter()
+            .map(|p| p.name.as_str())
+            .collect();
+        assert!(names.contains(&"Été"), "{names:?}");
+        assert!(names.contains(&"Žiž"), "{names:?}");
+    }
+
+    #[test]
     fn message_alone_contains_all_but_the_times_of_players() {
         let message: Message = serde_json::from_str(SURRENDER_MESSAGE).unwrap();
         let alone = Report::from_message(&message).unwrap();
@@ -343,6 +427,53 @@ mod tests {
                 .unwrap_err()
                 .0
                 .contains("not a gametimes file")
+        );
+    }
+
+    #[test]
+    fn round_that_ends_in_the_future_is_refused() {
+        let now = 1_795_179_043;
+        let day = 24 * 3600;
+        for at in [0, now, now + day, i64::MIN] {
+            assert_eq!(check_not_ahead(at, now), Ok(()), "{at}");
+        }
+        let why = check_not_ahead(4_070_908_800, now).unwrap_err().0;
+        assert!(why.contains("ends 26339 days after now"), "{why}");
+        assert!(check_not_ahead(now + day + 1, now).is_err());
+        assert!(check_not_ahead(i64::MAX, now).is_err());
+    }
+
+    #[test]
+    fn impossible_times_in_a_message_are_refused_or_doubted() {
+        let read = |field: &str, value: &str| {
+            let mut message: Message = serde_json::from_str(SURRENDER_MESSAGE).unwrap();
+            let fields = &mut message.embeds[0].fields;
+            let found = fields.iter_mut().find(|f| f.name == field).unwrap();
+            found.value = value.to_owned();
+            Report::from_message(&message)
+        };
+        for (field, value) in [
+            ("Lua_Playtime", "-5 sec"),
+            ("Lua_Playtime", "700000 sec"),
+            ("Lua_Warmup", "-1 sec"),
+            ("Lua_RoundStart", "1795179044"),
+            ("Lua_RoundEnd", "-1795179043"),
+        ] {
+            assert!(read(field, value).is_err(), "{field} {value}");
+        }
+        for value in ["-1", "4070908800", "1795179044"] {
+            let report = read("Lua_WarmupStart", value).unwrap();
+            assert_eq!(report.warmup_start_unix, 0);
+            assert!(
+                report.doubts[0].starts_with("Lua_WarmupStart: "),
+                "{:?}",
+                report.doubts
+            );
+        }
+        let report = read("Lua_WarmupStart", "1795178900").unwrap();
+        assert_eq!(
+            (report.warmup_start_unix, report.doubts.len()),
+            (1_795_178_900, 0)
         );
     }
 

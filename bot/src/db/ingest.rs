@@ -1,8 +1,12 @@
 //! Stores what was received and rebuilds the affected rows, in one transaction.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use gametimes_rounds::reconcile::unix_of_civil;
+use gametimes_rounds::report::{Refused, check_not_ahead};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::connection::Transaction;
 use super::error::DbError;
@@ -19,7 +23,7 @@ pub struct IngestReport {
     pub repeated: usize,
     /// How many items were rejected.
     pub rejected: usize,
-    /// Those of them that the database refused: the origin and the reason.
+    /// Those of them that were refused only when they were stored: the origin and the reason.
     pub refused: Vec<String>,
     /// The `rounds.id` of the rounds whose rows changed.
     pub rounds: Vec<i64>,
@@ -33,11 +37,15 @@ impl Db {
     pub async fn ingest(&self, items: &[IngestItem]) -> Result<IngestReport, DbError> {
         let now = Timestamp::now().as_second();
         let mut report = IngestReport::default();
+        let items: Vec<Cow<'_, IngestItem>> = items
+            .iter()
+            .map(|item| refuse_future(item, &self.zone, now, &mut report))
+            .collect();
         let mut transaction = self.database.begin().await?;
         let changed = self
-            .add_facts(&mut transaction, items, now, &mut report)
+            .add_facts(&mut transaction, &items, now, &mut report)
             .await?;
-        for item in items {
+        for item in &items {
             if let Content::Rejected { reason, excerpt } = &item.content {
                 report.rejected += 1;
                 checkpoints::reject(&mut transaction, item, reason, excerpt, now).await?;
@@ -62,7 +70,7 @@ impl Db {
     async fn add_facts(
         &self,
         transaction: &mut Transaction,
-        items: &[IngestItem],
+        items: &[Cow<'_, IngestItem>],
         now: i64,
         report: &mut IngestReport,
     ) -> Result<Vec<NewFact>, DbError> {
@@ -89,6 +97,32 @@ impl Db {
         let changed = |row: &Row| facts.remove(&row.get::<String>("identity"));
         Ok(returned.iter().filter_map(changed).collect())
     }
+}
+
+/// Rejects an item whose round ends in the future.
+fn refuse_future<'a>(
+    item: &'a IngestItem,
+    zone: &TimeZone,
+    now: i64,
+    report: &mut IngestReport,
+) -> Cow<'a, IngestItem> {
+    let at_unix = match &item.content {
+        Content::Report(report) => report.meta.round_end_unix,
+        Content::Stats(file, _) => unix_of_civil(file.name.written, zone),
+        Content::Rejected { .. } | Content::Nothing => return Cow::Borrowed(item),
+    };
+    let Err(Refused(reason)) = check_not_ahead(at_unix, now) else {
+        return Cow::Borrowed(item);
+    };
+    tracing::warn!("{} rejected: {reason}", item.origin);
+    report.refused.push(format!("{}: {reason}", item.origin));
+    Cow::Owned(IngestItem {
+        content: Content::Rejected {
+            reason,
+            excerpt: String::new(),
+        },
+        ..item.clone()
+    })
 }
 
 /// The times around which rows may change: those of the changed facts, and of facts that name the same stats file.

@@ -65,9 +65,13 @@ impl Db {
         transaction: &mut Transaction,
         times: &BTreeSet<i64>,
     ) -> Result<(Vec<i64>, Vec<String>), DbError> {
+        let times: &BTreeSet<i64> = &times
+            .iter()
+            .flat_map(|&time| reconcile::possible_times(time, &self.zone))
+            .collect();
         let stored = self.load_facts(transaction, times).await?;
         let facts: Vec<Fact> = stored.iter().map(|s| s.fact.clone()).collect();
-        let rounds = reconcile::reconcile(&facts);
+        let rounds = reconcile::reconcile(&facts, &self.zone);
         let mut rows = rows::build(&facts, &rounds, &self.zone);
         let is_near = |at: i64| times.iter().any(|t| (t - at).abs() <= REACH_SECONDS);
         let affected: Vec<bool> = rounds

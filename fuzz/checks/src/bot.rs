@@ -63,7 +63,7 @@ fn fact(document: Document, at_unix: i64) -> Fact {
 }
 
 fn rows_fit(facts: Vec<Fact>) {
-    let rounds = reconcile(&facts);
+    let rounds = reconcile(&facts, &TimeZone::UTC);
     for rows in build(&facts, &rounds, &TimeZone::UTC) {
         // The limit of gametimes_groups.match_id.
         assert!(rows.match_id.chars().count() <= 64, "{}", rows.match_id);

@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::tz::Offset;
+
+use super::clock::{Written, local_time};
 use super::server::{self, Server};
 use super::{Document, Fact, WINDOW_SECONDS};
+use crate::report::{Completeness, Report};
 
 /// Which stats file each set of reports has. Sets are numbered as in the slice given to [`link`].
 #[derive(Default)]
@@ -23,10 +27,20 @@ impl Links {
 }
 
 /// Links sets of reports and stats files: first by the names in the reports, then by time.
-pub(super) fn link(facts: &[Fact], sets: &[Vec<usize>], files: &[usize]) -> Links {
+pub(super) fn link(
+    facts: &[Fact],
+    sets: &[Vec<usize>],
+    files: &[usize],
+    written: &BTreeMap<usize, Written>,
+) -> Links {
     let mut links = Links::default();
     let taken = link_by_name(facts, sets, files, &mut links);
-    link_by_time(facts, sets, files, &taken, &mut links);
+    let free: Vec<(usize, &Written)> = written
+        .iter()
+        .filter(|(file, _)| !taken.contains(file))
+        .map(|(&file, written)| (file, written))
+        .collect();
+    link_by_time(facts, sets, &free, &mut links);
     links
 }
 
@@ -67,8 +81,7 @@ fn link_by_name(
 fn link_by_time(
     facts: &[Fact],
     sets: &[Vec<usize>],
-    files: &[usize],
-    taken: &BTreeSet<usize>,
+    files: &[(usize, &Written)],
     links: &mut Links,
 ) {
     let mut candidates: Vec<(usize, usize, i64)> = Vec::new();
@@ -76,8 +89,8 @@ fn link_by_time(
         if named_file(facts, reports).is_some() {
             continue;
         }
-        for &file in files.iter().filter(|file| !taken.contains(*file)) {
-            let distance = distance(facts, reports, file);
+        for &(file, written) in files {
+            let distance = distance(facts, reports, file, written);
             candidates.extend(distance.map(|distance| (set, file, distance)));
         }
     }
@@ -116,19 +129,36 @@ fn nearest(pairs: impl Iterator<Item = (usize, usize, i64)>) -> BTreeMap<usize, 
 }
 
 /// The seconds between the end of a round and its stats file; `None` if they cannot belong together.
-fn distance(facts: &[Fact], reports: &[usize], file: usize) -> Option<i64> {
+fn distance(facts: &[Fact], reports: &[usize], file: usize, written: &Written) -> Option<i64> {
     let report = facts[*reports.first()?].report()?;
     let (map, round) = match &facts[file].document {
         Document::Stats(file) => (&file.header.map, file.header.round),
         Document::Foreign(foreign) => (&foreign.map, foreign.round),
         Document::Report(_) => return None,
     };
-    let distance = (facts[file].at_unix - report.meta.round_end_unix).abs();
+    let by_offset = time_by_offset(&facts[file], report);
+    let times = written.times().iter().copied().chain(by_offset);
+    let distance = times
+        .map(|time| {
+            time.saturating_sub(report.meta.round_end_unix)
+                .saturating_abs()
+        })
+        .min()?;
     (map.eq_ignore_ascii_case(&report.meta.map)
         && round == report.meta.round
         && distance <= WINDOW_SECONDS
         && Server::of(&facts[file]).may_be(server::of_reports(facts, reports)))
     .then_some(distance)
+}
+
+/// When a stats file was written, if its server's clock has the offset that a report of this version contains.
+fn time_by_offset(file: &Fact, report: &Report) -> Option<i64> {
+    if report.completeness != Completeness::File {
+        return None;
+    }
+    let offset = Offset::from_seconds(report.meta.utc_offset_seconds).ok()?;
+    let time = offset.to_timestamp(local_time(file)?).ok()?;
+    Some(time.as_second())
 }
 
 /// The stats file that any of these reports names.

@@ -14,12 +14,18 @@
 //!    before it of the same server and map that has a player in common, at most [`ROUND_2_WINDOW_SECONDS`] earlier. If that file is
 //!    another round 2, the round 1 is missing: the round 2 is an orphan.
 //!
+//! Names of stats files contain local time. In the night in which the clock is set back, a round 2 may seem to end before its round 1
+//! (`clock.rs`): a report's unix time decides; without one, both times that a name allows are tried, and a round 1 whose time
+//! is the limit of the round 2 is preferred.
+//!
 //! Servers are compared by address and by name, as far as a fact contains them: many servers have the address 0.0.0.0:27960.
 
+mod clock;
 mod links;
 mod report_sets;
 mod server;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use gametimes_format::rules::ROUND_2_WINDOW_SECONDS;
@@ -27,9 +33,11 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use self::clock::Written;
+pub use self::clock::possible_times;
 use self::server::Server;
 use crate::report::Report;
-use crate::stats_file::{MATCH_ID_FORMAT, StatsFile};
+use crate::stats_file::{MATCH_ID_FORMAT, StatsFile, minutes_seconds};
 
 /// By how much the ends in two reports of one round may differ: two recorders see the end in different frames.
 pub const SAME_END_SECONDS: i64 = 2;
@@ -129,7 +137,8 @@ impl ReconciledRound {
 }
 
 /// Decides which facts make up which round. The order of the rounds depends on the content of the facts, not on their order.
-pub fn reconcile(facts: &[Fact]) -> Vec<ReconciledRound> {
+/// `zone` is the time zone of the servers.
+pub fn reconcile(facts: &[Fact], zone: &TimeZone) -> Vec<ReconciledRound> {
     let mut order: Vec<usize> = (0..facts.len()).collect();
     order.sort_by(|&a, &b| {
         let key = |i: usize| (facts[i].at_unix, &facts[i].identity);
@@ -137,7 +146,11 @@ pub fn reconcile(facts: &[Fact]) -> Vec<ReconciledRound> {
     });
     let sets = report_sets::merge(facts, &order);
     let (files, mut stale) = newest_versions(facts, &order);
-    let links = links::link(facts, &sets, &files);
+    let mut written: BTreeMap<usize, Written> = files
+        .iter()
+        .map(|&f| (f, Written::of(&facts[f], zone)))
+        .collect();
+    let links = links::link(facts, &sets, &files, &written);
     let mut rounds = Vec::new();
     for (i, reports) in sets.into_iter().enumerate() {
         let stats = links.file_of.get(&i).copied();
@@ -171,13 +184,20 @@ pub fn reconcile(facts: &[Fact]) -> Vec<ReconciledRound> {
     let mut servers: BTreeMap<usize, Server<'_>> =
         files.iter().map(|&f| (f, Server::of(&facts[f]))).collect();
     for round in &rounds {
-        if let Some(server) = round.stats.and_then(|file| servers.get_mut(&file)) {
+        let Some(file) = round.stats else {
+            continue;
+        };
+        if let Some(server) = servers.get_mut(&file) {
             *server = server.or(server::of_reports(facts, &round.reports));
+        }
+        let report = round.report.and_then(|r| facts[r].report());
+        if let (Some(written), Some(report)) = (written.get_mut(&file), report) {
+            written.set_end(report.meta.round_end_unix);
         }
     }
     for round in &mut rounds {
         if let Some(file) = round.stats {
-            (round.base, round.orphan) = base(facts, &servers, file);
+            (round.base, round.orphan) = base(facts, &servers, &written, file);
         }
     }
     rounds
@@ -221,10 +241,11 @@ fn newest_versions(facts: &[Fact], order: &[usize]) -> (Vec<usize>, BTreeMap<usi
 }
 
 /// Finds the stats file whose totals are included in those of `file`. Returns also whether there should be one but it is missing.
-/// `servers` contains all stats files.
+/// `servers` and `written` contain all stats files.
 fn base(
     facts: &[Fact],
     servers: &BTreeMap<usize, Server<'_>>,
+    written: &BTreeMap<usize, Written>,
     file: usize,
 ) -> (Option<usize>, bool) {
     let Document::Stats(this) = &facts[file].document else {
@@ -235,24 +256,38 @@ fn base(
         return (None, false);
     }
     let before = servers.iter().filter_map(|(&f, server)| {
-        let age = facts[file].at_unix - facts[f].at_unix;
+        let age = written[&file].seconds_after(&written[&f])?;
         let Document::Stats(other) = &facts[f].document else {
             return None;
         };
-        ((1..=ROUND_2_WINDOW_SECONDS).contains(&age)
+        (age <= ROUND_2_WINDOW_SECONDS
             && other.header.map.eq_ignore_ascii_case(&this.header.map)
             && server.may_be(servers[&file])
             // A file that was saved at a shutdown continues from the last file, even from that of a round 2.
             && (this.is_cut_off() || !other.is_cut_off())
             && share_a_player(this, other))
-        .then_some((f, other))
+        .then_some((f, other, age))
     });
+    let mut before: Vec<_> = before.collect();
+    let is_ambiguous = before
+        .iter()
+        .any(|(f, ..)| written[&file].is_ambiguous(&written[f]));
+    if is_ambiguous && !this.is_cut_off() && before.iter().any(|(_, o, _)| sets_limit_of(o, this)) {
+        before.retain(|(_, other, _)| sets_limit_of(other, this));
+    }
     let base = before
-        .max_by_key(|(f, _)| (facts[*f].at_unix, &facts[*f].identity))
+        .into_iter()
+        .max_by_key(|(f, _, age)| (Reverse(*age), &facts[*f].identity))
         // After another round 2, this one belongs to a later match, whose round 1 is missing.
-        .filter(|(_, other)| this.is_cut_off() || other.header.round == 1)
-        .map(|(f, _)| f);
+        .filter(|(_, other, _)| this.is_cut_off() || other.header.round == 1)
+        .map(|(f, ..)| f);
     (base, needs_base && base.is_none())
+}
+
+/// Whether `one` is a round 1 whose time is the time limit of the round 2 `two`.
+fn sets_limit_of(one: &StatsFile, two: &StatsFile) -> bool {
+    let limit = minutes_seconds(&two.header.timelimit);
+    one.header.round == 1 && limit.is_some() && one.header.next_limit_seconds() == limit
 }
 
 /// Two files without a common player are hardly of the same match: two servers may have the same name and address.

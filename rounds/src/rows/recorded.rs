@@ -1,6 +1,7 @@
 //! What only the recorder knows: the rows of `lua_round_teams` and `lua_spawn_stats`.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gametimes_format::digest::{hex, sha256};
 use gametimes_format::text::cut;
@@ -8,6 +9,9 @@ use gametimes_format::{EndReason, Meta, Pause, PlayerRef, SpawnStats, Team, Team
 
 use super::int4;
 use crate::report::{Completeness, Report};
+
+/// Characters of a player's key in the tables.
+const KEY_CHARS_MAX: usize = 32;
 
 /// A row of `lua_round_teams`: the fields are its columns.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,20 +110,28 @@ pub struct SpawnRow {
 
 impl SpawnRow {
     pub(super) fn of_report(report: &Report, match_id: &str) -> Vec<Self> {
-        let mut players: BTreeMap<String, &SpawnStats> = BTreeMap::new();
-        // If a player has two entries (the checks report that), the longer one is kept.
+        let mut players: BTreeMap<String, Vec<&SpawnStats>> = BTreeMap::new();
         for player in &report.meta.spawn_stats {
-            let entry = players
-                .entry(player_key(&player.guid, &player.name))
-                .or_insert(player);
-            if (player.played_ms, player.dead_seconds) > (entry.played_ms, entry.dead_seconds) {
-                *entry = player;
+            let key = player_key(&player.guid, &player.name);
+            players.entry(key).or_default().push(player);
+        }
+        let mut taken: BTreeSet<String> = players.keys().cloned().collect();
+        let mut rows = Vec::new();
+        for (key, mut entries) in players {
+            // The longest entry keeps the key. Content decides, so the order in the file makes no difference.
+            entries
+                .sort_by_cached_key(|p| Reverse((p.played_ms, p.dead_seconds, format!("{p:?}"))));
+            let mut others = (2..).map(|n| numbered(&key, n));
+            for (i, player) in entries.into_iter().enumerate() {
+                let own = if i == 0 {
+                    Some(key.clone())
+                } else {
+                    others.find(|other| taken.insert(other.clone()))
+                };
+                rows.extend(own.map(|own| Self::new(report, match_id, own, player)));
             }
         }
-        players
-            .into_iter()
-            .map(|(key, player)| Self::new(report, match_id, key, player))
-            .collect()
+        rows
     }
 
     fn new(report: &Report, match_id: &str, player_guid: String, p: &SpawnStats) -> Self {
@@ -160,6 +172,12 @@ pub fn player_key(guid: &str, name: &str) -> String {
     format!("name:{}", &hex(&sha256([name.as_bytes()]))[..27])
 }
 
+/// The key of the `n`-th entry of one key, with a suffix, as twins in a stats file have. The column has room for 32 characters.
+fn numbered(key: &str, n: usize) -> String {
+    let suffix = format!("#{n}");
+    cut(key, KEY_CHARS_MAX - suffix.len()) + &suffix
+}
+
 /// The player's team. Old scripts list it only in the teams at the end of the round.
 fn team_of(player: &SpawnStats, meta: &Meta) -> Option<Team> {
     let is = |other: &PlayerRef| {
@@ -171,4 +189,78 @@ fn team_of(player: &SpawnStats, meta: &Meta) -> Option<Team> {
         () => None,
     };
     player.team.team().or_else(listed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SURRENDER: &[u8] =
+        include_bytes!("../../../tests/data/native/surrender/gametime-room1-R1-1795179043.json");
+
+    /// The keys and the times played of the rows of a report.
+    fn rows(report: &Report) -> Vec<(String, Option<i64>)> {
+        let rows = SpawnRow::of_report(report, "id").into_iter();
+        rows.map(|row| (row.player_guid, row.played_ms)).collect()
+    }
+
+    #[test]
+    fn players_without_guid_and_with_one_name_keep_a_row_each() {
+        let mut report = Report::from_file(SURRENDER).unwrap();
+        let before = rows(&report);
+        for (i, played_ms) in [(2, 50_000), (7, 40_000), (9, 45_000)] {
+            let player = &mut report.meta.spawn_stats[i];
+            player.guid.clear();
+            player.name = "ETPlayer".into();
+            player.played_ms = played_ms;
+        }
+        let key = player_key("", "ETPlayer");
+        assert_eq!(key.len(), 32);
+        let found = rows(&report);
+        assert_eq!((before.len(), found.len()), (12, 12));
+        let short = &key[..30];
+        for expected in [
+            (key.clone(), Some(50_000)),
+            (format!("{short}#2"), Some(45_000)),
+            (format!("{short}#3"), Some(40_000)),
+        ] {
+            assert!(found.contains(&expected), "{expected:?}: {found:?}");
+        }
+        report.meta.spawn_stats.reverse();
+        assert_eq!(rows(&report), found);
+    }
+
+    #[test]
+    fn guids_that_are_alike_keep_different_keys() {
+        let mut report = Report::from_file(SURRENDER).unwrap();
+        let guids = [
+            "A".repeat(31) + "B",
+            "A".repeat(31) + "C",
+            "A".repeat(30) + "#2",
+        ];
+        for (i, player) in report.meta.spawn_stats.iter_mut().enumerate() {
+            player.guid.clone_from(&guids[i % 3]);
+        }
+        let keys: BTreeSet<String> = rows(&report).into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys.len(), 12, "{keys:?}");
+        assert!(
+            keys.iter().all(|key| key.len() <= KEY_CHARS_MAX),
+            "{keys:?}"
+        );
+    }
+
+    #[test]
+    fn entries_with_one_guid_keep_a_row_each() {
+        let mut report = Report::from_file(SURRENDER).unwrap();
+        let guid = report.meta.spawn_stats[0].guid.clone();
+        report.meta.spawn_stats[1].guid.clone_from(&guid);
+        let found = rows(&report);
+        let keys: Vec<&str> = found.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys.len(), 12);
+        assert!(keys.contains(&guid.as_str()), "{keys:?}");
+        assert!(
+            keys.contains(&format!("{}#2", &guid[..30]).as_str()),
+            "{keys:?}"
+        );
+    }
 }

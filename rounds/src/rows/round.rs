@@ -1,13 +1,13 @@
 //! The row of `rounds`: what recorder and stats file report about a round. Where they disagree, the recorder wins.
 
 use gametimes_format::rules::is_bot_guid;
-use gametimes_format::text::cut;
+use gametimes_format::text::{counted, cut};
 use gametimes_format::{EndReason, Meta, TeamNumber};
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 
 use super::int4;
-use crate::per_round::PlayerRound;
+use crate::per_round::{Flag, PlayerRound};
 use crate::reconcile::ReconciledRound;
 use crate::report::{Completeness, Report};
 use crate::stats_file::{MATCH_ID_FORMAT, StatsFile, minutes_seconds};
@@ -140,9 +140,12 @@ impl RoundRow {
             time_limit: header
                 .map(|h| h.timelimit.clone())
                 .or(meta.map(|m| clock((m.timelimit_minutes * 60.0).round() as i64))),
-            actual_time: header
-                .map(|h| h.next_timelimit.clone())
-                .or(meta.map(|m| clock(m.actual_duration_seconds))),
+            actual_time: match header {
+                // A limit that is not set is not a time of 0.
+                Some(header) => Some(header.next_timelimit.clone())
+                    .filter(|limit| minutes_seconds(limit) != Some(0)),
+                None => meta.map(|m| clock(m.actual_duration_seconds)),
+            },
             defender_team: meta
                 .map(|m| m.defender)
                 .filter(|d| *d != TeamNumber::NONE)
@@ -227,10 +230,19 @@ fn flags(sources: &Sources<'_>) -> String {
             flags.push("cut off: the stats file was saved at a shutdown".to_owned());
         }
         let header = &file.header;
-        if file.target_seconds().is_none() && minutes_seconds(&header.next_timelimit).is_some() {
+        if file.target_seconds().is_none() && header.next_limit_seconds().is_some() {
             flags.push(format!(
                 "impossible: the stats file sets a time of {} where the limit is {}",
                 header.next_timelimit, header.timelimit
+            ));
+        }
+        let exceeds = |p: &&PlayerRound| p.flags.contains(&Flag::ExceedsRound);
+        let exceeding = sources.players.unwrap_or_default().iter().filter(exceeds);
+        let exceeding = exceeding.count();
+        if exceeding > 0 {
+            flags.push(format!(
+                "counters exceed the round: {} with more time played than the round lasted, so the stats file still counts an earlier map",
+                counted(exceeding, "player")
             ));
         }
         flags.extend(file.problems.iter().map(|p| format!("stats file: {p}")));

@@ -17,6 +17,13 @@ use crate::report::Refused;
 pub use name::{MATCH_ID_FORMAT, StatsName};
 pub use player::{FIELDS, StatsPlayer, field};
 
+/// By how much a round may exceed its time limit.
+const BEYOND_LIMIT_SECONDS: f64 = 60.0;
+/// The longest round on a map without a time limit whose duration is recognized if a file contains it in seconds.
+const UNLIMITED_SECONDS: f64 = 3600.0;
+/// The shortest round, for a file whose time limit is long.
+const ROUND_MS_MIN: f64 = 10_000.0;
+
 /// The largest stats file that is read. 64 players take about 16 KB.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 /// A stats file.
@@ -48,8 +55,10 @@ pub struct Header {
     /// The time limit as written, `M:SS`.
     pub timelimit: String,
     /// The next time limit as written, `M:SS`: the time to beat in stopwatch, which other programs take for the round's duration.
+    /// `0:00` means that none was set.
     pub next_timelimit: String,
-    /// The time played; negative if the file was saved at a shutdown, `None` in files of old scripts.
+    /// The time played; negative if the file was saved at a shutdown, `None` in files of old scripts. Some scripts write seconds:
+    /// see `playtime_ms`.
     pub playtime_ms: Option<i64>,
 }
 
@@ -99,11 +108,11 @@ impl StatsFile {
         self.header.playtime_ms.is_some_and(|ms| ms < 0)
     }
 
-    /// The duration that other programs take from the file: its second time limit. `None` if that is longer than the first, because
-    /// no round sets a longer time than it had itself. The scripts write such a number (98:00 with a limit of 2:00) when they save
+    /// The duration that other programs take from the file: its second time limit. `None` if it is `0:00`, which means that it is
+    /// not set, and if it is longer than the first, because no round sets a longer time than it had itself. The scripts write such a number (98:00 with a limit of 2:00) when they save
     /// at a shutdown, because their clock runs backwards then.
     pub fn target_seconds(&self) -> Option<i64> {
-        let target = minutes_seconds(&self.header.next_timelimit)?;
+        let target = self.header.next_limit_seconds()?;
         let limit = minutes_seconds(&self.header.timelimit).filter(|limit| *limit > 0);
         // Both limits are rounded to seconds.
         limit
@@ -117,6 +126,11 @@ impl StatsFile {
             .playtime_ms
             .filter(|ms| *ms > 0)
             .map(|ms| ms / 1000)
+    }
+
+    /// The longest duration that the file allows; `None` if it contains none.
+    pub fn longest_seconds(&self) -> Option<i64> {
+        self.target_seconds().max(self.played_seconds())
     }
 
     /// Appends `#2`, `#3`... to the guids of players whose first 8 digits are the same, as those of bots are, in the order of their
@@ -171,19 +185,39 @@ impl Header {
             round,
             defender: small(4, "defender", 2)?.into(),
             winner: small(5, "winner", 2)?.into(),
-            timelimit: limit(6),
-            next_timelimit: limit(7),
             playtime_ms: match parts.get(8).map(|p| p.trim()) {
                 None | Some("") => None,
-                Some(ms) => Some(
-                    ms.parse::<f64>()
+                Some(time) => Some(playtime_ms(
+                    time.parse::<f64>()
                         .ok()
-                        .filter(|ms| ms.abs() < NUMBER_MAX)
-                        .ok_or_else(|| Refused(format!("the header's playtime is {ms:?}")))?
-                        as i64,
-                ),
+                        .filter(|time| time.abs() < NUMBER_MAX)
+                        .ok_or_else(|| Refused(format!("the header's playtime is {time:?}")))?,
+                    minutes_seconds(&limit(6)),
+                )),
             },
+            timelimit: limit(6),
+            next_timelimit: limit(7),
         })
+    }
+
+    /// The next time limit in seconds; `None` if it is not set.
+    pub fn next_limit_seconds(&self) -> Option<i64> {
+        minutes_seconds(&self.next_timelimit).filter(|seconds| *seconds > 0)
+    }
+}
+
+/// The time played in milliseconds. Most scripts write milliseconds, some write seconds: a number is in seconds if a round of so many
+/// seconds fits the time limit. Read as milliseconds, it would be a round of a second or two, or at most ten.
+fn playtime_ms(time: f64, limit_seconds: Option<i64>) -> i64 {
+    let longest = limit_seconds
+        .filter(|limit| *limit > 0)
+        .map_or(UNLIMITED_SECONDS, |limit| {
+            limit as f64 + BEYOND_LIMIT_SECONDS
+        });
+    if time.abs() <= longest.min(ROUND_MS_MIN) {
+        (time * 1000.0) as i64
+    } else {
+        time as i64
     }
 }
 
@@ -256,6 +290,46 @@ mod tests {
         // Without a limit, any target is possible.
         (file.header.timelimit, file.header.next_timelimit) = ("0:00".into(), "98:00".into());
         assert_eq!(file.target_seconds(), Some(5880));
+    }
+
+    #[test]
+    fn next_limit_of_zero_is_not_set() {
+        let name = "2025-01-06-221847-supply-round-2.txt";
+        let bytes = include_bytes!(
+            "../../../tests/data/round2-zero-limit/2025-01-06-221847-supply-round-2.txt"
+        );
+        let file = StatsFile::parse(name, bytes).unwrap();
+        assert_eq!(file.header.next_timelimit, "0:00");
+        assert_eq!(
+            (file.target_seconds(), file.longest_seconds()),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn playtime_in_seconds_is_recognized_by_the_limit() {
+        for (limit, written, ms) in [
+            ("2:00", "54278", 54_278),
+            ("2:00", "55", 55_000),
+            ("2:00", "55.4", 55_400),
+            ("12:00", "720", 720_000),
+            ("12:00", "724", 724_000),
+            ("12:00", "720050", 720_050),
+            // 12 minutes do not fit a limit of 2.
+            ("2:00", "720", 720),
+            ("0:00", "1800", 1_800_000),
+            ("0:00", "54278", 54_278),
+            // A limit so long that every number fits it.
+            ("1500:00", "54278", 54_278),
+            ("3:00", "-139137", -139_137),
+            ("3:00", "-139", -139_000),
+            ("3:00", "0", 0),
+        ] {
+            let bytes = format!("s\\m\\c\\1\\1\\1\\{limit}\\{limit}\\{written}\n");
+            let file = StatsFile::parse("2026-11-20-123344-m-round-1.txt", bytes.as_bytes());
+            let found = file.unwrap().header.playtime_ms;
+            assert_eq!(found, Some(ms), "{limit} {written}");
+        }
     }
 
     #[test]
