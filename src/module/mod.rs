@@ -12,6 +12,8 @@ use std::ffi::CStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gametimes_format::check::bounds;
+
 use crate::VERSION;
 use crate::deliver::command::{Command, CommandSender, WorkerConfig};
 use crate::deliver::handle::WorkerHandle;
@@ -30,6 +32,8 @@ use version::{version_text, whole_version};
 
 /// How long `GAME_SHUTDOWN` waits for a round to be written.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+/// Gametypes above this are invalid. The game has 8.
+const GAMETYPE_MAX: i32 = 64;
 /// The cvar in which the engine keeps its last error.
 const ENGINE_ERROR: &CStr = c"com_errorMessage";
 /// Longer time limits count as none; this is ten weeks.
@@ -193,12 +197,7 @@ impl<E: Engine> Module<E> {
         let max_clients = self.engine.cvar_integer(c"sv_maxclients");
         let map = cvar(c"mapname");
         Level {
-            // Readers refuse a file with an empty map name.
-            map: if map.is_empty() {
-                "unknown".to_owned()
-            } else {
-                map
-            },
+            map: map_name(&map),
             gamestate: self.engine.cvar_integer(c"gamestate"),
             max_clients: max_clients.clamp(1, MAX_CLIENTS as i32) as u8,
             server_ip: cvar(c"net_ip"),
@@ -243,7 +242,7 @@ impl<E: Engine> Module<E> {
     /// `GAME_INIT`, after the game has seen it.
     pub fn after_init(&mut self) {
         self.starting = false;
-        let gametype = self.engine.cvar_integer(c"g_gametype");
+        let gametype = valid_gametype(self.engine.cvar_integer(c"g_gametype"));
         let current = self.engine.cvar_integer(c"g_currentRound");
         let round = if gametype == GAMETYPE_STOPWATCH && current != 0 {
             2
@@ -414,6 +413,25 @@ impl<E: Engine> Module<E> {
 
     fn say(&self, line: &str) {
         self.engine.print(&format!("[gametimes] {line}\n"));
+    }
+}
+
+/// The map's name as file and message contain it: readers refuse an empty name and one over their limit, and some of them
+/// unescape the message before they parse it.
+fn map_name(cvar: &str) -> String {
+    let map: String = cvar.chars().take(bounds::MAP).collect();
+    if map.is_empty() {
+        return "unknown".to_owned();
+    }
+    map.replace('"', "'").replace('\\', "/")
+}
+
+/// A gametype that readers accept; 0, which no game has, for others.
+fn valid_gametype(cvar: i32) -> i32 {
+    if (0..=GAMETYPE_MAX).contains(&cvar) {
+        cvar
+    } else {
+        0
     }
 }
 

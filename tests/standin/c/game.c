@@ -107,7 +107,9 @@ __attribute__((visibility("default"))) intptr_t vmMain(int32_t command, intptr_t
     for (;;) {
         struct step s;
         memset(&s, 0, sizeof s);
-        syscall_(STEP, (intptr_t)&s, (intptr_t)command, a0, a1, a2, a3, a4, (intptr_t)ARGUMENTS_END);
+        /* By a pointer: an argument can be equal to the sentinel. */
+        const intptr_t call[] = { command, a0, a1, a2, a3, a4 };
+        syscall_(STEP, (intptr_t)&s, (intptr_t)call, (intptr_t)ARGUMENTS_END);
         const intptr_t *a = s.arguments;
         switch (s.kind) {
         case MAKE_TRAP:
