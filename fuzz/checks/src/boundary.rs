@@ -182,12 +182,19 @@ impl Run<'_> {
     fn cvar(&mut self, name: &[u8], value: &[u8]) {
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         let value = &value[..value.len().min(255)];
-        let known = match name.as_str() {
-            "mapname" | "gamestate" | "g_gametype" | "g_currentround" | "timelimit" | "sv_maxclients"
-            | "sv_hostname" => true,
-            "gametimes_enabled" | "gametimes_debug" | "gametimes_min_seconds" => true,
-            _ => false,
-        };
+        let known = matches!(
+            name.as_str(),
+            "mapname"
+                | "gamestate"
+                | "g_gametype"
+                | "g_currentround"
+                | "timelimit"
+                | "sv_maxclients"
+                | "sv_hostname"
+                | "gametimes_enabled"
+                | "gametimes_debug"
+                | "gametimes_min_seconds"
+        );
         if known {
             self.server.set_cvar(&name, value);
         }
