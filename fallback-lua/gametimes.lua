@@ -627,7 +627,7 @@ local function begin(t)
     pauses = {}, shift = configstring(CS.start),
     current_before = leading_number(cvar("g_currentRound")),
     intermission_before = leading_number(configstring(CS.intermission)) ~= 0,
-    people = {}, seats = {}, ghosts = {}, queue = {}, medics = {}, kills = {}, votes = {}, events = {}, events_dropped = 0,
+    people = {}, seats = {}, ghosts = {}, queue = {}, medics = {}, kills = {}, kills_printed = 0, votes = {}, events = {}, events_dropped = 0,
   }
   match.warm_ms, match.warm_unix = nil, nil
   save_match()
@@ -1260,13 +1260,64 @@ end
 
 local KNOWN_VOTE_ENDS = { "^Failed: %(Y:", "^TIMEOUT! ", "^CANCELED!$", "^canceled: " }
 
+--- Whether the game says that a player died in this frame.
+local function just_died(slot)
+  local t = field(slot, "deathTime")
+  if t == nil then return field(slot, "ps.pm_type") == DEAD end -- this game lacks the field
+  return t > 0 and t >= clock.prev
+end
+
+local obituaries_hidden = false                -- whether the log says so
+
+--- Counts the deaths that were printed, up to the n-th print, but for which et_Obituary was not called: a script that is loaded
+--- before this one has returned a value from it.
+local function settle_kills(n)
+  local kills, later = {}, {}
+  for _, kill in ipairs(round.kills) do
+    local list = kill.n <= n and kills or later
+    list[#list + 1] = kill
+  end
+  round.kills = later
+  -- Those that were true at the print come first: a name can claim a death of a player who really died a moment later.
+  table.sort(kills, function(a, b)
+    if (a.t == nil) ~= (b.t == nil) then return a.t ~= nil end
+    return a.n < b.n
+  end)
+  for _, kill in ipairs(kills) do
+    settle_queue(kill.victim)
+    local seat = round.seats[kill.victim]
+    local limbo = (field(kill.victim, "ps.pm_flags") or 0) & LIMBO ~= 0
+    if seat and seat.life == "alive" and (kill.t or limbo or just_died(kill.victim)) then
+      if not obituaries_hidden then
+        obituaries_hidden = true
+        log("a script before this one returns a value from et_Obituary, which hides it from this script; deaths are taken from prints")
+      end
+      death({ slot = kill.victim, t = kill.t or stamp(kill.victim, "deathTime"), team = kill.team, killer = kill.killer,
+        killer_team = kill.killer and team_of(kill.killer), means = kill.means })
+    else
+      refuse("Kill")
+    end
+  end
+end
+
 --- Whether the game has queued the intermission, as it does right after it prints "Exit: ...". The configstring shows it only in
 --- the first round on a map: the game never clears it. In stopwatch the next round shows it, else the gamestate, which follows
---- in the same frame or in the next one.
+--- in the same frame or in the next one. Until then, the score that the game prints in the same call must do.
 local function intermission_queued()
   return not round.intermission_before and leading_number(configstring(CS.intermission)) ~= 0
     or round.gametype == STOPWATCH and leading_number(cvar("g_currentRound")) ~= round.current_before
     or leading_number(cvar("gamestate")) == INTERMISSION
+end
+
+--- Runs the callbacks that were held, as of their time.
+local function run_held(list)
+  local last, prev = clock.last, clock.prev
+  for _, held in ipairs(list) do
+    clock.last, clock.prev = held.last, held.prev
+    if not held.is_obituary then settle_kills(held.kills) end
+    held.f(table.unpack(held, 1, held.n))
+  end
+  clock.last, clock.prev = last, prev
 end
 
 --- Decides about the "Exit: ..." print. `last` if nothing can prove it later. Until then, the callbacks that follow are held.
@@ -1275,19 +1326,15 @@ local function settle_exit(is_print, last)
   if not claim then return end
   if intermission_queued() then
     -- The intermission will clear the limbo flags, so those at the print count. Nothing is counted from now on.
+    round.exit_claim = nil
+    settle_kills(claim.kills)
     settle_queue()
     round.exit, round.exit_after, round.exit_unix, round.exit_frame = claim.text, claim.after, claim.unix, claim.frame
-    round.exit_claim = nil
-  elseif not is_print and (last or not round.intermission_before or claim.frames >= 2) then
+  elseif not is_print and (last or not round.intermission_before or not claim.scored or claim.frames >= 2) then
     refuse("Exit")
     round.exit_claim = nil
     for _, entry in ipairs(round.queue) do entry.flags = nil end
-    local now = { clock.last, clock.prev }
-    for _, held in ipairs(claim.held) do
-      clock.last, clock.prev = held.last, held.prev
-      held.f(table.unpack(held, 1, held.n))
-    end
-    clock.last, clock.prev = now[1], now[2]
+    run_held(claim.held)
   end
 end
 
@@ -1314,48 +1361,12 @@ local function settle_votes()
   end
 end
 
---- Whether the game says that a player died in this frame.
-local function just_died(slot)
-  local t = field(slot, "deathTime")
-  if t == nil then return field(slot, "ps.pm_type") == DEAD end -- this game lacks the field
-  return t > 0 and t >= clock.prev
-end
-
-local obituaries_hidden = false                -- whether the log says so
-
---- Counts the deaths that were printed, but for which et_Obituary was not called: a script that is loaded before this one has
---- returned a value from it.
-local function settle_kills()
-  local kills = round.kills
-  round.kills = {}
-  -- Those that were true at the print come first: a name can claim a death of a player who really died a moment later.
-  table.sort(kills, function(a, b)
-    if (a.t == nil) ~= (b.t == nil) then return a.t ~= nil end
-    return a.n < b.n
-  end)
-  for _, kill in ipairs(kills) do
-    settle_queue(kill.victim)
-    local seat = round.seats[kill.victim]
-    local limbo = (field(kill.victim, "ps.pm_flags") or 0) & LIMBO ~= 0
-    if seat and seat.life == "alive" and (kill.t or limbo or just_died(kill.victim)) then
-      if not obituaries_hidden then
-        obituaries_hidden = true
-        log("a script before this one returns a value from et_Obituary, which hides it from this script; deaths are taken from prints")
-      end
-      death({ slot = kill.victim, t = kill.t or stamp(kill.victim, "deathTime"), team = kill.team, killer = kill.killer,
-        killer_team = kill.killer and team_of(kill.killer), means = kill.means })
-    else
-      refuse("Kill")
-    end
-  end
-end
-
 --- Decides about what was printed before this callback. Prints themselves can come between a line and the state that proves it.
 local function settle_prints(is_print, last)
   if not round or round.exit then return end
   if round.exit_claim then settle_exit(is_print, last) end
   if is_print or round.exit or round.exit_claim then return end
-  if #round.kills > 0 then settle_kills() end
+  if #round.kills > 0 then settle_kills(round.kills_printed) end
   if #round.votes > 0 or round.vote_failed then settle_votes() end
 end
 
@@ -1370,7 +1381,8 @@ local function callback(name, f)
     settle(is_print, is_last)
     local claim = HELD[name] and round and round.exit_claim
     if claim then
-      claim.held[#claim.held + 1] = { f = f, last = clock.last, prev = clock.prev, n = select("#", ...), ... }
+      claim.held[#claim.held + 1] = { f = f, is_obituary = name == "et_Obituary", kills = round.kills_printed,
+        last = clock.last, prev = clock.prev, n = select("#", ...), ... }
     else
       f(...)
     end
@@ -1579,7 +1591,8 @@ local PRINTS = {
     victim = victim and printed_slot(victim)
     killer = killer and printed(killer)
     if not victim or not killer or not (killer == WORLD or is_slot(killer)) then return end
-    round.kills[#round.kills + 1] = { n = #round.kills, victim = victim, killer = is_slot(killer) and killer or nil,
+    round.kills_printed = round.kills_printed + 1
+    round.kills[#round.kills + 1] = { n = round.kills_printed, victim = victim, killer = is_slot(killer) and killer or nil,
       means = means:sub(1, 32), t = just_died(victim) and stamp(victim, "deathTime") or nil, team = team_of(victim) }
     return true
   end,
@@ -1613,10 +1626,16 @@ local PRINTS = {
     local claim = round.exit_claim
     if claim then
       refuse("Exit")
+      if claim.scored then return true end
       if end_reason(claim.text) ~= "unknown" and end_reason(why) == "unknown" then return true end
     end
     for _, entry in ipairs(round.queue) do entry.flags = field(entry.slot, "ps.pm_flags") end
-    round.exit_claim = { text = why, after = clock.last, unix = os.time(), frames = 0, held = claim and claim.held or {} }
+    round.exit_claim = { text = why, after = clock.last, unix = os.time(), frames = 0, kills = round.kills_printed,
+      held = {} }
+    return true
+  end,
+  [97] = function(text)                        -- axis:60  allies:68, after the exit and the players' scores
+    if round.exit_claim and text:find("^axis:%-?%d+  allies:%-?%d+\n$") then round.exit_claim.scored = true end
     return true
   end,
   [99] = function(text)                        -- callvote: slot Surrender [ALLIES]
@@ -1640,7 +1659,7 @@ local PRINTS = {
 }
 
 -- The beginnings of the lines above.
-local BEGINNINGS = { [75] = "^Kill: ", [77] = "^Medic_Revive: ", [69] = "^Exit: ", [99] = "^callvote: ", [86] = "^Vote %a+[:!]" }
+local BEGINNINGS = { [75] = "^Kill: ", [77] = "^Medic_Revive: ", [69] = "^Exit: ", [97] = "^axis:", [99] = "^callvote: ", [86] = "^Vote %a+[:!]" }
 
 et_Print = callback("et_Print", function(text)
   local first = text:byte()

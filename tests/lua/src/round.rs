@@ -107,6 +107,7 @@ impl<'a> Round<'a> {
     pub fn print_exit(&mut self, text: &str) {
         self.server.print(format!("Exit: {text}\n").as_bytes());
         self.server.configstring(12, "1");
+        self.server.print(b"axis:12  allies:-3\n");
     }
 
     /// Plays the rest of the round, up to the last frame of the intermission.
