@@ -9,6 +9,8 @@ records a round.
 How a round is recorded:
   * The game reports what happens: et_Obituary a death, et_ClientSpawn a spawn, the print "Exit: ..." the end. Nothing is
     guessed from health or pm_type, because a player in limbo who follows another one has that player's state.
+  * A printed line proves nothing, because a player's name can look like it. It counts only in the game's exact form, and only if
+    the game's state agrees by the end of the same call.
   * The game stamps deaths and spawns with its own clock (deathTime, pers.lastSpawnTime), so their times are exact although a
     script runs only at the end of a frame.
   * All times are level times, which continue during a pause. Pauses are subtracted once, when the round is over.
@@ -22,13 +24,18 @@ Written for Lua 5.4; it also runs on 5.3. See docs/ for settings, files and log 
 local VERSION = "0.1.0"
 local SCHEMA = 2
 
-local INITIALIZE, PLAYING = -1, 0              -- cvar gamestate: set by the command `map`; during a round
+local INITIALIZE, PLAYING, INTERMISSION = -1, 0, 3 -- cvar gamestate: set by the command `map`; during a round; after it
 local AXIS, ALLIES = 1, 2
 local STOPWATCH = 3                            -- g_gametype
 local LIMBO = 0x4000                           -- ps.pm_flags
+local DEAD = 3                                 -- ps.pm_type
 local PAUSED = 0x10                            -- configstring server toggles
-local CS = { start = 11, info = 13, winner = 14, toggles = 32 }
+local CS = { vote_time = 6, vote = 7, start = 11, intermission = 12, info = 13, winner = 14, toggles = 32 }
 local MAX_CLIENTS = 64
+local WORLD = 1022                             -- the killer of a player whom no player killed
+local MAP_LIMIT, NAME_LIMIT = 64, 64           -- characters; readers refuse more
+local GAMETYPE_LIMIT = 64
+local TIMELIMIT_LIMIT = 100000                 -- minutes
 
 local EVENTS_LIMIT = 20000                     -- two hours of heavy fighting on a full server
 local PEOPLE_LIMIT = 4 * MAX_CLIENTS
@@ -88,6 +95,18 @@ local function leading_number(text)
 end
 
 local function configstring(n) return et.trap_GetConfigstring(n) or "" end
+
+--- A gametype that readers accept; 0, which no game has, for others.
+local function gametype()
+  local value = leading_number(cvar("g_gametype"))
+  return value >= 0 and value <= GAMETYPE_LIMIT and value or 0
+end
+
+--- The time limit in minutes; 0 if it is invalid.
+local function timelimit()
+  local value = tonumber(cvar("timelimit"):match("^%s*([+-]?[%d.]+)")) or 0
+  return value >= 0 and value <= TIMELIMIT_LIMIT and value or 0
+end
 
 --- The value of a key in an info string.
 local function info_value(info, key)
@@ -395,7 +414,7 @@ local match = {}
 
 --- Only stopwatch has a round 2.
 local function round_number()
-  return leading_number(cvar("g_gametype")) == STOPWATCH and leading_number(cvar("g_currentRound")) ~= 0 and 2 or 1
+  return gametype() == STOPWATCH and leading_number(cvar("g_currentRound")) ~= 0 and 2 or 1
 end
 
 local function save_match()
@@ -444,6 +463,25 @@ end
 
 local function key(person) return person.guid ~= "" and person.guid or person.name end
 
+--- Whether two guids are equal. Readers ignore case.
+local function same_guid(a, b) return a:lower() == b:lower() end
+
+--- Sets a person's name. People without a guid who use one name at the same time are told apart by a suffix: name#2.
+local function set_name(person, name)
+  if person.own_name == name then return end
+  person.own_name, person.name = name, name
+  local function taken()
+    for _, p in ipairs(round.people) do
+      if p ~= person and p.guid == "" and p.name:lower() == person.name:lower() then return true end
+    end
+  end
+  local n = 1
+  while person.guid == "" and taken() do
+    n = n + 1
+    person.name = head(name, NAME_LIMIT - 1 - #tostring(n)) .. "#" .. n
+  end
+end
+
 local function note(t, kind, seat, extra)
   if #round.events >= EVENTS_LIMIT then
     round.events_dropped = round.events_dropped + 1
@@ -483,8 +521,8 @@ local function sit(slot, t)
   local person
   for _, p in ipairs(round.people) do
     if guid ~= "" then
-      if p.guid == guid then person = p; break end
-    elseif p.guid == "" and p.name == name then
+      if same_guid(p.guid, guid) then person = p; break end
+    elseif p.guid == "" and p.own_name == name then
       local taken = false
       for _, s in pairs(round.seats) do taken = taken or s.person == p end
       if not taken then person = p; break end
@@ -492,7 +530,7 @@ local function sit(slot, t)
   end
   if not person then
     if #round.people >= PEOPLE_LIMIT then return nil end
-    person = { guid = guid, name = name, team = 0, spawns = 0, revives = 0, deaths = 0, kills = 0,
+    person = { guid = guid, name = "", team = 0, spawns = 0, revives = 0, deaths = 0, kills = 0,
       alive = {}, dead = {}, played = {} }
     round.people[#round.people + 1] = person
   end
@@ -503,7 +541,7 @@ local function sit(slot, t)
       break
     end
   end
-  person.name = name
+  set_name(person, name)
   seat = { person = person, life = "none", team = 0 }
   round.seats[slot] = seat
   return seat
@@ -564,7 +602,7 @@ end
 --- Applies a spawn after its call: only then is the limbo flag set for players who joined without spawning.
 local function settle(entry)
   set_team(entry.slot, entry.t, entry.team)
-  if plays(entry.team) and (field(entry.slot, "ps.pm_flags") or 0) & LIMBO == 0 then
+  if plays(entry.team) and (entry.flags or field(entry.slot, "ps.pm_flags") or 0) & LIMBO == 0 then
     spawn(entry.slot, entry.t, entry.revived, entry.by)
   end
 end
@@ -582,16 +620,18 @@ local function begin(t)
   round = {
     map = match.map,
     number = round_number(),
-    gametype = leading_number(cvar("g_gametype")),
+    gametype = gametype(),
     start = t, start_unix = os.time(),
     warmup_ms = match.warm_ms and math.max(0, now_ms() - match.warm_ms) or 0,
     warmup_unix = match.warm_unix,
     pauses = {}, shift = configstring(CS.start),
-    people = {}, seats = {}, ghosts = {}, queue = {}, medics = {}, events = {}, events_dropped = 0,
+    current_before = leading_number(cvar("g_currentRound")),
+    intermission_before = leading_number(configstring(CS.intermission)) ~= 0,
+    people = {}, seats = {}, ghosts = {}, queue = {}, medics = {}, kills = {}, kills_printed = 0, votes = {}, events = {}, events_dropped = 0,
   }
   match.warm_ms, match.warm_unix = nil, nil
   save_match()
-  log("round start: %s R%d, limit %.14g min", round.map, round.number, tonumber(cvar("timelimit")) or 0)
+  log("round start: %s R%d, limit %.14g min", round.map, round.number, timelimit())
 end
 
 --- Time paused between two level times.
@@ -698,7 +738,7 @@ local function finish(t, unix, reason)
   local team = done.exit == "Axis Surrender" and AXIS or done.exit == "Allies Surrender" and ALLIES or 0
   local caller = team ~= 0 and done.caller or { guid = "", name = "" }
   done.surrender = { team = team, guid = caller.guid, name = caller.name }
-  done.timelimit = tonumber(cvar("timelimit")) or 0
+  done.timelimit = timelimit()
   done.play_ms = play_clock(t)
 
   for _, p in ipairs(done.people) do
@@ -1194,6 +1234,8 @@ local function deliver(last)
   log("file written: %s", settings.dir .. "/" .. name)
   if #settings.urls == 0 then
     log("message not sent: no webhook is set")
+  elseif #done.players == 0 then
+    log("message not sent: nobody played in this round")
   elseif done.play_ms // 1000 < settings.min_seconds then
     log("message not sent: the round of %d sec is shorter than gametimes_min_seconds %d", done.play_ms // 1000,
       settings.min_seconds)
@@ -1209,18 +1251,152 @@ end
 
 local recording = false                        -- whether this script records, and not the module
 local gamestate                                -- as of the last frame
+local engine_error = ""                        -- the engine's last error before this map
 local looked = 0                               -- level time of the last check for stats files and results
+
+local function refuse(line)
+  complain("a printed line contradicts the game's state, as if a player's name were made to look like it; ignored", line)
+end
+
+local KNOWN_VOTE_ENDS = { "^Failed: %(Y:", "^TIMEOUT! ", "^CANCELED!$", "^canceled: " }
+
+--- Whether the game says that a player died in this frame.
+local function just_died(slot)
+  local t = field(slot, "deathTime")
+  if t == nil then return field(slot, "ps.pm_type") == DEAD end -- this game lacks the field
+  return t > 0 and t >= clock.prev
+end
+
+local obituaries_hidden = false                -- whether the log says so
+
+--- Counts the deaths that were printed, up to the n-th print, but for which et_Obituary was not called: a script that is loaded
+--- before this one has returned a value from it.
+local function settle_kills(n)
+  local kills, later = {}, {}
+  for _, kill in ipairs(round.kills) do
+    local list = kill.n <= n and kills or later
+    list[#list + 1] = kill
+  end
+  round.kills = later
+  -- Those that were true at the print come first: a name can claim a death of a player who really died a moment later.
+  table.sort(kills, function(a, b)
+    if (a.t == nil) ~= (b.t == nil) then return a.t ~= nil end
+    return a.n < b.n
+  end)
+  for _, kill in ipairs(kills) do
+    settle_queue(kill.victim)
+    local seat = round.seats[kill.victim]
+    local limbo = (field(kill.victim, "ps.pm_flags") or 0) & LIMBO ~= 0
+    if seat and seat.life == "alive" and (kill.t or limbo or just_died(kill.victim)) then
+      if not obituaries_hidden then
+        obituaries_hidden = true
+        log("a script before this one returns a value from et_Obituary, which hides it from this script; deaths are taken from prints")
+      end
+      death({ slot = kill.victim, t = kill.t or stamp(kill.victim, "deathTime"), team = kill.team, killer = kill.killer,
+        killer_team = kill.killer and team_of(kill.killer), means = kill.means })
+    else
+      refuse("Kill")
+    end
+  end
+end
+
+--- Whether the game has queued the intermission, as it does right after it prints "Exit: ...". The configstring shows it only in
+--- the first round on a map: the game never clears it. In stopwatch the next round shows it, else the gamestate, which follows
+--- in the same frame or in the next one. Until then, the score that the game prints in the same call must do.
+local function intermission_queued()
+  return not round.intermission_before and leading_number(configstring(CS.intermission)) ~= 0
+    or round.gametype == STOPWATCH and leading_number(cvar("g_currentRound")) ~= round.current_before
+    or leading_number(cvar("gamestate")) == INTERMISSION
+end
+
+--- Runs the callbacks that were held, as of their time.
+local function run_held(list)
+  local last, prev = clock.last, clock.prev
+  for _, held in ipairs(list) do
+    clock.last, clock.prev = held.last, held.prev
+    if not held.is_obituary then settle_kills(held.kills) end
+    held.f(table.unpack(held, 1, held.n))
+  end
+  clock.last, clock.prev = last, prev
+end
+
+--- Decides about the "Exit: ..." print. `last` if nothing can prove it later. Until then, the callbacks that follow are held.
+local function settle_exit(is_print, last)
+  local claim = round and not round.exit and round.exit_claim
+  if not claim then return end
+  if intermission_queued() then
+    -- The intermission will clear the limbo flags, so those at the print count. Nothing is counted from now on.
+    round.exit_claim = nil
+    settle_kills(claim.kills)
+    settle_queue()
+    round.exit, round.exit_after, round.exit_unix, round.exit_frame = claim.text, claim.after, claim.unix, claim.frame
+  elseif not is_print and (last or not round.intermission_before or not claim.scored or claim.frames >= 2) then
+    refuse("Exit")
+    round.exit_claim = nil
+    for _, entry in ipairs(round.queue) do entry.flags = nil end
+    run_held(claim.held)
+  end
+end
+
+--- Decides about the prints of votes. The game sets the configstrings of votes right after them, or clears them before.
+local function settle_votes()
+  local running, text = configstring(CS.vote_time) ~= "", configstring(CS.vote)
+  local found
+  for _, claim in ipairs(round.votes) do
+    local rest = running and text:sub(1, #claim.vote) == claim.vote and text:sub(#claim.vote + 1)
+    if rest and (rest == "" or rest:find("^ %(called by ")) then
+      if found then refuse("callvote") end
+      found = claim
+    else
+      refuse("callvote")
+    end
+  end
+  if found then
+    round.caller = found.vote:lower():find("^surrender%f[%s\0]") and { guid = found.guid, name = found.name } or nil
+  end
+  round.votes = {}
+  if round.vote_failed then
+    if running then refuse("Vote") else round.caller = nil end
+    round.vote_failed = nil
+  end
+end
+
+--- Decides about what was printed before this callback. Prints themselves can come between a line and the state that proves it.
+local function settle_prints(is_print, last)
+  if not round or round.exit then return end
+  if round.exit_claim then settle_exit(is_print, last) end
+  if is_print or round.exit or round.exit_claim then return end
+  if #round.kills > 0 then settle_kills(round.kills_printed) end
+  if #round.votes > 0 or round.vote_failed then settle_votes() end
+end
+
+local HELD = { et_ClientSpawn = true, et_Obituary = true, et_ClientDisconnect = true, et_ClientUserinfoChanged = true }
 
 --- Makes a callback that never raises an error and never returns a value.
 local function callback(name, f)
+  local is_print, is_last = name == "et_Print", name == "et_ShutdownGame"
+  -- et_Obituary follows its print, so it decides about that itself.
+  local settle = name == "et_Obituary" and settle_exit or settle_prints
+  local function run(...)
+    settle(is_print, is_last)
+    local claim = HELD[name] and round and round.exit_claim
+    if claim then
+      claim.held[#claim.held + 1] = { f = f, is_obituary = name == "et_Obituary", kills = round.kills_printed,
+        last = clock.last, prev = clock.prev, n = select("#", ...), ... }
+    else
+      f(...)
+    end
+  end
   return function(...)
-    local ok, err = pcall(f, ...)
+    local ok, err = pcall(run, ...)
     if not ok then complain("error in " .. name, err) end
   end
 end
 
 --- The reason why this script does not record this map, or nil.
 local function stand_by()
+  -- A relay shows a match that another server plays and records.
+  if et.TVG_Say then return "this server is an ETLTV relay" end
   local module = cvar("gametimes_module")
   if module:find("^native") then return "the module does (gametimes_module is \"" .. decode(module) .. "\")" end
   if integer_setting("gametimes_enabled", 1, 0, 1) == 0 then return "gametimes_enabled is 0" end
@@ -1257,8 +1433,9 @@ et_InitGame = callback("et_InitGame", function(level_time)
   log("v%s lua engine %s webhooks %d%s", VERSION, server_version(), #settings.urls,
     module ~= "" and " (gametimes_module is \"" .. decode(module) .. "\")" or "")
   prepare_folders(first_map())
-  local map = decode(cvar("mapname"))
+  local map = harmless(head(decode(cvar("mapname")), MAP_LIMIT))
   load_match(map ~= "" and map or "unknown")
+  engine_error = cvar("com_errorMessage")
   recording = true
   if gamestate == PLAYING then
     begin(level_time)
@@ -1279,17 +1456,25 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
     return
   end
   clock.prev, clock.last = clock.last, level_time
+  if round then
+    round.medics = {}
+    local claim = round.exit_claim
+    if claim then
+      claim.frame, claim.frames = claim.frame or level_time, claim.frames + 1
+      settle_exit()
+    end
+  end
   gamestate = leading_number(cvar("gamestate"))
   if round then
     watch_pause(level_time)
-    if not round.exit and gamestate ~= PLAYING then -- play is over, and the game printed no reason
+    if not round.exit and not round.exit_claim and gamestate ~= PLAYING then -- play is over, and the game printed no reason
       round.exit, round.exit_after, round.exit_unix = "", clock.prev, os.time()
     end
     if round.exit then
       local reason = round.exit == "" and "unknown" or end_reason(round.exit)
-      waiting = finish(exit_time(level_time), round.exit_unix, reason)
+      waiting = finish(exit_time(round.exit_frame or level_time), round.exit_unix, reason)
       waiting.deadline = level_time + STATS_FILE_WAIT_MS
-    else
+    elseif not round.exit_claim then
       settle_queue()
       for slot, seat in pairs(round.seats) do
         if seat.life == "dead" and not seat.limbo and (field(slot, "ps.pm_flags") or 0) & LIMBO ~= 0 then
@@ -1319,8 +1504,10 @@ et_ShutdownGame = callback("et_ShutdownGame", function(restart)
       else
         -- A map_restart that changes sv_maxclients comes without `restart`. It sets a gamestate, unlike quit; if that is
         -- PLAYING, the two look alike.
+        -- An error of the game or of the engine ends the map, too; the engine keeps its text.
         local reason = restart == 1 and "map_restart" or state == INITIALIZE and "map_change"
-          or state == PLAYING and "server_quit" or "map_restart"
+          or state ~= PLAYING and "map_restart" or cvar("com_errorMessage") ~= engine_error and "server_crash"
+          or "server_quit"
         waiting = finish(clock.last, os.time(), reason)
       end
     end
@@ -1340,13 +1527,14 @@ et_ClientUserinfoChanged = callback("et_ClientUserinfoChanged", function(slot)
   local seat = round and not round.exit and round.seats[slot]
   if not seat then return end
   local person = seat.person
-  person.name = name_of(slot)
+  set_name(person, name_of(slot))
   if person.guid == "" then                    -- some clients send their guid late
     local guid = guid_of(slot)
+    if guid == "" then return end
     for _, p in ipairs(round.people) do
-      if p.guid == guid then return end        -- played before: statistics without the guid stay with the name
+      if same_guid(p.guid, guid) then return end -- played before: statistics without the guid stay with the name
     end
-    person.guid = guid
+    person.guid, person.name = guid, person.own_name
   end
 end)
 
@@ -1366,53 +1554,119 @@ et_ClientSpawn = callback("et_ClientSpawn", function(slot, revived)
   revived = revived == 1 or revived == true
   local medic = revived and round.medics[slot]
   round.medics[slot] = nil
-  medic = medic and round.seats[medic]
   settle_queue(slot)
   round.queue[#round.queue + 1] = { slot = slot, t = stamp(slot, "pers.lastSpawnTime"), team = team_of(slot),
-    revived = revived, by = medic and medic.person }
+    revived = revived, by = medic }
 end)
 
 et_Obituary = callback("et_Obituary", function(victim, killer, _)
   if not round or round.exit or not is_slot(victim) then return end
-  local kill = round.kill
-  round.kill = nil
+  local kill
+  killer = is_slot(killer) and killer or nil
+  for i = #round.kills, 1, -1 do               -- the print right before
+    local k = round.kills[i]
+    if k.victim == victim and k.killer == killer then kill = table.remove(round.kills, i); break end
+  end
   settle_queue(victim)
-  death({ slot = victim, t = stamp(victim, "deathTime"), team = team_of(victim),
-    killer = is_slot(killer) and killer or nil, killer_team = team_of(killer),
-    means = kill and kill.victim == victim and kill.means or nil })
+  death({ slot = victim, t = stamp(victim, "deathTime"), team = team_of(victim), killer = killer,
+    killer_team = team_of(killer), means = kill and kill.means })
 end)
 
--- Handlers for the game's prints, by first byte. Most prints need no handler.
+--- A number as the game prints it, without leading zeros.
+local function printed(digits)
+  return (digits == "0" or digits:find("^[1-9]")) and #digits < 10 and math.tointeger(tonumber(digits)) or nil
+end
+
+--- The slot that the game prints; nil if the server does not have it.
+local function printed_slot(digits)
+  local slot = printed(digits)
+  return is_slot(slot) and slot or nil
+end
+
+-- Handlers for the game's prints, by first byte. Most prints need no handler. They return true for a line of the game's exact form,
+-- and nil for one that has its beginning only.
 local PRINTS = {
   [75] = function(text)                        -- Kill: killer victim number: ^7name^7 killed name^7 by MOD_MP40
-    local victim, means = text:match("^Kill: %d+ (%d+) %d+: .* by (%S+)%s*$")
-    if victim then round.kill = { victim = math.tointeger(tonumber(victim)), means = decode(means):sub(1, 32) } end
+    local killer, victim, means = text:match("^Kill: (%d+) (%d+) %d+: .* killed .* by (MOD_[%u%d_]+)\n$")
+    victim = victim and printed_slot(victim)
+    killer = killer and printed(killer)
+    if not victim or not killer or not (killer == WORLD or is_slot(killer)) then return end
+    round.kills_printed = round.kills_printed + 1
+    round.kills[#round.kills + 1] = { n = round.kills_printed, victim = victim, killer = is_slot(killer) and killer or nil,
+      means = means:sub(1, 32), t = just_died(victim) and stamp(victim, "deathTime") or nil, team = team_of(victim) }
+    return true
   end,
   [77] = function(text)                        -- Medic_Revive: medic patient
-    local medic, patient = text:match("^Medic_Revive: (%d+) (%d+)")
-    if medic then round.medics[math.tointeger(tonumber(patient))] = math.tointeger(tonumber(medic)) end
+    local medic, patient = text:match("^Medic_Revive: (%d+) (%d+)\n$")
+    medic, patient = medic and printed_slot(medic), patient and printed_slot(patient)
+    if not medic or not patient then return end
+    local seat, team = round.seats[medic], team_of(medic)
+    if medic == patient or not plays(team) or team ~= team_of(patient) then
+      refuse("Medic_Revive")
+      return true
+    end
+    local person = seat and seat.person
+    -- The game prints it right after the spawn.
+    for i = #round.queue, 1, -1 do
+      local entry = round.queue[i]
+      if entry.slot == patient then
+        if not entry.revived then break end
+        if not entry.by_print then entry.by, entry.by_print = person, true end
+        return true
+      end
+    end
+    round.medics[patient] = person
+    return true
   end,
   [69] = function(text)                        -- Exit: why
-    local why = text:match("^Exit: (.-)%s*$")
-    if why and not why:find("(already triggered)", 1, true) then
-      settle_queue()                           -- the intermission will clear the limbo flags; nothing is counted from now on
-      round.exit, round.exit_after, round.exit_unix = decode(why):sub(1, 96), clock.last, os.time()
+    local why = text:match("^Exit: (.-)\n+$")
+    if not why or why:find("\n", 1, true) or not why:find("%S") then return end
+    if why:find(" %(already triggered%)$") then return true end
+    why = decode(why):sub(1, 96)
+    local claim = round.exit_claim
+    if claim then
+      refuse("Exit")
+      if claim.scored then return true end
+      if end_reason(claim.text) ~= "unknown" and end_reason(why) == "unknown" then return true end
     end
+    for _, entry in ipairs(round.queue) do entry.flags = field(entry.slot, "ps.pm_flags") end
+    round.exit_claim = { text = why, after = clock.last, unix = os.time(), frames = 0, kills = round.kills_printed,
+      held = {} }
+    return true
+  end,
+  [97] = function(text)                        -- axis:60  allies:68, after the exit and the players' scores
+    if round.exit_claim and text:find("^axis:%-?%d+  allies:%-?%d+\n$") then round.exit_claim.scored = true end
+    return true
   end,
   [99] = function(text)                        -- callvote: slot Surrender [ALLIES]
-    local slot, vote = text:match("^callvote: (%d+) (%S+)")
-    slot = slot and math.tointeger(tonumber(slot))
-    if not is_slot(slot) then return end
-    round.caller = vote == "Surrender" and { guid = guid_of(slot), name = name_of(slot) } or nil
+    local slot, vote = text:match("^callvote: (%d+) ([^\n]+)\n+$")
+    slot = slot and printed_slot(slot)
+    if not slot then return end
+    local seat = round.seats[slot]
+    round.votes[#round.votes + 1] = { vote = vote, guid = guid_of(slot), name = seat and seat.person.name or name_of(slot) }
+    return true
   end,
   [86] = function(text)                        -- Vote Failed: ..., Vote TIMEOUT! ..., Vote CANCELED!
-    if text:find("^Vote ") and not text:find("^Vote Passed: ") then round.caller = nil end
+    local rest = text:match("^Vote ([^\n]*)\n+$")
+    for _, form in ipairs(KNOWN_VOTE_ENDS) do
+      if rest and rest:find(form) then
+        round.vote_failed = true
+        return true
+      end
+    end
+    return rest and rest:find("^Passed: ") and true
   end,
 }
 
+-- The beginnings of the lines above.
+local BEGINNINGS = { [75] = "^Kill: ", [77] = "^Medic_Revive: ", [69] = "^Exit: ", [97] = "^axis:", [99] = "^callvote: ", [86] = "^Vote %a+[:!]" }
+
 et_Print = callback("et_Print", function(text)
-  local f = round and not round.exit and PRINTS[text:byte()]
-  if f then f(text) end
+  local first = text:byte()
+  local f = round and not round.exit and PRINTS[first]
+  if f and text:find(BEGINNINGS[first]) and not f(text) then
+    complain("the game printed a line that could not be understood; ignored", text:match("^%w+"))
+  end
 end)
 
 --- `gametimes status` on the server's console. While the module records, the module answers.

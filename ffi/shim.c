@@ -92,7 +92,7 @@ intptr_t gametimes_shim_vm_main(int32_t command, intptr_t a0, intptr_t a1, intpt
         open_game();
     if (!game)
         return 0; /* the shutdown that follows a failed start */
-    if (listens(GAMETIMES_CALLS_BEFORE, command) && gametimes_before_call(command, a))
+    if (listens(GAMETIMES_CALLS_BEFORE, command) && gametimes_before_call(command, a, depth))
         return 1; /* a console command of the module */
 
     depth++;

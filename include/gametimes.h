@@ -13,19 +13,20 @@
 
 /**
  * Calls that Rust sees after the game: INIT, SHUTDOWN, CLIENT_CONNECT, CLIENT_BEGIN, CLIENT_USERINFO_CHANGED,
- * CLIENT_COMMAND, CLIENT_THINK, RUN_FRAME, CONSOLE_COMMAND.
+ * CLIENT_DISCONNECT, CLIENT_COMMAND, CLIENT_THINK, RUN_FRAME, CONSOLE_COMMAND.
  */
-#define GAMETIMES_CALLS_AFTER 991
+#define GAMETIMES_CALLS_AFTER 1023
 
 /**
- * Traps that Rust sees before the engine does: PRINT, ERROR, CVAR_SET, LOCATE_GAME_DATA, SET_CONFIGSTRING.
+ * Traps that Rust sees before the engine does: PRINT, ERROR, CVAR_SET, SEND_CONSOLE_COMMAND, LOCATE_GAME_DATA,
+ * SET_CONFIGSTRING.
  */
-#define GAMETIMES_TRAPS_BEFORE 1179683
+#define GAMETIMES_TRAPS_BEFORE 1245219
 
 /**
- * Traps that Rust sees after the engine: FS_FOPEN, FS_FCLOSE.
+ * Traps that Rust sees after the engine: FS_FOPEN, FS_FCLOSE, SEND_CONSOLE_COMMAND.
  */
-#define GAMETIMES_TRAPS_AFTER 34816
+#define GAMETIMES_TRAPS_AFTER 100352
 
 /**
  * The stock game, as the shim needs it. If the game could not be opened, `vm_main` is null and `error` contains the reason.
@@ -65,13 +66,15 @@ GametimesGame gametimes_open_game(void);
 void gametimes_close_game(int32_t depth);
 
 /**
- * Called before a call reaches the game. Returns non-zero for a console command of the module, which the game must not see.
+ * Called before a call reaches the game. `depth` is the number of calls that are inside the game already. Returns non-zero for
+ * a console command of the module, which the game must not see.
  *
  * # Safety
  * `arguments` points to 16 arguments.
  */
 int32_t gametimes_before_call(int32_t command,
-                              const intptr_t *arguments);
+                              const intptr_t *arguments,
+                              int32_t depth);
 
 /**
  * Called after a call has returned from the game. `depth` is the number of calls that are still inside the game.

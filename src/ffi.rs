@@ -21,12 +21,13 @@ use crate::observe::Complaint;
 /// CONSOLE_COMMAND.
 pub const GAMETIMES_CALLS_BEFORE: u32 = 0x323;
 /// Calls that Rust sees after the game: INIT, SHUTDOWN, CLIENT_CONNECT, CLIENT_BEGIN, CLIENT_USERINFO_CHANGED,
-/// CLIENT_COMMAND, CLIENT_THINK, RUN_FRAME, CONSOLE_COMMAND.
-pub const GAMETIMES_CALLS_AFTER: u32 = 0x3df;
-/// Traps that Rust sees before the engine does: PRINT, ERROR, CVAR_SET, LOCATE_GAME_DATA, SET_CONFIGSTRING.
-pub const GAMETIMES_TRAPS_BEFORE: u32 = 0x12_0023;
-/// Traps that Rust sees after the engine: FS_FOPEN, FS_FCLOSE.
-pub const GAMETIMES_TRAPS_AFTER: u32 = 0x8800;
+/// CLIENT_DISCONNECT, CLIENT_COMMAND, CLIENT_THINK, RUN_FRAME, CONSOLE_COMMAND.
+pub const GAMETIMES_CALLS_AFTER: u32 = 0x3ff;
+/// Traps that Rust sees before the engine does: PRINT, ERROR, CVAR_SET, SEND_CONSOLE_COMMAND, LOCATE_GAME_DATA,
+/// SET_CONFIGSTRING.
+pub const GAMETIMES_TRAPS_BEFORE: u32 = 0x13_0023;
+/// Traps that Rust sees after the engine: FS_FOPEN, FS_FCLOSE, SEND_CONSOLE_COMMAND.
+pub const GAMETIMES_TRAPS_AFTER: u32 = 0x1_8800;
 
 /// The stock game, as the shim needs it. If the game could not be opened, `vm_main` is null and `error` contains the reason.
 #[repr(C)]
@@ -39,6 +40,9 @@ pub struct GametimesGame {
     /// The text of the error to raise.
     pub error: *const c_char,
 }
+
+/// The first argument of SEND_CONSOLE_COMMAND for a command that runs at once.
+const EXEC_NOW: isize = 0;
 
 /// The state on the game's thread. The engine calls a game from one thread only.
 struct GameThread {
@@ -158,17 +162,22 @@ pub extern "C" fn gametimes_close_game(depth: i32) {
     });
 }
 
-/// Called before a call reaches the game. Returns non-zero for a console command of the module, which the game must not see.
+/// Called before a call reaches the game. `depth` is the number of calls that are inside the game already. Returns non-zero for
+/// a console command of the module, which the game must not see.
 ///
 /// # Safety
 /// `arguments` points to 16 arguments.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gametimes_before_call(command: i32, arguments: *const isize) -> i32 {
+pub unsafe extern "C" fn gametimes_before_call(
+    command: i32,
+    arguments: *const isize,
+    depth: i32,
+) -> i32 {
     // SAFETY: the caller promises this many arguments.
     let a = unsafe { std::slice::from_raw_parts(arguments, 16) };
     let ours = with_state(false, |state| {
         fault::point("before_call");
-        before_call(state, command, a)
+        before_call(state, command, a, depth)
     });
     i32::from(ours)
 }
@@ -183,30 +192,31 @@ fn slot(argument: isize) -> isize {
     argument as i32 as isize
 }
 
-fn before_call(state: &mut State, command: i32, a: &[isize]) -> bool {
+fn before_call(state: &mut State, command: i32, a: &[isize], depth: i32) -> bool {
+    let State {
+        module, records, ..
+    } = state;
     match command {
         call::RUN_FRAME => {
-            state.module.before_frame(level_ms(a[0]));
+            module.before_frame(level_ms(a[0]), records);
             false
         }
         // Old engines leave garbage in the upper half of `int` arguments.
         call::INIT => {
-            state
-                .module
-                .before_init(level_ms(a[0]), a[3] as i32, a[4] as i32);
+            module.before_init(level_ms(a[0]), a[3] as i32, a[4] as i32);
             false
         }
         call::SHUTDOWN => {
-            state.module.before_shutdown(a[0] as i32 != 0);
+            module.before_shutdown(a[0] as i32 != 0, depth > 0, records);
             false
         }
         call::CLIENT_DISCONNECT => {
-            if let Some(observer) = state.module.observer() {
-                observer.disconnect(slot(a[0]));
+            if let Some(observer) = module.observer() {
+                observer.disconnect(slot(a[0]), records);
             }
             false
         }
-        call::CONSOLE_COMMAND => state.module.console_command(),
+        call::CONSOLE_COMMAND => module.console_command(),
         _ => false,
     }
 }
@@ -271,16 +281,23 @@ pub unsafe extern "C" fn gametimes_before_trap(number: isize, arguments: *const 
                         None => observer.complain(Complaint::Null),
                     },
                     trap::SET_CONFIGSTRING => {
-                        observer.configstring(a[0] as i32, || text(1).unwrap_or(b""));
+                        observer.configstring(
+                            a[0] as i32,
+                            || text(1).unwrap_or(b""),
+                            &state.records,
+                        );
                     }
                     _ => match (text(0), text(1)) {
-                        (Some(name), Some(value)) => observer.cvar_set(name, value),
+                        (Some(name), Some(value)) => {
+                            observer.cvar_set(name, value, &state.records);
+                        }
                         (None, _) => observer.complain(Complaint::Null),
                         (Some(_), None) => {} // to the engine, a reset of the cvar
                     },
                 }
             }
             trap::ERROR => state.module.game_error(),
+            trap::SEND_CONSOLE_COMMAND if a[0] == EXEC_NOW => state.module.runs_command(true),
             trap::LOCATE_GAME_DATA => {
                 // SAFETY: the game passes its own arrays, which live until it is closed; `gametimes_close_game` then drops
                 // the pointers.
@@ -329,6 +346,7 @@ unsafe fn after_trap(state: &mut State, number: isize, a: &[isize]) {
                 observer.file_opened(path, handle);
             }
         }
+        trap::SEND_CONSOLE_COMMAND => state.module.runs_command(false),
         trap::FS_FCLOSE => {
             if let Some(observer) = state.module.observer() {
                 observer.file_closed(a[0] as i32);
@@ -410,6 +428,7 @@ mod tests {
                 call::CLIENT_CONNECT,
                 call::CLIENT_BEGIN,
                 call::CLIENT_USERINFO_CHANGED,
+                call::CLIENT_DISCONNECT,
                 call::CLIENT_COMMAND,
                 call::CLIENT_THINK,
                 call::RUN_FRAME,
@@ -422,13 +441,14 @@ mod tests {
                 trap::PRINT,
                 trap::ERROR,
                 trap::CVAR_SET,
+                trap::SEND_CONSOLE_COMMAND,
                 trap::LOCATE_GAME_DATA,
                 trap::SET_CONFIGSTRING
             ])
         );
         assert_eq!(
             GAMETIMES_TRAPS_AFTER,
-            mask(&[trap::FS_FOPEN, trap::FS_FCLOSE])
+            mask(&[trap::FS_FOPEN, trap::FS_FCLOSE, trap::SEND_CONSOLE_COMMAND])
         );
     }
 }

@@ -31,13 +31,13 @@ fn disk_that_stalls_for_minutes_costs_deaths_but_not_the_end_of_the_round() {
         .open(&journal)
         .unwrap();
     let mut game = Match::new(home.path(), &[]);
-    let deaths = |game: &mut Match, count: usize| {
-        for _ in 0..count {
-            game.frame(50, [Step::print("Kill: 1 2 9: p1 killed p2 by MOD_MP40\n")]);
+    let deaths = |game: &mut Match, numbers: std::ops::Range<i64>| {
+        for number in numbers {
+            game.frame(50, Step::kill(1, 2, number));
         }
     };
     game.start();
-    deaths(&mut game, 2000);
+    deaths(&mut game, 1..2001);
     // The rest of these deaths is more than a pipe holds: the worker is blocked from now on.
     let mut bytes = [0; 4096];
     let mut taken = 0;
@@ -45,7 +45,7 @@ fn disk_that_stalls_for_minutes_costs_deaths_but_not_the_end_of_the_round() {
         taken += pipe.read(&mut bytes).unwrap_or(0); // an error means that the pipe is empty
         taken >= 60_000
     });
-    deaths(&mut game, 10_000);
+    deaths(&mut game, 2001..12_001);
     game.finish();
     game.console_with("events were lost");
     // The disk works again. The worker has closed the journal once the pipe ends.
@@ -92,11 +92,9 @@ fn players_who_all_join_and_leave_at_once_are_counted_exactly() {
         }
         game.frame(1000, []);
         // Each Axis player kills an Allied one. A second later all leave, dead or alive.
-        let kills = (0..64).step_by(2).map(|axis| {
+        let kills = (0..64).step_by(2).flat_map(|axis| {
             let (killer, victim) = (slot_of(axis), slot_of(axis + 1));
-            Step::print(format!(
-                "Kill: {killer} {victim} 9: a killed b by MOD_MP40\n"
-            ))
+            Step::kill(killer, victim, 1 + time as i64)
         });
         game.frame(0, kills);
         game.frame(1000, []);
@@ -207,8 +205,7 @@ fn continuous_status_commands_lose_no_event() {
         for _ in 0..20_000 {
             assert!(game.server.console_command("gametimes status"));
         }
-        let killed = Step::print("Kill: 2 1 9: p2 killed p1 by MOD_MP40\n");
-        game.frame(1000, [killed]);
+        game.frame(1000, Step::kill(2, 1, 1 + n));
         game.frame(1000, [Step::Write(1, vec![(288, 2 + n)])]);
     }
     game.finish();

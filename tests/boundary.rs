@@ -158,7 +158,7 @@ fn disabled_or_unsupported_module_leaves_recording_to_the_script() {
             "{name}"
         );
         join(&mut server, 1, 1);
-        server.call(FRAME, &[50_000], [Step::print("Exit: Wolf EndRound.\n")]);
+        server.call(FRAME, &[50_000], Step::exit("Wolf EndRound."));
         let console = stop(&mut server);
         assert!(console.contains(why), "{name}: {console}");
         assert!(!home.path().join("legacy/gametimes").exists(), "{name}");
@@ -175,7 +175,7 @@ fn other_mod_is_left_to_the_script() {
     let why = "off: the game is \"etjump\", not ET:Legacy's";
     assert_eq!(server.cvar("gametimes_module"), why);
     join(&mut server, 1, 1);
-    server.call(FRAME, &[50_000], [Step::print("Exit: Wolf EndRound.\n")]);
+    server.call(FRAME, &[50_000], Step::exit("Wolf EndRound."));
     assert!(stop(&mut server).contains("does not record: the game is"));
     assert!(gametimes_files(home.path()).is_empty());
 }
@@ -225,7 +225,7 @@ fn invalid_data_from_the_game_is_reported_at_most_once_in_five_seconds() {
         server.call(CONNECT, &[5000, 1, 0], []);
     }
     join(&mut server, 1, 1);
-    server.call(FRAME, &[200_000], [Step::print("Exit: Timelimit hit.\n")]);
+    server.call(FRAME, &[200_000], Step::exit("Timelimit hit."));
     let most = 1 + began.elapsed().as_secs() as usize / 5;
     let console = stop(&mut server);
     for complaint in [

@@ -33,10 +33,7 @@ fn debug_setting_logs_every_event() {
     let home = tempfile::tempdir().unwrap();
     let mut game = Match::new(home.path(), &[("gametimes_debug", "1")]);
     game.start();
-    game.frame(
-        5000,
-        [Step::print("Kill: 2 1 9: p2 killed p1 by MOD_MP40\n")],
-    );
+    game.frame(5000, Step::kill(2, 1, 1));
     let console = game.console_with("Death");
     assert!(
         console.contains(r#"debug: 5000 Death { slot: 1, by: Some(2), means: "MOD_MP40" }"#),
@@ -53,10 +50,7 @@ fn status_shows_round_players_and_last_message() {
     game.round();
     hook.wait(1);
     game.start();
-    game.frame(
-        5000,
-        [Step::print("Kill: 2 1 9: p2 killed p1 by MOD_MP40\n")],
-    );
+    game.frame(5000, Step::kill(2, 1, 1));
     game.frame(3000, []);
     game.server.console_command("gametimes status");
     let console = game.console_with("webhook 1:");

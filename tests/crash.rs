@@ -41,9 +41,9 @@ fn server_that_is_killed() {
         game.start();
         println!("started");
         for frame in 0..frames {
-            let killed = Step::print("Kill: 2 1 9: p2 killed p1 by MOD_MP40\n");
+            let killed = Step::kill(2, 1, 1 + frame);
             let alive = Step::Write(1, vec![(288, 2 + frame)]);
-            game.frame(100, [killed]);
+            game.frame(100, killed);
             game.frame(150, [alive]);
             println!("frame");
             std::thread::sleep(Duration::from_millis(4));

@@ -55,7 +55,7 @@ fn panic_on_the_game_thread_is_reported_once_and_forwards_everything_until_the_n
             server.cvar("gametimes_module").starts_with("native "),
             "{point}"
         );
-        server.call(8, &[51_000], [Step::print("Exit: Wolf EndRound.\n")]);
+        server.call(8, &[51_000], Step::exit("Wolf EndRound."));
         stop(&mut server);
         let files = gametimes_files(home.path());
         assert_eq!(files.len(), 2, "{point}");
@@ -87,7 +87,7 @@ fn panic_in_the_worker_does_not_end_it() {
         assert_eq!(said, 1, "{point}: {console}");
         server.set_unix_ms(1_795_000_100_000);
         start(&mut server);
-        server.call(8, &[51_000], [Step::print("Exit: Wolf EndRound.\n")]);
+        server.call(8, &[51_000], Step::exit("Wolf EndRound."));
         stop(&mut server);
         let files = gametimes_files(home.path());
         assert_eq!(files.len(), 1, "{point}: only the running round is lost");

@@ -53,20 +53,12 @@ fn thousand_maps_and_all_tapes_twice_leak_nothing() {
             );
         }
         for frame in 1..20 {
-            let killed = Step::print(format!(
-                "Kill: {} {} 9: a killed b by MOD_MP40\n",
-                frame % 16,
-                (frame + 1) % 16
-            ));
+            let killed = Step::kill(frame % 16, (frame + 1) % 16, frame as i64);
             let again = Step::Write((frame + 1) % 16, vec![(288, (2 + frame) as i64)]);
-            server.call(8, &[level + frame * 50], [killed]);
+            server.call(8, &[level + frame * 50], killed);
             server.call(8, &[level + frame * 50 + 25], [again]);
         }
-        server.call(
-            8,
-            &[level + 40_000],
-            [Step::print("Exit: Wolf EndRound.\n")],
-        );
+        server.call(8, &[level + 40_000], Step::exit("Wolf EndRound."));
         server.call(1, &[0], []);
         server.unload();
         server.take_console();

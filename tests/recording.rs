@@ -14,8 +14,7 @@ fn client_dropped_inside_a_trap_is_recorded() {
     join(&mut server, 1, 1);
     join(&mut server, 2, 2);
     server.call(FRAME, &[2000], []);
-    let killed = Step::print("Kill: 2 1 9: p2 killed p1 by MOD_MP40\n");
-    server.call(THINK, &[2], [killed]);
+    server.call(THINK, &[2], Step::kill(2, 1, 1));
     // In the frame at 5000 the game drops the dead player, and the engine calls the game from inside that trap.
     let drop = Step::Trap(
         18,
@@ -44,12 +43,13 @@ fn spawn_before_the_end_in_the_last_frame_counts_and_one_after_it_does_not() {
     }
     server.call(FRAME, &[2000], []);
     for victim in [1, 2] {
-        let killed = format!("Kill: 3 {victim} 9: p3 killed p{victim} by MOD_MP40\n");
-        server.call(THINK, &[3], [Step::print(killed)]);
+        server.call(THINK, &[3], Step::kill(3, victim, 1));
     }
+    let [exit, intermission] = Step::exit("Timelimit hit.");
     let last = [
         Step::Write(1, vec![(272 + 16, 2)]),
-        Step::print("Exit: Timelimit hit.\n"),
+        exit,
+        intermission,
         Step::Write(2, vec![(272 + 16, 2)]),
     ];
     server.call(FRAME, &[5000], last);
@@ -84,11 +84,9 @@ fn bot_added_by_the_game_is_recorded_like_a_player() {
         &[5000],
         [Step::Write(3, vec![(12, 0), (272 + 16, 2)])],
     );
-    let killed = Step::print("Kill: 1 3 9: p1 killed bot by MOD_MP40\n");
-    server.call(FRAME, &[9000], [killed]);
+    server.call(FRAME, &[9000], Step::kill(1, 3, 1));
     server.call(FRAME, &[9500], []);
-    let exit = Step::print("Exit: Wolf EndRound.\n");
-    server.call(FRAME, &[10_000], [exit]);
+    server.call(FRAME, &[10_000], Step::exit("Wolf EndRound."));
     stop(&mut server);
     let stats = &gametimes_files(home.path())[0].meta.spawn_stats;
     let bot = stats.iter().find(|s| s.guid == "OMNIBOT03").unwrap();
@@ -117,7 +115,7 @@ fn players_without_a_guid_are_distinguished_by_name() {
     // One of them loads its guid later.
     server.set_userinfo(2, r"\cl_guid\LATE");
     server.call(4, &[2], []);
-    server.call(FRAME, &[9000], [Step::print("Exit: Wolf EndRound.\n")]);
+    server.call(FRAME, &[9000], Step::exit("Wolf EndRound."));
     stop(&mut server);
     let stats = &gametimes_files(home.path())[0].meta.spawn_stats;
     let seen: Vec<_> = stats
@@ -138,11 +136,9 @@ fn restart_that_changes_sv_maxclients_is_not_a_new_map() {
     let home = tempfile::tempdir().unwrap();
     let mut server = server(home.path());
     start(&mut server);
-    let exit = [
-        Step::configstring(14, r"w\1"),
-        Step::print("Exit: Wolf EndRound.\n"),
-    ];
-    server.call(FRAME, &[9000], exit);
+    let [exit, intermission] = Step::exit("Wolf EndRound.");
+    let winner = Step::configstring(14, r"w\1");
+    server.call(FRAME, &[9000], [winner, exit, intermission]);
     let restart = |server: &mut Server, gamestate: &str, unix_ms: i64| {
         server.set_cvar("gamestate", gamestate);
         server.set_cvar("g_currentRound", "1");
@@ -178,8 +174,9 @@ fn client_records_that_contradict_the_game_are_reported_once_per_map() {
             let alive = Step::Write(slot, vec![(272 + 12 + moved, slot as i64)]);
             server.call(BEGIN, &[slot], [alive]);
         }
-        let killed = || Step::print("Kill: 2 1 9: p2 killed p1 by MOD_MP40\n");
-        server.call(FRAME, &[2000], [killed(), killed()]);
+        for deaths in 1..3 {
+            server.call(FRAME, &[2000], Step::kill(2, 1, deaths));
+        }
         let console = stop(&mut server);
         let line =
             "records contradict its prints; deaths are counted, spawns are not seen (1 time)";
@@ -203,7 +200,7 @@ fn names_with_any_bytes_produce_valid_json() {
         let info = [b"n\\", &name[..], b"\\t\\1"].concat();
         server.call(FRAME, &[2000], [Step::configstring(689 + slot, info)]);
     }
-    server.call(FRAME, &[40_000], [Step::print("Exit: Wolf EndRound.\n")]);
+    server.call(FRAME, &[40_000], Step::exit("Wolf EndRound."));
     stop(&mut server);
     let files = gametimes_files(home.path());
     assert_eq!(files[0].meta.spawn_stats.len(), 60);
@@ -222,7 +219,7 @@ fn map_without_a_name_produces_a_valid_file() {
     server.set_cvar("mapname", "\u{1}");
     start(&mut server);
     join(&mut server, 0, 1);
-    server.call(FRAME, &[40_000], [Step::print("Exit: Wolf EndRound.\n")]);
+    server.call(FRAME, &[40_000], Step::exit("Wolf EndRound."));
     stop(&mut server);
     let files = gametimes_files(home.path());
     assert_eq!(files[0].meta.map, "unknown");

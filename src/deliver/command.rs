@@ -157,11 +157,11 @@ impl CommandSender {
 }
 
 impl Sink for CommandSender {
-    fn send(&mut self, level_ms: i64, what: What) {
-        let at = Stamp {
-            level_ms,
-            unix_ms: clock::unix_ms(),
-        };
+    fn unix_ms(&self) -> i64 {
+        clock::unix_ms()
+    }
+
+    fn send(&mut self, at: Stamp, what: What) {
         self.queue(Command::Event(Event { at, what }));
     }
 }
@@ -180,11 +180,12 @@ mod tests {
             by: Some(2),
             means: Text::new(b"MOD_MP40"),
         };
-        for level_ms in 0..10_000 {
-            sender.send(level_ms, death.clone());
+        let at = Stamp::default();
+        for _ in 0..10_000 {
+            sender.send(at, death.clone());
         }
-        sender.send(10_000, What::Exit(Text::new(b"Wolf EndRound.")));
-        sender.send(10_000, death);
+        sender.send(at, What::Exit(Text::new(b"Wolf EndRound.")));
+        sender.send(at, death);
         let queued = shared.queued.load(Ordering::Relaxed);
         assert_eq!(commands.len() as u64, queued);
         assert_eq!(u64::from(shared.take_lost()) + queued, 10_002);

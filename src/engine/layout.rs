@@ -4,6 +4,8 @@
 //! The layout has been the same in every release from 2.71 to 2.85; the sizes that the game passes with
 //! `LOCATE_GAME_DATA` are checked against it before anything is read.
 
+/// Offset of `playerState_t.pm_type`.
+pub const PM_TYPE: usize = 4;
 /// Offset of `playerState_t.pm_flags`.
 pub const PM_FLAGS: usize = 12;
 /// Offset of `playerState_t.persistant`, 16 numbers.
@@ -21,8 +23,18 @@ pub mod persistant {
     pub const TEAM: usize = 3;
     /// Raised at every spawn.
     pub const SPAWN_COUNT: usize = 4;
+    /// The slot of the last player who hurt this one; 1022 for the world.
+    pub const ATTACKER: usize = 5;
+    /// Raised at every death.
+    pub const KILLED: usize = 6;
     /// Raised at every revive, which is a spawn too.
     pub const REVIVE_COUNT: usize = 9;
+}
+
+/// Values of `pm_type`.
+pub mod pm_type {
+    /// Dead, but still in the world.
+    pub const DEAD: i32 = 3;
 }
 
 /// Bits of `pm_flags`.
@@ -35,5 +47,7 @@ pub mod flags {
 
 const _: () = {
     assert!(PERSISTANT + 16 * 4 <= PLAYER_STATE_SIZE);
-    assert!(PM_FLAGS.is_multiple_of(4) && PERSISTANT.is_multiple_of(4));
+    assert!(
+        PM_TYPE.is_multiple_of(4) && PM_FLAGS.is_multiple_of(4) && PERSISTANT.is_multiple_of(4)
+    );
 };

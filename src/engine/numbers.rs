@@ -25,6 +25,7 @@ pub mod trap {
     pub const ARGV: isize = 10;
     pub const FS_FOPEN: isize = 11;
     pub const FS_FCLOSE: isize = 15;
+    pub const SEND_CONSOLE_COMMAND: isize = 16;
     pub const LOCATE_GAME_DATA: isize = 17;
     pub const SET_CONFIGSTRING: isize = 20;
     pub const GET_USERINFO: isize = 22;
@@ -34,6 +35,12 @@ pub mod trap {
 
 /// Indices of configstrings.
 pub mod configstring {
+    /// The time at which the running vote was called; empty without one.
+    pub const VOTE_TIME: i32 = 6;
+    /// The running vote.
+    pub const VOTE_STRING: i32 = 7;
+    /// "1" from the end of the round on.
+    pub const INTERMISSION: i32 = 12;
     /// Key `d`: the defender, 0 Axis, 1 Allies.
     pub const MULTI_INFO: i32 = 13;
     /// Key `w`: the winner, 0 Axis, 1 Allies, -1 none.

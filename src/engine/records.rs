@@ -1,7 +1,8 @@
 //! The clients' records in the game's memory, read field by field within the sizes that the game passed.
 
 use super::layout::{
-    CLIENT_SIZE_LIMIT, PERSISTANT, PLAYER_STATE_SIZE, PM_FLAGS, SHARED_ENTITY_SIZE, persistant,
+    CLIENT_SIZE_LIMIT, PERSISTANT, PLAYER_STATE_SIZE, PM_FLAGS, PM_TYPE, SHARED_ENTITY_SIZE,
+    persistant,
 };
 use super::numbers::MAX_CLIENTS;
 use crate::observe::{Record, Records};
@@ -73,9 +74,12 @@ impl Records for GameRecords {
         }
         let counter = |index: usize| self.number(slot, PERSISTANT + 4 * index);
         Some(Record {
+            pm_type: self.number(slot, PM_TYPE),
             pm_flags: self.number(slot, PM_FLAGS),
             team: counter(persistant::TEAM),
             spawn_count: counter(persistant::SPAWN_COUNT),
+            attacker: counter(persistant::ATTACKER),
+            deaths: counter(persistant::KILLED),
             revive_count: counter(persistant::REVIVE_COUNT),
         })
     }
@@ -92,16 +96,22 @@ mod tests {
         let mut put = |slot: usize, offset: usize, value: i32| {
             memory[slot * SIZE + offset..][..4].copy_from_slice(&value.to_ne_bytes());
         };
+        put(63, 4, 3);
         put(63, 12, 4096);
         put(63, 272 + 12, 2);
         put(63, 272 + 16, 7);
+        put(63, 272 + 20, 1022);
+        put(63, 272 + 24, 8);
         put(63, 272 + 36, 1);
         // SAFETY: 64 records of SIZE bytes, alive until the end of the test.
         let records = unsafe { GameRecords::locate(400, memory.as_ptr(), SIZE as isize) }.unwrap();
         let expected = Record {
+            pm_type: 3,
             pm_flags: 4096,
             team: 2,
             spawn_count: 7,
+            attacker: 1022,
+            deaths: 8,
             revive_count: 1,
         };
         assert_eq!(records.get(63), Some(expected));

@@ -25,14 +25,16 @@ pub(super) struct FrameCost {
 
 impl<E: Engine> Module<E> {
     /// `RUN_FRAME`, before the game sees it.
-    pub fn before_frame(&mut self, level_ms: i64) {
+    pub fn before_frame(&mut self, level_ms: i64, records: &impl Records) {
         self.cost.frames = self.cost.frames.wrapping_add(1);
         let timed = self
             .cost
             .frames
             .is_multiple_of(TIMED_FRAMES)
             .then(Instant::now);
-        let level_ms = self.observer().map(|observer| observer.frame(level_ms));
+        let level_ms = self
+            .observer()
+            .map(|observer| observer.frame(level_ms, records));
         if let (Some(level_ms), Some(worker)) = (level_ms, &self.worker) {
             worker.set_level_ms(level_ms);
         }
@@ -48,7 +50,7 @@ impl<E: Engine> Module<E> {
             None
         };
         if self.observer.as_ref().is_some_and(Observer::has_arrivals) {
-            self.connect_arrivals();
+            self.connect_arrivals(records);
         }
         let Some(observer) = self.observer() else {
             return;

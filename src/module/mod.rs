@@ -8,8 +8,11 @@ mod frame;
 mod version;
 
 use std::any::Any;
+use std::ffi::CStr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use gametimes_format::check::bounds;
 
 use crate::VERSION;
 use crate::deliver::command::{Command, CommandSender, WorkerConfig};
@@ -17,10 +20,11 @@ use crate::deliver::handle::WorkerHandle;
 use crate::engine::numbers::{
     GAMESTATE_INITIALIZE, GAMESTATE_PLAYING, GAMETYPE_STOPWATCH, MAX_CLIENTS, OLDEST_VERSION,
 };
+use crate::engine::signals::{self, Handled};
 use crate::engine::stock_game::GamePaths;
 use crate::engine::traps::{Engine, until_zero};
 use crate::event::{Level, ShutdownCause};
-use crate::observe::{Complaint, Observer};
+use crate::observe::{Complaint, Observer, Records};
 use crate::settings::{KeptSecrets, Settings, configured_game};
 use complaints::Complaints;
 use frame::FrameCost;
@@ -28,6 +32,10 @@ use version::{version_text, whole_version};
 
 /// How long `GAME_SHUTDOWN` waits for a round to be written.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+/// Gametypes above this are invalid. The game has 8.
+const GAMETYPE_MAX: i32 = 64;
+/// The cvar in which the engine keeps its last error.
+const ENGINE_ERROR: &CStr = c"com_errorMessage";
 /// Longer time limits count as none; this is ten weeks.
 const TIMELIMIT_MINUTES_MAX: f64 = 100_000.0;
 
@@ -53,6 +61,12 @@ pub struct Module<E> {
     starting: bool,
     /// Whether the game has raised an error. The shutdown that follows is then a crash.
     game_failed: bool,
+    /// Whether the game has the engine run a console command at once.
+    runs_command: bool,
+    /// The engine's last error when the map began.
+    engine_error_before: String,
+    /// The signals that were blocked when the map began.
+    signals_before: signals::Set,
     complaints: Complaints,
     cost: FrameCost,
 }
@@ -70,6 +84,9 @@ impl<E: Engine> Module<E> {
             game_path: String::new(),
             starting: false,
             game_failed: false,
+            runs_command: false,
+            engine_error_before: String::new(),
+            signals_before: signals::Set::default(),
             complaints: Complaints::default(),
             cost: FrameCost::default(),
         }
@@ -112,6 +129,9 @@ impl<E: Engine> Module<E> {
     /// `GAME_INIT`, before the game sees it.
     pub fn before_init(&mut self, level_ms: i64, legacy_server: i32, version: i32) {
         self.game_failed = false;
+        self.runs_command = false;
+        self.engine_error_before = self.engine.cvar(ENGINE_ERROR);
+        self.signals_before = signals::blocked_now();
         self.starting = true;
         let version = whole_version(version);
         self.engine_version = version_text(version);
@@ -177,12 +197,7 @@ impl<E: Engine> Module<E> {
         let max_clients = self.engine.cvar_integer(c"sv_maxclients");
         let map = cvar(c"mapname");
         Level {
-            // Readers refuse a file with an empty map name.
-            map: if map.is_empty() {
-                "unknown".to_owned()
-            } else {
-                map
-            },
+            map: map_name(&map),
             gamestate: self.engine.cvar_integer(c"gamestate"),
             max_clients: max_clients.clamp(1, MAX_CLIENTS as i32) as u8,
             server_ip: cvar(c"net_ip"),
@@ -227,7 +242,7 @@ impl<E: Engine> Module<E> {
     /// `GAME_INIT`, after the game has seen it.
     pub fn after_init(&mut self) {
         self.starting = false;
-        let gametype = self.engine.cvar_integer(c"g_gametype");
+        let gametype = valid_gametype(self.engine.cvar_integer(c"g_gametype"));
         let current = self.engine.cvar_integer(c"g_currentRound");
         let round = if gametype == GAMETYPE_STOPWATCH && current != 0 {
             2
@@ -251,9 +266,20 @@ impl<E: Engine> Module<E> {
 
     /// Connects the clients that the game has added without a call of the engine, as it does with its bots.
     #[cold]
-    fn connect_arrivals(&mut self) {
+    fn connect_arrivals(&mut self, records: &impl Records) {
+        if let Some(observer) = self.observer() {
+            observer.settle(records);
+        }
         while let Some(slot) = self.observer().and_then(Observer::take_arrival) {
-            self.after_connect(slot, true);
+            let mut buffer = [0; 1024];
+            let userinfo = self.userinfo(slot, &mut buffer);
+            if let Some(observer) = self.observer() {
+                if userinfo.is_empty() {
+                    observer.refuse_arrival();
+                } else {
+                    observer.connect(slot, userinfo);
+                }
+            }
         }
     }
 
@@ -308,8 +334,8 @@ impl<E: Engine> Module<E> {
         self.game_failed = true;
     }
 
-    /// `GAME_SHUTDOWN`, before the game sees it.
-    pub fn before_shutdown(&mut self, restart: bool) {
+    /// `GAME_SHUTDOWN`, before the game sees it. `inside_call` is whether it comes from inside another call.
+    pub fn before_shutdown(&mut self, restart: bool, inside_call: bool, records: &impl Records) {
         // The engine sets gamestate before it ends the running map: `map` sets "initialize", `map_restart` sets the state that
         // follows. Nothing else identifies a map_restart that changes sv_maxclients. If play follows, it looks like `quit`,
         // which sets nothing.
@@ -318,12 +344,31 @@ impl<E: Engine> Module<E> {
             _ if self.game_failed => ShutdownCause::Crash,
             _ if restart => ShutdownCause::MapRestart,
             GAMESTATE_INITIALIZE => ShutdownCause::MapChange,
+            GAMESTATE_PLAYING if self.engine_failed(inside_call) => ShutdownCause::Crash,
             GAMESTATE_PLAYING => ShutdownCause::Quit,
             _ => ShutdownCause::MapRestart,
         };
         if let Some(observer) = self.observer() {
-            observer.shutdown(cause);
+            observer.shutdown(cause, records);
         }
+    }
+
+    /// Whether the engine shuts the game down because of an error: after a signal that tells of one, after an error of its own,
+    /// which it puts into a cvar, or from inside a call. `quit` comes between two calls, or from a command that the game has
+    /// the engine run at once.
+    fn engine_failed(&self, inside_call: bool) -> bool {
+        match signals::handled(self.signals_before) {
+            Some(Handled::Fault) => return true,
+            Some(Handled::Stop) => return false,
+            None => {}
+        }
+        (inside_call && !self.runs_command)
+            || self.engine.cvar(ENGINE_ERROR) != self.engine_error_before
+    }
+
+    /// Trap SEND_CONSOLE_COMMAND of a command that runs at once begins or ends.
+    pub fn runs_command(&mut self, runs: bool) {
+        self.runs_command = runs;
     }
 
     /// `GAME_SHUTDOWN`, after the game has seen it. When this returns, a round of the map is on disk.
@@ -356,7 +401,7 @@ impl<E: Engine> Module<E> {
         self.mode = Mode::Off("internal error".to_owned());
         // The round ends here, and the worker writes it.
         if let Some(observer) = &mut self.observer {
-            observer.shutdown(ShutdownCause::Crash);
+            observer.panicked();
             observer.closed();
         }
         self.engine
@@ -368,6 +413,25 @@ impl<E: Engine> Module<E> {
 
     fn say(&self, line: &str) {
         self.engine.print(&format!("[gametimes] {line}\n"));
+    }
+}
+
+/// The map's name as file and message contain it: readers refuse an empty name and one over their limit, and some of them
+/// unescape the message before they parse it.
+fn map_name(cvar: &str) -> String {
+    let map: String = cvar.chars().take(bounds::MAP).collect();
+    if map.is_empty() {
+        return "unknown".to_owned();
+    }
+    map.replace('"', "'").replace('\\', "/")
+}
+
+/// A gametype that readers accept; 0, which no game has, for others.
+fn valid_gametype(cvar: i32) -> i32 {
+    if (0..=GAMETYPE_MAX).contains(&cvar) {
+        cvar
+    } else {
+        0
     }
 }
 

@@ -7,8 +7,10 @@ pub enum Complaint {
     Slot,
     /// A null pointer.
     Null,
-    /// A print that begins like a known one, but is malformed.
+    /// A print that begins like a known one, but does not have its form.
     Print,
+    /// A print in the form of a known one, with which the game's state does not agree.
+    Claim,
     /// The sizes are not those of ET:Legacy's records.
     Sizes,
     /// A player on a team died, but no record on this map has agreed with the game about a player's team.
@@ -19,10 +21,11 @@ pub enum Complaint {
 
 impl Complaint {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Slot,
         Self::Null,
         Self::Print,
+        Self::Claim,
         Self::Sizes,
         Self::Records,
         Self::Lost,
@@ -34,6 +37,9 @@ impl Complaint {
             Self::Slot => "the game named a slot that this server does not have; ignored",
             Self::Null => "the game passed a null pointer; ignored",
             Self::Print => "the game printed a line that could not be understood; ignored",
+            Self::Claim => {
+                "a printed line contradicts the game's state, as if a player's name were made to look like it; ignored"
+            }
             Self::Sizes => {
                 "the game's player records have unexpected sizes; deaths are counted, spawns are not seen"
             }

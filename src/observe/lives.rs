@@ -9,7 +9,7 @@
 
 use gametimes_format::TeamNumber;
 
-use super::{Complaint, Observer, Records, Sink, parse};
+use super::{Observer, Record, Records, Sink, parse};
 use crate::engine::layout::flags;
 use crate::event::{Text, What};
 
@@ -26,31 +26,10 @@ pub(super) struct Slot {
     pub(super) hidden: bool,
     pub(super) spawn_count: i32,
     pub(super) revive_count: i32,
-    /// The medic who, by the game's print, revives this player.
-    pub(super) medic: Option<u8>,
+    pub(super) deaths: i32,
 }
 
 impl<S: Sink> Observer<S> {
-    /// Notes a client that the game printed as connected.
-    pub(super) fn arrive(&mut self, slot: u8) {
-        if let Some(n) = self.slot(isize::from(slot)) {
-            self.arrived |= 1 << n;
-        }
-    }
-
-    /// Whether [`Observer::take_arrival`] returns a slot.
-    pub fn has_arrivals(&self) -> bool {
-        self.arrived != 0
-    }
-
-    /// The next client that the game connected without a call of the engine, as it does with its bots. Called after each call
-    /// until it returns `None`.
-    pub fn take_arrival(&mut self) -> Option<isize> {
-        let n = self.arrived.trailing_zeros();
-        self.arrived &= self.arrived.wrapping_sub(1);
-        (n < u64::BITS).then_some(n as isize)
-    }
-
     /// `CLIENT_CONNECT` was granted. `userinfo` comes from the engine.
     pub fn connect(&mut self, slot: isize, userinfo: &[u8]) {
         let Some(n) = self.slot(slot) else { return };
@@ -96,8 +75,9 @@ impl<S: Sink> Observer<S> {
     }
 
     /// `CLIENT_DISCONNECT`, before the game sees it.
-    pub fn disconnect(&mut self, slot: isize) {
+    pub fn disconnect(&mut self, slot: isize, records: &impl Records) {
         if let Some(n) = self.slot(slot) {
+            self.settle_before_leave(n, records);
             self.leave(n);
             self.slots[n] = Slot::default();
         }
@@ -106,7 +86,8 @@ impl<S: Sink> Observer<S> {
     fn leave(&mut self, n: usize) {
         self.waiting &= !(1 << n);
         self.touched &= !(1 << n);
-        self.arrived &= !(1 << n);
+        self.claims.arrived &= !(1 << n);
+        self.claims.begun &= !(1 << n);
         if self.slots[n].connected {
             self.slots[n].connected = false;
             self.slots[n].begun = false;
@@ -115,36 +96,12 @@ impl<S: Sink> Observer<S> {
         }
     }
 
-    pub(super) fn kill(
-        &mut self,
-        victim: u8,
-        killer: Option<u8>,
-        means: &[u8],
-        records: &impl Records,
-    ) {
-        let Some(n) = self.slot(isize::from(victim)) else {
-            return;
-        };
-        if !self.slots[n].alive {
-            self.look(n, records); // spawned and died in one call
+    pub(super) fn player(&mut self, n: usize, info: &[u8], records: &impl Records) {
+        if info.is_empty() {
+            // The game gives up the slot. It does so without CLIENT_DISCONNECT if another client takes the slot.
+            return self.disconnect(n as isize, records);
         }
-        if !self.records_judged && self.plays(n) && records.get(n).is_some() {
-            self.records_judged = true;
-            self.complain(Complaint::Records);
-        }
-        self.slots[n].alive = false;
-        self.waiting |= 1 << n;
-        self.touched |= 1 << n;
-        if self.playing {
-            self.send(What::Death {
-                slot: victim,
-                by: killer,
-                means: Text::new(means),
-            });
-        }
-    }
-
-    pub(super) fn player(&mut self, n: usize, info: &[u8]) {
+        self.named(n);
         let team = parse::info_value(info, b"t").map_or(0, parse::leading_number);
         let team = u8::try_from(team).ok().filter(|t| *t <= 3).unwrap_or(0);
         let team = TeamNumber::from(team);
@@ -195,18 +152,18 @@ impl<S: Sink> Observer<S> {
         }
     }
 
-    fn plays(&self, n: usize) -> bool {
+    pub(super) fn plays(&self, n: usize) -> bool {
         self.slots[n].begun && on_team(self.slots[n].team)
     }
 
     /// Reads one record by the rules above.
-    fn look(&mut self, n: usize, records: &impl Records) {
+    pub(super) fn look(&mut self, n: usize, records: &impl Records) {
         if !self.plays(n) {
             return;
         }
         let s = &mut self.slots[n];
         let Some(record) = records.get(n) else { return };
-        if record.pm_flags & (flags::LIMBO | flags::FOLLOW) != 0 {
+        if is_hidden(&record) {
             if !s.hidden {
                 s.hidden = true;
                 s.alive = false;
@@ -221,15 +178,17 @@ impl<S: Sink> Observer<S> {
         if record.team != i32::from(s.team.number()) {
             return;
         }
+        self.records_agree = true;
         self.records_judged = true;
         if s.hidden || record.spawn_count != s.spawn_count {
             let revived = !s.hidden && record.revive_count != s.revive_count;
-            let by = s.medic.take().filter(|_| revived);
             s.hidden = false;
             s.alive = true;
             s.spawn_count = record.spawn_count;
             s.revive_count = record.revive_count;
+            s.deaths = record.deaths;
             self.waiting &= !(1 << n);
+            let by = if revived { self.medic_of(n) } else { None };
             if self.playing {
                 self.send(What::Spawn {
                     slot: n as u8,
@@ -241,7 +200,12 @@ impl<S: Sink> Observer<S> {
     }
 }
 
-fn on_team(team: TeamNumber) -> bool {
+/// Whether the record is a copy of the record of another player.
+pub(super) fn is_hidden(record: &Record) -> bool {
+    record.pm_flags & (flags::LIMBO | flags::FOLLOW) != 0
+}
+
+pub(super) fn on_team(team: TeamNumber) -> bool {
     team.team().is_some()
 }
 

@@ -4,37 +4,48 @@
 //! cost of a frame grows with the number of dead players: deaths come from the game's prints, spawns from the records, and only
 //! the records of players who may spawn are read.
 //!
-//! [`lives`] decides who is alive, [`parse`] parses prints and configstrings.
+//! [`lives`] decides who is alive, [`parse`] parses prints and configstrings, [`claims`] decides which prints are believed.
 
+mod claims;
 mod complaint;
 mod lives;
 pub mod parse;
 
+use claims::Claims;
 pub use complaint::Complaint;
-use lives::Slot;
+use lives::{Slot, on_team};
 use parse::Print;
 
 use gametimes_format::check::STATS_FILE_NAME;
 use gametimes_format::{Team, TeamNumber};
 
 use crate::engine::numbers::{GAMESTATE_PLAYING, MAX_CLIENTS, configstring};
-use crate::event::{Level, ShutdownCause, Text, What};
+use crate::event::{Level, ShutdownCause, Stamp, Text, What};
 
-/// The receiver of events. It adds the time of the wall clock.
+/// The receiver of events, and the wall clock.
 pub trait Sink {
-    /// Receives an event that happened at this level time.
-    fn send(&mut self, level_ms: i64, what: What);
+    /// The wall clock in milliseconds since 1970.
+    fn unix_ms(&self) -> i64;
+
+    /// Receives an event.
+    fn send(&mut self, at: Stamp, what: What);
 }
 
 /// The fields of a client's record that decide whether the player is alive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Record {
+    /// `pm_type`.
+    pub pm_type: i32,
     /// `pm_flags`.
     pub pm_flags: i32,
     /// `persistant[PERS_TEAM]`.
     pub team: i32,
     /// `persistant[PERS_SPAWN_COUNT]`.
     pub spawn_count: i32,
+    /// `persistant[PERS_ATTACKER]`: the slot of the last player who hurt this one.
+    pub attacker: i32,
+    /// `persistant[PERS_KILLED]`: how often the player died.
+    pub deaths: i32,
     /// `persistant[PERS_REVIVE_COUNT]`.
     pub revive_count: i32,
 }
@@ -63,9 +74,11 @@ pub struct Observer<S> {
     waiting: u64,
     /// Slots whose records are read after this call.
     touched: u64,
-    /// Slots that the game connected during this call without a call of the engine.
-    arrived: u64,
-    /// Whether a record on this map has agreed with the game, or the complaint was made that none does.
+    /// The game's prints in this call.
+    claims: Claims,
+    /// Whether a record on this map has agreed with the game about a player's team.
+    records_agree: bool,
+    /// Whether that is so, or the complaint was made that none does.
     records_judged: bool,
     playing: bool,
     paused: bool,
@@ -86,7 +99,8 @@ impl<S: Sink> Observer<S> {
             slots: [Slot::default(); MAX_CLIENTS],
             waiting: 0,
             touched: 0,
-            arrived: 0,
+            claims: Claims::new(),
+            records_agree: false,
             records_judged: false,
             playing: false,
             paused: false,
@@ -104,7 +118,8 @@ impl<S: Sink> Observer<S> {
         self.slots = [Slot::default(); MAX_CLIENTS];
         self.waiting = 0;
         self.touched = 0;
-        self.arrived = 0;
+        self.claims.clear();
+        self.records_agree = false;
         self.records_judged = false;
         self.playing = level.gamestate == GAMESTATE_PLAYING;
         self.paused = false;
@@ -123,7 +138,9 @@ impl<S: Sink> Observer<S> {
     }
 
     /// `RUN_FRAME`, before the game sees it. Returns the level time of the events that follow.
-    pub fn frame(&mut self, engine_level_ms: i64) -> i64 {
+    pub fn frame(&mut self, engine_level_ms: i64, records: &impl Records) -> i64 {
+        // What a call printed that the module does not see the end of.
+        self.after_call(records);
         // The engine's clock can restart within a map. The level time of events never goes back.
         let now = engine_level_ms + self.level_offset_ms;
         if now < self.level_ms {
@@ -135,72 +152,56 @@ impl<S: Sink> Observer<S> {
 
     /// `RUN_FRAME`, after the game has seen it.
     pub fn after_frame(&mut self, records: &impl Records) {
-        self.look_at(self.waiting | self.touched, records);
-        self.touched = 0;
+        self.touched |= self.waiting;
+        self.after_call(records);
     }
 
     /// Any other call, after the game has seen it, when no other call is inside the game.
     pub fn after_call(&mut self, records: &impl Records) {
+        self.settle(records);
+        self.settle_begins(records);
         if self.touched != 0 {
             self.look_at(self.touched, records);
             self.touched = 0;
         }
+        self.refuse_rest();
     }
 
     /// `CLIENT_THINK` or `CLIENT_COMMAND`, after the game has seen it: the client's record may have changed.
     pub fn touch(&mut self, slot: isize) {
         if let Some(n) = self.slot(slot) {
             self.touched |= 1 << n;
+            self.claims.caller = Some(n as u8);
         }
     }
 
-    /// Trap PRINT.
+    /// Trap PRINT. See [`claims`] for when a line is believed.
     pub fn print(&mut self, text: &[u8], records: &impl Records) {
         match parse::print(text) {
             None => {}
             Some(Err(())) => self.complain(Complaint::Print),
-            Some(Ok(Print::Exit(text))) => {
-                // A wave may have spawned in this very frame.
-                self.look_at(self.waiting | self.touched, records);
-                self.exit(text);
-            }
+            Some(Ok(Print::Exit(text))) => self.claim_exit(text),
             Some(Ok(Print::Kill {
                 victim,
                 killer,
                 means,
-            })) => self.kill(victim, killer, means, records),
-            Some(Ok(Print::Revive { medic, patient })) => {
-                if let Some(n) = self.slot(isize::from(patient)) {
-                    self.slots[n].medic = Some(medic);
-                    self.touched |= 1 << n;
-                }
-            }
-            Some(Ok(Print::Connect(slot))) => self.arrive(slot),
-            Some(Ok(Print::Begin(slot))) => self.begin(isize::from(slot)),
-            Some(Ok(Print::VoteCalled { slot, surrender })) if self.playing => {
-                self.send(What::VoteCalled { slot, surrender });
-            }
-            Some(Ok(Print::VoteFailed)) if self.playing => self.send(What::VoteFailed),
-            Some(Ok(_)) => {}
-        }
-    }
-
-    fn exit(&mut self, text: &[u8]) {
-        // Only the first one counts: the game prints further ones with "(already triggered)".
-        if self.playing && !self.exited {
-            self.exited = true;
-            self.send(What::Exit(Text::new(text)));
-            self.playing = false;
+            })) => self.claim_death(victim, killer, means, records),
+            Some(Ok(Print::Revive { medic, patient })) => self.claim_revive(medic, patient),
+            Some(Ok(Print::Connect(slot))) => self.claim_connect(slot),
+            Some(Ok(Print::Begin(slot))) => self.claim_begin(slot),
+            Some(Ok(Print::VoteCalled { slot, vote })) => self.claim_vote(slot, vote),
+            Some(Ok(Print::VotePassed)) => self.claim_vote_result(true),
+            Some(Ok(Print::VoteFailed)) => self.claim_vote_result(false),
         }
     }
 
     /// Trap CVAR_SET.
-    pub fn cvar_set(&mut self, name: &[u8], value: &[u8]) {
-        if name.eq_ignore_ascii_case(b"gamestate")
-            && parse::leading_number(value) != GAMESTATE_PLAYING
-        {
-            // Without a printed Exit, the round ends here for an unknown reason.
-            self.exit(b"");
+    pub fn cvar_set(&mut self, name: &[u8], value: &[u8], records: &impl Records) {
+        if name.eq_ignore_ascii_case(b"gamestate") {
+            let gamestate = parse::leading_number(value);
+            if gamestate != GAMESTATE_PLAYING {
+                self.play_ends(gamestate, records);
+            }
         }
     }
 
@@ -215,7 +216,12 @@ impl<S: Sink> Observer<S> {
     }
 
     /// Trap SET_CONFIGSTRING. The text is only read for the few strings that matter.
-    pub fn configstring<'a>(&mut self, index: i32, text: impl FnOnce() -> &'a [u8]) {
+    pub fn configstring<'a>(
+        &mut self,
+        index: i32,
+        text: impl FnOnce() -> &'a [u8],
+        records: &impl Records,
+    ) {
         /// These two configstrings count teams from 0 (Axis), everything else counts from 1.
         fn team(info: &[u8], key: &[u8]) -> TeamNumber {
             match parse::info_value(info, key).map(<[u8]>::trim_ascii) {
@@ -225,6 +231,17 @@ impl<S: Sink> Observer<S> {
             }
         }
         match index {
+            configstring::VOTE_TIME => {
+                if text().is_empty() {
+                    self.vote_ends();
+                }
+            }
+            configstring::VOTE_STRING => self.vote_string(text()),
+            configstring::INTERMISSION => {
+                if parse::leading_number(text()) != 0 {
+                    self.intermission(records);
+                }
+            }
             configstring::MAP_WINNER => {
                 let winner = team(text(), b"w");
                 self.send(What::Winner(winner));
@@ -245,7 +262,7 @@ impl<S: Sink> Observer<S> {
                 if let Ok(n) = usize::try_from(slot)
                     && n < self.max_clients
                 {
-                    self.player(n, text());
+                    self.player(n, text(), records);
                 }
             }
         }
@@ -281,13 +298,24 @@ impl<S: Sink> Observer<S> {
 
     /// Discards the events of this map: it is not recorded after all.
     pub fn discard_map(&mut self) {
+        self.claims.clear();
         self.playing = false;
         self.send(What::NotRecorded);
     }
 
     /// `GAME_SHUTDOWN`, before the game sees it.
-    pub fn shutdown(&mut self, cause: ShutdownCause) {
+    pub fn shutdown(&mut self, cause: ShutdownCause, records: &impl Records) {
+        // From inside a call, if the server ends there.
+        self.settle(records);
+        self.claims.clear();
         self.send(What::Shutdown(cause));
+        self.playing = false;
+    }
+
+    /// The module records nothing more on this map: the round ends here.
+    pub fn panicked(&mut self) {
+        self.claims.clear();
+        self.send(What::Shutdown(ShutdownCause::Crash));
         self.playing = false;
     }
 
@@ -318,7 +346,20 @@ impl<S: Sink> Observer<S> {
         n
     }
 
+    fn now(&self) -> Stamp {
+        Stamp {
+            level_ms: self.level_ms,
+            unix_ms: self.sink.unix_ms(),
+        }
+    }
+
     fn send(&mut self, what: What) {
-        self.sink.send(self.level_ms, what);
+        self.send_at(self.now(), what);
+    }
+
+    fn send_at(&mut self, at: Stamp, what: What) {
+        if let Some(what) = self.claims.keep(at, what) {
+            self.sink.send(at, what);
+        }
     }
 }

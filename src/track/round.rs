@@ -19,13 +19,16 @@ pub struct Pause {
     pub at_play_ms: i64,
 }
 
-/// The statistics of one player. A player is one guid in any slot and under any name; without a guid, one name.
+/// The statistics of one player. A player is one guid in any slot and under any name; without a guid, one name. Of several such
+/// players with one name at the same time, the later ones are told apart by a suffix: `name#2`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PlayerStats {
     /// `cl_guid`; may be empty.
     pub guid: String,
-    /// The last name, without colours.
+    /// The last name, without colours, with the suffix that tells the player apart.
     pub name: String,
+    /// The name without the suffix.
+    pub(super) own_name: String,
     /// The last team.
     pub team: Option<Team>,
     /// How often the player spawned, revives included.

@@ -1,5 +1,8 @@
 //! A round while it is played.
 
+use std::collections::HashSet;
+
+use gametimes_format::check::bounds;
 use gametimes_format::file::{EndReason, EventKind, Teams, TimelineEvent};
 use gametimes_format::{Team, TeamNumber};
 
@@ -25,6 +28,9 @@ pub(super) struct RunningRound {
     /// The number of pauses so far, including those that are not listed.
     pauses: usize,
     pub(super) slots: Slots,
+    /// For each entry of the timeline, the indices of the player and of the other player. Their guids and names are those at the
+    /// end of the round.
+    timeline_players: Vec<(Option<usize>, Option<usize>)>,
     /// Guid and name of the player who called the vote to surrender, unless it has failed.
     surrender_caller: Option<(String, String)>,
     over: bool,
@@ -43,6 +49,7 @@ impl RunningRound {
             clock: PlayClock::start(at.level_ms),
             pauses: 0,
             slots: Slots::default(),
+            timeline_players: Vec::new(),
             surrender_caller: None,
             over: false,
         }
@@ -132,6 +139,7 @@ impl RunningRound {
             self.leave_team(now, slot);
         }
         self.round.teams = teams;
+        self.name_timeline();
         self.round.players.retain(PlayerStats::took_part);
         self.over = true;
     }
@@ -148,9 +156,10 @@ impl RunningRound {
     /// The guid of a connected client arrived late.
     pub(super) fn late_guid(&mut self, slot: u8, guid: String) {
         // If they have played with this guid before, what they did without it stays with the name.
-        let known = self.round.players.iter().any(|p| p.guid == guid);
+        let known = self.round.players.iter().any(|p| same_guid(p, &guid));
         if let Some(stats) = self.stats_of(slot).filter(|_| !known) {
             stats.guid.clone_from(&guid);
+            stats.name = stats.own_name.clone();
         }
         if let Some(s) = self.slots.get_mut(slot) {
             s.guid = guid;
@@ -178,8 +187,55 @@ impl RunningRound {
             (Some(before), Some(team)) if before != team => self.change_team(now, slot, team),
             _ => {}
         }
-        if let Some(stats) = self.stats_of(slot) {
-            name.clone_into(&mut stats.name);
+        if let Some(player) = self.slots.get(slot).player {
+            self.set_name(player, name);
+        }
+    }
+
+    /// Sets the name of a player; without a guid, with a suffix if another player without one has it.
+    fn set_name(&mut self, player: usize, name: &str) {
+        let stats = &self.round.players[player];
+        if stats.own_name == name && !stats.name.is_empty() {
+            return;
+        }
+        let shown = if stats.guid.is_empty() {
+            self.free_name(player, name)
+        } else {
+            name.to_owned()
+        };
+        let stats = &mut self.round.players[player];
+        name.clone_into(&mut stats.own_name);
+        stats.name = shown;
+    }
+
+    /// The name, or the first of `name#2`, `name#3`... that no other player without a guid has. Readers ignore case.
+    fn free_name(&self, player: usize, name: &str) -> String {
+        let players = self.round.players.iter().enumerate();
+        let others = players.filter(|(i, p)| *i != player && p.guid.is_empty());
+        let taken: HashSet<String> = others.map(|(_, p)| p.name.to_lowercase()).collect();
+        let with_suffix = (2..).map(|n| {
+            let suffix = format!("#{n}");
+            let room = bounds::NAME - suffix.len();
+            name.chars().take(room).chain(suffix.chars()).collect()
+        });
+        std::iter::once(name.to_owned())
+            .chain(with_suffix)
+            .find(|name: &String| !taken.contains(&name.to_lowercase()))
+            .unwrap_or_default()
+    }
+
+    /// Gives the entries of the timeline the guids and names that the players have at the end of the round.
+    fn name_timeline(&mut self) {
+        let players = &self.round.players;
+        let entries = self.round.timeline.iter_mut().zip(&self.timeline_players);
+        for (entry, (player, by)) in entries {
+            if let Some(player) = player.and_then(|p| players.get(p)) {
+                entry.guid.clone_from(&player.guid);
+                entry.name = player.guid.is_empty().then(|| player.name.clone());
+            }
+            if let Some(by) = by.and_then(|p| players.get(p)) {
+                entry.by = Some(by.key().to_owned()).filter(|key| !key.is_empty());
+            }
         }
     }
 
@@ -284,7 +340,9 @@ impl RunningRound {
 
     pub(super) fn vote_called(&mut self, slot: u8, surrender: bool) {
         let caller = self.slots.get(slot);
-        self.surrender_caller = surrender.then(|| (caller.guid.clone(), caller.name.clone()));
+        let stats = caller.player.map(|p| &self.round.players[p]);
+        let name = stats.map_or(&caller.name, |stats| &stats.name);
+        self.surrender_caller = surrender.then(|| (caller.guid.clone(), name.clone()));
     }
 
     pub(super) fn vote_failed(&mut self) {
@@ -359,11 +417,11 @@ impl RunningRound {
             // Two clients at the same time are two players, even if they share a name.
             (0..players.len()).find(|&i| {
                 players[i].guid.is_empty()
-                    && players[i].name == s.name
+                    && players[i].own_name == s.name
                     && self.slots.of_player(i).is_none()
             })
         } else {
-            players.iter().position(|p| p.guid == s.guid)
+            players.iter().position(|p| same_guid(p, &s.guid))
         };
         let (guid, name) = (s.guid.clone(), s.name.clone());
         let player = match known {
@@ -384,7 +442,7 @@ impl RunningRound {
                 s.ghost = true;
             }
         }
-        self.round.players[player].name = name;
+        self.set_name(player, &name);
         if let Some(s) = self.slots.get_mut(slot) {
             s.player = Some(player);
         }
@@ -409,6 +467,8 @@ impl RunningRound {
             self.round.timeline_dropped += 1;
             return;
         }
+        let other = by.and_then(|by| self.slots.get(by).player);
+        self.timeline_players.push((s.player, other));
         self.round.timeline.push(TimelineEvent {
             t_ms,
             kind,
@@ -419,4 +479,9 @@ impl RunningRound {
             team,
         });
     }
+}
+
+/// Whether this is the player's guid. Readers ignore case.
+fn same_guid(player: &PlayerStats, guid: &str) -> bool {
+    player.guid.eq_ignore_ascii_case(guid)
 }

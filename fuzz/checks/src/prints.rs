@@ -26,6 +26,7 @@ fn print(bytes: &[u8]) {
             means,
         } => {
             assert!(victim < 64 && killer.is_none_or(|k| k < 64));
+            assert!(means.starts_with(b"MOD_") && means.iter().all(u8::is_ascii_graphic));
             let killer = killer.map_or(1022, i32::from);
             let names = format!("Kill: {killer} {victim} 9: ^1a by b killed c");
             [names.as_bytes(), b" by ", means, b"\n"].concat()
@@ -43,13 +44,14 @@ fn print(bytes: &[u8]) {
             format!("ClientBegin: {slot}\n").into_bytes()
         }
         Print::Exit(text) => [b"Exit: ", text, b"\n"].concat(),
-        Print::VoteCalled { slot, surrender } => {
+        Print::VoteCalled { slot, vote } => {
             assert!(slot < 64);
-            let vote = if surrender { "Surrender" } else { "Kick" };
-            format!("callvote: {slot} {vote}\n").into_bytes()
+            [format!("callvote: {slot} ").as_bytes(), vote, b"\n"].concat()
         }
-        Print::VoteFailed => b"Vote Failed: x\n".to_vec(),
+        Print::VotePassed => b"Vote Passed: (Y:1-N:0) x\n".to_vec(),
+        Print::VoteFailed => b"Vote Failed: (Y:1-N:5) x\n".to_vec(),
     };
+    assert!(bytes.ends_with(b"\n") && !bytes.trim_ascii_end().contains(&b'\n'));
     assert_eq!(parse::print(&again), Some(Ok(print)));
 }
 

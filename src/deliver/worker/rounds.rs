@@ -187,6 +187,8 @@ fn why_not_send(config: &WorkerConfig, file: &GametimesFile) -> Option<String> {
     let seconds = file.meta.actual_duration_seconds;
     if config.webhooks.is_empty() {
         Some("no webhook is set".to_owned())
+    } else if file.meta.spawn_stats.is_empty() {
+        Some("nobody played in this round".to_owned())
     } else if seconds < config.min_seconds {
         Some(format!(
             "the round of {seconds} sec is shorter than gametimes_min_seconds {}",

@@ -23,6 +23,54 @@ fn two_clients_without_a_guid_are_two_players_even_with_one_name() {
 }
 
 #[test]
+fn players_without_a_guid_and_with_one_name_are_told_apart_everywhere() {
+    let mut play = Play::start();
+    play.join(1, "", "bot", 1);
+    play.join(2, "", "^1BOT", 2);
+    play.join(3, "", "other", 2);
+    play.join(4, "G", "bot", 2); // has a guid, so the name may be any
+    play.wait(1000).kill(2, 1);
+    play.team(3, 2, "bot");
+    play.wait(1000).what(What::Leave { slot: 2 });
+    play.wait(1000).join(7, "", "BOT", 2); // the one who left
+    play.what(What::VoteCalled {
+        slot: 3,
+        surrender: true,
+    });
+    let round = play.exit("Allies Surrender");
+    let names: Vec<_> = round.players.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["bot", "BOT#2", "bot#3", "bot"]);
+    assert_eq!(round.players[1].played_ms, 2000);
+    let teams: Vec<_> = round.teams.allies.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(teams, ["bot#3", "bot", "BOT#2"]);
+    assert_eq!(round.surrender.caller_name, "bot#3");
+    // Under the names of the end, also what was before.
+    let joins = round.timeline.iter().filter(|e| e.kind == EventKind::Join);
+    let joins: Vec<_> = joins.map(|e| e.name.as_deref()).collect();
+    let all = [
+        Some("bot"),
+        Some("BOT#2"),
+        Some("bot#3"),
+        None,
+        Some("BOT#2"),
+    ];
+    assert_eq!(joins, all);
+    let death = round.timeline.iter().find(|e| e.kind == EventKind::Death);
+    assert_eq!(death.unwrap().by.as_deref(), Some("BOT#2"));
+}
+
+#[test]
+fn a_guid_in_another_case_is_the_same_player() {
+    let mut play = Play::start();
+    play.join(1, "ABC", "x", 1);
+    play.wait(1000).what(What::Leave { slot: 1 });
+    play.join(2, "abc", "x", 1);
+    play.wait(1000);
+    let round = play.exit("Wolf EndRound.");
+    assert_eq!(player(&round, "ABC").played_ms, 2000);
+}
+
+#[test]
 fn a_client_without_a_guid_who_returns_under_the_same_name_is_the_same_player() {
     let mut play = Play::start();
     play.join(1, "", "old name", 1);
@@ -79,6 +127,12 @@ fn a_guid_that_arrives_late_replaces_the_missing_one() {
     play.wait(1000);
     let round = play.exit("Timelimit hit.");
     assert_eq!(player(&round, "LATE").played_ms, 2000);
+    assert!(
+        round
+            .timeline
+            .iter()
+            .all(|e| e.guid == "LATE" && e.name.is_none())
+    );
 }
 
 #[test]

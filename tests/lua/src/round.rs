@@ -59,11 +59,32 @@ impl<'a> Round<'a> {
     }
 
     pub fn kill(&mut self, victim: i64, killer: i64) {
+        self.hidden_kill(victim, killer);
+        self.server.call("et_Obituary", (victim, killer, 9));
+    }
+
+    /// Like [`Round::kill`], with a script before this one that returns a value from its `et_Obituary`.
+    pub fn hidden_kill(&mut self, victim: i64, killer: i64) {
+        self.server.world.borrow_mut().clients[victim as usize].death_ms = self.level;
         self.server.print(
             format!("Kill: {killer} {victim} 9: ^7a^7 killed b^7 by MOD_THOMPSON\n").as_bytes(),
         );
-        self.server.world.borrow_mut().clients[victim as usize].death_ms = self.level;
-        self.server.call("et_Obituary", (victim, killer, 9));
+    }
+
+    /// A player calls a vote.
+    pub fn call_vote(&mut self, slot: i64, vote: &str) {
+        self.server
+            .print(format!("callvote: {slot} {vote}\n").as_bytes());
+        self.server.configstring(7, vote);
+        self.server.configstring(6, &self.level.to_string());
+        self.frames(1);
+    }
+
+    /// The running vote ends with this print.
+    pub fn end_vote(&mut self, text: &str) {
+        self.server.print(format!("{text}\n").as_bytes());
+        self.server.configstring(6, "");
+        self.frames(1);
     }
 
     pub fn frames(&mut self, count: i64) {
@@ -77,9 +98,16 @@ impl<'a> Round<'a> {
     /// Ends the round with this `Exit:` print.
     pub fn exit(&mut self, text: &str) {
         self.server.configstring(14, "w\\1");
-        self.server.print(format!("Exit: {text}\n").as_bytes());
+        self.print_exit(text);
         self.frames(1);
         self.server.set("gamestate", "3");
+    }
+
+    /// The game prints the end of the round and queues the intermission.
+    pub fn print_exit(&mut self, text: &str) {
+        self.server.print(format!("Exit: {text}\n").as_bytes());
+        self.server.configstring(12, "1");
+        self.server.print(b"axis:12  allies:-3\n");
     }
 
     /// Plays the rest of the round, up to the last frame of the intermission.

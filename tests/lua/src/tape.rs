@@ -80,7 +80,12 @@ pub struct Player {
     unchecked: Vec<Value>,
     files: HashMap<i64, PathBuf>,
     frames: Vec<Duration>,
+    hide_obituaries: bool,
+    forge: Option<Forge>,
 }
+
+/// Returns further prints of the game before a line of the tape, inside a call.
+pub type Forge = Box<dyn FnMut(usize) -> Vec<String>>;
 
 impl Player {
     /// Reads a match from its files.
@@ -88,8 +93,34 @@ impl Player {
     /// # Panics
     /// When the files are missing or invalid.
     pub fn new(name: &str) -> Self {
-        let events = lines(&format!("{name}.tape.jsonl.gz"));
-        let hooks = lines(&format!("{name}.hooks.jsonl.gz"));
+        Self::read(&format!("{name}.tape.jsonl.gz"), name)
+    }
+
+    /// Reads a case, and the callbacks of the match that it was made from.
+    ///
+    /// # Panics
+    /// As [`Player::new`].
+    pub fn case(name: &str, made_from: &str) -> Self {
+        Self::read(&format!("../cases/{name}.tape.jsonl.gz"), made_from)
+    }
+
+    /// A script before this one returns a value from its `et_Obituary`, so that this one's is not called.
+    #[must_use]
+    pub fn hide_obituaries(mut self) -> Self {
+        self.hide_obituaries = true;
+        self
+    }
+
+    /// Lets the game print more.
+    #[must_use]
+    pub fn forge(mut self, forge: impl FnMut(usize) -> Vec<String> + 'static) -> Self {
+        self.forge = Some(Box::new(forge));
+        self
+    }
+
+    fn read(tape: &str, hooks: &str) -> Self {
+        let events = lines(tape);
+        let hooks = lines(&format!("{hooks}.hooks.jsonl.gz"));
         let of = |k: &str| {
             hooks
                 .iter()
@@ -104,6 +135,8 @@ impl Player {
             unchecked: Vec::new(),
             files: HashMap::new(),
             frames: Vec::new(),
+            hide_obituaries: false,
+            forge: None,
             events,
         }
     }
@@ -118,6 +151,11 @@ impl Player {
         let mut calls: Vec<Call> = Vec::new();
         let mut maps = 0;
         for (line, event) in events.iter().enumerate() {
+            if let Some(forge) = self.forge.as_mut().filter(|_| !calls.is_empty()) {
+                for text in forge(line) {
+                    server.print(text.as_bytes());
+                }
+            }
             match kind(event) {
                 "cvars" => {
                     let mut world = server.world.borrow_mut();
@@ -147,9 +185,16 @@ impl Player {
                 }
                 "print" => {
                     let text = bytes(&event["text"]);
-                    server.print(&text);
                     if text.starts_with(b"Kill: ") {
                         self.kill(server, &text);
+                    } else {
+                        server.print(&text);
+                    }
+                    // The game disconnects the client itself.
+                    let forced = text.strip_prefix(b"Forcing disconnect on active client: ");
+                    if let Some(slot) = forced {
+                        let slot = String::from_utf8_lossy(slot).trim().parse::<i64>();
+                        server.call("et_ClientDisconnect", slot.expect("slot"));
                     }
                 }
                 "cvar_set" => {
@@ -172,7 +217,7 @@ impl Player {
                     }
                 }
                 "fs_open" => {
-                    let path = event["path"].as_str().expect("path");
+                    let path = event["path"].as_str().expect("path").replace('\\', "/");
                     if path.starts_with("gamestats/") {
                         self.files
                             .insert(int(event, "handle"), server.game_dir().join(path));
@@ -262,7 +307,7 @@ impl Player {
         }
     }
 
-    /// The game prints the kill, and then calls the script.
+    /// The game sets the time of the death, prints the kill, and then calls the script.
     fn kill(&mut self, server: &Server, text: &[u8]) {
         let death = loop {
             let death = self.deaths.pop_front().expect("a hook for every kill");
@@ -296,7 +341,10 @@ impl Player {
                 victim.death_ms = int(&death, "t");
             }
         }
-        server.call("et_Obituary", (victim, killer, means));
+        server.print(text);
+        if !self.hide_obituaries {
+            server.call("et_Obituary", (victim, killer, means));
+        }
     }
 }
 

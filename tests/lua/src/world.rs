@@ -47,6 +47,8 @@ pub struct World {
     pub log: Vec<String>,
     /// Fields whose reading raises an error, as in a game that does not have them.
     pub broken_fields: Vec<String>,
+    /// Whether the game is that of an ETLTV relay, which has one function more.
+    pub relay: bool,
 }
 
 impl World {
@@ -284,6 +286,9 @@ impl Server {
                 )),
             },
         )?;
+        if self.world.borrow().relay {
+            self.function(lua, &et, "TVG_Say", |_, _, _: LuaString| Ok(()))?;
+        }
         lua.globals().set("et", et)?;
         // Time and time zone are those of the match.
         let os: Table = lua.globals().get("os")?;

@@ -8,11 +8,9 @@ use gametimes_lua_tests::results::{guid, of, record};
 fn surrender_vote_that_fails_does_not_end_the_round() {
     let (meta, _) = record(|mut round| {
         round.frames(1000);
-        round.server.print(b"callvote: 1 Surrender [ALLIES]\n");
-        round.frames(100);
-        round
-            .server
-            .print(b"Vote Failed: (Y:1-N:5) Surrender [ALLIES] (Required:4, Voting Clients:6)\n");
+        round.call_vote(1, "Surrender [ALLIES]");
+        round.frames(99);
+        round.end_vote("Vote Failed: (Y:1-N:5) Surrender [ALLIES] (Required:4, Voting Clients:6)");
         round.exit("Timelimit hit.");
         round.frames(120);
         round.shutdown(1);
@@ -36,8 +34,8 @@ fn later_surrender_is_not_attributed_to_the_caller_of_a_failed_vote() {
         "Vote CANCELED!",
     ] {
         let (meta, _) = record(|mut round| {
-            round.server.print(b"callvote: 1 Surrender [ALLIES]\n");
-            round.server.print(format!("{lost}\n").as_bytes());
+            round.call_vote(1, "Surrender [ALLIES]");
+            round.end_vote(lost);
             round.frames(100);
             round.exit("Axis Surrender");
             round.shutdown(1);
@@ -53,10 +51,8 @@ fn later_surrender_is_not_attributed_to_the_caller_of_a_failed_vote() {
         );
     }
     let (meta, _) = record(|mut round| {
-        round.server.print(b"callvote: 0 Surrender [AXIS]\n");
-        round
-            .server
-            .print(b"Vote Passed: (Y:4-N:0) Surrender [AXIS] (Required:3, Voting Clients:6)\n");
+        round.call_vote(0, "Surrender [AXIS]");
+        round.end_vote("Vote Passed: (Y:4-N:0) Surrender [AXIS] (Required:3, Voting Clients:6)");
         round.exit("Axis Surrender");
         round.shutdown(1);
     });
@@ -289,7 +285,7 @@ fn end_between_two_frames_is_exact_in_stopwatch() {
     for (limit, expected) in [("0.025833", 1550), ("0.026667", 1600), ("12.000000", 1600)] {
         let (meta, _) = record(|mut round| {
             round.frames(20);
-            round.server.print(b"Exit: Wolf EndRound.\n");
+            round.print_exit("Wolf EndRound.");
             round.server.set("g_nextTimeLimit", limit);
             round.server.set("gamestate", "3");
             round.frames(1);
@@ -307,7 +303,7 @@ fn events_after_the_end_do_not_count() {
         round.kill(1, 0);
         round.join(2, 2, &guid(2), "revived before the end");
         round.level += 50; // inside the next frame
-        round.server.print(b"Exit: Wolf EndRound.\n");
+        round.print_exit("Wolf EndRound.");
         round.spawn(1, false);
         round.kill(0, 1);
         round.server.set("gamestate", "3");
@@ -328,7 +324,7 @@ fn player_who_joins_at_the_last_moment_has_not_spawned() {
         round.frames(20);
         round.join(2, 2, &guid(2), "late");
         round.server.world.borrow_mut().clients[2].pm_flags = 0x4000;
-        round.server.print(b"Exit: Wolf EndRound.\n");
+        round.print_exit("Wolf EndRound.");
         round.server.world.borrow_mut().clients[2].pm_flags = 0;
         round.server.set("gamestate", "3");
         round.frames(1);
@@ -380,7 +376,7 @@ fn two_players_without_a_guid_are_distinguished_by_name() {
         .filter(|s| s.guid.is_empty())
         .map(|s| &s.name[..])
         .collect();
-    assert_eq!(names, ["nobody", "somebody", "nobody"]);
+    assert_eq!(names, ["nobody", "somebody", "nobody#2"]);
     let death = meta
         .events
         .iter()

@@ -1,11 +1,15 @@
 /* The C half of the stand-in engine: variadic traps and longjmp, which Rust does not have. */
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
 
-enum { GAME_SHUTDOWN = 1, GAME_CLIENT_DISCONNECT = 5, G_ERROR = 1, CVAR_STRING = 7, G_DROP_CLIENT = 18, ARGUMENTS_END = -1337, ARGUMENTS = 16 };
+enum { GAME_SHUTDOWN = 1, GAME_CLIENT_DISCONNECT = 5, G_ERROR = 1, CVAR_STRING = 7, ARGUMENTS_END = -1337, ARGUMENTS = 16 };
+enum { G_SEND_CONSOLE_COMMAND = 16, EXEC_NOW = 0, G_DROP_CLIENT = 18, G_GET_CONFIGSTRING = 21, MAX_CONFIGSTRINGS = 1024 };
+/* A trap that no engine has: raises a signal. */
+enum { RAISE = 4710 };
 
 typedef intptr_t (*vm_main_fn)(int32_t command, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t,
                                intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t);
@@ -55,8 +59,13 @@ intptr_t standin_syscall(intptr_t trap, ...)
     }
     va_end(args);
     intptr_t result = standin_trap(a);
-    if (trap == G_ERROR) {
-        /* The engine shuts the game down from inside the trap, and jumps over every frame on the stack. */
+    if (trap == RAISE)
+        raise((int)a[1]);
+    if (trap == G_SEND_CONSOLE_COMMAND && a[1] == EXEC_NOW && a[2] && strcmp((const char *)a[2], "quit\n") == 0)
+        enter(GAME_SHUTDOWN, none);
+    if (trap == G_ERROR || (trap == G_GET_CONFIGSTRING && (a[1] < 0 || a[1] >= MAX_CONFIGSTRINGS))) {
+        /* The game's error, or the engine's: it shuts the game down from inside the trap, and jumps over every frame on the
+         * stack. */
         enter(GAME_SHUTDOWN, none);
         depth = 0;
         longjmp(top, 1);

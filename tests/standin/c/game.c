@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum { GAME_RUN_FRAME = 8, FIGHT = 4712, TRAPS = 4713, PRINT = 0 };
-enum { STEP = 4711, LOCATE_GAME_DATA = 17, ARGUMENTS_END = -1337 };
+enum { STEP = 4711, LOCATE_GAME_DATA = 17, SET_CONFIGSTRING = 20, INTERMISSION = 12, ARGUMENTS_END = -1337 };
 enum { MAKE_TRAP = 0, LOCATE = 1, WRITE = 2, RETURN = 3 };
 
 struct field {
@@ -42,7 +42,7 @@ __attribute__((destructor)) static void unload(void)
 
 /* The number of players in the fight; 0 without one. In every fourth frame one of them dies, and spawns 100 frames later. The
  * round ends in frame `last_frame`. */
-static int32_t fighters, fought, last_frame, spawn_count[64];
+static int32_t fighters, fought, last_frame, spawn_count[64], deaths[64];
 static char kill_text[80];
 
 static void put(int32_t slot, int32_t offset, int32_t value)
@@ -60,7 +60,7 @@ static char *decimal(char *to, int32_t value)
 
 static void fight(void)
 {
-    enum { PM_FLAGS = 12, SPAWN_COUNT = 272 + 16, LIMBO = 16384, WAVE_FRAMES = 100, DEATH_EVERY = 4 };
+    enum { PM_FLAGS = 12, SPAWN_COUNT = 272 + 16, DEATHS = 272 + 24, LIMBO = 16384, WAVE_FRAMES = 100, DEATH_EVERY = 4 };
     if (fought % DEATH_EVERY == 0) {
         int32_t victim = fought / DEATH_EVERY % fighters, killer = (victim + 1) % fighters;
         char *p = kill_text;
@@ -71,6 +71,7 @@ static void fight(void)
         strcpy(p, " 9: one killed another by MOD_THOMPSON\n");
         syscall_(PRINT, (intptr_t)kill_text, (intptr_t)ARGUMENTS_END);
         put(victim, PM_FLAGS, LIMBO);
+        put(victim, DEATHS, ++deaths[victim]);
         int32_t alive = (fought - WAVE_FRAMES) / DEATH_EVERY;
         if (alive >= 0) {
             int32_t slot = alive % fighters;
@@ -78,8 +79,10 @@ static void fight(void)
             put(slot, SPAWN_COUNT, ++spawn_count[slot] + 1);
         }
     }
-    if (++fought == last_frame)
+    if (++fought == last_frame) {
         syscall_(PRINT, (intptr_t)"Exit: Wolf EndRound.\n", (intptr_t)ARGUMENTS_END);
+        syscall_(SET_CONFIGSTRING, (intptr_t)INTERMISSION, (intptr_t)"1", (intptr_t)ARGUMENTS_END);
+    }
 }
 
 __attribute__((visibility("default"))) intptr_t vmMain(int32_t command, intptr_t a0, intptr_t a1, intptr_t a2, intptr_t a3,
@@ -104,7 +107,9 @@ __attribute__((visibility("default"))) intptr_t vmMain(int32_t command, intptr_t
     for (;;) {
         struct step s;
         memset(&s, 0, sizeof s);
-        syscall_(STEP, (intptr_t)&s, (intptr_t)command, a0, a1, a2, a3, a4, (intptr_t)ARGUMENTS_END);
+        /* By a pointer: an argument can be equal to the sentinel. */
+        const intptr_t call[] = { command, a0, a1, a2, a3, a4 };
+        syscall_(STEP, (intptr_t)&s, (intptr_t)call, (intptr_t)ARGUMENTS_END);
         const intptr_t *a = s.arguments;
         switch (s.kind) {
         case MAKE_TRAP:

@@ -204,7 +204,9 @@ impl Engine {
         if let Some(calls) = &mut self.calls
             && raw.kind == 3
         {
-            calls.push((a[2], a[3..8].try_into().expect("five arguments")));
+            // SAFETY: the stand-in game passes a pointer to the command and five arguments.
+            let call = unsafe { (a[2] as *const [isize; 6]).read() };
+            calls.push((call[0], call[1..].try_into().expect("five arguments")));
         }
         // SAFETY: the stand-in game passes a pointer to its step.
         unsafe { (a[1] as *mut RawStep).write(raw) };

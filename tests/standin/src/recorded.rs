@@ -34,6 +34,14 @@ pub fn tape(name: &str) -> Result<Tape, String> {
     Tape::read(&tape_path(name))
 }
 
+/// Reads a tape of `tests/data/cases`: recorded matches that were edited into situations on which gametimes once failed.
+///
+/// # Errors
+/// When no case has this name, or it is damaged.
+pub fn case(name: &str) -> Result<Tape, String> {
+    Tape::read(&folder().join(format!("../cases/{name}.tape.jsonl.gz")))
+}
+
 /// One round as the game itself reported it. Times are level time in milliseconds.
 #[derive(Debug, Deserialize)]
 pub struct Round {

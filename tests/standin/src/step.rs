@@ -40,6 +40,24 @@ impl Step {
         Self::Trap(0, vec![Arg::Text(text.as_ref().to_vec())])
     }
 
+    /// The end of a round, as the game reports it: the print, and the configstring that queues the intermission.
+    pub fn exit(text: &str) -> [Self; 2] {
+        [
+            Self::print(format!("Exit: {text}\n")),
+            Self::configstring(12, "1"),
+        ]
+    }
+
+    /// A kill, as the game reports it: the print, and the victim's record with this number of deaths.
+    pub fn kill(killer: isize, victim: isize, deaths: i64) -> [Self; 2] {
+        [
+            Self::print(format!(
+                "Kill: {killer} {victim} 9: ^7p{killer}^7 killed p{victim}^7 by MOD_MP40\n"
+            )),
+            Self::Write(victim, vec![(272 + 24, deaths)]),
+        ]
+    }
+
     /// A change of a configstring by the game.
     pub fn configstring(n: isize, text: impl AsRef<[u8]>) -> Self {
         Self::Trap(20, vec![Arg::Int(n), Arg::Text(text.as_ref().to_vec())])

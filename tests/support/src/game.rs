@@ -5,14 +5,18 @@ use std::time::{Duration, Instant};
 
 use gametimes_format::GametimesFile;
 use gametimes_standin::recorded::{built_module, tape};
-use gametimes_standin::{Arg, Options, Server, Step, play};
+use gametimes_standin::{Arg, Options, Server, Step, Tape, play};
 
 use crate::wait_for;
 
 /// Plays a tape on a server in this folder and returns the console.
 pub fn play_in(home: &Path, name: &str) -> String {
-    let options = Options::new(&built_module(), home);
-    play(&tape(name).unwrap(), &options).unwrap()
+    play_tape(home, &tape(name).unwrap())
+}
+
+/// Plays this tape on a server in this folder and returns the console.
+pub fn play_tape(home: &Path, tape: &Tape) -> String {
+    play(tape, &Options::new(&built_module(), home)).unwrap()
 }
 
 /// The gametimes files of a server, in the order of the rounds.
@@ -103,13 +107,9 @@ impl Match {
 
     /// Ends the round, and closes its stats file.
     pub fn finish(&mut self) {
-        self.frame(
-            1000,
-            [
-                Step::configstring(14, "\\w\\1"),
-                Step::print("Exit: Wolf EndRound.\n"),
-            ],
-        );
+        let [exit, intermission] = Step::exit("Wolf EndRound.");
+        let winner = Step::configstring(14, "\\w\\1");
+        self.frame(1000, [winner, exit, intermission]);
         let path = Arg::Text(b"gamestats/2026-11-20-123344-supply-round-1.txt".to_vec());
         self.frame(
             1000,

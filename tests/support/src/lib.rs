@@ -2,6 +2,7 @@
 //!
 //! * [`game`]: a server that plays rounds through the built module, and the files it leaves behind.
 //! * [`calls`]: the same server, call by call.
+//! * [`figures`]: compares a file with what the game itself reported.
 //! * [`webhook`]: a webhook that answers as a test tells it to: well, badly, or not at all.
 //! * [`samples`]: files that real servers wrote.
 //! * [`bot`] (feature `bot`): a running bot, and real servers for it: PostgreSQL, OpenSSH, Chromium.
@@ -14,6 +15,7 @@
 #[cfg(feature = "bot")]
 pub mod bot;
 pub mod calls;
+pub mod figures;
 pub mod game;
 pub mod samples;
 pub mod webhook;
