@@ -18,7 +18,7 @@ pub fn round_canonical_id(start_unix: i64, map: &str, round: u8) -> String {
     round_id_of_map_as_written(start_unix, &map.trim().to_lowercase(), round)
 }
 
-/// The id of a round in files of gametimes before 0.2, which took the map as it is written.
+/// The id of a round in older files, which took the map as it is written.
 pub fn round_id_of_map_as_written(start_unix: i64, map: &str, round: u8) -> String {
     let text = format!("{start_unix}:{map}:{round}");
     hex(&sha256([text.as_bytes()])[..8])

@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(read.end_reason, EndReason::ServerQuit);
         let bare = Report::from_message(&file.payload).unwrap().meta;
         assert_eq!(bare.end_reason, EndReason::ServerRestart);
-        // As gametimes before 0.2 sent it.
+        // As older versions sent it.
         let reason = &mut file.payload.embeds[0].fields[7];
         assert_eq!(reason.name, "Lua_EndReason");
         reason.value = "server_quit".into();
