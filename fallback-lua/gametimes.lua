@@ -434,7 +434,7 @@ local function read_mode()
   local text = cvar("gametimes_file_mode")
   local mode = text:match("^%s*0*(6[0246][0246])%s*$")
   if text ~= "" and not mode then
-    log('gametimes_file_mode: "%s" is not a file mode such as 0640 or 0644; 0640 is used', decode(text))
+    log("gametimes_file_mode: \"%s\" is not a file mode such as 0640 or 0644; 0640 is used", decode(text))
   end
   settings.file_mode = mode or MODES
   settings.folder_mode = settings.file_mode:gsub("^0", ""):gsub("%d", function(digit)
