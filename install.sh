@@ -342,6 +342,15 @@ executes_ours() {
   return 1
 }
 
+# Reports a cfg that was given with --cfg although the server executes others.
+not_executed() { # command that reports, cfg
+  if [ "$how" != given ] || [ ! -s "$work/started" ]; then return; fi
+  while IFS= read -r started; do executed "$started"; done <"$work/started" >"$work/all"
+  if ! grep -qxF -e "$2" "$work/all"; then
+    "$1" "$2 is not executed by the server, which executes $(awk '{ printf "%s%s", sep, $0; sep = ", " }' "$work/started")"
+  fi
+}
+
 # $work/cfgs: the cfgs that must execute gametimes.cfg, one for each command line. $work/started: the cfgs that the command
 # lines execute. $work/missing: those that were not found.
 for list in cfgs started missing on-line; do : >"$work/$list"; done
@@ -873,6 +882,7 @@ install_cfg() {
     set_modules=1
   fi
   while IFS= read -r file; do
+    not_executed to_do "$file"
     edit "add \"exec gametimes.cfg\" to $file" "$file" edit_block add "$set_modules"
     if ! dry && ! grep -qxF -e "$file" "$state/cfgs" 2>/dev/null; then
       { cat "$state/cfgs" 2>/dev/null || true; printf '%s\n' "$file"; } >"$work/known"
@@ -1014,10 +1024,7 @@ check() {
   elif [ ! -s "$work/cfgs" ] && [ ! -s "$work/missing" ]; then note "no etl_server.cfg or server.cfg found; use --cfg to check whether gametimes.cfg is executed"; fi
   while IFS= read -r file; do
     if executes_ours "$file"; then good "$file executes gametimes.cfg"; else bad "$file does not execute gametimes.cfg"; fi
-    if [ "$how" = given ] && [ -s "$work/started" ]; then
-      while IFS= read -r started; do executed "$started"; done <"$work/started" >"$work/all"
-      if ! grep -qxF -e "$file" "$work/all"; then bad "$file is not executed by the server, which executes $(awk '{ printf "%s%s", sep, $0; sep = ", " }' "$work/started")"; fi
-    fi
+    not_executed bad "$file"
   done <"$work/cfgs"
   if [ "$how" = assumed ] && [ -s "$work/cfgs" ]; then
     note "no server is running, so its cfg was assumed; start the server or use --start-script to be sure"

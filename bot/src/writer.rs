@@ -10,7 +10,7 @@ use tokio::time;
 use tracing::{error, info, warn};
 
 use crate::backoff::Backoff;
-use crate::db::{Applied, Checkpoint, Content, Db, IngestItem};
+use crate::db::{Checkpoint, Content, Db, IngestItem, IngestReport};
 use crate::status::{Outcome, Status};
 
 /// Items that can be queued; a source that submits more has to wait.
@@ -69,14 +69,17 @@ impl Writer {
 
 /// The source of an item as [`Status`] lists it: its folder if it has one.
 fn source_of(item: &IngestItem) -> &str {
-    let folder = item.marks.iter().find_map(|checkpoint| match checkpoint {
-        Checkpoint::File { place, .. } => Some(place.as_str()),
-        Checkpoint::Reached { .. } | Checkpoint::Forgotten { .. } => None,
-    });
+    let folder = item
+        .checkpoints
+        .iter()
+        .find_map(|checkpoint| match checkpoint {
+            Checkpoint::File { place, .. } => Some(place.as_str()),
+            Checkpoint::Reached { .. } | Checkpoint::Forgotten { .. } => None,
+        });
     folder.unwrap_or(item.source)
 }
 
-fn outcome(item: &IngestItem, applied: &Applied) -> Outcome {
+fn outcome(item: &IngestItem, report: &IngestReport) -> Outcome {
     let is_about_item = |refused: &String| {
         let reason = refused.strip_prefix(&item.origin);
         reason.is_some_and(|reason| reason.starts_with(": "))
@@ -84,7 +87,7 @@ fn outcome(item: &IngestItem, applied: &Applied) -> Outcome {
     match item.content {
         Content::Nothing => Outcome::Ignored,
         Content::Rejected { .. } => Outcome::Rejected,
-        _ if applied.refused.iter().any(is_about_item) => Outcome::Rejected,
+        _ if report.refused.iter().any(is_about_item) => Outcome::Rejected,
         _ => Outcome::Stored,
     }
 }
@@ -98,9 +101,9 @@ async fn write(
     let mut batch = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut batch, BATCH).await > 0 {
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_LIMIT);
-        let applied = loop {
-            let error = match db.apply_each(&batch).await {
-                Ok(applied) => break applied,
+        let report = loop {
+            let error = match db.ingest_or_reject(&batch).await {
+                Ok(report) => break report,
                 Err(error) => error,
             };
             let wait = backoff.next_wait();
@@ -118,15 +121,15 @@ async fn write(
             }
             time::sleep(wait).await;
         };
-        if !applied.rounds.is_empty() {
+        if !report.rounds.is_empty() {
             info!(
                 "stored: {} new, {} known, {} rejected; rounds {:?}",
-                applied.new_facts, applied.repeated, applied.rejected, applied.rounds
+                report.new_facts, report.repeated, report.rejected, report.rounds
             );
         }
-        status.rounds_changed(applied.rounds.len());
+        status.rounds_changed(report.rounds.len());
         for item in batch.drain(..) {
-            status.done(source_of(&item), outcome(&item, &applied));
+            status.done(source_of(&item), outcome(&item, &report));
         }
     }
 }

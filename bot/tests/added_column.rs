@@ -1,16 +1,14 @@
 //! Follows the recipe "Adding a column" in CONTRIBUTING.md, in databases that are in use and in new ones.
 
-mod support;
-
 use gametimes_bot::db::migrations::{Migration, migrate, pending};
 use gametimes_bot::db::schema::{Column, Kind};
 use gametimes_bot::db::value::Row;
 use gametimes_bot::db::{Database, Db, IngestItem, Schema};
+use gametimes_test_support::bot::postgres::Cluster;
+use gametimes_test_support::samples::native_files;
 use jiff::tz::TimeZone;
-use support::native_files;
-use support::postgres::Cluster;
 
-/// The schema of a later version, which has a column more in a shared table and in a table of its own.
+/// The schema of a later version, with one more column in a shared table and in one of the tables `gametimes_*`.
 fn later_schema() -> Schema {
     let mut schema = Schema::current();
     let mut shared = schema.shared.iter_mut();
@@ -31,7 +29,7 @@ async fn added_column_is_created_written_and_read(old_url: &str, new_url: &str) 
     let db = Db::open(old_url, TimeZone::UTC).await.unwrap();
     let (name, bytes) = native_files("surrender").remove(0);
     let item = IngestItem::from_file("folder", &name, "", bytes);
-    let round = db.apply(&[item]).await.unwrap().rounds[0];
+    let round = db.ingest(&[item]).await.unwrap().rounds[0];
 
     let new = ["migration notes", "column rounds.spectator_count"];
     assert_eq!(pending(&db.database, &schema).await.unwrap(), new);
@@ -49,7 +47,7 @@ async fn added_column_is_created_written_and_read(old_url: &str, new_url: &str) 
     assert_eq!(transaction.execute(sql, &note).await.unwrap(), 1);
     transaction.commit().await.unwrap();
 
-    // The version before it still opens the database, rebuilds its rows and leaves the new columns alone.
+    // The earlier version can still open the database and rebuild its rows, and keeps the new columns.
     let before = Db::open(old_url, TimeZone::UTC).await.unwrap();
     before.rebuild(|_, _| ()).await.unwrap();
     let row = db.database.row(READ, &[]).await.unwrap().unwrap();
@@ -73,6 +71,6 @@ async fn added_column_is_created_written_and_read_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn added_column_is_created_written_and_read_on_postgres() {
-    let cluster = tokio::task::spawn_blocking(Cluster::start).await.unwrap();
+    let cluster = Cluster::shared();
     added_column_is_created_written_and_read(&cluster.database(), &cluster.database()).await;
 }

@@ -29,8 +29,8 @@ async fn both_databases_store_the_same_rows() {
     let folder = tempfile::tempdir().unwrap();
     let one = sqlite(&folder).await;
     let other = open(&cluster.database()).await;
-    one.apply(&everything()).await.unwrap();
-    other.apply(&everything()).await.unwrap();
+    one.ingest(&everything()).await.unwrap();
+    other.ingest(&everything()).await.unwrap();
     assert_eq!(dump(&one).await, dump(&other).await);
 }
 
@@ -71,7 +71,7 @@ async fn orders(url: &str, cases: u32, seed: u8) {
     pool.extend(cut(7));
     pool.extend(cut(3));
     clear(&store).await;
-    store.apply(&everything()).await.unwrap();
+    store.ingest(&everything()).await.unwrap();
     let expected = dump(&store).await;
     let indices: Vec<usize> = (0..pool.len()).collect();
     let breaks = prop_oneof![1 => Just(Break::Restart), 2 => (0..16_usize).prop_map(Break::Cut)];
@@ -96,14 +96,14 @@ async fn orders(url: &str, cases: u32, seed: u8) {
             let arrivals: Vec<IngestItem> = chunk.iter().map(|i| pool[*i].clone()).collect();
             if let Some(what) = breaks.get(&n) {
                 if let Break::Cut(steps) = what {
-                    let finished = steps_of(store.apply(&arrivals), *steps).await;
+                    let finished = steps_of(store.ingest(&arrivals), *steps).await;
                     cut_short += u32::from(!finished);
                 }
                 store.database.close().await;
                 store = open(url).await;
                 restarts += 1;
             }
-            store.apply(&arrivals).await.unwrap();
+            store.ingest(&arrivals).await.unwrap();
         }
         let found = dump(&store).await;
         if found != expected {

@@ -35,7 +35,7 @@ fn arrivals() -> Vec<IngestItem> {
 async fn expected() -> String {
     let folder = tempfile::tempdir().unwrap();
     let store = sqlite(&folder).await;
-    store.apply(&arrivals()).await.unwrap();
+    store.ingest(&arrivals()).await.unwrap();
     dump(&store).await
 }
 
@@ -87,7 +87,7 @@ async fn database_connection_cut_in_a_transaction_loses_nothing() {
 async fn full_disk_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = sqlite(&folder).await;
-    store.apply(&arrivals()[..1]).await.unwrap();
+    store.ingest(&arrivals()[..1]).await.unwrap();
     let Database::Sqlite(pool) = &store.database else {
         unreachable!("opened as SQLite")
     };

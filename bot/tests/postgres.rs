@@ -99,7 +99,7 @@ async fn old_rows_are_adopted() {
     migrate(&store.database, &schema).await.unwrap();
     assert_eq!(cluster.psql(&name, can_read).trim(), "t");
 
-    store.apply(&surrender()).await.unwrap();
+    store.ingest(&surrender()).await.unwrap();
     let row = |sql: &str| cluster.psql(&name, sql).trim().to_owned();
     assert_eq!(row("SELECT count(*) FROM rounds"), "2");
     assert_eq!(
@@ -129,7 +129,7 @@ async fn old_rows_are_adopted() {
         .find(|(n, _)| n.contains("125046"))
         .unwrap();
     store
-        .apply(&[IngestItem::from_file("ssh", &file.0, "", file.1)])
+        .ingest(&[IngestItem::from_file("ssh", &file.0, "", file.1)])
         .await
         .unwrap();
     assert_eq!(row("SELECT count(*) FROM rounds"), "2");
@@ -157,7 +157,7 @@ async fn additional_rows_of_another_bot_are_kept() {
          INSERT INTO lua_round_teams (id, match_id, round_number) VALUES (5, '2026-11-20-125046', 1)",
     );
     let store = Db::open(&url, TimeZone::UTC).await.unwrap();
-    store.apply(&[message()]).await.unwrap();
+    store.ingest(&[message()]).await.unwrap();
     let row = |sql: &str| cluster.psql(&name, sql).trim().to_owned();
     let spawns = "SELECT count(*), sum(dead_seconds) FROM lua_spawn_stats WHERE round_id = 7";
     assert_eq!(row(spawns), "1|34");
@@ -167,7 +167,7 @@ async fn additional_rows_of_another_bot_are_kept() {
     let file = "2026-11-20-125046-room1-round-1.txt";
     let bytes = sample(&format!("gamestats/{file}"));
     store
-        .apply(&[IngestItem::from_file("ssh", file, "", bytes)])
+        .ingest(&[IngestItem::from_file("ssh", file, "", bytes)])
         .await
         .unwrap();
     assert_eq!(row(spawns), "1|34");
@@ -194,7 +194,7 @@ async fn round_that_another_bot_stores_at_the_same_moment_is_not_rejected() {
     let arrival = IngestItem::from_file("ssh", file, "", sample(&format!("gamestats/{file}")));
     let ours = tokio::spawn({
         let store = store.clone();
-        async move { store.apply_each(&[arrival]).await }
+        async move { store.ingest_or_reject(&[arrival]).await }
     });
     wait_for("our statement to wait", || async {
         let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'INSERT INTO rounds%'";
@@ -215,7 +215,7 @@ async fn post_log_follows_a_round_to_another_id() {
     let url = cluster.database();
     let name = database_of(&url);
     let store = Db::open(&url, TimeZone::UTC).await.unwrap();
-    let applied = store.apply(&surrender()).await.unwrap();
+    let applied = store.ingest(&surrender()).await.unwrap();
     let posted = applied.rounds[0];
     cluster.psql(
         &name,
@@ -224,7 +224,7 @@ async fn post_log_follows_a_round_to_another_id() {
              INSERT INTO rounds (id, match_id, round_number, map_name) VALUES (700, '2026-11-20-125046', 1, 'room1')"
         ),
     );
-    store.apply(&[message()]).await.unwrap();
+    store.ingest(&[message()]).await.unwrap();
     let rows = cluster.psql(
         &name,
         "SELECT round_id, message_id FROM gametimes_summaries",
@@ -260,7 +260,7 @@ async fn tables_of_another_role_are_used_as_they_are() {
         ],
         [25, 1, 16, 9, 8, 59]
     );
-    store.apply(&surrender()).await.unwrap();
+    store.ingest(&surrender()).await.unwrap();
     let count = cluster.psql(
         &name,
         "SELECT count(*) FROM lua_spawn_stats WHERE round_id = 7",
@@ -294,7 +294,7 @@ async fn two_bots_store_each_round_once() {
             // Both bots find an empty database and migrate it.
             let store = Db::open(&url, TimeZone::UTC).await.unwrap();
             for arrival in arrivals {
-                store.apply(&[arrival]).await.unwrap();
+                store.ingest(&[arrival]).await.unwrap();
             }
             store.database.close().await;
         })
@@ -304,7 +304,7 @@ async fn two_bots_store_each_round_once() {
     }
     let folder = tempfile::tempdir().unwrap();
     let alone = sqlite(&folder).await;
-    alone.apply(&arrivals).await.unwrap();
+    alone.ingest(&arrivals).await.unwrap();
     let store = Db::open(&url, TimeZone::UTC).await.unwrap();
     assert_eq!(dump(&store).await, dump(&alone).await);
     let filter = RoundFilter {
@@ -339,11 +339,11 @@ async fn read_only_database_is_read_and_never_written() {
     assert_eq!(cluster.psql(&name, tables).trim(), "0");
     create_website_role();
     let owner = Db::open(&url, TimeZone::UTC).await.unwrap();
-    owner.apply(&surrender()).await.unwrap();
+    owner.ingest(&surrender()).await.unwrap();
     for url in [url.replace("postgres@", "website_readonly@"), url] {
         let reader = Db::open_read_only(&url, TimeZone::UTC).await.unwrap();
         assert_eq!(durations(&reader).await, [Some(54_950)]);
-        let error = reader.apply(&surrender()).await.unwrap_err().to_string();
+        let error = reader.ingest(&surrender()).await.unwrap_err().to_string();
         assert!(error.contains("read-only transaction"), "{error}");
         reader.database.close().await;
     }
@@ -366,11 +366,11 @@ async fn read_only_sqlite_file_is_read_and_never_written() {
         "{error}"
     );
     let owner = Db::open(url, TimeZone::UTC).await.unwrap();
-    owner.apply(&surrender()).await.unwrap();
+    owner.ingest(&surrender()).await.unwrap();
     for _ in 0..2 {
         let reader = Db::open_read_only(url, TimeZone::UTC).await.unwrap();
         assert_eq!(durations(&reader).await, [Some(54_950)]);
-        let error = reader.apply(&surrender()).await.unwrap_err().to_string();
+        let error = reader.ingest(&surrender()).await.unwrap_err().to_string();
         assert!(error.contains("readonly database"), "{error}");
         reader.database.close().await;
         // Also if no other process has it open.

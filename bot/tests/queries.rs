@@ -10,7 +10,7 @@ use gametimes_test_support::on_both_databases;
 /// The query of a player's page uses an index.
 async fn query_of_a_player_uses_an_index(url: &str) {
     let store = &open(url).await;
-    store.apply(&everything()).await.unwrap();
+    store.ingest(&everything()).await.unwrap();
     store.analyze().await.unwrap();
     let sql = store.spawns_of_player(&["match_id"]);
     let found = async |guid: &str| {
@@ -33,7 +33,7 @@ async fn query_of_a_player_uses_an_index(url: &str) {
 /// The query of the audit finds the player of each row through an index.
 async fn query_of_the_audit_uses_an_index(url: &str) {
     let store = &open(url).await;
-    store.apply(&everything()).await.unwrap();
+    store.ingest(&everything()).await.unwrap();
     store.analyze().await.unwrap();
     let sql = store.spawn_audit_sql();
     let plan = plan_of(store, &sql, 1000.into()).await;
@@ -70,7 +70,7 @@ async fn pages_of_the_round_list_leave_no_round_out(url: &str) {
     let store = &open(url).await;
     for time in ["203000", "200000", "194000"] {
         let arrival = stats_of("Alpha", time, 1, &["A0000001"], 100);
-        store.apply(&[arrival]).await.unwrap();
+        store.ingest(&[arrival]).await.unwrap();
     }
     let mut transaction = store.database.begin().await.unwrap();
     for sql in [

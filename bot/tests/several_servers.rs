@@ -35,7 +35,7 @@ async fn rounds_of_two_servers_in_the_same_second_are_two_rounds(url: &str) {
         IngestItem::from_file("folder", &name, "", bytes),
         IngestItem::from_file("folder", &name, "", serde_json::to_vec(&other).unwrap()),
     ];
-    store.apply(&arrivals).await.unwrap();
+    store.ingest(&arrivals).await.unwrap();
     let found = match_ids(store).await;
     assert_eq!(found.len(), 2, "{found:?}");
     assert_eq!(found[0], "2026-11-20-125043");
@@ -66,7 +66,7 @@ async fn same_local_time_in_two_time_zones_is_two_rounds(url: &str) {
         IngestItem::from_file("folder", &name, "", serde_json::to_vec(&file).unwrap())
     };
     for arrival in [of("1", "a", 0), of("2", "b", 7200), of("1", "a", 0)] {
-        let applied = store.apply(&[arrival]).await.unwrap();
+        let applied = store.ingest(&[arrival]).await.unwrap();
         assert_eq!(applied.rejected, 0);
     }
     assert_eq!(
@@ -91,7 +91,7 @@ async fn servers_with_the_same_address_in_the_same_second_are_two_rounds(url: &s
         IngestItem::from_file("folder", &name, "", bytes),
         IngestItem::from_file("folder", &name, "", serde_json::to_vec(&other).unwrap()),
     ];
-    store.apply(&arrivals).await.unwrap();
+    store.ingest(&arrivals).await.unwrap();
     assert_eq!(match_ids(store).await.len(), 2);
 }
 
@@ -130,7 +130,7 @@ async fn round_2_is_counted_from_round_1_of_the_same_server(url: &str) {
         stats_of("Beta", "195000", 1, &["A0000002", "B0000001"], 70),
         stats_of("Alpha", "195500", 2, &["A0000001", "A0000002"], 150),
     ];
-    store.apply(&arrivals).await.unwrap();
+    store.ingest(&arrivals).await.unwrap();
     let found = damage_in(store).await;
     let right = [
         ("194000", 100, "", ""),
@@ -170,7 +170,7 @@ async fn stats_file_belongs_to_the_server_whose_report_names_it(url: &str) {
         stats_of("ETLHost", "195000", 1, &["A0000001"], 70),
         stats_of("ETLHost", "195500", 2, &["A0000001"], 150),
     ];
-    assert_eq!(store.apply(&arrivals).await.unwrap().rejected, 0);
+    assert_eq!(store.ingest(&arrivals).await.unwrap().rejected, 0);
     let damage: Vec<(String, i64)> = damage_in(store)
         .await
         .into_iter()
@@ -190,14 +190,14 @@ async fn round_2_with_other_players_is_an_orphan(url: &str) {
         stats_of("ETLHost", "195000", 1, &["B0000001"], 70),
         stats_of("ETLHost", "195500", 2, &["A0000001"], 150),
     ];
-    store.apply(&arrivals).await.unwrap();
+    store.ingest(&arrivals).await.unwrap();
     let right = [
         ("195000", 70, "", ""),
         ("195500", 150, "cumulative", ORPHAN),
     ];
     assert_eq!(damage_in(store).await, expected(&right));
     store
-        .apply(&[stats_of("ETLHost", "194000", 1, &["A0000001"], 100)])
+        .ingest(&[stats_of("ETLHost", "194000", 1, &["A0000001"], 100)])
         .await
         .unwrap();
     let right = [
@@ -216,7 +216,7 @@ async fn second_match_on_a_map_is_not_counted_from_the_first(url: &str) {
         stats_of("Alpha", "201000", 2, &["A0000001"], 150),
         stats_of("Alpha", "203000", 2, &["A0000001"], 300),
     ];
-    store.apply(&arrivals).await.unwrap();
+    store.ingest(&arrivals).await.unwrap();
     let right = [
         ("200000", 100, "", ""),
         ("201000", 50, "", ""),
@@ -232,7 +232,7 @@ async fn files_with_the_same_name_from_two_servers_are_two_rounds(url: &str) {
         stats_of("Alpha", "194000", 1, &["A0000001"], 100),
         stats_of("Beta", "194000", 1, &["B0000001", "B0000002"], 70),
     ];
-    store.apply(&arrivals).await.unwrap();
+    store.ingest(&arrivals).await.unwrap();
     let mut damage: Vec<i64> = damage_in(store).await.into_iter().map(|d| d.1).collect();
     damage.sort_unstable();
     assert_eq!(damage, [70, 100]);

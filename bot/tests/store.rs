@@ -29,7 +29,7 @@ async fn rounds(store: &Db) -> Vec<(String, i64, Option<i64>, Option<String>)> {
 
 async fn reports_and_stats_files_of_the_samples_link(url: &str) {
     let store = &open(url).await;
-    let applied = store.apply(&everything()).await.unwrap();
+    let applied = store.ingest(&everything()).await.unwrap();
     assert_eq!((applied.new_facts, applied.rejected), (16, 0));
     let file = |name: &str| Some(name.to_owned());
     assert_eq!(
@@ -94,7 +94,7 @@ async fn reports_and_stats_files_of_the_samples_link(url: &str) {
     );
     // Storing everything again changes nothing.
     let before = dump(store).await;
-    let applied = store.apply(&everything()).await.unwrap();
+    let applied = store.ingest(&everything()).await.unwrap();
     assert_eq!((applied.new_facts, applied.rounds.len()), (0, 0));
     assert_eq!(dump(store).await, before);
 }
@@ -105,7 +105,7 @@ async fn round_keeps_its_id_when_a_stats_file_arrives_late(url: &str) {
     let (stats, reports): (Vec<IngestItem>, Vec<IngestItem>) = all
         .into_iter()
         .partition(|a| matches!(a.content, Content::Stats(..)));
-    store.apply(&reports).await.unwrap();
+    store.ingest(&reports).await.unwrap();
     let filter = RoundFilter {
         limit: 100,
         ..RoundFilter::default()
@@ -116,7 +116,7 @@ async fn round_keeps_its_id_when_a_stats_file_arrives_late(url: &str) {
         ends
     };
     let before = ends(store.rounds(&filter).await.unwrap());
-    store.apply(&stats).await.unwrap();
+    store.ingest(&stats).await.unwrap();
     assert_eq!(ends(store.rounds(&filter).await.unwrap()), before);
 }
 
@@ -127,13 +127,13 @@ async fn checkpoints_never_move_back(url: &str) {
         origin: String::new(),
         server: String::new(),
         content: Content::Nothing,
-        marks: vec![Checkpoint::Reached {
+        checkpoints: vec![Checkpoint::Reached {
             name: "x".into(),
             value,
         }],
     };
     store
-        .apply(&[arrival(900_000_000_000_000_000), arrival(90)])
+        .ingest(&[arrival(900_000_000_000_000_000), arrival(90)])
         .await
         .unwrap();
     assert_eq!(
@@ -148,7 +148,7 @@ async fn rejected_items_are_kept_and_counted(url: &str) {
     let broken =
         IngestItem::from_file("ssh", "gametime-x-R1-5.json", "", b"{\"meta\":\0}".to_vec());
     for _ in 0..3 {
-        store.apply(std::slice::from_ref(&broken)).await.unwrap();
+        store.ingest(std::slice::from_ref(&broken)).await.unwrap();
     }
     let rejected = store.rejected(10).await.unwrap();
     assert_eq!(
@@ -183,9 +183,9 @@ async fn long_reason_is_truncated(url: &str) {
             reason: reason.clone(),
             excerpt: reason.clone(),
         },
-        marks: Vec::new(),
+        checkpoints: Vec::new(),
     };
-    store.apply_each(&[rejected]).await.unwrap();
+    store.ingest_or_reject(&[rejected]).await.unwrap();
     let kept = store.rejected(10).await.unwrap();
     assert_eq!(kept.len(), 1);
     assert!(reason.starts_with(&kept[0].reason) && kept[0].reason.chars().count() == 300);
@@ -205,7 +205,7 @@ async fn ambiguous_stats_file_is_not_linked(url: &str) {
         .find(|(n, _)| n.contains("125046"))
         .unwrap();
     let stats = IngestItem::from_file("folder", &stats.0, "", stats.1);
-    store.apply(&[twin("1"), twin("2"), stats]).await.unwrap();
+    store.ingest(&[twin("1"), twin("2"), stats]).await.unwrap();
     let sql = "SELECT COUNT(*), COUNT(round_id) FROM lua_round_teams";
     let row = store.database.row(sql, &[]).await.unwrap().unwrap();
     assert_eq!((row.int(0), row.int(1)), (Some(2), Some(0)));
@@ -223,13 +223,13 @@ async fn ambiguous_stats_file_is_not_linked(url: &str) {
 /// A stored fact that cannot be read any more does not stop the facts around it.
 async fn unreadable_fact_does_not_stop_other_facts(url: &str) {
     let store = &open(url).await;
-    store.apply(&everything()[..1]).await.unwrap();
+    store.ingest(&everything()[..1]).await.unwrap();
     let mut transaction = store.database.begin().await.unwrap();
     let sql = "UPDATE gametimes_facts SET body = $1 WHERE kind = 'stats'";
     let garbage = Value::from(b"no stats file".to_vec());
     assert_eq!(transaction.execute(sql, &[garbage]).await.unwrap(), 1);
     transaction.commit().await.unwrap();
-    let applied = store.apply(&everything()[1..]).await.unwrap();
+    let applied = store.ingest(&everything()[1..]).await.unwrap();
     assert_eq!((applied.new_facts, applied.rejected), (15, 0));
     // The row made from it remains, and the report that named it gets a separate round.
     assert_eq!(rounds(store).await.len(), 6);
@@ -263,11 +263,11 @@ async fn rebuild_corrects_a_wrong_time_zone(url: &str) {
         .into_iter()
         .filter(|a| a.source != "folder")
         .collect();
-    wrong.apply(&arrivals).await.unwrap();
+    wrong.ingest(&arrivals).await.unwrap();
     wrong.database.close().await;
     let folder = tempfile::tempdir().unwrap();
     let right = sqlite(&folder).await;
-    right.apply(&arrivals).await.unwrap();
+    right.ingest(&arrivals).await.unwrap();
     let store = &open(url).await;
     assert_ne!(dump(store).await, dump(&right).await);
     let mut told = Vec::new();
@@ -287,7 +287,7 @@ async fn rebuild_corrects_a_wrong_time_zone(url: &str) {
 /// The stats file of a round that a shutdown ended after 3 s contains a time of 98 minutes, although the limit is 2.
 async fn impossible_duration_of_a_stats_file_is_not_used(url: &str) {
     let store = &open(url).await;
-    store.apply(&everything()).await.unwrap();
+    store.ingest(&everything()).await.unwrap();
     let sql = "SELECT actual_duration_seconds, stats_duration_seconds, stats_playtime_ms, actual_time, gametimes_flags \
                FROM rounds WHERE match_id = '2026-11-20-123609'";
     let row = store.database.row(sql, &[]).await.unwrap().unwrap();

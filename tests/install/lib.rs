@@ -126,7 +126,9 @@ impl TestServer {
     pub fn start(&self, program: &Path, folder: &Path, args: &[&str]) -> Running {
         if !program.exists() {
             fs::create_dir_all(program.parent().unwrap()).unwrap();
-            fs::copy(fs::canonicalize("/bin/sh").unwrap(), program).unwrap();
+            // Not fs::copy: another thread's child could still have the file open for writing when it is executed.
+            let copied = Command::new("cp").arg("/bin/sh").arg(program).status();
+            assert!(copied.unwrap().success());
         }
         // A server keeps its game data open.
         let data = self.base.join("etmain/pak0.pk3");
@@ -220,6 +222,12 @@ pub fn write(path: &Path, content: &[u8]) {
 /// The content of a text file.
 pub fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Does this test run as root?
+pub fn is_root() -> bool {
+    let output = Command::new("id").arg("-u").output().unwrap();
+    output.stdout == b"0\n"
 }
 
 /// The output of a program that succeeded.

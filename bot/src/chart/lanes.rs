@@ -16,7 +16,7 @@ pub(super) const LANES_MAX: usize = 128;
 pub enum State {
     /// Not on a team, or not on the server.
     Absent,
-    /// Playing.
+    /// In the game and alive.
     Alive,
     /// Dead, and a medic can still revive.
     Wounded,
@@ -64,7 +64,7 @@ pub struct Lane {
 pub(super) fn build(players: &[Player], events: &[TimelineEvent], duration_ms: i64) -> Vec<Lane> {
     let mut lanes = Lanes::new(players);
     for event in events {
-        lanes.apply(event);
+        lanes.add(event);
     }
     let finish = |mut open: OpenLane| {
         open.change_state(duration_ms, State::Absent, false, None);
@@ -148,7 +148,7 @@ impl Lanes {
             };
             let mut open = OpenLane::new(&player.name, player.team());
             open.lane.guid.clone_from(&player.guid);
-            open.lane.dead_ms = player.dead_ms.or(player.dead_seconds.map(|s| s * 1000));
+            open.lane.dead_ms = player.dead_ms();
             open.lane.denied_ms = player.denied_ms;
             lanes.index.insert(key.clone(), lanes.lanes.len());
             lanes.lanes.push(open);
@@ -187,7 +187,7 @@ impl Lanes {
             .map_or_else(|| displayable(key), |at| self.lanes[*at].lane.name.clone())
     }
 
-    fn apply(&mut self, event: &TimelineEvent) {
+    fn add(&mut self, event: &TimelineEvent) {
         let Some(at) = self.lane_of(event) else {
             return;
         };

@@ -2,16 +2,13 @@
 //!
 //! The states have different heights, so that they can be told apart without colours.
 
-use std::fmt;
-use std::ops::{Add, Sub};
-
 use askama::Template;
-use askama::filters::HtmlSafe;
 use gametimes_format::Team;
 use gametimes_format::text::counted;
 use gametimes_rounds::pauses::PauseMark;
 
 use super::colour::{Colour, Paint, Theme};
+use super::scale::{Band, Px, Scale, ticks};
 use super::text::fit;
 use super::{Chart, Lane, Span, State};
 use crate::display::{clock, clock_ms};
@@ -21,6 +18,7 @@ const MARGIN: Px = Px(16.0);
 /// The widths of the names to the left of the lanes and of the numbers to the right.
 const NAMES: f64 = 186.0;
 const NUMBERS: f64 = 132.0;
+const PLOT_WIDTH: f64 = WIDTH.0 - 2.0 * MARGIN.0 - NAMES - NUMBERS;
 /// The right edges of the two columns of numbers.
 const DEAD_X: Px = Px(WIDTH.0 - MARGIN.0 - 62.0);
 const DENIED_X: Px = Px(WIDTH.0 - MARGIN.0);
@@ -31,40 +29,6 @@ const PLOT_TOP: Px = Px(96.0);
 const HEADING: f64 = 24.0;
 const FOOT: f64 = 74.0;
 const NO_TIMELINE: f64 = 60.0;
-
-/// A length or coordinate in pixels, printed with one decimal.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-struct Px(f64);
-
-impl fmt::Display for Px {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1}", self.0)
-    }
-}
-
-impl HtmlSafe for Px {}
-
-impl From<f64> for Px {
-    fn from(px: f64) -> Self {
-        Self(px)
-    }
-}
-
-impl<T: Into<Self>> Add<T> for Px {
-    type Output = Self;
-
-    fn add(self, other: T) -> Self {
-        Self(self.0 + other.into().0)
-    }
-}
-
-impl<T: Into<Self>> Sub<T> for Px {
-    type Output = Self;
-
-    fn sub(self, other: T) -> Self {
-        Self(self.0 - other.into().0)
-    }
-}
 
 /// The whole picture.
 #[derive(Template)]
@@ -245,7 +209,8 @@ impl Chart {
     }
 
     fn plot(&self, teams: &[(&str, Vec<&Lane>)], sizes: Sizes, bottom: Px) -> Plot {
-        let scale = Scale::new(self);
+        let scale = Scale::new(self, PLOT_LEFT, PLOT_WIDTH);
+        let right = scale.x(self.duration_ms);
         let mut sections = Vec::new();
         let mut y = PLOT_TOP;
         for (team, lanes) in teams {
@@ -264,9 +229,15 @@ impl Chart {
         }
         Plot {
             sections,
-            pauses: scale.bands.iter().map(|band| band.draw(&scale)).collect(),
-            ticks: scale.ticks(self.duration_ms),
-            right: scale.x(self.duration_ms),
+            pauses: scale
+                .bands
+                .iter()
+                .map(|band| PauseBand::new(band, &scale))
+                .collect(),
+            ticks: ticks(self.duration_ms)
+                .map(|t_ms| Tick::new(t_ms, scale.x(t_ms), right))
+                .collect(),
+            right,
             bottom,
             duration: clock_ms(self.duration_ms),
             end: fit(&format!("⚑ {}", self.end), 40.0),
@@ -372,80 +343,24 @@ fn span_title(lane: &Lane, span: &Span) -> String {
     )
 }
 
-/// Maps the play clock to the picture. A pause gets a band of its own, because the play clock stands still meanwhile; long
-/// ones get less room than play of the same length.
-struct Scale {
-    px_per_ms: f64,
-    bands: Vec<Band>,
-}
-
-#[derive(Clone, Copy)]
-struct Band {
-    pause: PauseMark,
-    width: f64,
-}
-
-impl Scale {
-    fn new(chart: &Chart) -> Self {
-        let room = WIDTH.0 - 2.0 * MARGIN.0 - NAMES - NUMBERS;
-        let paused_seconds: i64 = chart.pauses.iter().map(|p| p.seconds).sum();
-        let total_ms = (chart.duration_ms + paused_seconds.saturating_mul(1000)).max(1);
-        let px_per_second = room / total_ms as f64 * 1000.0;
-        let mut bands: Vec<Band> = chart
-            .pauses
-            .iter()
-            .map(|&pause| Band {
-                pause,
-                width: (pause.seconds as f64 * px_per_second).clamp(14.0, 56.0),
-            })
-            .collect();
-        let bands_max = room / 3.0;
-        let sum: f64 = bands.iter().map(|band| band.width).sum();
-        if sum > bands_max {
-            bands
-                .iter_mut()
-                .for_each(|band| band.width *= bands_max / sum);
-        }
-        let left = room - bands.iter().map(|band| band.width).sum::<f64>();
+impl Tick {
+    fn new(t_ms: i64, x: Px, right: Px) -> Self {
+        let has_room = right - x > Px(46.0) || t_ms == 0;
         Self {
-            px_per_ms: left / chart.duration_ms.max(1) as f64,
-            bands,
+            x,
+            label: has_room.then(|| clock(t_ms / 1000)),
         }
-    }
-
-    fn x(&self, t_ms: i64) -> Px {
-        let before = self.bands.iter().filter(|band| band.pause.at_ms < t_ms);
-        PLOT_LEFT + t_ms as f64 * self.px_per_ms + before.map(|band| band.width).sum::<f64>()
-    }
-
-    fn ticks(&self, duration_ms: i64) -> Vec<Tick> {
-        let steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
-        let step = steps
-            .into_iter()
-            .find(|s| duration_ms / (s * 1000) <= 14)
-            .unwrap_or(7200)
-            * 1000;
-        let end = self.x(duration_ms);
-        let tick = |i: i64| {
-            let x = self.x(i * step);
-            let has_room = end - x > Px(46.0) || i == 0;
-            Tick {
-                x,
-                label: has_room.then(|| clock(i * step / 1000)),
-            }
-        };
-        (0..=(duration_ms / step).min(1000)).map(tick).collect()
     }
 }
 
-impl Band {
-    fn draw(&self, scale: &Scale) -> PauseBand {
-        let PauseMark { at_ms, seconds } = self.pause;
+impl PauseBand {
+    fn new(band: &Band, scale: &Scale) -> Self {
+        let PauseMark { at_ms, seconds } = band.pause;
         let x = scale.x(at_ms);
-        PauseBand {
+        Self {
             x,
-            width: Px(self.width),
-            middle: x + self.width / 2.0,
+            width: Px(band.width),
+            middle: x + band.width / 2.0,
             length: clock(seconds),
             title: format!("pause at {}, {} long", clock(at_ms / 1000), clock(seconds)),
         }

@@ -7,7 +7,8 @@ mod colour;
 mod lanes;
 mod layout;
 pub mod png;
-pub mod text;
+mod scale;
+mod text;
 
 use gametimes_format::text::displayable;
 use gametimes_format::{Pause, TimelineEvent};

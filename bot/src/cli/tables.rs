@@ -1,6 +1,5 @@
 //! What the commands `rounds`, `round` and `audit` print.
 
-use gametimes_format::rules::STATS_ROUNDING_SECONDS;
 use gametimes_format::text::displayable;
 use gametimes_rounds::audit::{Flag, SpawnAudit};
 
@@ -86,17 +85,15 @@ fn players(players: &[Player]) -> Table {
         Column::number("deaths").optional(),
     ]);
     for p in players {
-        let dead_ms = p.dead_ms.or(p.dead_seconds.map(|s| s * 1000));
         let in_stats_file = p.stats_time_dead_seconds;
-        let differ = match (dead_ms, in_stats_file) {
-            (Some(ms), Some(seconds)) => (ms / 1000 - seconds).abs() > STATS_ROUNDING_SECONDS,
-            _ => false,
-        };
         table.row([
             display::team(p.team()).into(),
             p.name.as_str().into(),
-            ms(dead_ms),
-            Cell::highlighted_if(differ, in_stats_file.map_or_else(dash, display::clock)),
+            ms(p.dead_ms()),
+            Cell::highlighted_if(
+                p.times_dead_differ(),
+                in_stats_file.map_or_else(dash, display::clock),
+            ),
             ms(p.max_dead_ms),
             ms(p.denied_ms),
             ms(p.played_ms),

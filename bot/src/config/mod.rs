@@ -1,10 +1,10 @@
-//! Settings: from the environment and from a TOML file; the environment wins. Everything that is wrong or missing is
+//! Settings, from a TOML file and from the environment, which overrides the file. Everything that is wrong or missing is
 //! reported at once.
 //!
-//! The types are here; [`sections`] knows every setting with its default and limits, [`reader`] how a value is found and
-//! what is said when it is wrong.
+//! The types are here. [`sections`] has every setting with its default and limits; [`reader`] finds the values and collects
+//! the errors.
 //!
-//! A key `discord.token` of the file is `GAMETIMES_DISCORD_TOKEN` in the environment.
+//! The setting `discord.token` in the file is `GAMETIMES_DISCORD_TOKEN` in the environment.
 
 mod reader;
 mod sections;
@@ -16,113 +16,116 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use gametimes_format::Secret;
+use gametimes_format::text::counted;
 use jiff::tz::TimeZone;
 
-use reader::{OTHERS, PREFIX, Reader};
+use reader::{NOT_SETTINGS, PREFIX, Reader};
 
 /// All settings, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `sqlite:FILE` or `postgres://...`.
     pub database_url: Secret,
-    /// Where API and pages listen.
+    /// The address of the API and the pages.
     pub listen: SocketAddr,
-    /// What clients of the API must present; required when `listen` is not loopback.
+    /// The token that clients of the API must send; required unless `listen` is a loopback address.
     pub api_token: Option<Secret>,
-    /// The servers' time zone.
+    /// The time zone of the game servers.
     pub time_zone: TimeZone,
-    /// Discord; `None` when no token is set.
+    /// Discord; `None` if it is not configured.
     pub discord: Option<Discord>,
     /// Game servers reached over SFTP.
     pub ssh: Vec<Ssh>,
     /// Local folders with stats files or gametimes files.
     pub folders: Vec<Folder>,
-    /// How often folders and servers are looked through.
+    /// How often folders and servers are polled.
     pub poll: Duration,
-    /// Files on servers that are older than this are not read by themselves, only by `ingest`.
+    /// Older files on servers are only read by `ingest`.
     pub lookback: Duration,
 }
 
-/// The control channel.
+/// The bot's account, and the control channel.
 #[derive(Debug, Clone)]
 pub struct Discord {
-    /// The bot's token.
+    /// The token of the bot's account.
     pub token: Secret,
-    /// The one channel that is read.
+    /// The control channel, the only one that is read.
     pub channel_id: u64,
-    /// Webhooks whose messages are taken; an empty list refuses all.
+    /// Webhooks whose messages are accepted. With an empty list all messages are rejected.
     pub webhook_ids: Vec<u64>,
-    /// The author's name that messages must have.
+    /// The name under which messages must be posted.
     pub username: String,
-    /// Key of the signature over attached files; without it signatures are not asked for.
+    /// The key with which attached files are signed; `None` accepts files without a signature.
     pub hmac_key: Option<Secret>,
-    /// Hosts that attachments may come from.
+    /// Hosts from which attached files may be downloaded.
     pub cdn_hosts: Vec<String>,
-    /// Attachments over this size are not fetched.
+    /// Larger attached files are not downloaded.
     pub max_attachment_bytes: u64,
-    /// More messages of one webhook in a minute are refused. Discord lets 30 a minute into a channel, and a server that
-    /// was cut off for hours sends what it kept that fast; so the default refuses none of those.
+    /// How many messages of a webhook per minute are accepted. Discord allows 30 per minute, and a server that was offline
+    /// for hours sends its queue that fast; the default accepts all of these.
     pub messages_per_minute: usize,
-    /// `host:port` of a proxy for Discord's REST API, spoken to in plain HTTP.
+    /// `host:port` of a proxy for Discord's REST API, which is reached over plain HTTP.
     pub proxy: Option<String>,
     /// `ws://...` or `wss://...` of a proxy for the gateway.
     pub gateway_url: Option<String>,
-    /// Where rounds are shown to players; `None` posts nothing.
+    /// The channel with messages for players; `None` posts nothing.
     pub stats_channel: Option<StatsChannel>,
 }
 
-/// The channel to which a message for players is posted after each round.
+/// The channel in which a message for players is posted after each round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatsChannel {
-    /// The channel.
+    /// The channel's id.
     pub channel_id: u64,
-    /// How long a round's report is left for the stats file to come too.
+    /// How long after its report a round is posted, so that its stats file can arrive too.
     pub settle: Duration,
-    /// Rounds that ended longer ago are not posted.
+    /// Rounds that ended longer ago than this are not posted.
     pub max_age: Duration,
 }
 
 /// A game server reached over SFTP.
 #[derive(Debug, Clone)]
 pub struct Ssh {
-    /// Name or address.
+    /// Its name or address.
     pub host: String,
-    /// 22 mostly.
+    /// Its SSH port, usually 22.
     pub port: u16,
-    /// The account there.
+    /// The user to log in as.
     pub user: String,
-    /// The private key.
+    /// The file with the private key.
     pub key_file: PathBuf,
-    /// The key's passphrase.
+    /// The passphrase of the private key.
     pub key_passphrase: Option<Secret>,
-    /// Host keys that are trusted; nothing else is.
+    /// The file with the host keys that are trusted; no others are.
     pub known_hosts: PathBuf,
-    /// The `gamestats` folder there.
+    /// The folder with stats files on the server, usually named `gamestats`.
     pub stats_dir: Option<String>,
-    /// The `gametimes` folder there.
+    /// The folder with gametimes files on the server, usually named `gametimes`.
     pub gametimes_dir: Option<String>,
-    /// `ip:port` of the game server as its gametimes files name it; empty when unknown.
+    /// `ip:port` of the game server as in its gametimes files; empty if unknown.
     pub server: String,
-    /// How long any step may take.
+    /// How long each step of a connection may take.
     pub timeout: Duration,
 }
 
-/// A local folder.
+/// A local folder with files of a game server.
 #[derive(Debug, Clone)]
 pub struct Folder {
-    /// The folder.
+    /// Where it is.
     pub path: PathBuf,
-    /// As [`Ssh::server`].
+    /// `ip:port` of the game server, like [`Ssh::server`].
     pub server: String,
 }
 
-/// Everything that is wrong with the settings.
+/// All errors in the settings, one text each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<String>);
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} setting(s) are wrong or missing:", self.0.len())?;
+        let are = if self.0.len() == 1 { "is" } else { "are" };
+        let settings = counted(self.0.len(), "setting");
+        write!(f, "{settings} {are} wrong or missing:")?;
         for error in &self.0 {
             write!(f, "\n  - {error}")?;
         }
@@ -133,8 +136,7 @@ impl fmt::Display for ConfigErrors {
 impl std::error::Error for ConfigErrors {}
 
 impl Config {
-    /// Settings for a database alone, everything else at its default: no Discord, no SSH, no folders, the API on a free
-    /// loopback port.
+    /// The default settings with this database: no Discord, no SSH, no folders, the API on a free loopback port, and UTC.
     pub fn with_database(url: &str) -> Self {
         Self {
             database_url: Secret::new(url),
@@ -152,7 +154,7 @@ impl Config {
     /// Reads the environment and, if given, a TOML file.
     ///
     /// # Errors
-    /// Everything that is wrong, at once.
+    /// All errors, not only the first.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
         let env = std::env::vars()
             .filter(|(name, _)| name.starts_with(PREFIX))
@@ -166,21 +168,21 @@ impl Config {
         Self::parse(&text, env)
     }
 
-    /// Reads settings from a TOML text and from variables.
+    /// Reads settings from the text of a TOML file and from environment variables.
     ///
     /// # Errors
-    /// Everything that is wrong, at once.
+    /// All errors, not only the first.
     pub fn parse(text: &str, env: BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
         let table = text
             .parse::<toml::Table>()
-            .map_err(|e| ConfigErrors(vec![unreadable(text, &e)]))?;
+            .map_err(|e| ConfigErrors(vec![syntax_error(text, &e)]))?;
         let mut reader = Reader {
             values: BTreeMap::new(),
             env,
             errors: Vec::new(),
         };
-        for other in OTHERS {
-            reader.env.remove(other);
+        for name in NOT_SETTINGS {
+            reader.env.remove(name);
         }
         let mut folder_tables = Vec::new();
         let mut ssh_tables = Vec::new();
@@ -218,8 +220,8 @@ impl Config {
     }
 }
 
-/// Where a file is broken, and how. The error's own words would print the whole line, in which a secret may stand.
-fn unreadable(text: &str, error: &toml::de::Error) -> String {
+/// Describes a syntax error by its line. The error itself would print the whole line, which may contain a secret.
+fn syntax_error(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
     let line = before.map_or(1, |before| before.matches('\n').count() + 1);
     format!("settings file, line {line}: {}", error.message())
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_set_is_a_bot_on_sqlite() {
+    fn without_settings_the_bot_uses_sqlite_on_loopback() {
         let config = Config::parse("", BTreeMap::new()).unwrap();
         assert_eq!(config.database_url.reveal(), "sqlite:gametimes.db");
         assert!(config.discord.is_none() && config.ssh.is_empty());
@@ -249,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_said_at_once() {
+    fn all_errors_are_reported_at_once() {
         let found = errors(
             "listen = \"0.0.0.0:80\"\ntypo = 1\n[discord]\nchannel_id = \"x\"\n[ssh]\nhost = \"h\"\n[[folders]]\nserver = \"s\"",
             &[
@@ -278,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_wins_and_secrets_are_not_printed() {
+    fn the_environment_overrides_the_file_and_secrets_are_not_printed() {
         let env = [
             ("GAMETIMES_DISCORD_TOKEN", "very-secret"),
             ("GAMETIMES_DISCORD_CHANNEL_ID", "12"),
@@ -303,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_line_is_named_and_its_secret_not_printed() {
+    fn a_syntax_error_names_its_line_and_prints_no_secret() {
         for broken in [
             "[discord]\n\ntoken = \"very-secret",
             "[discord]\n\ntoken = very-secret",
@@ -336,7 +338,7 @@ mod tests {
             let found = errors(&text(bad), &[]);
             assert_eq!(found.len(), 1, "{found:?}");
             assert!(
-                found[0].starts_with("discord.webhook_ids: item 1 is no"),
+                found[0].starts_with("discord.webhook_ids: item 1 is not"),
                 "{found:?}"
             );
             assert!(!found[0].contains("very-secret"), "{found:?}");
@@ -349,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_names_settings_that_exist() {
+    fn the_example_contains_only_existing_settings() {
         let example = include_str!("../../.env.example");
         let env: BTreeMap<String, String> = example
             .lines()

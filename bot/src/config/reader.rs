@@ -1,15 +1,15 @@
-//! How a setting's value is found: in the environment, then in the file; and what is said when it is wrong.
+//! Finds the value of a setting, in the environment or in the file, and collects the errors.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What the names of our variables begin with.
+/// The prefix of all environment variables of the bot.
 pub(super) const PREFIX: &str = "GAMETIMES_";
-/// Variables with our prefix that are no settings of the bot.
-pub(super) const OTHERS: [&str; 2] = ["GAMETIMES_CONFIG", "GAMETIMES_LOG"];
+/// Variables with this prefix that are not settings.
+pub(super) const NOT_SETTINGS: [&str; 2] = ["GAMETIMES_CONFIG", "GAMETIMES_LOG"];
 
-/// Values that were not asked for yet, and what was wrong so far.
+/// The values that were not read yet, and the errors so far.
 pub(super) struct Reader {
     pub(super) values: BTreeMap<String, toml::Value>,
     pub(super) env: BTreeMap<String, String>,
@@ -17,20 +17,22 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Reads one table of a list with the reader of a single one.
+    /// Reads a table of a list, such as the second `[[ssh]]`, like the single table `[ssh]`.
     pub(super) fn nested<T>(
         &mut self,
         table: toml::Value,
-        name: &str,
+        section: &str,
+        index: usize,
         read: fn(&mut Self) -> Option<T>,
     ) -> Option<T> {
+        let name = format!("{section}[{index}]");
         let toml::Value::Table(table) = table else {
             self.errors.push(format!("{name}: must be a table"));
             return None;
         };
         let values = table
             .into_iter()
-            .map(|(k, v)| (format!("ssh.{k}"), v))
+            .map(|(k, v)| (format!("{section}.{k}"), v))
             .collect();
         let mut inner = Reader {
             values,
@@ -43,16 +45,18 @@ impl Reader {
             .keys()
             .map(|key| format!("{key}: no such setting"));
         for error in inner.errors.iter().cloned().chain(unknown) {
-            self.errors.push(error.replace("ssh.", &format!("{name}.")));
+            let prefix = format!("{section}.");
+            self.errors
+                .push(error.replace(&prefix, &format!("{name}.")));
         }
         result
     }
 
-    /// A text; empty counts as not set.
+    /// A text; an empty one counts as not set.
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
         let name = format!("{PREFIX}{}", key.replace('.', "_").to_uppercase());
-        let of_file = self.values.remove(key);
-        let text = match (self.env.remove(&name), of_file) {
+        let in_file = self.values.remove(key);
+        let text = match (self.env.remove(&name), in_file) {
             (Some(text), _) => text,
             (None, None) => return None,
             (None, Some(toml::Value::String(text))) => text,
@@ -68,7 +72,7 @@ impl Reader {
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
-    /// A list: in the environment separated by commas.
+    /// A list; in the environment its items are separated by commas.
     pub(super) fn list(&mut self, key: &str) -> Vec<String> {
         match self.values.remove(key) {
             Some(toml::Value::Array(list)) => {
@@ -105,7 +109,7 @@ impl Reader {
         self.optional(key, expected).unwrap_or_else(|| {
             default
                 .parse()
-                .unwrap_or_else(|_| unreachable!("the default of {key} is right"))
+                .unwrap_or_else(|_| unreachable!("the default of {key} is valid"))
         })
     }
 

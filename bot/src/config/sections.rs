@@ -1,4 +1,4 @@
-//! Every setting: its name, its default, its limits.
+//! All settings, with their defaults and limits.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,7 +20,7 @@ impl Reader {
         let api_token = self.text("api_token").map(Secret::new);
         if !listen.ip().is_loopback() && api_token.as_ref().is_none_or(|t| t.reveal().len() < 16) {
             self.errors.push(format!(
-                "api_token: must be set, 16 characters at least, because listen = {listen} is not loopback"
+                "api_token: must be set, with at least 16 characters, because listen = {listen} is not a loopback address"
             ));
         }
         let database_url = self
@@ -38,7 +38,7 @@ impl Reader {
             None => TimeZone::system(),
             Some(name) => TimeZone::get(name).unwrap_or_else(|_| {
                 self.errors.push(format!(
-                    "time_zone: {name:?} is no time zone; write it like Europe/Berlin or UTC"
+                    "time_zone: {name:?} is not a time zone; write it like Europe/Berlin or UTC"
                 ));
                 TimeZone::UTC
             }),
@@ -48,7 +48,7 @@ impl Reader {
         let discord = self.discord();
         let mut ssh: Vec<Ssh> = self.ssh().into_iter().collect();
         for (i, table) in ssh_tables.into_iter().enumerate() {
-            ssh.extend(self.nested(table, &format!("ssh[{i}]"), Self::ssh));
+            ssh.extend(self.nested(table, "ssh", i, Self::ssh));
         }
         let mut folders: Vec<Folder> = self
             .list("folders")
@@ -64,7 +64,7 @@ impl Reader {
                     path: path.into(),
                     server: String::new(),
                 }),
-                table => folders.extend(self.nested(table, &format!("folders[{i}]"), Self::folder)),
+                table => folders.extend(self.nested(table, "folders", i, Self::folder)),
             }
         }
         Config {
@@ -119,8 +119,7 @@ impl Reader {
             (token, channel) => {
                 if token.is_none() {
                     self.errors.push(
-                        "discord.token: missing, although other settings of Discord are there"
-                            .into(),
+                        "discord.token: missing, although other settings of Discord are set".into(),
                     );
                 }
                 if channel.is_none()
@@ -129,16 +128,15 @@ impl Reader {
                         .iter()
                         .any(|e| e.starts_with("discord.channel_id"))
                 {
-                    self.errors.push(
-                        "discord.channel_id: missing, although discord.token is there".into(),
-                    );
+                    self.errors
+                        .push("discord.channel_id: missing, although discord.token is set".into());
                 }
                 None
             }
         }
     }
 
-    /// Ids, also out of the webhooks' URLs. What is none is not printed: it may hold a webhook's secret.
+    /// The ids of webhooks, which may also be given as URLs. A wrong value is not printed, because a URL contains a secret.
     fn webhook_ids(&mut self) -> Vec<u64> {
         let mut ids = Vec::new();
         for (i, item) in self.list("discord.webhook_ids").iter().enumerate() {
@@ -150,7 +148,7 @@ impl Reader {
             match id.parse() {
                 Ok(id) => ids.push(id),
                 Err(_) => self.errors.push(format!(
-                    "discord.webhook_ids: item {} is no id; write the first number of the webhook's URL",
+                    "discord.webhook_ids: item {} is not an id; use the first number in the webhook's URL",
                     i + 1
                 )),
             }
@@ -158,13 +156,13 @@ impl Reader {
         ids
     }
 
-    /// A channel's id. What is none is not printed: people paste webhooks' URLs and tokens there.
+    /// The id of a channel. A wrong value is not printed, because people paste webhook URLs and tokens here.
     fn channel(&mut self, key: &str) -> Option<u64> {
         let text = self.text(key)?;
         let id = text.parse().ok();
         if id.is_none() {
             self.errors.push(format!(
-                "{key}: is not the number that \"Copy Channel ID\" gives"
+                "{key}: is not a channel id; use the number that \"Copy Channel ID\" copies"
             ));
         }
         id
@@ -208,7 +206,7 @@ impl Reader {
         ] {
             if missing {
                 self.errors.push(format!(
-                    "{key}: missing, although other settings of ssh are there"
+                    "{key}: missing, although other settings of ssh are set"
                 ));
             }
         }
@@ -231,10 +229,10 @@ impl Reader {
     }
 
     fn folder(&mut self) -> Option<Folder> {
-        let path = self.text("ssh.path");
-        let server = self.text("ssh.server").unwrap_or_default();
+        let path = self.text("folders.path");
+        let server = self.text("folders.server").unwrap_or_default();
         if path.is_none() {
-            self.errors.push("ssh.path: missing".into());
+            self.errors.push("folders.path: missing".into());
         }
         Some(Folder {
             path: path?.into(),

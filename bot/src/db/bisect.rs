@@ -3,21 +3,21 @@
 use tracing::error;
 
 use super::connection::DbError;
-use super::{Applied, Content, Db, IngestItem};
+use super::{Content, Db, IngestItem, IngestReport};
 
 /// How often an item is tried if a row of another bot is in the way.
 const TRIES: usize = 3;
 
 impl Db {
-    /// Like [`Db::apply`], but an item that the database refuses is rejected, so that it does not keep the others from being
+    /// Like [`Db::ingest`], but an item that the database refuses is rejected, so that it does not keep the others from being
     /// stored.
     ///
     /// # Errors
     /// When the database fails. What was stored until then stays; the whole batch may be stored again.
-    pub async fn apply_each(&self, batch: &[IngestItem]) -> Result<Applied, DbError> {
+    pub async fn ingest_or_reject(&self, batch: &[IngestItem]) -> Result<IngestReport, DbError> {
         let mut tries = 1;
         let refusal = loop {
-            match self.apply(batch).await {
+            match self.ingest(batch).await {
                 // Another bot has just stored the same round. The next try finds its rows.
                 Err(error) if batch.len() == 1 && tries < TRIES && is_conflict(&error) => {
                     tries += 1;
@@ -27,7 +27,7 @@ impl Db {
             }
         };
         match batch {
-            [] => Ok(Applied::default()),
+            [] => Ok(IngestReport::default()),
             [one] => {
                 error!("{} cannot be stored: {refusal}", one.origin);
                 let rejected = IngestItem {
@@ -37,20 +37,20 @@ impl Db {
                     },
                     ..one.clone()
                 };
-                let mut applied = self.apply(&[rejected]).await?;
-                applied.refused.push(format!("{}: {refusal}", one.origin));
-                Ok(applied)
+                let mut report = self.ingest(&[rejected]).await?;
+                report.refused.push(format!("{}: {refusal}", one.origin));
+                Ok(report)
             }
             several => {
                 let (first, second) = several.split_at(several.len() / 2);
-                let mut applied = Box::pin(self.apply_each(first)).await?;
-                let more = Box::pin(self.apply_each(second)).await?;
-                applied.new_facts += more.new_facts;
-                applied.repeated += more.repeated;
-                applied.rejected += more.rejected;
-                applied.refused.extend(more.refused);
-                applied.rounds.extend(more.rounds);
-                Ok(applied)
+                let mut report = Box::pin(self.ingest_or_reject(first)).await?;
+                let more = Box::pin(self.ingest_or_reject(second)).await?;
+                report.new_facts += more.new_facts;
+                report.repeated += more.repeated;
+                report.rejected += more.rejected;
+                report.refused.extend(more.refused);
+                report.rounds.extend(more.rounds);
+                Ok(report)
             }
         }
     }

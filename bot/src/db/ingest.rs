@@ -9,9 +9,9 @@ use super::facts::NewFact;
 use super::value::{Row, Value};
 use super::{Content, Db, IngestItem, checkpoints, columns};
 
-/// What [`Db::apply`] changed.
+/// What [`Db::ingest`] changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Applied {
+pub struct IngestReport {
     /// How many facts were new, or named their server for the first time.
     pub new_facts: usize,
     /// How many facts were known already.
@@ -29,9 +29,9 @@ impl Db {
     ///
     /// # Errors
     /// When the database fails; then nothing was changed.
-    pub async fn apply(&self, items: &[IngestItem]) -> Result<Applied, DbError> {
+    pub async fn ingest(&self, items: &[IngestItem]) -> Result<IngestReport, DbError> {
         let now = Timestamp::now().as_second();
-        let mut report = Applied::default();
+        let mut report = IngestReport::default();
         let mut transaction = self.database.begin().await?;
         let changed = self
             .add_facts(&mut transaction, items, now, &mut report)
@@ -41,7 +41,7 @@ impl Db {
                 report.rejected += 1;
                 checkpoints::reject(&mut transaction, item, reason, excerpt, now).await?;
             }
-            for checkpoint in &item.marks {
+            for checkpoint in &item.checkpoints {
                 checkpoints::save(&mut transaction, checkpoint, now).await?;
             }
         }
@@ -63,7 +63,7 @@ impl Db {
         transaction: &mut Transaction,
         items: &[IngestItem],
         now: i64,
-        report: &mut Applied,
+        report: &mut IngestReport,
     ) -> Result<Vec<NewFact>, DbError> {
         let mut facts: BTreeMap<String, NewFact> = BTreeMap::new();
         let mut count = 0;

@@ -177,8 +177,8 @@ pub async fn pending(database: &Database, schema: &Schema) -> Result<Vec<String>
     Ok(pending)
 }
 
-/// Checks for a process that only reads that the database is up to date. Columns that are missing in shared tables are a warning
-/// only: they may belong to another bot, so that nobody can add them.
+/// Checks that the database is up to date, for a process that only reads. Columns that are missing in shared tables are only a
+/// warning: if another bot owns the tables, this one cannot add them.
 ///
 /// # Errors
 /// When the database fails or our own migrations have not run.

@@ -21,8 +21,8 @@ mod facts;
 mod ingest;
 pub mod migrations;
 pub mod players;
-pub mod round_list;
 mod rebuild;
+pub mod round_list;
 pub mod rounds;
 pub mod schema;
 pub mod sources;
@@ -35,7 +35,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 pub use connection::{Database, DbError};
-pub use ingest::Applied;
+pub use ingest::IngestReport;
 pub use migrations::{Migrated, Schema};
 
 use self::schema::TableColumns;
@@ -137,7 +137,7 @@ pub struct IngestItem {
     /// What was received.
     pub content: Content,
     /// How far the source was read.
-    pub marks: Vec<Checkpoint>,
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 /// The content of an [`IngestItem`].
@@ -203,7 +203,7 @@ impl IngestItem {
             origin: name.to_owned(),
             server: server.to_owned(),
             content,
-            marks: Vec::new(),
+            checkpoints: Vec::new(),
         }
     }
 }

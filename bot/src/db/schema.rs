@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::Kind::{BigInt, Bool, Id, Int, Json, Real, Text, Timestamp, TimestampTz, Varchar};
 
-/// The columns that tables have in a database, by table. A missing table has none.
+/// The columns of a database's tables, by table; empty for a missing table.
 pub type TableColumns = BTreeMap<String, BTreeSet<String>>;
 
 /// The type of a column.

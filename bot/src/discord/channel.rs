@@ -208,7 +208,7 @@ impl ControlChannel {
                 reason,
                 excerpt: String::new(),
             },
-            marks: vec![self.checkpoint(id)],
+            checkpoints: vec![self.checkpoint(id)],
         };
         self.context.writer.submit(item).await;
     }
@@ -232,7 +232,7 @@ impl ControlChannel {
                 origin: String::new(),
                 server: String::new(),
                 content: Content::Nothing,
-                marks: Vec::new(),
+                checkpoints: Vec::new(),
             },
         };
         match &item.content {
@@ -244,7 +244,7 @@ impl ControlChannel {
             }
             Content::Stats(..) | Content::Nothing => {}
         }
-        item.marks = checkpoints;
+        item.checkpoints = checkpoints;
         self.context.writer.submit(item).await;
     }
 

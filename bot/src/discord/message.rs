@@ -85,7 +85,7 @@ impl From<Message> for Incoming {
     }
 }
 
-/// Whether a message has none of the things that a message can have. If its embeds were removed by hand, a flag shows that.
+/// Whether a message is empty in every way. If its embeds were removed by hand, a flag shows that.
 fn is_blank(message: &Message) -> bool {
     let removed = message
         .flags
@@ -257,7 +257,7 @@ fn item(message: &Incoming, report: Result<Report, String>) -> IngestItem {
         origin: format!("message {}", message.id),
         server: String::new(),
         content,
-        marks: Vec::new(),
+        checkpoints: Vec::new(),
     }
 }
 

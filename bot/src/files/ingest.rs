@@ -9,7 +9,7 @@ use gametimes_format::text::counted;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::is_round_file;
-use crate::db::{Applied, Content, Db, IngestItem};
+use crate::db::{Content, Db, IngestItem, IngestReport};
 
 /// Files per transaction.
 const BATCH: usize = 256;
@@ -94,11 +94,14 @@ pub async fn ingest(
         let items: Vec<IngestItem> = tokio::task::spawn_blocking(read)
             .await
             .map_err(|e| e.to_string())?;
-        let applied: Applied = db.apply_each(&items).await.map_err(|e| e.to_string())?;
-        done.new += applied.new_facts;
-        done.known += applied.repeated;
-        rounds.extend(applied.rounds);
-        done.rejected.extend(applied.refused);
+        let report: IngestReport = db
+            .ingest_or_reject(&items)
+            .await
+            .map_err(|e| e.to_string())?;
+        done.new += report.new_facts;
+        done.known += report.repeated;
+        rounds.extend(report.rounds);
+        done.rejected.extend(report.refused);
         done.rejected
             .extend(items.iter().filter_map(|item| match &item.content {
                 Content::Rejected { reason, .. } => Some(format!("{}: {reason}", item.origin)),
@@ -117,7 +120,7 @@ pub async fn ingest(
     Ok(done)
 }
 
-/// Collects the files to read. A file given on the command line is read whatever its name; in folders only round files are.
+/// Collects the files to read. A file given on the command line is read under any name; in folders only round files are.
 fn find(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if !path.is_dir() {
         // Reports a missing file now, not halfway through.
@@ -170,7 +173,7 @@ fn read(path: &Path, server: &str) -> IngestItem {
                 reason: format!("cannot be read: {error}"),
                 excerpt: String::new(),
             },
-            marks: Vec::new(),
+            checkpoints: Vec::new(),
         },
     }
 }

@@ -246,7 +246,7 @@ impl<D: Directory> Poller<D> {
                     ),
                     excerpt: String::new(),
                 },
-                marks: Vec::new(),
+                checkpoints: Vec::new(),
             }
         } else {
             let bytes = self.directory.read(file).await?;
@@ -260,7 +260,7 @@ impl<D: Directory> Poller<D> {
         if let Content::Rejected { reason, .. } = &item.content {
             warn!("{name} rejected: {reason}");
         }
-        item.marks.push(Checkpoint::File {
+        item.checkpoints.push(Checkpoint::File {
             place: self.directory.place(),
             path: name.clone(),
             size_bytes: version.size_bytes,
@@ -294,6 +294,7 @@ mod tests {
 
     use super::*;
     use crate::db::Db;
+    use crate::db::round_list::RoundFilter;
     use crate::status::Status;
     use crate::writer::Writer;
 
@@ -354,10 +355,7 @@ mod tests {
     }
 
     /// Runs `test` with a poller of the folder, and returns how many rounds were stored.
-    async fn rounds_after(
-        folder: Folder,
-        test: impl AsyncFnOnce(&mut Poller<Folder>),
-    ) -> Option<i64> {
+    async fn rounds_after(folder: Folder, test: impl AsyncFnOnce(&mut Poller<Folder>)) -> usize {
         let data = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", data.path().join("x.db").display());
         let db = Db::open(&url, TimeZone::UTC).await.unwrap();
@@ -380,9 +378,11 @@ mod tests {
         test(&mut poller).await;
         drop(poller);
         task.await;
-        let sql = "SELECT COUNT(*) AS rounds FROM rounds";
-        let row = db.database.row(sql, &[]).await.unwrap().unwrap();
-        row.get("rounds")
+        let filter = RoundFilter {
+            limit: 10,
+            ..RoundFilter::default()
+        };
+        db.rounds(&filter).await.unwrap().len()
     }
 
     #[tokio::test]
@@ -410,7 +410,7 @@ mod tests {
             assert_eq!(last_error(poller), None);
         })
         .await;
-        assert_eq!(rounds, Some(2));
+        assert_eq!(rounds, 2);
     }
 
     #[tokio::test]
@@ -425,12 +425,12 @@ mod tests {
             }
         })
         .await;
-        assert_eq!(rounds, Some(1));
+        assert_eq!(rounds, 1);
         let rounds = rounds_after(folder(), async |poller| {
             let name = poller.directory.files[0].name.clone();
             poller.wait_for_file(Some(name)).await;
         })
         .await;
-        assert_eq!(rounds, Some(1));
+        assert_eq!(rounds, 1);
     }
 }

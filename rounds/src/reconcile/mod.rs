@@ -244,7 +244,7 @@ fn base(
         ((1..=ROUND_2_WINDOW_SECONDS).contains(&age)
             && other.header.map.eq_ignore_ascii_case(&this.header.map)
             && server.may_be(servers[&file])
-            // A file that was saved at a shutdown continues from the last file, whatever round that was.
+            // A file that was saved at a shutdown continues from the last file, even from that of a round 2.
             && (this.is_cut_off() || !other.is_cut_off())
             && share_a_player(this, other))
         .then_some((f, other))

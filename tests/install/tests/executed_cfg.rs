@@ -44,8 +44,12 @@ fn cfg_that_the_running_server_executes_is_edited() {
         // The admin names a cfg that this server does not execute.
         let wrong = root.join("base/etmain/unused.cfg");
         write(&wrong, b"exec gametimes.cfg\n");
-        let said = server.fails(&["--check", "--cfg", wrong.to_str().unwrap()]);
-        assert!(said.contains("is not executed by the server"), "{said}");
+        let given = wrong.to_str().unwrap();
+        let planned = server.run(&["--dry-run", "--cfg", given]);
+        let checked = server.fails(&["--check", "--cfg", given]);
+        for said in [planned, checked] {
+            assert!(said.contains("is not executed by the server"), "{said}");
+        }
         fs::remove_file(wrong).unwrap();
 
         // Removed again although no server runs that shows where it is.

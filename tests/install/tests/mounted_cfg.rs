@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use gametimes_install_tests::{MODULE, TestServer, elf, fails, module, printed, text, write};
+use gametimes_install_tests::{
+    MODULE, TestServer, elf, fails, is_root, module, printed, text, write,
+};
 
 /// A server on whose cfg another file is mounted while install.sh runs.
 struct Mounted {
@@ -23,8 +25,11 @@ impl Mounted {
     /// install.sh in its own mount namespace.
     fn command(&self, target: &Path, args: &[&str]) -> Command {
         let mut command = Command::new("unshare");
+        if !is_root() {
+            command.arg("--map-root-user");
+        }
         command
-            .args(["--map-root-user", "--mount", "sh", "-c"])
+            .args(["--mount", "sh", "-c"])
             .arg("mount --bind \"$1\" \"$2\" || exit 9; shift 2; exec sh \"$@\"")
             .args([Path::new("sh"), &self.file, target])
             .arg(self.server.package().join("install.sh"))

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use gametimes_install_tests::{MODULE, SCRIPT, TestServer, elf, printed, write};
+use gametimes_install_tests::{MODULE, SCRIPT, TestServer, elf, is_root, printed, write};
 
 #[test]
 fn module_that_cannot_run_here_is_skipped_and_the_script_installed() {
@@ -103,11 +103,4 @@ fn root_is_refused_if_another_user_owns_the_server() {
     let before = server.tree();
     assert!(server.fails(&[]).contains("sudo -u nobody"));
     assert_eq!(server.tree(), before);
-}
-
-fn is_root() -> bool {
-    Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|o| o.stdout == b"0\n")
 }

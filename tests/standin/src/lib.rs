@@ -1,7 +1,7 @@
 //! A stand-in for engine and game, to play matches through the built module without a real server.
 //!
 //! * [`Server`]: loads the module with `dlopen` as the engine does, unloads it at every map change, answers traps, and can
-//! raise the game's error with a real longjmp. The stand-in game behind the module is a separate library (`c/game.c`).
+//!   raise the game's error with a real longjmp. The stand-in game behind the module is a separate library (`c/game.c`).
 //! * [`tape`]: matches recorded on real servers, at the boundary between engine and game.
 //! * [`recorded`]: the recorded matches of this repository, and what really happened in them.
 //! * [`play`]: plays a tape, with its own wall clock.

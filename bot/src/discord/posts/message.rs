@@ -150,9 +150,7 @@ fn fields(detail: &RoundDetail, stats: Option<&StatsFileHeader>) -> Json {
     fields.push(field("Pauses", display::pauses(round), true));
     let lists: [(&str, TimeOf); 2] = [
         ("Denied the most time", |p| p.denied_ms),
-        ("Dead the longest", |p| {
-            p.dead_ms.or(p.dead_seconds.map(|s| s * 1000))
-        }),
+        ("Dead the longest", Player::dead_ms),
     ];
     for (name, of) in lists {
         let lines = top_players(&detail.players, of);

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use gametimes_format::text::counted;
 use jiff::{Timestamp, Zoned};
 
 use super::error::PageError;
-use super::format::{count, dash};
+use super::format::dash;
 use super::render;
 use crate::db::diagnostics::LuaWebhookDiagnostics;
 use crate::db::sources::Rejected;
@@ -98,7 +99,7 @@ fn todo(
         todo.push(format!(
             "No round was found for {} of the last 24 hours; the reasons are below. A stats file that arrives late links \
              its report automatically.",
-            count(d.counts.unlinked_24h, "report")
+            counted(d.counts.unlinked_24h as usize, "report")
         ));
     }
     let yesterday = now.date().yesterday().unwrap_or(now.date()).to_string();
@@ -118,7 +119,7 @@ fn todo(
         if source.queued > 0 {
             todo.push(format!(
                 "Waiting to be stored: {} from {name}. If the number does not fall, check the bot's log for database errors.",
-                count(source.queued, "item")
+                counted(source.queued as usize, "item")
             ));
         }
         if let Some(problem) = problem(source) {

@@ -27,14 +27,6 @@ pub fn number(n: Option<i64>) -> String {
     n.map_or_else(dash, |n| n.to_string())
 }
 
-/// A number of things: `1 report`, `2 reports`.
-pub fn count(n: i64, thing: &str) -> String {
-    match n {
-        1 => format!("1 {thing}"),
-        n => format!("{n} {thing}s"),
-    }
-}
-
 /// A part of a whole as `12 %`; a dash if the whole is 0.
 pub fn share(part: Option<i64>, whole: Option<i64>) -> String {
     match (part, whole) {
@@ -91,11 +83,5 @@ mod tests {
     fn share_of_nothing_is_a_dash() {
         assert_eq!(share(Some(1), Some(0)), "–");
         assert_eq!(share(Some(1), Some(8)), "12 %");
-    }
-
-    #[test]
-    fn one_thing_is_singular() {
-        assert_eq!(count(1, "report"), "1 report");
-        assert_eq!(count(2, "report"), "2 reports");
     }
 }

@@ -35,7 +35,7 @@ pub fn message(name: &str) -> IngestItem {
         origin: "message".into(),
         server: String::new(),
         content: Content::Report(Box::new(report)),
-        marks: Vec::new(),
+        checkpoints: Vec::new(),
     }
 }
 

@@ -32,7 +32,7 @@ wait
 rm -rf "$folder"
 "#;
 
-/// A running cluster.
+/// A running cluster, with a database for each test.
 #[derive(Debug)]
 pub struct Cluster {
     folder: PathBuf,
@@ -47,8 +47,7 @@ impl Cluster {
         SHARED.get_or_init(Self::start)
     }
 
-    /// Makes and starts a cluster. Dropping it ends it.
-    pub fn start() -> Self {
+    fn start() -> Self {
         let folder = tempfile::Builder::new()
             .prefix("gametimes-pg")
             .tempdir()
@@ -124,13 +123,6 @@ impl Cluster {
             "postgres://postgres@127.0.0.1:{}/{database}?sslmode=disable",
             self.port
         )
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        drop(self.life.stdin.take());
-        drop(self.life.wait());
     }
 }
 
