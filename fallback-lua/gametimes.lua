@@ -40,6 +40,8 @@ local TIMELIMIT_LIMIT = 100000                 -- minutes
 local EVENTS_LIMIT = 20000                     -- two hours of heavy fighting on a full server
 local PEOPLE_LIMIT = 4 * MAX_CLIENTS
 local PAUSES_LIMIT = 200                       -- in the list; further pauses stop the clock too
+local MODES = "0640"                           -- permissions of gametimes files, if gametimes_file_mode is not set
+local URL_FILE_LIMIT = 65536                   -- bytes of the file of URLs
 local STATS_FILE_WAIT_MS = 5000                -- how long the message waits for the stats file
 local OUTBOX_LIMIT = 500
 local SENDER_SECONDS = 600                     -- how long a background sender retries before it gives up
@@ -150,6 +152,13 @@ local function strip_colors(text)
 end
 
 local function plain(bytes) return strip_colors(decode(bytes or "")) end
+
+--- The map in the id of a round: in lower case, without colour codes and the blanks around it.
+local function canonical_map(map)
+  local text = strip_colors(map):match("^%s*(.-)%s*$"):gsub("[A-Z]", function(c) return string.char(c:byte() + 32) end)
+  -- The capitals of Latin-1, except the multiplication sign.
+  return (text:gsub("\xC3([\x80-\x96\x98-\x9E])", function(c) return "\xC3" .. string.char(c:byte() + 32) end))
+end
 
 --- The first n characters.
 local function head(text, n)
@@ -283,8 +292,8 @@ local function read_file(path)
 end
 
 --- Writes a file under a temporary name and renames it, so that a reader never sees an incomplete one.
-local function write_file(path, text)
-  local tmp = path .. ".tmp"
+local function write_file(path, text, tmp)
+  tmp = tmp or path .. ".tmp"
   local file, err = io.open(tmp, "wb")
   if not file then return nil, err end
   local ok
@@ -319,10 +328,29 @@ local function resolve(path)
   return home .. "/" .. path
 end
 
---- Whether a text can be the URL of a webhook: it has a host, a path and valid characters only. A URL is a secret and is never
---- logged.
-local function is_url(text)
-  return text:lower():find("^https?://[^/?#]+/[^?#]") ~= nil and not text:find("[^!#-;=?-Z%[%]_a-z~]")
+local DISCORD_HOSTS = { ["discord.com"] = true, ["discordapp.com"] = true, ["ptb.discord.com"] = true,
+  ["canary.discord.com"] = true }
+
+local function is_loopback(host)
+  return host == "localhost" or host == "[::1]" or host:find("^127%.%d+%.%d+%.%d+$") ~= nil
+end
+
+--- What is wrong with a URL, or nil if it is that of a webhook at Discord, on this host, or on one of the allowed hosts. A URL is
+--- a secret and is never logged.
+local function url_fault(text, allowed)
+  if text:find("[^!#-;=?-Z%[%]_a-z~]") then return "it contains invalid characters" end
+  local scheme, authority, path = text:match("^(%a+)://([^/?#]*)([^?#]*)")
+  scheme = scheme and scheme:lower()
+  if scheme ~= "https" and scheme ~= "http" then return "it does not start with https://" end
+  local host = authority:gsub(":%d*$", ""):lower()
+  if host == "" then return "it has no host" end
+  if authority:find("@", 1, true) then return "it contains a user name" end
+  if #path < 2 then return "it has no path" end
+  if allowed[host] or is_loopback(host) then return nil end
+  if not DISCORD_HOSTS[host] then return "its host is not discord.com; gametimes_webhook_hosts can allow it" end
+  if scheme ~= "https" then return "it does not start with https://" end
+  path = path:gsub("^/api/v%d+/", "/api/"):gsub("/+$", "")
+  if not path:find("^/api/webhooks/%d+/[^/]+$") then return "its path is not /api/webhooks/ID/TOKEN" end
 end
 
 -- Secrets that were moved out of the cvars, so that rcon users cannot list them. The engine keeps a cvar's first value as its
@@ -354,12 +382,45 @@ local function give_back_secrets()
   secrets = {}
 end
 
+local function allowed_hosts()
+  local hosts, n = {}, 0
+  for host in cvar("gametimes_webhook_hosts"):gmatch("%S+") do
+    n = n + 1
+    if host:find("^[%w%-%._:%[%]]+$") then
+      hosts[host:lower()] = true
+    else                                       -- not logged, because it may be a URL
+      log("gametimes_webhook_hosts: entry %d is not a host name such as hooks.example.org; it is ignored", n)
+    end
+  end
+  return hosts
+end
+
+--- The text of the file of URLs, as UTF-8 without a byte order mark; nil and an error if it cannot be read.
+local function read_url_file(path)
+  local file, err = io.open(path, "rb")
+  if not file then return nil, err end
+  local text
+  text, err = file:read(URL_FILE_LIMIT + 1)    -- a device could be endless
+  file:close()
+  if err then return nil, path .. ": " .. err end
+  text = text or ""
+  if #text > URL_FILE_LIMIT then return nil, path .. ": it is not a regular file of at most 65536 bytes" end
+  -- Text in UTF-16 begins with one of these marks. Without a mark, it contains zeros.
+  if text:find("^\xFF\xFE") or text:find("^\xFE\xFF") or text:find("\0", 1, true) then
+    return nil, path .. ": it is in UTF-16; save it again as UTF-8"
+  end
+  return (text:gsub("\xEF\xBB\xBF", ""))
+end
+
 local function read_urls()
   local urls, seen, n = {}, {}, 0
+  local hosts = allowed_hosts()
   local function add(url, name)
     n = n + 1
-    if not is_url(url) then
-      log("%s: entry %d is not a webhook URL; expected https://discord.com/api/webhooks/ID/TOKEN; it is ignored", name, n)
+    local fault = url_fault(url, hosts)
+    if fault then
+      log("%s: entry %d is not a webhook URL (%s); expected https://discord.com/api/webhooks/ID/TOKEN; it is ignored", name, n,
+        fault)
     elseif not seen[url] then
       seen[url] = true
       urls[#urls + 1] = url
@@ -375,16 +436,30 @@ local function read_urls()
     log("gametimes_webhook_file: expected a file name, found a URL; write the URL into a file and set its name")
   elseif name ~= "" then
     settings.url_file = resolve(name)
-    local content, err = read_file(settings.url_file)
+    local content, err = read_url_file(settings.url_file)
     if not content then
       log("gametimes_webhook_file: %s; its URLs are not used", decode(tostring(err)))
     end
-    for line in ((content or "") .. "\n"):gmatch("([^\n]*)\n") do
+    for line in (content or ""):gmatch("[^\r\n]+") do
       local url = line:match("^[^#]*"):match("^%s*(.-)%s*$")
       if url ~= "" then add(url, "gametimes_webhook_file") end
     end
   end
   return urls
+end
+
+--- The permissions of gametimes files, and of a new folder for them.
+local function read_mode()
+  local text = cvar("gametimes_file_mode")
+  local mode = text:match("^%s*0*(6[0246][0246])%s*$")
+  if text ~= "" and not mode then
+    log("gametimes_file_mode: \"%s\" is not a file mode such as 0640 or 0644; 0640 is used", decode(text))
+  end
+  settings.file_mode = mode or MODES
+  settings.folder_mode = settings.file_mode:gsub("^0", ""):gsub("%d", function(digit)
+    digit = math.tointeger(tonumber(digit))
+    return string.format("%d", digit & 4 ~= 0 and digit | 1 or digit)
+  end)
 end
 
 local function read_folder()
@@ -400,7 +475,9 @@ local function read_settings()
   log("fs_basepath=%s fs_homepath=%s fs_game=%s", cvar("fs_basepath"), cvar("fs_homepath"), cvar("fs_game"))
   log("gametimes_enabled=1 gametimes_dir=%s resolved=%s", settings.dir_set, settings.dir)
   settings.min_seconds = integer_setting("gametimes_min_seconds", 30, 0, 3600)
-  settings.keep_days = integer_setting("gametimes_keep_days", 90, 0, 36500)
+  settings.keep_days = integer_setting("gametimes_keep_days", 0, 0, 36500)
+  settings.backlog_seconds = integer_setting("gametimes_backlog_seconds", 8, 0, 300)
+  read_mode()
   debug_on = integer_setting("gametimes_debug", 0, 0, 1) == 1
   settings.hmac_key = take_secret("gametimes_hmac_key")
   settings.urls = read_urls()
@@ -838,6 +915,10 @@ local function spawn_summary(people)
     deaths > 0 and dead_ms // deaths // 1000 or 0, max_ms // 1000)
 end
 
+-- The words in the message for those that readers of the old script do not know. The file has the exact word.
+local MESSAGE_REASONS = { server_quit = "server_restart", server_crash = "server_restart", eliminated = "objective",
+  vote = "map_change", unknown = "time_expired" }
+
 --- The Discord message, with the signature in its footer.
 local function message(done, signature)
   local fields = {}
@@ -852,7 +933,7 @@ local function message(done, signature)
   add("Lua_Playtime", seconds(done.play_ms))
   add("Lua_Timelimit", string.format("%.14g min", done.timelimit))
   add("Lua_Pauses", string.format("%d (%s)", #done.pauses, seconds(pause_ms(done))))
-  add("Lua_EndReason", done.reason)
+  add("Lua_EndReason", MESSAGE_REASONS[done.reason] or done.reason)
   add("Lua_Warmup", seconds(done.warmup_ms))
   add("Lua_WarmupStart", done.warmup_unix or done.start_unix)
   add("Lua_RoundStart", done.start_unix)
@@ -936,16 +1017,22 @@ end
 --   <event>.<target>.curl    curl's form for this webhook; the names sort by time
 --   <target>.url             the webhook's URL (0600, in a folder that only the server's user can enter)
 --   <target>.wait, .off      not before this time; disabled (401, unknown webhook) until the server restarts
+--   <target>.trouble         the problem that was logged last, until a message is delivered
 --   <target>.lock/           a sender is working for this webhook
 --   <target>.results         the sender's results, which the script reads between rounds
+--   targets                  the webhooks in the order of the settings: a corrected URL inherits the messages of the wrong one
+--   new-file                 the next gametimes file, created with its permissions
 --   rejected/, dropped/      messages that a webhook rejected, or that had no room in the outbox
 
 local SENDER = [==[
-# The sender of gametimes: send.sh FOLDER TARGET SECONDS sends the messages in the outbox to one webhook, one at a time and in
-# order, and retries for some time. The fallback script replaces this file at every start.
+# The sender of gametimes: send.sh FOLDER TARGET SECONDS PAUSE sends the messages in the outbox to one webhook, one at a time and
+# in order, with a pause between messages that wait for one another, and retries for some time. The fallback script replaces this
+# file at every start.
 cd "$1" || exit 1
 target=$2
 seconds=$3
+pause=${4:-8}
+backlog=
 umask 077
 # Close the server's files and sockets: its port must be free when it restarts.
 if [ -n "$BASH_VERSION" ]; then
@@ -977,35 +1064,87 @@ gone() { # removes the message from this webhook's queue, and its text with the 
   if [ ! -e "$2" ]; then rm -f "$1.json"; fi
 }
 
+report() { # kind event code seconds: tells each kind of trouble once, until a message is delivered
+  if [ "$(cat "$target.trouble" 2>/dev/null)" != "$1" ]; then
+    echo "$1" >"$target.trouble"
+    tell "$@"
+  fi
+}
+
+later() { # seconds failures
+  if [ "$1" -gt 3600 ]; then set -- 3600 "$2"; fi
+  echo "$(($(date +%s) + $1)) $2" >"$target.wait.tmp" && mv "$target.wait.tmp" "$target.wait"
+}
+
+delivered() { # event code
+  gone "$1"
+  if [ -e "$target.trouble" ]; then rm -f "$target.trouble"; tell works "$1" "$2" 0; fi
+  tell sent "$1" "$2" 0
+  # Readers drop messages that come too fast. The pause after the last one of several keeps the next round's in pace, too.
+  if [ "$pause" -gt 0 ] && { [ "$waiting" -gt 1 ] || [ -n "$backlog" ]; }; then later $((pause + 1)) 0; fi
+  backlog=
+  if [ "$waiting" -gt 1 ]; then backlog=1; fi
+}
+
+reject() { # event code
+  cp "$1.json" "rejected/$1.$target.json" 2>/dev/null
+  gone "$1"
+  tell rejected "$1" "$2" 0
+}
+
 send() { # event
   code=$(curl -q -K "$target.url" -K "$1.$target.curl" --silent --globoff --proto =http,https \
     --connect-timeout 10 --max-time 60 --dump-header "$target.head" --output "$target.body" --write-out '%{http_code}' \
     2>/dev/null)
   status=$?
-  retry=$(sed -n 's/^[Rr]etry-[Aa]fter: *\([0-9][0-9]*\).*/\1/p' "$target.head" 2>/dev/null | tail -n 1)
-  # Discord's code for a deleted webhook; any other 404 comes from a proxy or is temporary.
-  if [ "$code" = 404 ] && grep -q '"code": *10015\>' "$target.body" 2>/dev/null; then code=404/10015; fi
+  # The longest pause that headers and body ask for, and Discord's code for the error.
+  retry=$({
+    sed -n 's/^[Rr]etry-[Aa]fter: *\([0-9][0-9]*\).*/\1/p' "$target.head"
+    sed -n 's/.*"retry_after": *\([0-9][0-9]*\).*/\1/p' "$target.body"
+  } 2>/dev/null | sort -n | tail -n 1)
+  error=$(sed -n 's/.*"code": *\([0-9][0-9]*\).*/\1/p' "$target.body" 2>/dev/null | tail -n 1)
+  if grep -q '"thread_id": *[[{]' "$target.body" 2>/dev/null; then error=thread_id; fi
+  if grep -q '"webhook_\(id\|token\)": *[[{]' "$target.body" 2>/dev/null; then error=webhook_id; fi
+  timed=
+  if grep -q '^[Rr]etry-[Aa]fter: *[0-9]' "$target.head" || grep -q '"retry_after": *[0-9]' "$target.body"; then timed=1; fi 2>/dev/null
   rm -f "$target.head" "$target.body"
-  case $status:$code in
-    *:2??) # the message is stored, even if the answer's body is incomplete
-      gone "$1"; tell sent "$1" "$code" 0 ;;
-    *:401 | *:404/10015)
-      : >"$target.off"; tell off "$1" "$code" 0 ;;
-    *:400 | *:405 | *:406 | *:41?)
-      cp "$1.json" "rejected/$1.$target.json" 2>/dev/null
-      gone "$1"; tell rejected "$1" "$code" 0 ;;
-    *)
-      fails=0
-      if [ -f "$target.wait" ]; then read -r _ fails <"$target.wait"; fi
-      if [ "$code" = 429 ]; then
-        wait=$((${retry:-5} + 1))
+  fails=0
+  if [ -f "$target.wait" ]; then read -r _ fails _ <"$target.wait"; fi
+  case $code/$error in
+    2??/*) # the message is stored, even if the answer's body is incomplete
+      delivered "$1" "$code" ;;
+    429/* | 4??/20016 | 4??/20028 | 4??/20029 | 4??/40062) # rate limited; a banned address gets no time
+      if [ -n "$timed" ]; then
+        fails=$((fails + 1)); wait=$((retry + 1))
+        if [ "$fails" -gt 5 ]; then wait=$((wait + 60)); report limited "$1" "$code" "$wait"; fi
       else
-        fails=$((fails + 1)); wait=300
-        if [ "$fails" -le 5 ]; then wait=$((5 << fails)); fi
-        wait=$((wait + $$ % 5))
+        if [ "$(cat "$target.trouble" 2>/dev/null)" != banned ]; then fails=0; fi
+        fails=$((fails + 1)); wait=3600
+        if [ "$fails" -le 6 ]; then wait=$((60 << (fails - 1))); fi
+        report banned "$1" "$code" "$wait"
       fi
-      echo "$(($(date +%s) + wait)) $fails" >"$target.wait.tmp" && mv "$target.wait.tmp" "$target.wait"
-      tell retry "$1" "${code:-000}/$status" "$wait" ;;
+      later "$wait" "$fails" ;;
+    401/* | 4??/10015 | 4??/50027)
+      case $error in 10015 | 50027) code=$code/$error ;; esac
+      : >"$target.off"; tell off "$1" "$code" 0 ;;
+    413/* | 4??/40005) # too large with the file
+      if grep -q '^form = "files' "$1.$target.curl"; then
+        grep -v '^form = "files' "$1.$target.curl" >"$target.curl.tmp" && mv "$target.curl.tmp" "$1.$target.curl"
+      else
+        reject "$1" "$code"
+      fi ;;
+    4??/22000[1-4] | 4??/50008 | 4??/50024 | 4??/40067 | 4??/10003 | 4??/50083 | 4??/160005 | 400/thread_id | 400/webhook_id | \
+      405/* | 414/*) # the URL or its channel is wrong, not the message
+      echo "$(($(date +%s) + 3600)) $fails held" >"$target.wait.tmp" && mv "$target.wait.tmp" "$target.wait"
+      report held "$1" "$code/${error:-0}" 3600 ;;
+    400/* | 406/* | 411/* | 415/* | 422/* | 431/*)
+      reject "$1" "$code" ;;
+    *)
+      fails=$((fails + 1)); wait=300
+      if [ "$fails" -le 5 ]; then wait=$((5 << fails)); fi
+      wait=$((wait + $$ % 5))
+      later "$wait" "$fails"
+      report retry "$1" "${code:-000}/$status" "$wait" ;;
   esac
 }
 
@@ -1031,6 +1170,7 @@ stop=$(($(date +%s) + seconds))
 while next && lock; do
   while next && [ "$(date +%s)" -lt "$stop" ]; do
     touch "$target.lock"
+    waiting=$(ls | grep -c "\.$target\.curl\$")
     if is_due; then send "$event"; else sleep 1; fi
   done
   rm -rf "$target.lock"
@@ -1048,11 +1188,34 @@ local function start_senders()
   if not sender_ready then return end
   local commands = { "shell=$(command -v bash || echo sh)" }
   for _, url in ipairs(settings.urls) do
-    commands[#commands + 1] = string.format('nohup "$shell" %s %s %s %d </dev/null >/dev/null 2>&1 &',
-      quote(settings.outbox .. "/send.sh"), quote(settings.outbox), target_of(url), SENDER_SECONDS)
+    commands[#commands + 1] = string.format('nohup "$shell" %s %s %s %d %d </dev/null >/dev/null 2>&1 &',
+      quote(settings.outbox .. "/send.sh"), quote(settings.outbox), target_of(url), SENDER_SECONDS, settings.backlog_seconds)
   end
   os.execute(table.concat(commands, "\n"))
 end
+
+-- Removes old gametimes files, if the admin wants it. A wrong clock must not cost an archive: at most a day's worth of files is
+-- removed, and none at all if the files contradict the clock. Only files of module and script are removed, which contain `ours`.
+local CLEANER = [==[
+ours='"schema":2,"source":"\(native\|lua\)"'
+files() { ls | sed -n 's/^gametime-[A-Za-z0-9_.+-]*-R[0-9]*-\([0-9]\{1,12\}\)\.json$/\1 &/p' | sort -n; }
+clean() (
+  cd "$dir" || exit
+  now=$(date +%s); oldest=$((now - days * 86400)); day=; removed=0
+  set -- $(files | tail -n 1)
+  if [ $# = 0 ]; then exit; fi
+  if [ "$1" -gt $((now + 86400)) ]; then echo "clock $2 is from the future"; exit; fi
+  if [ "$1" -lt "$oldest" ]; then echo "clock the newest file, $2, is $(((now - $1) / 86400)) days old"; exit; fi
+  for f in $(files | while read -r end f; do if [ "$end" -lt "$oldest" ]; then echo "$f"; fi; done | xargs grep -l "$ours"); do
+    end=${f%.json}; end=${end##*-}
+    if [ -n "$day" ] && [ "$end" -ge $((day + 86400)) ]; then break; fi
+    if [ -L "$f" ] || ! grep -q "\"round_end_unix\":$end," "$f"; then continue; fi
+    day=${day:-$end}
+    rm -f "$f" && removed=$((removed + 1))
+  done
+  echo "removed $removed"
+)
+]==]
 
 --- Creates the folders, removes old files and logs what is missing. Runs while the map is loaded.
 local function prepare_folders(fresh)
@@ -1065,18 +1228,47 @@ local function prepare_folders(fresh)
   local targets = {}
   for i, url in ipairs(settings.urls) do targets[i] = target_of(url) end
   local script = {
-    "dir=" .. quote(settings.dir), "out=" .. quote(settings.outbox), "urls=" .. quote(settings.url_file or ""),
+    CLEANER, "dir=" .. quote(settings.dir), "out=" .. quote(settings.outbox), "urls=" .. quote(settings.url_file or ""),
     "targets=" .. quote(table.concat(targets, " ")), "fresh=" .. (fresh and 1 or 0), "days=" .. settings.keep_days,
-    "limit=" .. OUTBOX_LIMIT,
+    "limit=" .. OUTBOX_LIMIT, "mode=" .. settings.file_mode, "folder_mode=" .. settings.folder_mode,
     [==[
-mkdir -p "$dir" && [ -w "$dir" ] && echo folder
+[ -d "$dir" ] || { mkdir -p "$(dirname "$dir")" && mkdir "$dir" && chmod "$folder_mode" "$dir"; }
+[ -d "$dir" ] && [ -w "$dir" ] && echo folder
 umask 077
 mkdir -p "$out/rejected" "$out/dropped" && chmod 700 "$out" && [ -w "$out" ] && echo outbox
 command -v curl >/dev/null && echo curl
 if [ -n "$urls" ] && [ -n "$(find "$urls" -maxdepth 0 -perm /044)" ]; then echo readable; fi
 if cd "$out"; then
-  if [ "$fresh" = 1 ]; then rm -f ./*.off ./*.url; fi
+  if [ "$fresh" = 1 ]; then
+    rm -f ./*.off ./*.url ./*.trouble
+    for f in *.wait; do if grep -q held "$f"; then rm -f "$f"; fi; done
+  fi
+  rm -f new-file; : >new-file && chmod "$mode" new-file
   for t in $targets; do [ -e "$t.url" ] || : >"$t.url"; done
+  # Messages for a removed webhook go to the new one in its place, whose URL was probably corrected; without one to dropped/.
+  # Without any webhook they stay, because the file of URLs may be missing only for a moment.
+  known=$(cat targets)
+  if [ -n "$targets" ]; then
+    for f in *.curl; do
+      [ -f "$f" ] || break
+      e=${f%.curl}; t=${e##*.}; e=${e%.*}
+      case " $targets " in *" $t "*) continue ;; esac
+      heir=; n=0
+      for old in $known; do
+        n=$((n + 1))
+        if [ "$old" = "$t" ]; then heir=$(echo $targets | cut -d' ' -f$n); fi
+      done
+      case " $(echo $known) " in *" $heir "*) heir= ;; esac
+      if [ -n "$heir" ]; then
+        mv "$f" "$e.$heir.curl"
+      else
+        cp "$e.json" dropped/ && echo removed-webhook; rm -f "$f"
+        set -- "$e".*.curl
+        [ -e "$1" ] || rm -f "$e.json"
+      fi
+    done
+    echo $targets >targets
+  fi
   extra=$(($(ls | grep -c '\.curl$') - limit))
   for f in *.curl; do
     if [ "$extra" -le 0 ] || [ ! -f "$f" ]; then break; fi
@@ -1085,27 +1277,34 @@ if cd "$out"; then
     set -- "$e".*.curl
     [ -e "$1" ] || rm -f "$e.json"
   done
-  if [ "$days" -gt 0 ]; then
-    find "$dir" -maxdepth 1 -type f -name 'gametime-*-R[0-9]*-[0-9]*.json' -mtime "+$days" -print -delete |
-      wc -l | sed 's/^ */removed /'
-    find . -type f -name '*-*-*.json' -mtime "+$days" -delete
-    find . -type f -name '*.curl' -mtime "+$days" -delete
+  for shelf in rejected dropped; do # the names sort by time
+    ls $shelf | grep '\.json$' | head -n -200 | while read -r f; do rm -f "$shelf/$f"; done
+  done
+  if [ "$days" -gt 0 ] && [ -z "$(find cleaned -mmin -360)" ]; then
+    : >cleaned
+    clean
   fi
 fi
 ]==],
   }
   local pipe = io.popen("exec 2>/dev/null\n" .. table.concat(script, "\n"), "r")
-  local said = {}
+  local said, moved = {}, 0
   for line in pipe and pipe:lines() or function() end do
     local word, rest = line:match("^(%S+)%s*(.*)$")
     if word == "dropped" then
       log("the outbox is full: %s was moved to dropped/", rest)
     elseif word == "removed" and rest ~= "0" then
       log("gametimes files older than %d days removed: %s", settings.keep_days, rest)
+    elseif word == "clock" then
+      log("old gametimes files are kept, because the system clock seems to be wrong: %s", rest)
+    elseif word == "removed-webhook" then
+      moved = moved + 1
     end
     said[word or ""] = true
   end
   if pipe then pipe:close() end
+  if moved > 0 then log("messages for removed webhooks moved to dropped/: %d", moved) end
+  settings.new_file = said.outbox and settings.outbox .. "/new-file" or nil
   if not said.folder then
     log("the folder cannot be used: %s cannot be written; make it writable for the server's user", settings.dir)
   end
@@ -1129,6 +1328,18 @@ fi
   end
 end
 
+-- What the admin can do about an answer that is about the URL or its channel, by Discord's code. The module has the same list.
+local CHANNEL = "its channel does not take such messages: use the webhook of a text channel"
+local THREAD = "its thread is closed: open it, or use another thread_id"
+local CURES = {
+  ["220001"] = "its channel is a forum: append ?thread_id= and the id of a post to the URL, or use the webhook of a text channel",
+  ["220002"] = CHANNEL, ["220003"] = CHANNEL, ["220004"] = CHANNEL, ["50008"] = CHANNEL, ["50024"] = CHANNEL,
+  ["40067"] = "its forum requires tags: append ?thread_id= and the id of a post to the URL",
+  ["10003"] = "the thread_id in the URL is not that of a thread in its channel: correct or remove it",
+  ["50083"] = THREAD, ["160005"] = THREAD,
+  thread_id = "the thread_id in the URL is not a number: correct it",
+}
+
 --- Logs the results of the background senders.
 local function read_results()
   for _, url in ipairs(sender_ready and settings.urls or {}) do
@@ -1140,6 +1351,14 @@ local function read_results()
       for what, event, code, wait in text:gmatch("(%S+) (%S+) (%S+) (%S+)\n") do
         if what == "sent" then
           log("message sent: %s to webhook %s (HTTP %s)", event, target, code)
+        elseif what == "works" then
+          log("webhook %s works again", target)
+        elseif what == "held" then
+          log("webhook %s accepts no message: HTTP %s; %s; then restart the server", target, code,
+            CURES[code:match("/(.*)$")] or "correct the URL")
+        elseif what == "limited" or what == "banned" then
+          log("webhook %s answers 429 %s; messages stay queued and are retried at growing intervals, first in %s sec", target,
+            what == "banned" and "without a time, as for a banned address" or "again and again", wait)
         elseif what == "off" then
           log("webhook %s is disabled until the server restarts: HTTP %s; check its URL", target, code)
         elseif what == "rejected" then
@@ -1215,13 +1434,17 @@ local function deliver(last)
       if p.played_ms > 0 or p.spawns > 0 or p.deaths > 0 or p.kills > 0 then done.players[#done.players + 1] = p end
     end
     done.event_id = uuid7(done.stop_unix)
-    done.canonical_id = hex(sha256(string.format("%d:%s:%d", done.start_unix, done.map, done.number))):sub(1, 16)
+    done.canonical_id = hex(sha256(string.format("%d:%s:%d", done.start_unix, canonical_map(done.map),
+      done.number))):sub(1, 16)
     say_summary(done)
   end
   local map = done.map:gsub("[^%w_%-]", "_")
   local name = string.format("gametime-%s-R%d-%d.json", map, done.number, done.stop_unix)
   local text = gametimes_file(done)
-  local ok, err = write_file(settings.dir .. "/" .. name, text)
+  local path = settings.dir .. "/" .. name
+  -- The file that was created with the right permissions, unless the outbox is gone or on another disk.
+  local ok, err = settings.new_file and write_file(path, text, settings.new_file)
+  if not ok then ok, err = write_file(path, text) end
   if not ok then
     if last then
       log("%s cannot be written: %s; this round is lost", name, tostring(err))

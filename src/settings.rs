@@ -5,6 +5,7 @@
 use std::ffi::CStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gametimes_format::Secret;
 
@@ -14,6 +15,15 @@ use crate::engine::traps::Engine;
 const WEBHOOKS_LIMIT: usize = 16;
 /// The longest file of webhook URLs, in bytes.
 const WEBHOOK_FILE_LIMIT: u64 = 64 << 10;
+/// The hosts of Discord's webhooks.
+const DISCORD_HOSTS: [&str; 4] = [
+    "discord.com",
+    "discordapp.com",
+    "ptb.discord.com",
+    "canary.discord.com",
+];
+/// The permissions of gametimes files: not readable by every user of the host.
+pub const DEFAULT_FILE_MODE: u32 = 0o640;
 
 /// All settings, after the checks.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +40,10 @@ pub struct Settings {
     pub min_seconds: i64,
     /// `gametimes_keep_days`: older gametimes files are removed; 0 keeps all.
     pub keep_days: u32,
+    /// `gametimes_backlog_seconds`: the time between two messages while several wait for a webhook.
+    pub backlog_pause: Duration,
+    /// `gametimes_file_mode`: the permissions of gametimes files.
+    pub file_mode: u32,
     /// `gametimes_hmac_key`: the key that signs messages.
     pub hmac_key: Option<Secret>,
     /// `gametimes_qagame`: the path of the stock game, if it is in an unusual place.
@@ -114,9 +128,10 @@ impl Settings {
             ));
             urls.truncate(WEBHOOKS_LIMIT);
         }
+        let hosts = allowed_hosts(&engine.cvar(c"gametimes_webhook_hosts"), &mut warnings);
         let mut webhooks = Vec::new();
         for (n, (url, cvar)) in urls.iter().enumerate() {
-            match check_url(url) {
+            match check_url(url, &hosts) {
                 Ok(()) if webhooks.iter().any(|w: &Secret| w.reveal() == url) => {}
                 Ok(()) => webhooks.push(Secret::new(url)),
                 Err(why) => warnings.push(format!(
@@ -148,7 +163,9 @@ impl Settings {
         let enabled = number(c"gametimes_enabled", 1, 0..=1) != 0;
         let debug = number(c"gametimes_debug", 0, 0..=1) != 0;
         let min_seconds = number(c"gametimes_min_seconds", 30, 0..=3600);
-        let keep_days = number(c"gametimes_keep_days", 90, 0..=36_500) as u32;
+        let keep_days = number(c"gametimes_keep_days", 0, 0..=36_500) as u32;
+        let backlog_seconds = number(c"gametimes_backlog_seconds", 8, 0..=300) as u64;
+        let file_mode = file_mode(&engine.cvar(c"gametimes_file_mode"), &mut warnings);
         let hmac_key = Some(kept.hmac_key.clone()).filter(|key| !key.reveal().is_empty());
         let settings = Self {
             enabled,
@@ -157,6 +174,8 @@ impl Settings {
             debug,
             min_seconds,
             keep_days,
+            backlog_pause: Duration::from_secs(backlog_seconds),
+            file_mode,
             hmac_key,
             qagame: configured_game(engine),
             basepath: engine.cvar(c"fs_basepath"),
@@ -204,6 +223,37 @@ fn take_secret(engine: &impl Engine, name: &CStr, kept: &mut Secret) {
     };
 }
 
+/// The permissions in `gametimes_file_mode`, such as `0644`. The server's user can always read and write.
+fn file_mode(text: &str, warnings: &mut Warnings) -> u32 {
+    match u32::from_str_radix(text.trim(), 8) {
+        _ if text.is_empty() => DEFAULT_FILE_MODE,
+        Ok(mode) if mode & !0o066 == 0o600 => mode,
+        _ => {
+            warnings.push(format!(
+                "gametimes_file_mode: {text:?} is not a file mode such as 0640 or 0644; 0640 is used"
+            ));
+            DEFAULT_FILE_MODE
+        }
+    }
+}
+
+/// The hosts in `gametimes_webhook_hosts`, in lower case.
+fn allowed_hosts(text: &str, warnings: &mut Warnings) -> Vec<String> {
+    let is_host_byte = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
+    let mut hosts = Vec::new();
+    for (n, host) in (1..).zip(text.split_ascii_whitespace()) {
+        if host.bytes().all(is_host_byte) {
+            hosts.push(host.to_ascii_lowercase());
+        } else {
+            // The value is not logged, because it may be a URL.
+            warnings.push(format!(
+                "gametimes_webhook_hosts: entry {n} is not a host name such as hooks.example.org; it is ignored"
+            ));
+        }
+    }
+    hosts
+}
+
 /// Reads a file with one URL a line. Empty lines and everything after a `#` are ignored.
 fn read_webhook_file(path: &Path, warnings: &mut Warnings) -> Vec<String> {
     // A device or a pipe could be endless, or block.
@@ -214,7 +264,15 @@ fn read_webhook_file(path: &Path, warnings: &mut Warnings) -> Vec<String> {
                 "it is not a regular file of at most {WEBHOOK_FILE_LIMIT} bytes"
             )));
         }
-        std::fs::read_to_string(path)
+        let bytes = std::fs::read(path)?;
+        // Text in UTF-16 begins with one of these marks. Without a mark, it contains zeros.
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || bytes.contains(&0) {
+            return Err(std::io::Error::other(
+                "it is in UTF-16; save it again as UTF-8",
+            ));
+        }
+        // Comments may be in Latin-1. A URL that is not ASCII is refused later.
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     let text = match read() {
         Ok(text) => text,
@@ -234,33 +292,70 @@ fn read_webhook_file(path: &Path, warnings: &mut Warnings) -> Vec<String> {
             path.display()
         ));
     }
-    text.lines()
+    text.split(['\n', '\r'])
         .filter_map(|line| line.split('#').next())
-        .map(str::trim)
+        // Editors on Windows begin a file with a byte order mark.
+        .map(|line| line.trim_start_matches('\u{feff}').trim())
         .filter(|line| !line.is_empty())
         .map(str::to_owned)
         .collect()
 }
 
-/// Checks that a URL can be posted to. The error never contains the URL, which is a secret.
-fn check_url(url: &str) -> Result<(), &'static str> {
+/// Checks that a URL is that of a webhook at Discord, on this host, or on one of the allowed hosts. The error never contains the
+/// URL, which is a secret.
+fn check_url(url: &str, allowed_hosts: &[String]) -> Result<(), &'static str> {
     // The parser accepts what copied text can contain: non-breaking spaces, quotes of a word processor.
     let is_url_byte = |b: u8| b.is_ascii_graphic() && !br#""\<>^`{|}"#.contains(&b);
     if !url.bytes().all(is_url_byte) {
         return Err("it contains invalid characters");
     }
     let parsed: ureq::http::Uri = url.parse().map_err(|_| "it cannot be parsed")?;
-    match parsed.scheme_str() {
-        Some("https" | "http") => {}
-        _ => return Err("it does not start with https://"),
-    }
-    if parsed.host().is_none_or(str::is_empty) {
+    let Some(scheme @ ("https" | "http")) = parsed.scheme_str() else {
+        return Err("it does not start with https://");
+    };
+    let Some(host) = parsed.host().filter(|host| !host.is_empty()) else {
         return Err("it has no host");
+    };
+    if parsed.authority().is_some_and(|a| a.as_str().contains('@')) {
+        return Err("it contains a user name");
     }
+    let host = host.to_ascii_lowercase();
     if parsed.path().len() < 2 {
         return Err("it has no path");
     }
+    if allowed_hosts.contains(&host) || is_loopback(&host) {
+        return Ok(());
+    }
+    if !DISCORD_HOSTS.contains(&host.as_str()) {
+        return Err("its host is not discord.com; gametimes_webhook_hosts can allow it");
+    }
+    if scheme != "https" {
+        return Err("it does not start with https://");
+    }
+    if !is_webhook_path(parsed.path()) {
+        return Err("its path is not /api/webhooks/ID/TOKEN");
+    }
     Ok(())
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || address
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether a path is `/api/webhooks/ID/TOKEN`, or `/api/v10/webhooks/ID/TOKEN` with any version.
+fn is_webhook_path(path: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let mut parts = path.split('/').skip(1).peekable();
+    let api = parts.next() == Some("api");
+    let _version = parts.next_if(|part| part.strip_prefix('v').is_some_and(is_number));
+    api && parts.next() == Some("webhooks")
+        && parts.next().is_some_and(is_number)
+        && parts.next().is_some_and(|token| !token.is_empty())
+        && parts.all(str::is_empty)
 }
 
 #[cfg(test)]
@@ -269,13 +364,31 @@ mod tests {
 
     /// The script has the same rules, and its tests the same list.
     #[test]
-    fn only_urls_with_host_path_and_valid_characters_are_accepted() {
+    fn only_urls_of_webhooks_at_discord_or_on_allowed_hosts_are_accepted() {
         for (url, is_valid) in [
             ("https://discord.com/api/webhooks/1/a-b_c", true),
             ("https://discord.com/api/webhooks/1/a?thread_id=2", true),
+            ("https://discord.com/api/v10/webhooks/1/a/", true),
+            ("https://discordapp.com/api/webhooks/1/a", true),
+            ("https://canary.discord.com/api/webhooks/1/a", true),
+            ("HTTPS://Discord.com/api/webhooks/1/a", true),
             ("http://127.0.0.1:8080/x", true),
+            ("http://localhost/x", true),
             ("https://[::1]:8080/x", true),
-            ("HTTPS://discord.com/x", true),
+            ("https://hooks.example.org/x", true),
+            ("http://HOOKS.example.org:81/x", true),
+            ("https://example.com/x", false),
+            ("https://hooks.example.org.example.com/x", false),
+            ("https://discord.com.example.com/api/webhooks/1/a", false),
+            ("https://discord.com@example.com/api/webhooks/1/a", false),
+            ("https://127.0.0.1@example.com/x", false),
+            ("https://localhost.example.com/x", false),
+            ("http://discord.com/api/webhooks/1/a", false),
+            ("https://discord.com/x", false),
+            ("https://discord.com/channels/1/2", false),
+            ("https://discord.com/api/webhooks/1", false),
+            ("https://discord.com/api/webhooks/a/b", false),
+            ("https://discord.com/api/webhooks/1/a/slack", false),
             ("discord.com/api", false),
             ("https://", false),
             ("https:///x", false),
@@ -283,12 +396,67 @@ mod tests {
             ("https://discord.com/", false),
             ("https://discord.com?x", false),
             ("https://a b/x", false),
-            ("https://x/\\\"", false),
-            ("https://x/<y>", false),
-            ("https://x/\u{a0}", false),
+            ("http://127.0.0.1/\\\"", false),
+            ("http://127.0.0.1/<y>", false),
+            ("http://127.0.0.1/\u{a0}", false),
             ("file:///etc/passwd", false),
         ] {
-            assert_eq!(check_url(url).is_ok(), is_valid, "{url}");
+            let hosts = ["hooks.example.org".to_owned()];
+            assert_eq!(check_url(url, &hosts).is_ok(), is_valid, "{url}");
+        }
+    }
+
+    #[test]
+    fn file_of_urls_from_any_editor_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("webhooks.txt");
+        let read = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            let mut warnings = Vec::new();
+            let urls = read_webhook_file(&path, &mut warnings);
+            warnings.retain(|line| !line.contains("chmod"));
+            (urls, warnings)
+        };
+        let bom = std::fs::read(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/data/webhooks-bom.txt"
+        ));
+        let one = "http://127.0.0.1:18725/api/webhooks/1/tokentokentoken";
+        assert_eq!(read(&bom.unwrap()), (vec![one.to_owned()], vec![]));
+        let two = vec!["https://a/1".to_owned(), "https://a/2".to_owned()];
+        for text in [
+            &b"https://a/1\nhttps://a/2"[..],
+            b"https://a/1\r\nhttps://a/2\r\n",
+            b"https://a/1\rhttps://a/2\r",
+            b"\xef\xbb\xbf# ours\r\n\thttps://a/1 \r\n\r\n  https://a/2\t# theirs\r\n",
+            b"\xef\xbb\xbfhttps://a/1\n\xef\xbb\xbfhttps://a/2\n",
+            b"# caf\xe9\nhttps://a/1\nhttps://a/2\n",
+        ] {
+            assert_eq!(read(text), (two.clone(), vec![]), "{text:?}");
+        }
+        for text in [
+            &b"\xff\xfeh\0t\0t\0p\0"[..],
+            b"\xfe\xff\0h\0t\0t\0p",
+            b"h\0t\0t\0p\0",
+        ] {
+            let (urls, warnings) = read(text);
+            assert_eq!(urls, [""; 0]);
+            assert!(warnings[0].contains("it is in UTF-16; save it again as UTF-8"));
+        }
+    }
+
+    #[test]
+    fn file_mode_that_locks_out_the_server_or_is_none_is_refused() {
+        let read = |text| {
+            let mut warnings = Vec::new();
+            (file_mode(text, &mut warnings), warnings.len())
+        };
+        for (text, mode) in [("", 0o640), ("0600", 0o600), ("644", 0o644), ("0o664", 0)] {
+            let expected = if mode == 0 { (0o640, 1) } else { (mode, 0) };
+            assert_eq!(read(text), expected, "{text:?}");
+        }
+        for text in ["0", "0400", "0755", "4644", "rw-r--r--", "-600", "+644 x"] {
+            assert_eq!(read(text), (0o640, 1), "{text:?}");
         }
     }
 }

@@ -33,7 +33,7 @@ fn server_that_is_killed() {
         Path::new(&home),
         &[
             ("gametimes_webhook_url", &url),
-            ("gametimes_keep_days", "0"),
+            ("gametimes_backlog_seconds", "0"),
         ],
     );
     game.at(begin);
@@ -117,7 +117,7 @@ fn server_killed_at_random_moments_loses_no_finished_round() {
         home.path(),
         &[
             ("gametimes_webhook_url", &hook.url()),
-            ("gametimes_keep_days", "0"),
+            ("gametimes_backlog_seconds", "0"),
         ],
     );
     last.at(1_900_000_000_000);

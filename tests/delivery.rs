@@ -1,6 +1,8 @@
 //! Every message ends in the right place, for every answer of the webhook.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use gametimes_test_support::game::{Match, gametimes_files, outbox};
 use gametimes_test_support::wait_for;
@@ -18,7 +20,7 @@ fn message_is_delivered_once_after_any_temporary_failure() {
         r#"{"message":"limited","retry_after":0.3,"global":false}"#,
     );
     const RETRY_HEADER: Reply = Reply::Answer(429, "Retry-After: 1\r\n", "");
-    let cases: [(&str, Vec<Reply>, usize); 14] = [
+    let cases: [(&str, Vec<Reply>, usize); 13] = [
         ("204", vec![NO_CONTENT], 1),
         (
             "200 with a body",
@@ -47,7 +49,6 @@ fn message_is_delivered_once_after_any_temporary_failure() {
         ("garbage", vec![Reply::Garbage], 2),
         ("429 with a body", vec![RETRY_BODY], 2),
         ("429 with a header", vec![RETRY_HEADER], 2),
-        ("429 with nothing", vec![Reply::Answer(429, "", "")], 2),
         (
             "two failures",
             vec![Reply::Refuse, Reply::Answer(503, "", "")],
@@ -137,7 +138,13 @@ fn global_rate_limit_pauses_every_webhook() {
 fn at_most_five_messages_are_sent_in_two_seconds() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
-    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+    let mut game = Match::new(
+        home.path(),
+        &[
+            ("gametimes_webhook_url", &hook.url()),
+            ("gametimes_backlog_seconds", "0"),
+        ],
+    );
     for _ in 0..8 {
         game.round();
     }
@@ -148,11 +155,194 @@ fn at_most_five_messages_are_sent_in_two_seconds() {
     }
 }
 
+/// Readers take 4 messages in 30 seconds and drop the rest.
+#[test]
+fn messages_that_waited_for_an_outage_are_sent_one_in_eight_seconds_and_a_new_one_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let is_down = Arc::new(AtomicBool::new(true));
+    let hook = Webhook::start_with({
+        let is_down = Arc::clone(&is_down);
+        move |_, _| {
+            Reply::status(if is_down.load(Ordering::SeqCst) {
+                503
+            } else {
+                204
+            })
+        }
+    });
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+    for _ in 0..4 {
+        game.round();
+    }
+    is_down.store(false, Ordering::SeqCst);
+    let arrived = || {
+        let requests = hook.requests();
+        let accepted = requests.iter().filter(|r| r.accepted);
+        accepted.map(|r| r.at).collect::<Vec<_>>()
+    };
+    wait_for("the messages that waited", || arrived().len() == 4);
+    for pair in arrived().windows(2) {
+        assert!(pair[1] - pair[0] >= Duration::from_secs(8));
+    }
+    // The message of a round that ends right after them keeps the pace, too.
+    game.round();
+    wait_for("the next message", || arrived().len() == 5);
+    assert!(arrived()[4] - arrived()[3] >= Duration::from_secs(8));
+    // A message that waits for no other one is sent at once.
+    std::thread::sleep(Duration::from_secs(9));
+    for n in 6..=7 {
+        let began = Instant::now();
+        game.round();
+        wait_for("a single message", || arrived().len() == n);
+        assert!(began.elapsed() < Duration::from_secs(7));
+    }
+    let played = gametimes_files(home.path());
+    let played: Vec<String> = played.into_iter().map(|f| f.meta.event_id).collect();
+    assert_eq!(hook.accepted(), played);
+}
+
+/// What Discord answers a banned address, from a real case.
+const BANNED: Reply = Reply::Answer(
+    429,
+    "Server: cloudflare\r\n",
+    include_str!("data/answers/banned-address.body.json"),
+);
+
+#[test]
+fn banned_address_is_asked_once_a_minute_at_most_and_reported_once() {
+    let home = tempfile::tempdir().unwrap();
+    let hook = Webhook::start([BANNED, BANNED, BANNED]);
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+    let mut console = game.round() + &game.round();
+    game.start();
+    console = game.after(console, "answers 429 without a time");
+    // Before, it was asked again after 5 seconds.
+    std::thread::sleep(Duration::from_secs(12));
+    assert_eq!(hook.requests().len(), 1);
+    console += &game.status_with("webhook 1: 429, waiting 6");
+    assert_eq!(outbox(home.path(), "queue").len(), 2);
+    // The admin has them sent now: it is asked, and the next pause is longer.
+    for n in 2..=3 {
+        assert!(game.server.console_command("gametimes reload"));
+        hook.wait(n);
+    }
+    console += &game.status_with("webhook 1: 429, waiting 2");
+    assert!(game.server.console_command("gametimes reload"));
+    console += &game.console_with("webhook 1 works again");
+    let lines = console.lines().filter(|l| l.contains("answers 429"));
+    assert_eq!(
+        lines.count(),
+        3,
+        "once, and once after each reload: {console}"
+    );
+    assert_eq!(hook.requests().len(), 4);
+    game.stop();
+}
+
+#[test]
+fn webhook_of_a_forum_keeps_its_messages_until_the_url_is_corrected() {
+    const FORUM: &str = include_str!("data/answers/forum-webhook.body.json");
+    for (status, body, cure) in [
+        (400, FORUM, "append ?thread_id="),
+        (
+            400,
+            r#"{"message":"Unknown Channel","code":10003}"#,
+            "correct or remove it",
+        ),
+        (
+            400,
+            r#"{"thread_id":["Value \"abc\" is not snowflake."]}"#,
+            "the thread_id in the URL is not a number",
+        ),
+        (
+            403,
+            r#"{"message":"Thread is locked","code":160005}"#,
+            "its thread is closed",
+        ),
+        (405, "", "correct the URL"),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let forum = Webhook::start_with(move |_, request| {
+            let is_right = request.path.contains("thread_id=1");
+            if is_right {
+                Reply::status(204)
+            } else {
+                Reply::Answer(status, "", body)
+            }
+        });
+        let url = forum.url();
+        let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &url)]);
+        let mut console = game.round() + &game.round();
+        game.start();
+        console = game.after(console, "webhook 1 accepts no message: ");
+        assert!(console.contains(cure), "{console}");
+        assert!(!console.contains("SECRET"), "{console}");
+        std::thread::sleep(Duration::from_millis(1500));
+        assert_eq!(
+            forum.requests().len(),
+            1,
+            "{body}: not even a shorter message"
+        );
+        assert_eq!(outbox(home.path(), "queue").len(), 2, "{body}");
+        assert_eq!(outbox(home.path(), "rejected").len(), 0, "{body}");
+        // The test command shows the cure, too.
+        assert!(game.server.console_command("gametimes test"));
+        console += &game.console_with("test: webhook 1: ");
+        assert_eq!(console.matches(cure).count(), 2, "{console}");
+
+        game.server.set_cvar("gametimes_backlog_seconds", "0");
+        let corrected = format!("{url}?thread_id=1");
+        game.server.set_cvar("gametimes_webhook_url", corrected);
+        assert!(game.server.console_command("gametimes reload"));
+        wait_for("what waited", || forum.accepted().len() == 2);
+        let played = gametimes_files(home.path());
+        let played: Vec<String> = played.into_iter().map(|f| f.meta.event_id).collect();
+        assert_eq!(forum.accepted(), played, "{body}");
+        game.stop();
+    }
+}
+
+#[test]
+fn answers_about_a_rate_limit_a_proxy_or_the_size_cost_no_message() {
+    for (status, body, requests) in [
+        (
+            400,
+            r#"{"message":"write rate limit","code":20028,"retry_after":0.2}"#,
+            2,
+        ),
+        (407, "", 2),
+        (451, "", 2),
+        (
+            400,
+            r#"{"message":"Request entity too large","code":40005}"#,
+            2,
+        ),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let hook = Webhook::start([Reply::Answer(status, "", body)]);
+        let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+        let console = game.round();
+        game.start();
+        game.after(console, "message sent");
+        assert_eq!(hook.requests().len(), requests, "{status} {body}");
+        assert_eq!(hook.accepted().len(), 1, "{status} {body}");
+        assert_eq!(hook.requests()[1].has_file(), !body.contains("40005"));
+        assert_eq!(outbox(home.path(), "rejected").len(), 0, "{status} {body}");
+        game.stop();
+    }
+}
+
 #[test]
 fn messages_arrive_in_the_order_of_the_rounds() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([Reply::Refuse, NO_CONTENT, Reply::Answer(500, "", "")]);
-    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+    let mut game = Match::new(
+        home.path(),
+        &[
+            ("gametimes_webhook_url", &hook.url()),
+            ("gametimes_backlog_seconds", "0"),
+        ],
+    );
     for _ in 0..4 {
         game.round();
     }
@@ -216,6 +406,7 @@ fn deleted_webhook_is_disabled_and_gets_its_queue_once_the_url_is_corrected() {
     for (status, body) in [
         (401, r#"{"message":"401: Unauthorized","code":0}"#),
         (404, r#"{"message":"Unknown Webhook","code":10015}"#),
+        (400, r#"{"message":"Invalid Webhook Token","code":50027}"#),
     ] {
         let home = tempfile::tempdir().unwrap();
         let gone = Webhook::start([Reply::Answer(status, "", body)]);

@@ -14,7 +14,12 @@ use std::time::Duration;
 /// message is sent.
 fn a_round_that_waits_for(url: &str) -> String {
     let home = tempfile::tempdir().unwrap();
-    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", url)]);
+    let host = "x".repeat(64) + ".invalid";
+    let cvars = [
+        ("gametimes_webhook_url", url),
+        ("gametimes_webhook_hosts", &host),
+    ];
+    let mut game = Match::new(home.path(), &cvars);
     let console = game.round();
     let written = gametimes_files(home.path());
     assert_eq!(written.len(), 1, "{console}");
@@ -118,7 +123,14 @@ fn untrusted_certificate_is_reported_once_and_nothing_is_sent() {
 fn webhook_that_hangs_delays_no_map_and_is_retried() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([Reply::Hang(Duration::from_secs(3600))]);
-    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+    let cvars = [
+        ("gametimes_webhook_url", hook.url()),
+        ("gametimes_backlog_seconds", "0".to_owned()),
+    ];
+    let mut game = Match::new(
+        home.path(),
+        &cvars.each_ref().map(|(n, v)| (*n, v.as_str())),
+    );
     let mut console = game.round();
     hook.wait(1);
     // The webhook has the first message and does not answer. Maps change all the same.

@@ -54,12 +54,16 @@ fn end_reason(cut_off: impl FnOnce(&mut Server)) -> String {
 #[test]
 fn quit_and_signals_to_stop_are_recorded_as_server_quit() {
     assert_eq!(
-        end_reason(|server| drop(server.call(SHUTDOWN, &[0], []))),
+        end_reason(|server| {
+            server.call(SHUTDOWN, &[0], []);
+        }),
         "server_quit"
     );
     let now = Step::Trap(16, vec![Arg::Int(0), Arg::Text(b"quit\n".to_vec())]);
     assert_eq!(
-        end_reason(|server| drop(server.call(FRAME, &[31_000], [now]))),
+        end_reason(|server| {
+            server.call(FRAME, &[31_000], [now]);
+        }),
         "server_quit"
     );
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
@@ -85,7 +89,9 @@ fn errors_of_the_engine_are_recorded_as_server_crash() {
     // Inside a trap, as after a bad configstring.
     let bad = Step::Trap(21, vec![Arg::Int(5000), Arg::Int(0), Arg::Int(0)]);
     assert_eq!(
-        end_reason(|server| drop(server.call(FRAME, &[31_000], [bad]))),
+        end_reason(|server| {
+            server.call(FRAME, &[31_000], [bad]);
+        }),
         "server_crash"
     );
     // Between two calls.

@@ -1,5 +1,7 @@
 //! Webhook URLs and the signing key: how they are set, and that no log line, cvar or file shows them.
 
+use std::os::unix::fs::PermissionsExt;
+
 use gametimes_test_support::game::{Match, gametimes_files, outbox};
 use gametimes_test_support::webhook::{Reply, Webhook};
 
@@ -23,8 +25,7 @@ fn secrets_are_in_no_cvar_log_line_or_file() {
     let listed = game.server.cvar_list();
     assert!(!listed.contains("SECRET"), "{listed}");
     console = game.after(console, "is disabled");
-    game.server.console_command("gametimes status");
-    console += &game.console_with("webhook 1:");
+    console += &game.status_with("webhook 1: 401");
     assert!(!console.contains("SECRET"), "{console}");
     no_file_holds_a_secret(home.path());
     game.stop();
@@ -55,8 +56,7 @@ fn answer_that_contains_the_url_shows_no_secret() {
     game.start();
     let console = game.after(console, "Cannot POST /…");
     let mut console = game.after(console, "message rejected: 400 no route for /…");
-    game.server.console_command("gametimes status");
-    console += &game.console_with("webhook 2: 400 no route for /…");
+    console += &game.status_with("webhook 2: 400 no route for /…");
     assert!(!console.contains("SECRET"), "{console}");
     assert_eq!(outbox(home.path(), "rejected").len(), 2);
     no_file_holds_a_secret(home.path());
@@ -136,7 +136,7 @@ fn invalid_settings_are_reported_in_one_line_each_and_urls_read_from_a_file() {
     let hook = Webhook::start([]);
     std::fs::create_dir_all(home.path().join("legacy")).unwrap();
     let list = format!(
-        "# ours\n\n{}  # the league's\nhttps://\nftp://x/y\n\u{201c}{}\u{201d}\n{}\u{a0}\n",
+        "# ours\n\n{}  # the league's\nhttps://\nftp://x/y\n\u{201c}{}\u{201d}\n{}\u{a0}\nhttps://example.com/SECRET\n",
         hook.url(),
         hook.url(),
         hook.url()
@@ -148,12 +148,22 @@ fn invalid_settings_are_reported_in_one_line_each_and_urls_read_from_a_file() {
             ("gametimes_webhook_file", "webhooks.txt"),
             ("gametimes_min_seconds", "soon"),
             ("gametimes_keep_days", "-5"),
+            ("gametimes_backlog_seconds", "8 s"),
+            ("gametimes_file_mode", "0755"),
+            (
+                "gametimes_webhook_hosts",
+                "a.example https://b.example/SECRET",
+            ),
         ],
     );
     let console = game.round();
     for line in [
         "gametimes_min_seconds: \"soon\" is not a whole number from 0 to 3600; 30 is used",
-        "gametimes_keep_days: \"-5\" is not a whole number from 0 to 36500; 90 is used",
+        "gametimes_keep_days: \"-5\" is not a whole number from 0 to 36500; 0 is used",
+        "gametimes_backlog_seconds: \"8 s\" is not a whole number from 0 to 300; 8 is used",
+        "gametimes_file_mode: \"0755\" is not a file mode such as 0640 or 0644; 0640 is used",
+        "gametimes_webhook_hosts: entry 2 is not a host name such as hooks.example.org; it is ignored",
+        "gametimes_webhook_file: entry 6 is not a webhook URL (its host is not discord.com",
         "gametimes_webhook_file: entry 2 is not a webhook URL",
         "gametimes_webhook_file: entry 3 is not a webhook URL",
         "gametimes_webhook_file: entry 4 is not a webhook URL (it contains invalid characters)",
@@ -164,6 +174,63 @@ fn invalid_settings_are_reported_in_one_line_each_and_urls_read_from_a_file() {
         assert!(console.contains(line), "{line}\n{console}");
     }
     assert!(!console.contains("SECRET"), "{console}");
+}
+
+#[test]
+fn host_that_is_not_discord_needs_to_be_allowed() {
+    let home = tempfile::tempdir().unwrap();
+    // Longer than a host name can be, so that the test needs no resolver.
+    let host = "x".repeat(64) + ".invalid";
+    let url = format!("http://{host}/SECRET-TOKEN");
+    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &url)]);
+    let console = game.round();
+    let line = "entry 1 is not a webhook URL (its host is not discord.com; gametimes_webhook_hosts can allow it)";
+    assert!(console.contains(line), "{console}");
+    assert!(console.contains("webhooks 0"), "{console}");
+    assert!(
+        console.contains("message not sent: no webhook is set"),
+        "{console}"
+    );
+    let hosts = format!("hooks.example.org {}", host.to_uppercase());
+    game.server.set_cvar("gametimes_webhook_hosts", hosts);
+    let console = game.round();
+    assert!(console.contains("webhooks 1"), "{console}");
+    assert!(!console.contains("SECRET"), "{console}");
+    game.start();
+    game.after(console, "sending to webhook 1 failed: unknown host");
+    game.stop();
+}
+
+#[test]
+fn files_are_not_readable_by_every_user_unless_the_admin_wants_it() {
+    for (setting, file_mode, folder_mode) in [("", 0o640, 0o750), ("0644", 0o644, 0o755)] {
+        let home = tempfile::tempdir().unwrap();
+        let gone = "http://127.0.0.1:9/x";
+        let cvars = [
+            ("gametimes_webhook_url", gone),
+            ("gametimes_file_mode", setting),
+        ];
+        let mut game = Match::new(home.path(), &cvars);
+        game.round();
+        game.start(); // with a journal
+        game.console_with("round start");
+        let folder = home.path().join("legacy/gametimes");
+        let mode =
+            |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), folder_mode);
+        let instance = folder.join("outbox/127.0.0.1_27960");
+        assert_eq!(mode(&instance), 0o700);
+        assert_eq!(outbox(home.path(), "queue").len(), 1);
+        assert!(instance.join("round.journal").is_file());
+        for path in walk(&folder) {
+            let expected = match path.parent() == Some(&folder) {
+                true => file_mode,
+                false => 0o600,
+            };
+            assert_eq!(mode(&path), expected, "{}", path.display());
+        }
+        game.stop();
+    }
 }
 
 #[test]

@@ -50,6 +50,7 @@ pub fn end_reason(reason: Option<&str>) -> &str {
         Some("map_restart") => "map restarted",
         Some("server_quit") => "server stopped",
         Some("server_crash") => "server crashed",
+        Some("server_restart") => "server stopped or crashed",
         None | Some("unknown" | "") => "end unknown",
         Some(other) => other,
     }

@@ -2,15 +2,24 @@
 
 use ring::{digest, hmac};
 
+use crate::text::strip_colors;
+
 /// The id of a round, which every reader can compute: the first 16 hex digits of SHA-256 over
-/// `<start_unix>:<map>:<round>`.
+/// `<start_unix>:<map>:<round>`, with the map in lower case and without colour codes and the blanks around it.
 ///
 /// ```
 /// # use gametimes_format::digest::round_canonical_id;
 /// assert_eq!(round_canonical_id(1795177951, "room2", 1).len(), 16);
+/// assert_eq!(round_canonical_id(1795177951, "room2", 1), round_canonical_id(1795177951, " ^1Room2 ", 1));
 /// assert_ne!(round_canonical_id(1795177951, "room2", 1), round_canonical_id(1795177951, "room2", 2));
 /// ```
 pub fn round_canonical_id(start_unix: i64, map: &str, round: u8) -> String {
+    let map = strip_colors(map);
+    round_id_of_map_as_written(start_unix, &map.trim().to_lowercase(), round)
+}
+
+/// The id of a round in older files, which took the map as it is written.
+pub fn round_id_of_map_as_written(start_unix: i64, map: &str, round: u8) -> String {
     let text = format!("{start_unix}:{map}:{round}");
     hex(&sha256([text.as_bytes()])[..8])
 }
@@ -90,5 +99,22 @@ mod tests {
             round_canonical_id(1_795_177_951, "room2", 1),
             "6d184489ddd03bef"
         );
+    }
+
+    /// `printf '1795177951:te_escape2:1' | sha256sum`
+    #[test]
+    fn map_in_capitals_colours_or_blanks_has_the_id_of_the_plain_name() {
+        for map in [
+            "te_escape2",
+            "TE_Escape2",
+            "^1te_^7escape2",
+            " te_escape2\t",
+            "^1 TE_ESCAPE2 ^7",
+        ] {
+            let id = round_canonical_id(1_795_177_951, map, 1);
+            assert_eq!(id, "2cc5265cf93295b2", "{map:?}");
+        }
+        let as_written = round_id_of_map_as_written(1_795_177_951, "TE_Escape2", 1);
+        assert_eq!(as_written, "296504657ba8fb35");
     }
 }

@@ -203,6 +203,8 @@ pub enum EndReason {
     ServerQuit,
     /// Interrupted: the server crashed or was killed. The next start recovered the round.
     ServerCrash,
+    /// Interrupted: the server was shut down or crashed. Only a message without its file leaves open which of the two.
+    ServerRestart,
     /// Unknown: the game printed an unknown `exit_text`, the key is missing, or the file contains a reason of a later version.
     #[default]
     #[serde(other)]
@@ -222,15 +224,38 @@ impl EndReason {
             Self::MapRestart => "map_restart",
             Self::ServerQuit => "server_quit",
             Self::ServerCrash => "server_crash",
+            Self::ServerRestart => "server_restart",
             Self::Unknown => "unknown",
         }
+    }
+
+    /// The name in the message's field `Lua_EndReason`, which contains only the names that readers of the Lua scripts know.
+    ///
+    /// ```
+    /// use gametimes_format::EndReason;
+    /// assert_eq!(EndReason::Surrender.message_str(), "surrender");
+    /// assert_eq!(EndReason::ServerCrash.message_str(), "server_restart");
+    /// ```
+    pub fn message_str(self) -> &'static str {
+        match self {
+            Self::Eliminated => Self::Objective,
+            Self::Vote => Self::MapChange,
+            Self::ServerQuit | Self::ServerCrash => Self::ServerRestart,
+            Self::Unknown => Self::TimeExpired,
+            known => known,
+        }
+        .as_str()
     }
 
     /// Whether the game itself ended the round. If not, the round was interrupted and has no winner.
     pub fn is_finished(self) -> bool {
         !matches!(
             self,
-            Self::MapChange | Self::MapRestart | Self::ServerQuit | Self::ServerCrash
+            Self::MapChange
+                | Self::MapRestart
+                | Self::ServerQuit
+                | Self::ServerCrash
+                | Self::ServerRestart
         )
     }
 }
@@ -430,6 +455,27 @@ mod tests {
         assert_eq!(file.meta.schema, 1);
         assert_eq!(file.meta.end_reason, EndReason::Unknown);
         assert_eq!(file.meta.spawn_stats[0].dead_ms, 0);
+    }
+
+    #[test]
+    fn messages_contain_only_end_reasons_that_readers_of_the_old_scripts_know() {
+        for (exact, sent) in [
+            (EndReason::Objective, "objective"),
+            (EndReason::Surrender, "surrender"),
+            (EndReason::TimeExpired, "time_expired"),
+            (EndReason::Eliminated, "objective"),
+            (EndReason::Vote, "map_change"),
+            (EndReason::MapChange, "map_change"),
+            (EndReason::MapRestart, "map_restart"),
+            (EndReason::ServerQuit, "server_restart"),
+            (EndReason::ServerCrash, "server_restart"),
+            (EndReason::ServerRestart, "server_restart"),
+            (EndReason::Unknown, "time_expired"),
+        ] {
+            assert_eq!(exact.message_str(), sent, "{exact:?}");
+            let read: EndReason = serde_json::from_value(sent.into()).unwrap();
+            assert_eq!(read.as_str(), sent, "a reader takes it as it is");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use gametimes_format::check::{self, Problem};
-use gametimes_format::digest::round_canonical_id;
+use gametimes_format::digest::{round_canonical_id, round_id_of_map_as_written};
 use gametimes_format::message::{Embed, Message};
 use gametimes_format::text::counted;
 use gametimes_format::{GametimesFile, Meta, Pause, PlayerRef, TimelineEvent, text};
@@ -146,9 +146,11 @@ impl Report {
             return Err(Refused(reasons.join("; ")));
         }
         clean(&mut meta);
-        if meta.round_canonical_id.is_empty() && meta.round_start_unix > 0 {
-            meta.round_canonical_id =
-                round_canonical_id(meta.round_start_unix, &meta.map, meta.round);
+        let (start, map, round) = (meta.round_start_unix, &meta.map, meta.round);
+        let lacks_id = meta.round_canonical_id.is_empty() && start > 0;
+        // A file of an older version: the same round has one id, whoever reports it.
+        if lacks_id || meta.round_canonical_id == round_id_of_map_as_written(start, map, round) {
+            meta.round_canonical_id = round_canonical_id(start, map, round);
         }
         let version = if meta.module_version.is_empty() {
             version_in(&embed.footer.text).unwrap_or_default()
@@ -406,6 +408,54 @@ mod tests {
         expected.server_port.clear();
         assert_eq!(alone.meta, expected);
         assert_eq!(alone.completeness, Completeness::Embed);
+    }
+
+    #[test]
+    fn end_reason_is_exact_in_a_file_and_as_sent_in_a_bare_message() {
+        let native =
+            include_str!("../../tests/data/native/surrender/gametime-room1-R2-1795179083.json");
+        let mut file: GametimesFile = serde_json::from_str(native).unwrap();
+        assert_eq!(file.meta.end_reason, EndReason::ServerQuit);
+        assert_eq!(
+            file.payload.embeds[0].field("Lua_EndReason"),
+            Some("server_restart")
+        );
+        let read = Report::from_file(native.as_bytes()).unwrap().meta;
+        assert_eq!(read.end_reason, EndReason::ServerQuit);
+        let bare = Report::from_message(&file.payload).unwrap().meta;
+        assert_eq!(bare.end_reason, EndReason::ServerRestart);
+        // As older versions sent it.
+        let reason = &mut file.payload.embeds[0].fields[7];
+        assert_eq!(reason.name, "Lua_EndReason");
+        reason.value = "server_quit".into();
+        let bare = Report::from_message(&file.payload).unwrap().meta;
+        assert_eq!(bare.end_reason, EndReason::ServerQuit);
+    }
+
+    #[test]
+    fn file_whose_id_takes_the_map_as_written_has_the_id_of_its_round() {
+        let native =
+            include_str!("../../tests/data/native/surrender/gametime-room1-R2-1795179083.json");
+        let mut file: GametimesFile = serde_json::from_str(native).unwrap();
+        let meta = &mut file.meta;
+        meta.map = "Room1".into();
+        let (start, map, round) = (meta.round_start_unix, meta.map.clone(), meta.round);
+        let today = round_canonical_id(start, &map, round);
+        let before = round_id_of_map_as_written(start, &map, round);
+        assert_ne!(before, today);
+        file.payload.embeds[0].fields[0].value = map;
+        for id in [before, today.clone(), String::new()] {
+            file.meta.round_canonical_id.clone_from(&id);
+            let report = Report::from_file(&serde_json::to_vec(&file).unwrap()).unwrap();
+            assert_eq!(report.meta.round_canonical_id, today, "{id:?}");
+            let doubts = usize::from(id.is_empty());
+            assert_eq!(report.doubts.len(), doubts, "{:?}", report.doubts);
+        }
+        // An id that is neither stays, and is doubted.
+        file.meta.round_canonical_id = "0badf00d0badf00d".into();
+        let report = Report::from_file(&serde_json::to_vec(&file).unwrap()).unwrap();
+        assert_eq!(report.meta.round_canonical_id, "0badf00d0badf00d");
+        assert_eq!(report.doubts.len(), 1);
     }
 
     #[test]

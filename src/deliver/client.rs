@@ -13,6 +13,12 @@ const ANSWER_LIMIT: u64 = 64 << 10;
 const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(3600);
 /// Discord's code for a deleted webhook. Any other 404 comes from a proxy or is temporary.
 const UNKNOWN_WEBHOOK: i64 = 10015;
+/// Discord's code for a wrong token.
+const INVALID_TOKEN: i64 = 50027;
+/// Discord's code for a request that is too large.
+const TOO_LARGE: i64 = 40005;
+/// Discord's codes for rate limits of a channel, of slow mode, and of the service.
+const RATE_LIMITS: [i64; 4] = [20016, 20028, 20029, 40062];
 /// Shorter parts of a URL are not secret: Discord's tokens have 68 characters.
 const SECRET_LENGTH: usize = 10;
 
@@ -23,8 +29,8 @@ pub enum Answer {
     Delivered(Duration),
     /// 429: rate limited.
     RateLimited {
-        /// How long to wait.
-        pause: Duration,
+        /// How long to wait. A banned address gets no time.
+        pause: Option<Duration>,
         /// Whether the limit is for all webhooks.
         global: bool,
     },
@@ -36,6 +42,13 @@ pub enum Answer {
         why: String,
         /// Whether it was too large (413).
         too_large: bool,
+    },
+    /// Discord accepts no message at this URL as it is. The message itself is fine.
+    WrongUrl {
+        /// The answer's text.
+        why: String,
+        /// What the admin can do.
+        cure: &'static str,
     },
     /// 401, or 404 with Discord's code: the webhook does not exist any more. The answer's text.
     WebhookGone(String),
@@ -152,24 +165,57 @@ fn read(response: ureq::http::Response<ureq::Body>, url: &str) -> Answer {
         .unwrap_or_default();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     let answer = format!("{status} {}", short(&json, &text, url));
+    let code = json["code"].as_i64().unwrap_or_default();
     match status {
-        429 => {
+        _ if status == 429 || RATE_LIMITS.contains(&code) => {
             let in_body = json["retry_after"].as_f64().and_then(pause);
             let longest = in_body.max(seconds("retry-after"));
             Answer::RateLimited {
-                pause: longest.unwrap_or(Duration::from_secs(5)),
+                pause: longest.filter(|pause| !pause.is_zero()),
                 global: json["global"] == true
                     || header("x-ratelimit-global").is_some_and(|v| v == "true"),
             }
         }
         401 => Answer::WebhookGone(answer),
-        404 if json["code"] == UNKNOWN_WEBHOOK => Answer::WebhookGone(answer),
-        403 | 404 | 408 | 425 | 300..=399 | 500.. => Answer::RetryLater(answer),
-        413 => Answer::Rejected {
-            why: answer,
-            too_large: true,
+        _ if [UNKNOWN_WEBHOOK, INVALID_TOKEN].contains(&code) => Answer::WebhookGone(answer),
+        413 => too_large(answer),
+        _ if code == TOO_LARGE => too_large(answer),
+        _ => match cure(status, code, &json) {
+            Some(cure) => Answer::WrongUrl { why: answer, cure },
+            None if matches!(status, 400 | 406 | 411 | 415 | 422 | 431) => rejected(answer),
+            None => Answer::RetryLater(answer),
         },
-        _ => rejected(answer),
+    }
+}
+
+/// What the admin can do if an answer is about the webhook's URL or channel, and not about the message. The script has the
+/// same list.
+fn cure(status: u16, code: i64, json: &serde_json::Value) -> Option<&'static str> {
+    // An id in the URL that is no number: Discord's checks name the parameter, in two formats.
+    let names = |id| !json[id].is_null() || !json["errors"][id].is_null();
+    Some(match code {
+        220_001 => {
+            "its channel is a forum: append ?thread_id= and the id of a post to the URL, or use the webhook of a text channel"
+        }
+        220_002..=220_004 | 50008 | 50024 => {
+            "its channel does not take such messages: use the webhook of a text channel"
+        }
+        40067 => "its forum requires tags: append ?thread_id= and the id of a post to the URL",
+        10003 => {
+            "the thread_id in the URL is not that of a thread in its channel: correct or remove it"
+        }
+        50083 | 160_005 => "its thread is closed: open it, or use another thread_id",
+        _ if names("thread_id") => "the thread_id in the URL is not a number: correct it",
+        _ if names("webhook_id") || names("webhook_token") => "correct the URL",
+        _ if matches!(status, 405 | 414) => "correct the URL",
+        _ => return None,
+    })
+}
+
+fn too_large(why: String) -> Answer {
+    Answer::Rejected {
+        why,
+        too_large: true,
     }
 }
 

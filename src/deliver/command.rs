@@ -1,13 +1,16 @@
-//! What the game's thread hands to the worker: commands, in one bounded queue, and requests from the console.
+//! What the game's thread and the worker exchange: commands, in one bounded queue, requests from the console, and the status.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use gametimes_format::Secret;
+use parking_lot::Mutex;
 
 use super::instance_dir::instance_name;
+use super::status::Status;
 use crate::engine::clock;
 use crate::event::{Event, Stamp, What};
 use crate::observe::Sink;
@@ -17,6 +20,9 @@ use crate::settings::Settings;
 const QUEUE_LIMIT: usize = 8192;
 /// Places at the end of the queue that are kept for the events that begin, pause and end a round: more than one map needs.
 const QUEUE_RESERVED: usize = 256;
+/// How often the game's thread tries to get the status. The worker would have to be interrupted in the middle of an exchange of
+/// two pointers for that to fail.
+const STATUS_ATTEMPTS: usize = 1000;
 
 /// One task for the worker.
 #[derive(Debug)]
@@ -27,16 +33,6 @@ pub enum Command {
     Configure(Box<WorkerConfig>),
     /// An admin had the settings read again.
     Reload(Box<WorkerConfig>),
-}
-
-/// What an admin asked for on the console. A request is a flag and not a command, so that rcon cannot fill the queue:
-/// repeated requests are answered once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConsoleRequest {
-    /// `gametimes status`.
-    Status,
-    /// `gametimes test`: a test message to every webhook.
-    Test,
 }
 
 /// The settings that the worker needs.
@@ -52,6 +48,10 @@ pub struct WorkerConfig {
     pub min_seconds: i64,
     /// Gametimes files older than this are removed; 0 keeps all.
     pub keep_days: u32,
+    /// The time between two messages while several wait for a webhook.
+    pub backlog_pause: Duration,
+    /// The permissions of gametimes files.
+    pub file_mode: u32,
     /// The key that signs messages.
     pub hmac_key: Option<Secret>,
     /// Whether every event is logged.
@@ -74,6 +74,8 @@ impl WorkerConfig {
             webhooks: settings.webhooks.clone(),
             min_seconds: settings.min_seconds,
             keep_days: settings.keep_days,
+            backlog_pause: settings.backlog_pause,
+            file_mode: settings.file_mode,
             hmac_key: settings.hmac_key.clone(),
             debug: settings.debug,
             server_hostname: gametimes_format::text::strip_colors(server_hostname),
@@ -92,25 +94,37 @@ pub(super) struct Shared {
     pub(super) done: AtomicU64,
     /// How many commands found the queue full and were not yet reported.
     lost: AtomicU32,
-    status: AtomicBool,
+    /// Whether an admin asked for a test message to every webhook. This is a flag and not a command, so that rcon cannot fill the
+    /// queue: repeated requests are answered once.
     test: AtomicBool,
+    /// What `gametimes status` shows. The lock is held only to exchange the pointer.
+    status: Mutex<Arc<Status>>,
 }
 
 impl Shared {
-    fn flag(&self, request: ConsoleRequest) -> &AtomicBool {
-        match request {
-            ConsoleRequest::Status => &self.status,
-            ConsoleRequest::Test => &self.test,
-        }
+    /// Asks for a test message to every webhook.
+    pub(super) fn request_test(&self) {
+        self.test.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn request(&self, request: ConsoleRequest) {
-        self.flag(request).store(true, Ordering::Relaxed);
+    /// Whether a test was requested since the last call.
+    pub(super) fn take_test(&self) -> bool {
+        self.test.swap(false, Ordering::Relaxed)
     }
 
-    /// Whether this was requested since the last call.
-    pub(super) fn take_request(&self, request: ConsoleRequest) -> bool {
-        self.flag(request).swap(false, Ordering::Relaxed)
+    /// Replaces what `gametimes status` shows.
+    pub(super) fn publish(&self, status: Status) {
+        let status = Arc::new(status);
+        let before = std::mem::replace(&mut *self.status.lock(), status);
+        drop(before); // after the lock
+    }
+
+    /// What the worker published last. Never waits: the worker holds the lock for a moment, so a few attempts are enough.
+    pub(super) fn status(&self) -> Option<Arc<Status>> {
+        (0..STATUS_ATTEMPTS).find_map(|_| {
+            std::hint::spin_loop();
+            self.status.try_lock().map(|status| Arc::clone(&status))
+        })
     }
 
     /// How many commands were lost since the last call.

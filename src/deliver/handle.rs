@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use super::command::{CommandSender, ConsoleRequest, Shared, channel};
+use super::command::{CommandSender, Shared, channel};
 use super::console::console;
+use super::status::Status;
 use super::worker::Worker;
 use crate::engine::signals;
 
@@ -52,9 +53,19 @@ impl WorkerHandle {
         &self.commands
     }
 
-    /// Passes on what an admin asked for on the console.
-    pub fn request(&self, request: ConsoleRequest) {
-        self.shared.request(request);
+    /// Asks for a test message to every webhook. The worker logs the results.
+    pub fn request_test(&self) {
+        self.shared.request_test();
+    }
+
+    /// What `gametimes status` shows: at most a moment old. `None` if the worker was just interrupted while it published it.
+    pub fn status(&self) -> Option<Arc<Status>> {
+        self.shared.status()
+    }
+
+    /// The game's level time, as the worker knows it.
+    pub fn level_ms(&self) -> i64 {
+        self.shared.level_ms.load(Ordering::Relaxed)
     }
 
     /// Whether the thread still runs.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gametimes_format::GametimesFile;
-use gametimes_format::file::{file_name, is_file_name};
+use gametimes_format::file::file_name;
 use gametimes_format::text::counted;
 
 use super::files;
@@ -40,16 +40,17 @@ impl InstanceDir {
     ///
     /// # Errors
     /// When a folder cannot be created or locked.
-    pub fn open(folder: &Path, instance: &str) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
+    pub fn open(folder: &Path, instance: &str, file_mode: u32) -> io::Result<Self> {
+        files::create_folder(folder, file_mode)?;
+        files::create_folder(&folder.join("outbox"), file_mode)?;
         for n in 1..100 {
             let name = match n {
                 1 => instance.to_owned(),
                 n => format!("{instance}-{n}"),
             };
             let path = folder.join("outbox").join(name);
-            fs::create_dir_all(&path)?;
-            let lock = File::create(path.join(LOCK))?;
+            files::create_private_folder(&path)?;
+            let lock = files::create_private(&path.join(LOCK))?;
             match lock.try_lock().or_else(|_| {
                 // Twice, because another server may be checking whether the folder is in use.
                 std::thread::sleep(PROBE_PATIENCE);
@@ -97,9 +98,11 @@ impl InstanceDir {
     ///
     /// # Errors
     /// When the file cannot be written. An incomplete file is never left.
-    pub fn write(&self, file: &GametimesFile, bytes: &[u8]) -> io::Result<PathBuf> {
+    pub fn write(&self, file: &GametimesFile, bytes: &[u8], mode: u32) -> io::Result<PathBuf> {
+        files::create_folder(&self.folder, mode)?; // it may have been removed since the start
+        files::create_folder(&self.folder.join("outbox"), mode)?;
         // Through the instance folder: another server may be writing a file of the same name right now.
-        fs::create_dir_all(&self.path)?;
+        files::create_private_folder(&self.path)?;
         let meta = &file.meta;
         let numbered = (2..100).map(|n| {
             file_name(
@@ -110,7 +113,7 @@ impl InstanceDir {
         });
         for name in std::iter::once(file.file_name()).chain(numbered) {
             let path = self.folder.join(&name);
-            match files::write_new(&self.path, &self.folder, &name, bytes) {
+            match files::write_new(&self.path, &self.folder, &name, bytes, mode) {
                 Ok(()) => return Ok(path),
                 Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
                 // This round was written before a crash, or before an error while it was synced.
@@ -121,25 +124,9 @@ impl InstanceDir {
         Err(io::Error::other("there are 100 files of this name already"))
     }
 
-    /// Removes gametimes files of rounds that ended more than `keep_days` ago, by the time in the file name, and returns how
-    /// many. Other files stay.
-    pub fn remove_old(&self, now_unix: i64, keep_days: u32) -> usize {
-        if keep_days == 0 {
-            return 0;
-        }
-        let oldest = now_unix - i64::from(keep_days) * 86_400;
-        let is_old = |name: &String| {
-            is_file_name(name)
-                && name
-                    .trim_end_matches(".json")
-                    .rsplit('-')
-                    .next()
-                    .and_then(|unix| unix.parse::<i64>().ok())
-                    .is_some_and(|unix| unix < oldest)
-        };
-        let old = files::names(&self.folder).into_iter().filter(is_old);
-        old.filter(|name| fs::remove_file(self.folder.join(name)).is_ok())
-            .count()
+    /// The folder of gametimes files.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 }
 
@@ -196,8 +183,8 @@ mod tests {
     #[test]
     fn two_servers_never_share_an_instance_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let one = InstanceDir::open(folder.path(), "0.0.0.0_27960").unwrap();
-        let two = InstanceDir::open(folder.path(), "0.0.0.0_27960").unwrap();
+        let one = InstanceDir::open(folder.path(), "0.0.0.0_27960", 0o640).unwrap();
+        let two = InstanceDir::open(folder.path(), "0.0.0.0_27960", 0o640).unwrap();
         let mut instances: Vec<_> = fs::read_dir(folder.path().join("outbox"))
             .unwrap()
             .map(|e| e.unwrap().file_name().into_string().unwrap())
@@ -205,7 +192,7 @@ mod tests {
         instances.sort();
         assert_eq!(instances, ["0.0.0.0_27960", "0.0.0.0_27960-2"]);
         drop((one, two));
-        InstanceDir::open(folder.path(), "0.0.0.0_27960").unwrap();
+        InstanceDir::open(folder.path(), "0.0.0.0_27960", 0o640).unwrap();
         assert_eq!(
             fs::read_dir(folder.path().join("outbox")).unwrap().count(),
             2
@@ -215,11 +202,11 @@ mod tests {
     #[test]
     fn messages_and_rounds_of_a_server_whose_address_changed_are_logged() {
         let folder = tempfile::tempdir().unwrap();
-        let other = InstanceDir::open(folder.path(), "0.0.0.0_27961").unwrap();
+        let other = InstanceDir::open(folder.path(), "0.0.0.0_27961", 0o640).unwrap();
         let queue = other.path().join("queue");
         fs::write(queue.join("1795178024000-supply-R1-id.0badf00d.json"), "").unwrap();
         fs::create_dir(folder.path().join("outbox/lua")).unwrap();
-        let dir = InstanceDir::open(folder.path(), "0.0.0.0_27960").unwrap();
+        let dir = InstanceDir::open(folder.path(), "0.0.0.0_27960", 0o640).unwrap();
         assert_eq!(dir.unclaimed(), [""; 0], "its server is running");
         let path = other.path().to_owned();
         drop(other);
@@ -243,7 +230,7 @@ mod tests {
     #[test]
     fn rounds_with_the_same_file_name_get_numbers_but_a_repeated_round_does_not() {
         let folder = tempfile::tempdir().unwrap();
-        let dir = InstanceDir::open(folder.path(), "x").unwrap();
+        let dir = InstanceDir::open(folder.path(), "x", 0o640).unwrap();
         let round = |event_id: &str| {
             let mut file = GametimesFile {
                 meta: gametimes_format::Meta::default(),
@@ -254,7 +241,7 @@ mod tests {
             file.meta.round_end_unix = 1_795_000_000;
             file.meta.event_id = event_id.into();
             let bytes = serde_json::to_vec(&file).unwrap();
-            let path = dir.write(&file, &bytes).unwrap();
+            let path = dir.write(&file, &bytes, 0o640).unwrap();
             path.file_name().unwrap().to_str().unwrap().to_owned()
         };
         assert_eq!(round("a"), "gametime-supply-R1-1795000000.json");
@@ -263,28 +250,6 @@ mod tests {
         // Written a second time, as after a crash.
         assert_eq!(round("b"), "gametime-supply-2-R1-1795000000.json");
         assert_eq!(files::names(folder.path()).len(), 3);
-    }
-
-    #[test]
-    fn only_old_gametimes_files_are_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = InstanceDir::open(folder.path(), "x").unwrap();
-        let now = 1_795_000_000;
-        let old = format!("gametime-a-R1-{}.json", now - 91 * 86_400);
-        let young = format!("gametime-a-R1-{}.json", now - 89 * 86_400);
-        for name in [
-            &old,
-            &young,
-            "gametime-a-R1-5.json.bak",
-            "notes-5.json",
-            "5",
-        ] {
-            fs::write(folder.path().join(name), "").unwrap();
-        }
-        assert_eq!(dir.remove_old(now, 0), 0);
-        assert_eq!(dir.remove_old(now, 90), 1);
-        assert!(!folder.path().join(old).exists());
-        assert_eq!(files::names(folder.path()).len(), 4);
     }
 
     #[test]

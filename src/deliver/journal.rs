@@ -11,6 +11,7 @@ use gametimes_format::file::Score;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::files;
 use crate::event::{Event, Stamp};
 
 /// The name of the journal in the instance folder.
@@ -169,7 +170,7 @@ impl Journal {
         if !self.buffer.is_empty() {
             let file = match &mut self.file {
                 Some(file) => file,
-                None => self.file.insert(File::create(&self.path)?),
+                None => self.file.insert(files::create_private(&self.path)?),
             };
             file.write_all(&self.buffer)?;
             self.buffer.clear();

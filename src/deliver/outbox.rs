@@ -64,7 +64,7 @@ impl Outbox {
         };
         for state in ["queue", "rejected", "dropped"] {
             let folder = outbox.folder.join(state);
-            fs::create_dir_all(&folder)?;
+            files::create_private_folder(&folder)?;
             files::remove_temporary(&folder);
         }
         Ok(outbox)
@@ -94,7 +94,7 @@ impl Outbox {
         unix_ms: i64,
     ) -> io::Result<String> {
         let queue = self.queue();
-        fs::create_dir_all(&queue)?; // it may have been removed since the start
+        files::create_private_folder(&queue)?; // it may have been removed since the start
         let stem = round.file_name();
         let stem = stem
             .strip_prefix("gametime-")
@@ -201,7 +201,7 @@ impl Outbox {
     /// When a file cannot be written or moved.
     pub fn reject(&self, name: &str, answer: &str) -> io::Result<()> {
         let rejected = self.folder.join("rejected");
-        fs::create_dir_all(&rejected)?;
+        files::create_private_folder(&rejected)?;
         let answer_name = format!("{}.answer.txt", name.trim_end_matches(".json"));
         files::write_whole(&rejected, &answer_name, answer.as_bytes())?;
         self.shelve(name, "rejected")
@@ -217,7 +217,7 @@ impl Outbox {
 
     fn shelve(&self, name: &str, state: &str) -> io::Result<()> {
         let folder = self.folder.join(state);
-        fs::create_dir_all(&folder)?;
+        files::create_private_folder(&folder)?;
         fs::rename(self.queue().join(name), folder.join(name))?;
         let mut names = files::names(&folder);
         names.retain(|name| is_ours(name));

@@ -1,9 +1,11 @@
 //! `gametimes ...` on the server's console.
 
+use gametimes_format::text::counted;
+
 use super::frame::TIMED_FRAMES;
 use super::{Mode, Module, worker_config};
 use crate::VERSION;
-use crate::deliver::command::{Command, ConsoleRequest};
+use crate::deliver::command::Command;
 use crate::engine::traps::Engine;
 use crate::settings::Settings;
 
@@ -15,7 +17,7 @@ impl<E: Engine> Module<E> {
         }
         match self.engine.argument(1).to_ascii_lowercase().as_str() {
             "status" | "" => self.status(),
-            "test" => self.request(ConsoleRequest::Test),
+            "test" => self.test(),
             "reload" => self.reload(),
             "help" => self.help(),
             other => {
@@ -29,7 +31,7 @@ impl<E: Engine> Module<E> {
     fn help(&self) {
         for line in [
             "gametimes status   version, round, players, outbox, last message",
-            "gametimes test     posts a test message to every webhook and shows the result",
+            "gametimes test     posts a test message to every webhook",
             "gametimes reload   reads the settings again",
             "gametimes help     shows this list",
         ] {
@@ -52,7 +54,30 @@ impl<E: Engine> Module<E> {
             }
             Mode::Off(why) => self.say(&format!("v{VERSION} does not record: {why}")),
         }
-        self.request(ConsoleRequest::Status);
+        if let (Mode::Native, Some(worker)) = (&self.mode, &self.worker) {
+            match worker.status() {
+                Some(status) => status.print(worker.level_ms(), |line| self.say(line)),
+                None => self.say("the background thread is busy; ask again"),
+            }
+        }
+    }
+
+    fn test(&self) {
+        let (Mode::Native, Some(worker)) = (&self.mode, &self.worker) else {
+            self.say("test: the module posts nothing on this map, see gametimes status");
+            return;
+        };
+        if self.webhooks == 0 {
+            self.say(
+                "test: no webhook is set; see gametimes_webhook_url and gametimes_webhook_file",
+            );
+            return;
+        }
+        worker.request_test();
+        self.say(&format!(
+            "test: a test message goes to {}; the result will be in the server's log and in gametimes status",
+            counted(self.webhooks, "webhook")
+        ));
     }
 
     fn reload(&mut self) {
@@ -60,6 +85,7 @@ impl<E: Engine> Module<E> {
         for line in warnings {
             self.say(&line);
         }
+        self.webhooks = settings.webhooks.len();
         let config = worker_config(&settings, &self.level());
         if let (Mode::Native, Some(worker)) = (&self.mode, &self.worker) {
             worker.commands().queue(Command::Reload(config));
@@ -68,11 +94,5 @@ impl<E: Engine> Module<E> {
             "settings read: webhooks {}; gametimes_enabled and gametimes_dir take effect with the next map",
             settings.webhooks.len()
         ));
-    }
-
-    fn request(&self, request: ConsoleRequest) {
-        if let (Mode::Native, Some(worker)) = (&self.mode, &self.worker) {
-            worker.request(request);
-        }
     }
 }

@@ -55,6 +55,8 @@ pub struct Module<E> {
     secrets: KeptSecrets,
     observer: Option<Observer<CommandSender>>,
     worker: Option<WorkerHandle>,
+    /// The number of webhooks in the settings.
+    webhooks: usize,
     engine_version: String,
     game_path: String,
     /// Whether `GAME_INIT` is running. Until it returns, the script can still take over.
@@ -80,6 +82,7 @@ impl<E: Engine> Module<E> {
             secrets: KeptSecrets::default(),
             observer: None,
             worker: None,
+            webhooks: 0,
             engine_version: String::new(),
             game_path: String::new(),
             starting: false,
@@ -142,6 +145,7 @@ impl<E: Engine> Module<E> {
         for line in warnings {
             self.say(&line);
         }
+        self.webhooks = settings.webhooks.len();
         self.mode = Mode::Native;
         if let Err(why) = self.may_record(&settings, legacy_server, version) {
             self.announce_off(why);

@@ -61,7 +61,7 @@ fn fields(meta: &Meta, warmup_start_unix: i64) -> [Field; FIELDS] {
             "Lua_Pauses",
             format!("{} ({} sec)", meta.pause_count, meta.pause_seconds),
         ),
-        short("Lua_EndReason", meta.end_reason.as_str().to_owned()),
+        short("Lua_EndReason", meta.end_reason.message_str().to_owned()),
         seconds("Lua_Warmup", meta.warmup_seconds),
         number("Lua_WarmupStart", warmup_start_unix),
         number("Lua_RoundStart", meta.round_start_unix),

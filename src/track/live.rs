@@ -2,6 +2,7 @@
 
 use gametimes_format::Team;
 
+use super::clock::PlayClock;
 use super::running::RunningRound;
 use super::slots::{LifeState, PlayerSlot};
 
@@ -13,51 +14,61 @@ pub struct LivePlayer {
     pub name: String,
     pub team: Team,
     pub alive: bool,
-    /// Time dead so far, the current death included.
-    pub dead_ms: i64,
+    /// Time dead before the current death.
+    dead_before_ms: i64,
+    /// When the player died, on the play clock.
+    dead_since_ms: Option<i64>,
 }
 
-/// The running round.
-#[derive(Debug, Clone, Copy)]
-pub struct Live<'a> {
-    pub(super) round: &'a RunningRound,
-    pub map: &'a str,
-}
-
-impl Live<'_> {
-    /// The round's number, 1 or 2.
-    pub fn number(&self) -> u8 {
-        self.round.round.number
-    }
-
-    /// Time played until this level time.
-    pub fn played_ms(&self, level_ms: i64) -> i64 {
-        self.round.clock.played_ms(level_ms)
-    }
-
-    /// Whether the match is paused.
-    pub fn is_paused(&self) -> bool {
-        self.round.clock.is_paused()
-    }
-
+/// The running round at some moment. Its times continue until they are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    pub map: String,
+    /// 1 or 2.
+    pub number: u8,
+    clock: PlayClock,
     /// The players on a team, by slot.
-    pub fn players(&self, level_ms: i64) -> Vec<LivePlayer> {
-        let now = self.played_ms(level_ms);
+    pub players: Vec<LivePlayer>,
+}
+
+impl Live {
+    pub(super) fn new(map: &str, running: &RunningRound) -> Self {
         let player = |(slot, s): (u8, &PlayerSlot)| {
-            let stats = s.player.and_then(|p| self.round.round.players.get(p));
-            let dead_before = stats.map_or(0, |stats| stats.dead_ms);
-            let dead_now = match s.life {
-                LifeState::Dead { since_ms, .. } => now - since_ms,
-                _ => 0,
-            };
+            let stats = s.player.and_then(|p| running.round.players.get(p));
             Some(LivePlayer {
                 slot,
                 name: s.name.clone(),
                 team: s.playing_for()?,
                 alive: matches!(s.life, LifeState::Alive { .. }),
-                dead_ms: dead_before + dead_now,
+                dead_before_ms: stats.map_or(0, |stats| stats.dead_ms),
+                dead_since_ms: match s.life {
+                    LifeState::Dead { since_ms, .. } => Some(since_ms),
+                    _ => None,
+                },
             })
         };
-        self.round.slots.iter().filter_map(player).collect()
+        Self {
+            map: map.to_owned(),
+            number: running.round.number,
+            clock: running.clock,
+            players: running.slots.iter().filter_map(player).collect(),
+        }
+    }
+
+    /// Time played until this level time.
+    pub fn played_ms(&self, level_ms: i64) -> i64 {
+        self.clock.played_ms(level_ms)
+    }
+
+    /// Whether the match is paused.
+    pub fn is_paused(&self) -> bool {
+        self.clock.is_paused()
+    }
+
+    /// Time a player was dead until this level time, the current death included.
+    pub fn dead_ms(&self, player: &LivePlayer, level_ms: i64) -> i64 {
+        let since = player.dead_since_ms;
+        let now = since.map_or(0, |since| (self.played_ms(level_ms) - since).max(0));
+        player.dead_before_ms + now
     }
 }

@@ -117,11 +117,9 @@ impl Tracker {
     }
 
     /// The running round, for `gametimes status`.
-    pub fn live(&self) -> Option<Live<'_>> {
-        self.round.as_ref().map(|round| Live {
-            round,
-            map: &self.level.map,
-        })
+    pub fn live(&self) -> Option<Live> {
+        let round = self.round.as_ref()?;
+        Some(Live::new(&self.level.map, round))
     }
 
     fn level(&mut self, at: Stamp, level: &Level) {

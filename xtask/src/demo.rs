@@ -83,6 +83,8 @@ impl Demo {
         let tape = recorded::tape(&self.tape)?;
         let mut options =
             Options::new(&module, &folder).cvar("gametimes_webhook_url", &discord.webhook_url());
+        // The bot reads any number of messages at once.
+        options = options.cvar("gametimes_backlog_seconds", "0");
         options.drain_outbox = true;
         let console = play(&tape, &options)?;
         fs::write(folder.join("etconsole.log"), &console).map_err(|e| e.to_string())?;

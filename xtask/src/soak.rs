@@ -259,6 +259,7 @@ impl SoakServer {
         }
         let mut server = Server::new(&self.module, &self.home, &self.home.join("base"))?;
         server.set_cvar("gametimes_webhook_url", &self.webhook);
+        server.set_cvar("gametimes_backlog_seconds", "0");
         server.set_cvar("gametimes_min_seconds", "0");
         server.set_cvar("gametimes_keep_days", "0");
         let begin_ms = 1_795_000_000_000;

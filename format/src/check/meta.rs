@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::checker::Checker;
 use super::names::{is_path_safe, is_stats_file_name, is_uuid_v7};
 use super::{Problem, bounds};
-use crate::digest::round_canonical_id;
+use crate::digest::{round_canonical_id, round_id_of_map_as_written};
 use crate::file::{self, EndReason, Meta, PlayerRef, SpawnStats};
 use crate::team::TeamNumber;
 
@@ -365,8 +365,9 @@ impl Checker {
             format!("{:?} is not a UUIDv7", meta.event_id)
         });
         let id = round_canonical_id(meta.round_start_unix, &meta.map, meta.round);
+        let before = round_id_of_map_as_written(meta.round_start_unix, &meta.map, meta.round);
         self.doubt_unless(
-            meta.round_canonical_id == id,
+            [&id, &before].contains(&&meta.round_canonical_id),
             "meta.round_canonical_id",
             || format!("{:?}, expected {id:?}", meta.round_canonical_id),
         );

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use gametimes::deliver::instance_dir::InstanceDir;
 use gametimes::deliver::journal::{Head, Journal};
+use gametimes::deliver::old_files::Cleaner;
 use gametimes::deliver::outbox::{Entry, Outbox, webhook_key_of};
 use gametimes::event::{Event, Stamp, What};
 use gametimes_format::file::Score;
@@ -38,7 +40,7 @@ pub fn outbox(bytes: &[u8]) {
     let name = Outbox::open(&instance)
         .and_then(|outbox| outbox.put(TARGET, &entry, &file, 1_795_178_024_000))
         .expect("put beside them");
-    let mut dir = InstanceDir::open(root, "x").expect("a folder that can be used");
+    let mut dir = InstanceDir::open(root, "x", 0o640).expect("a folder that can be used");
     dir.journal.recover();
     let outbox = &dir.outbox;
 
@@ -58,7 +60,7 @@ pub fn outbox(bytes: &[u8]) {
         }
     }
     assert!(outbox.bound().is_empty() || all.len() > 500);
-    dir.remove_old(1_795_178_024, 0);
+    Cleaner::default().run(root, 36_500, Instant::now(), || 1_795_178_024);
     outbox.done(&name).expect("removed");
     assert!(!outbox.waiting(TARGET).contains(&name));
 

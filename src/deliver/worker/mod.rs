@@ -1,7 +1,6 @@
 //! The background thread: it receives the game's events, and writes and sends the rounds.
 
 mod rounds;
-mod status;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,16 +12,18 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use rounds::PendingRound;
 use uuid::Uuid;
 
-use super::command::{Command, ConsoleRequest, Shared, WorkerConfig};
+use super::command::{Command, Shared, WorkerConfig};
 use super::console::Console;
 use super::instance_dir::{InstanceDir, unclaimed};
 use super::journal::Head;
+use super::old_files::{Cleaner, Pass};
 use super::outbox::webhook_key;
-use super::webhook::{GlobalRateLimit, WebhookHandle};
+use super::status::{OutboxStatus, Status};
+use super::webhook::{Backlog, GlobalRateLimit, WebhookHandle};
 use crate::engine::clock;
 use crate::event::{Event, Stamp, What};
 use crate::fault;
-use crate::report::minutes;
+use crate::report::{message, minutes};
 use crate::track::{Outcome, Round, Tracker};
 
 /// How often the thread looks for commands.
@@ -33,8 +34,10 @@ const STATS_FILE_PATIENCE: Duration = Duration::from_secs(5);
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// How often rounds that could not be written are retried.
 const RETRY_EVERY: Duration = Duration::from_secs(10);
-/// How often old gametimes files are removed.
-const CLEAN_EVERY: Duration = Duration::from_secs(6 * 3600);
+/// How often the status is published, also without events.
+const PUBLISH_EVERY: Duration = Duration::from_millis(250);
+/// How often the messages in the outbox are counted for the status.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// A round that has ended and waits for its stats file.
 #[derive(Debug)]
@@ -63,7 +66,11 @@ pub(super) struct Worker {
     last_level_ms: i64,
     synced: Instant,
     retried: Instant,
-    cleaned: Option<Instant>,
+    cleaner: Cleaner,
+    /// When the status was published; `None` after something has changed.
+    published: Option<Instant>,
+    /// How many messages wait, and when they were counted.
+    waiting: (usize, Option<Instant>),
 }
 
 impl Worker {
@@ -82,7 +89,9 @@ impl Worker {
             last_level_ms: 0,
             synced: Instant::now(),
             retried: Instant::now(),
-            cleaned: None,
+            cleaner: Cleaner::default(),
+            published: None,
+            waiting: (0, None),
         }
     }
 
@@ -92,6 +101,7 @@ impl Worker {
             fault::point("worker_dies");
             match commands.try_recv() {
                 Ok(command) => {
+                    self.published = None;
                     self.guarded(|worker| worker.execute(command));
                     self.shared.done.fetch_add(1, Ordering::Release);
                 }
@@ -213,12 +223,13 @@ impl Worker {
             }
         }
         self.config = Some(config);
+        self.waiting.1 = None;
         if let Err(why) = self.open_dir() {
             self.say(&format!(
                 "the folder cannot be used: {why}; rounds are kept in memory and written later"
             ));
         }
-        self.set_webhooks();
+        self.set_webhooks(false);
         if reload {
             self.webhooks.iter().for_each(WebhookHandle::enable);
         }
@@ -233,12 +244,12 @@ impl Worker {
             return Ok(());
         }
         let folder = config.folder.clone();
-        let mut dir = InstanceDir::open(&folder, &config.instance)
+        let mut dir = InstanceDir::open(&folder, &config.instance, config.file_mode)
             .map_err(|e| format!("{}: {e}", folder.display()))?;
         let recovered = dir.journal.recover();
         let unclaimed = dir.unclaimed();
         self.dir = Some(dir);
-        self.set_webhooks();
+        self.set_webhooks(true);
         unclaimed.iter().for_each(|line| self.say(line));
         if let Some(recovered) = recovered {
             self.finish_recovered(recovered);
@@ -246,8 +257,9 @@ impl Worker {
         Ok(())
     }
 
-    /// Starts a sender for each new webhook, and ends the senders of removed ones.
-    fn set_webhooks(&mut self) {
+    /// Starts a sender for each new webhook, and ends the senders of removed ones. `opened` is set if an earlier process may have
+    /// sent messages from this outbox just now.
+    fn set_webhooks(&mut self, opened: bool) {
         let (Some(dir), Some(config)) = (&self.dir, &self.config) else {
             return;
         };
@@ -271,11 +283,16 @@ impl Worker {
                     dir.outbox.clone(),
                     self.console.clone(),
                     Arc::clone(&self.global_limit),
+                    Backlog {
+                        pause: config.backlog_pause,
+                        continues: opened,
+                    },
                 ),
             };
             match webhook {
                 Ok(webhook) => {
                     webhook.set_number(number);
+                    webhook.set_backlog_pause(config.backlog_pause);
                     webhook.wake();
                     self.webhooks.push(webhook);
                 }
@@ -288,10 +305,7 @@ impl Worker {
 
     fn tick(&mut self) {
         fault::point("worker_tick");
-        if self.shared.take_request(ConsoleRequest::Status) {
-            self.status();
-        }
-        if self.shared.take_request(ConsoleRequest::Test) {
+        if self.shared.take_test() {
             self.test();
         }
         let now = Instant::now();
@@ -303,17 +317,56 @@ impl Worker {
             self.retry();
         }
         self.keep_journal(now);
-        if self.cleaned.is_none_or(|at| now - at >= CLEAN_EVERY)
-            && let (Some(dir), Some(config)) = (&self.dir, &self.config)
+        self.remove_old_files(now);
+        self.publish();
+    }
+
+    fn remove_old_files(&mut self, now: Instant) {
+        let (Some(dir), Some(config)) = (&self.dir, &self.config) else {
+            return;
+        };
+        let unix = || clock::unix_ms() / 1000;
+        match self.cleaner.run(dir.folder(), config.keep_days, now, unix) {
+            None | Some(Pass::Removed(0)) => {}
+            Some(Pass::Removed(removed)) => self.console.line(&format!(
+                "gametimes files older than {} days removed: {removed}",
+                config.keep_days
+            )),
+            Some(Pass::ClockIsWrong(why)) => self.console.line(&format!(
+                "old gametimes files are kept, because the system clock seems to be wrong: {why}"
+            )),
+        }
+    }
+
+    /// Publishes what `gametimes status` shows, at once after a command and a few times a second.
+    fn publish(&mut self) {
+        let now = Instant::now();
+        let is_due = |at: Option<Instant>, every| at.is_none_or(|at| now - at >= every);
+        if !is_due(self.published, PUBLISH_EVERY) {
+            return;
+        }
+        self.published = Some(now);
+        if let Some(dir) = &self.dir
+            && is_due(self.waiting.1, COUNT_EVERY)
         {
-            self.cleaned = Some(now);
-            let removed = dir.remove_old(clock::unix_ms() / 1000, config.keep_days);
-            if removed > 0 {
-                self.say(&format!(
-                    "gametimes files older than {} days removed: {removed}",
-                    config.keep_days
-                ));
-            }
+            self.waiting = (dir.outbox.all().len(), Some(now));
+        }
+        self.shared.publish(Status {
+            round: self.tracker.live(),
+            outbox: self.dir.as_ref().map(|_| OutboxStatus {
+                waiting: self.waiting.0,
+                pending: self.pending.len(),
+            }),
+            webhooks: self.webhooks.iter().map(WebhookHandle::status).collect(),
+        });
+    }
+
+    /// Posts a test message to every webhook.
+    fn test(&self) {
+        let config = self.config.as_ref();
+        let hostname = config.map_or("", |c| c.server_hostname.as_str());
+        for webhook in &self.webhooks {
+            webhook.test(message::test_message(hostname));
         }
     }
 

@@ -122,7 +122,7 @@ impl Worker {
             self.webhooks.iter().for_each(WebhookHandle::wake);
         }
         let path = dir
-            .write(file, bytes.as_bytes())
+            .write(file, bytes.as_bytes(), config.file_mode)
             .map_err(|e| e.to_string())?;
         dir.journal.finished(pending.event_id);
         self.console
@@ -204,6 +204,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use crossbeam_channel::Receiver;
     use gametimes_format::Secret;
@@ -234,6 +235,8 @@ mod tests {
                     webhooks: webhooks.iter().copied().map(Secret::new).collect(),
                     min_seconds: 0,
                     keep_days: 0,
+                    backlog_pause: Duration::ZERO,
+                    file_mode: 0o640,
                     hmac_key: None,
                     debug: false,
                     server_hostname: String::new(),

@@ -12,7 +12,7 @@ fn parts() -> (Server, tempfile::TempDir) {
     let script = format!(
         "{SCRIPT}\nparts = {{ decode = decode, strip_colors = strip_colors, sha256 = sha256, hex = hex, json = json,
            hmac = hmac_sha256, uuid7 = uuid7, info_value = info_value, team_field = team_field, object = object,
-           leading_number = leading_number, is_url = is_url, quote = quote, utc_offset = utc_offset }}"
+           leading_number = leading_number, url_fault = url_fault, canonical_map = canonical_map, quote = quote, utc_offset = utc_offset }}"
     );
     let mut server = Server::new(home.path(), &script);
     server.load();
@@ -219,14 +219,32 @@ fn info_strings_and_numbers_are_parsed_as_by_the_game() {
 
 /// The same URLs as in the module's tests, which follow the same rules.
 #[test]
-fn only_http_and_https_urls_are_accepted() {
+fn only_urls_of_webhooks_at_discord_or_on_allowed_hosts_are_accepted() {
     let (server, _home) = parts();
-    for (url, is_one) in [
+    for (url, is_valid) in [
         ("https://discord.com/api/webhooks/1/a-b_c", true),
         ("https://discord.com/api/webhooks/1/a?thread_id=2", true),
+        ("https://discord.com/api/v10/webhooks/1/a/", true),
+        ("https://discordapp.com/api/webhooks/1/a", true),
+        ("https://canary.discord.com/api/webhooks/1/a", true),
+        ("HTTPS://Discord.com/api/webhooks/1/a", true),
         ("http://127.0.0.1:8080/x", true),
+        ("http://localhost/x", true),
         ("https://[::1]:8080/x", true),
-        ("HTTPS://discord.com/x", true),
+        ("https://hooks.example.org/x", true),
+        ("http://HOOKS.example.org:81/x", true),
+        ("https://example.com/x", false),
+        ("https://hooks.example.org.example.com/x", false),
+        ("https://discord.com.example.com/api/webhooks/1/a", false),
+        ("https://discord.com@example.com/api/webhooks/1/a", false),
+        ("https://127.0.0.1@example.com/x", false),
+        ("https://localhost.example.com/x", false),
+        ("http://discord.com/api/webhooks/1/a", false),
+        ("https://discord.com/x", false),
+        ("https://discord.com/channels/1/2", false),
+        ("https://discord.com/api/webhooks/1", false),
+        ("https://discord.com/api/webhooks/a/b", false),
+        ("https://discord.com/api/webhooks/1/a/slack", false),
         ("discord.com/api", false),
         ("https://", false),
         ("https:///x", false),
@@ -234,16 +252,35 @@ fn only_http_and_https_urls_are_accepted() {
         ("https://discord.com/", false),
         ("https://discord.com?x", false),
         ("https://a b/x", false),
-        ("https://x/\\\"", false),
-        ("https://x/<y>", false),
-        ("https://x/\u{a0}", false),
+        ("http://127.0.0.1/\\\"", false),
+        ("http://127.0.0.1/<y>", false),
+        ("http://127.0.0.1/\u{a0}", false),
         ("file:///etc/passwd", false),
     ] {
-        assert_eq!(
-            server.eval::<bool>(&format!("parts.is_url({url:?})")),
-            is_one,
-            "{url}"
-        );
+        let hosts = r#"{["hooks.example.org"] = true}"#;
+        let fault = format!("parts.url_fault({url:?}, {hosts})");
+        let fault = server.eval::<Option<String>>(&fault);
+        assert_eq!(fault.is_none(), is_valid, "{url}: {fault:?}");
+    }
+}
+
+#[test]
+fn id_of_a_round_takes_the_map_as_the_module_does() {
+    let (server, _home) = parts();
+    let canonical: Function = server.eval("parts.canonical_map");
+    for map in [
+        "te_escape2",
+        "TE_Escape2",
+        "^1te_^7escape2",
+        " ^1 TE_ESCAPE2 ^7\u{20}",
+        "^^1a^",
+        "\u{c9}COLE \u{d7} \u{df}",
+        "",
+    ] {
+        let plain: String = canonical.call(map).unwrap();
+        let id = digest::round_canonical_id(1_795_177_951, map, 1);
+        let of_script = digest::round_id_of_map_as_written(1_795_177_951, &plain, 1);
+        assert_eq!(of_script, id, "{map:?} as {plain:?}");
     }
 }
 

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gametimes_format::{Message, check, digest};
 use gametimes_lua_tests::SCRIPT;
@@ -203,6 +205,198 @@ fn message_is_delivered_once_after_any_temporary_failure() {
     assert_eq!(events.len(), 6);
 }
 
+/// Readers take 4 messages in 30 seconds and drop the rest.
+#[test]
+fn messages_that_waited_for_an_outage_are_sent_one_in_eight_seconds_and_a_new_one_at_once() {
+    let is_down = Arc::new(AtomicBool::new(true));
+    let hook = Webhook::start_with({
+        let is_down = Arc::clone(&is_down);
+        move |_, _| {
+            Reply::status(if is_down.load(Ordering::SeqCst) {
+                503
+            } else {
+                204
+            })
+        }
+    });
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path(), &hook.url_with("t"));
+    for restart in [0, 1, 1] {
+        play_round(&mut server, restart);
+    }
+    hook.wait(1);
+    is_down.store(false, Ordering::SeqCst);
+    let arrived = || {
+        let requests = hook.requests();
+        let accepted = requests.iter().filter(|r| r.accepted);
+        accepted.map(|r| r.at).collect::<Vec<_>>()
+    };
+    wait_for("the first message", || {
+        if arrived().is_empty() {
+            forget_waits(&server);
+        }
+        !arrived().is_empty()
+    });
+    wait_for("the others", || arrived().len() == 3);
+    for pair in arrived().windows(2) {
+        assert!(pair[1] - pair[0] >= Duration::from_secs(8));
+    }
+    std::thread::sleep(Duration::from_secs(10));
+    let began = Instant::now();
+    play_round(&mut server, 1);
+    wait_for("a single message", || arrived().len() == 4);
+    assert!(began.elapsed() < Duration::from_secs(7));
+    wait_for("an idle outbox", || is_idle(&server));
+}
+
+#[test]
+fn banned_address_is_asked_at_growing_intervals_and_reported_once() {
+    const BANNED: Reply = Reply::Answer(
+        429,
+        "Server: cloudflare\r\n",
+        include_str!("../../data/answers/banned-address.body.json"),
+    );
+    let hook = Webhook::start([BANNED, BANNED]);
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path(), &hook.url_with("t"));
+    // Seconds until the next try; negative before the answer.
+    let due_in = |server: &Server| {
+        let name = names(server, ".wait").pop();
+        let text = name.and_then(|name| fs::read_to_string(outbox(server).join(name)).ok());
+        let due = text.and_then(|text| text.split(' ').next()?.parse::<i64>().ok());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        due.unwrap_or(0) - now.as_secs() as i64
+    };
+    play_round(&mut server, 0);
+    for (n, least, most) in [(1, 50, 60), (2, 110, 120)] {
+        hook.wait(n);
+        wait_for("the pause", || due_in(&server) >= least);
+        assert!(due_in(&server) <= most);
+        std::thread::sleep(Duration::from_millis(1500));
+        assert_eq!(hook.requests().len(), n);
+        Round::start(&mut server, 1).shutdown(1); // logs the results
+        forget_waits(&server);
+    }
+    hook.wait(3);
+    wait_for("an idle outbox", || names(&server, ".curl").is_empty());
+    wait_for("an idle sender", || is_idle(&server));
+    Round::start(&mut server, 1).shutdown(1);
+    let log = server.log();
+    for line in ["answers 429 without a time", "works again"] {
+        assert_eq!(log.matches(line).count(), 1, "{line}\n{log}");
+    }
+}
+
+#[test]
+fn webhook_of_a_forum_keeps_its_messages_until_the_url_is_corrected() {
+    const FORUM: &str = include_str!("../../data/answers/forum-webhook.body.json");
+    for (status, body, cure) in [
+        (400, FORUM, "append ?thread_id="),
+        (
+            400,
+            r#"{"thread_id":["Value \"abc\" is not snowflake."]}"#,
+            "the thread_id in the URL is not a number",
+        ),
+        (
+            403,
+            r#"{"message": "Thread is locked", "code": 160005}"#,
+            "its thread is closed",
+        ),
+        (405, "", "correct the URL"),
+    ] {
+        let forum = Webhook::start_with(move |_, request| {
+            let is_right = request.path.contains("thread_id=1");
+            if is_right {
+                Reply::status(204)
+            } else {
+                Reply::Answer(status, "", body)
+            }
+        });
+        let home = tempfile::tempdir().unwrap();
+        let url = forum.url_with("t");
+        let mut server = server(home.path(), &url);
+        server.set("gametimes_backlog_seconds", "0");
+        play_round(&mut server, 0);
+        forum.wait(1);
+        wait_for("the answer", || !names(&server, ".wait").is_empty());
+        play_round(&mut server, 1);
+        assert_eq!(forum.requests().len(), 1, "{body}");
+        assert_eq!(names(&server, ".curl").len(), 2, "{body}");
+        let rejected = fs::read_dir(outbox(&server).join("rejected")).unwrap();
+        assert_eq!(rejected.count(), 0, "{body}");
+        let log = server.log();
+        assert_eq!(log.matches("accepts no message: HTTP").count(), 1, "{log}");
+        assert!(log.contains(cure), "{log}");
+        server.set("gametimes_webhook_url", &format!("{url}?thread_id=1"));
+        Round::start(&mut server, 1).shutdown(1);
+        forum.wait(3);
+        wait_for("an idle outbox", || names(&server, ".curl").is_empty());
+        let played = rounds(&server.game_dir().join("gametimes"));
+        let played: Vec<_> = played.into_iter().map(|(_, f)| f.meta.event_id).collect();
+        assert_eq!(forum.accepted(), played[..2], "{body}");
+    }
+}
+
+#[test]
+fn messages_for_a_removed_webhook_never_go_to_another() {
+    let gone = Webhook::start_with(|_, _| Reply::status(401));
+    let good = Webhook::start([]);
+    let home = tempfile::tempdir().unwrap();
+    let urls = format!("{} {}", gone.url_with("a"), good.url_with("b"));
+    let mut server = server(home.path(), &urls);
+    play_round(&mut server, 0);
+    good.wait(1);
+    wait_for("the answers", || {
+        names(&server, ".off").len() == 1 && names(&server, ".lock").is_empty()
+    });
+    server.set("gametimes_webhook_url", &good.url_with("b"));
+    Round::start(&mut server, 1).shutdown(1);
+    assert_eq!(names(&server, ".curl"), [""; 0]);
+    assert_eq!(
+        fs::read_dir(outbox(&server).join("dropped"))
+            .unwrap()
+            .count(),
+        1
+    );
+    let line = "messages for removed webhooks moved to dropped/: 1";
+    assert!(server.log().contains(line), "{}", server.log());
+    assert_eq!((gone.requests().len(), good.requests().len()), (1, 1));
+}
+
+#[test]
+fn answers_about_a_rate_limit_a_proxy_or_the_size_cost_no_message() {
+    for (status, body) in [
+        (429, r#"{"message": "limited", "retry_after": 1.2}"#),
+        (
+            400,
+            r#"{"message": "write rate limit", "code": 20028, "retry_after": 0.2}"#,
+        ),
+        (407, ""),
+        (
+            400,
+            r#"{"message": "Request entity too large", "code": 40005}"#,
+        ),
+    ] {
+        let hook = Webhook::start([Reply::Answer(status, "", body)]);
+        let home = tempfile::tempdir().unwrap();
+        let mut server = server(home.path(), &hook.url_with("t"));
+        play_round(&mut server, 0);
+        hook.wait(1);
+        if status == 407 {
+            wait_for("the next try", || {
+                forget_waits(&server);
+                hook.requests().len() > 1
+            });
+        }
+        let requests = hook.wait(2);
+        assert_eq!(requests[1].has_file(), !body.contains("40005"), "{body}");
+        wait_for("an idle outbox", || is_idle(&server));
+        let rejected = fs::read_dir(outbox(&server).join("rejected")).unwrap();
+        assert_eq!(rejected.count(), 0, "{body}");
+        assert_eq!(hook.requests().len(), 2, "{body}");
+    }
+}
+
 #[test]
 fn webhooks_succeed_and_fail_independently() {
     let hook = Webhook::start_with(|_, request| match request.path.rsplit('/').next() {
@@ -374,7 +568,9 @@ fn no_process_is_started_in_a_frame_of_play() {
 #[test]
 fn full_outbox_drops_the_oldest_message_and_reports_it() {
     let home = tempfile::tempdir().unwrap();
-    let mut server = server(home.path(), "http://127.0.0.1:1/api/webhooks/42/t");
+    let url = "http://127.0.0.1:1/api/webhooks/42/t";
+    let target = &digest::hex(&digest::sha256([url.as_bytes()]))[..8];
+    let mut server = server(home.path(), url);
     let dir = outbox(&server);
     fs::create_dir_all(&dir).unwrap();
     for n in 0..503 {
@@ -384,7 +580,7 @@ fn full_outbox_drops_the_oldest_message_and_reports_it() {
         )
         .unwrap();
         fs::write(
-            dir.join(format!("00000000-0000-7000-8000-{n:012}.0badf00d.curl")),
+            dir.join(format!("00000000-0000-7000-8000-{n:012}.{target}.curl")),
             "",
         )
         .unwrap();

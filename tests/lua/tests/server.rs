@@ -1,5 +1,10 @@
 //! A server and its admin: score and warmup across restarts, settings, folders, the console, and unusual games.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use gametimes_format::GametimesFile;
 use gametimes_format::file::EndReason;
 use gametimes_lua_tests::SCRIPT;
 use gametimes_lua_tests::results::{of, record, rounds};
@@ -165,18 +170,28 @@ fn invalid_settings_are_reported_once_and_the_default_is_used() {
     server.set("gametimes_min_seconds", "soon");
     server.set("gametimes_keep_days", "-1");
     server.set("gametimes_debug", "2");
+    server.set("gametimes_backlog_seconds", "8 s");
+    server.set("gametimes_file_mode", "0755");
+    server.set(
+        "gametimes_webhook_hosts",
+        "a.example https://b.example/secret",
+    );
     server.set(
         "gametimes_webhook_url",
-        "discord.com/secret https://127.0.0.1:1/also-secret",
+        "discord.com/secret https://127.0.0.1:1/also-secret https://example.com/secret",
     );
     server.set("gametimes_webhook_file", "missing.txt");
     play_round(&mut server, 0);
     let log = server.log();
     for line in [
         "gametimes_min_seconds: \"soon\" is not a whole number from 0 to 3600; 30 is used",
-        "gametimes_keep_days: \"-1\" is not a whole number from 0 to 36500; 90 is used",
+        "gametimes_keep_days: \"-1\" is not a whole number from 0 to 36500; 0 is used",
         "gametimes_debug: \"2\" is not a whole number from 0 to 1; 0 is used",
-        "gametimes_webhook_url: entry 1 is not a webhook URL",
+        "gametimes_backlog_seconds: \"8 s\" is not a whole number from 0 to 300; 8 is used",
+        "gametimes_file_mode: \"0755\" is not a file mode such as 0640 or 0644; 0640 is used",
+        "gametimes_webhook_hosts: entry 2 is not a host name such as hooks.example.org; it is ignored",
+        "gametimes_webhook_url: entry 1 is not a webhook URL (it does not start with https://)",
+        "gametimes_webhook_url: entry 3 is not a webhook URL (its host is not discord.com; gametimes_webhook_hosts can allow it)",
         "missing.txt: No such file or directory; its URLs are not used",
         "webhooks 1",
     ] {
@@ -288,35 +303,147 @@ fn folder_that_works_again_in_the_intermission_gets_the_round() {
     assert_eq!(log.matches("round end:").count(), 1, "{log}");
 }
 
+/// Writes a file about a round that ended so many days ago, and returns its name.
+fn file_of(dir: &Path, days_ago: i64, edit: impl Fn(&mut GametimesFile)) -> String {
+    let sample = include_str!("../../data/native/surrender/gametime-room1-R1-1795179043.json");
+    let mut file: GametimesFile = serde_json::from_str(sample).unwrap();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs() as i64;
+    file.meta.round_end_unix = now - days_ago * 86_400 - 60;
+    let name = file.file_name();
+    edit(&mut file);
+    std::fs::create_dir_all(dir).unwrap();
+    std::fs::write(dir.join(&name), serde_json::to_vec(&file).unwrap()).unwrap();
+    name
+}
+
 #[test]
-fn old_gametimes_files_are_removed_and_nothing_else() {
+fn only_old_files_of_module_and_script_are_removed_a_day_at_a_time() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(home.path(), SCRIPT);
-    let dir = server.game_dir().join("gametimes");
-    std::fs::create_dir_all(&dir).unwrap();
-    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(100 * 24 * 3600);
-    let files = [
+    server.set("gametimes_dir", "files of '24");
+    let dir = server.game_dir().join("files of '24");
+    let ours = |days_ago| file_of(&dir, days_ago, |_| {});
+    let old = [91, 92, 300].map(ours);
+    let lua = file_of(&dir, 93, |file| file.meta.source = "lua".into());
+    let mut kept = vec![ours(89), ours(0)];
+    kept.push(file_of(&dir, 400, |file| file.meta.schema = 1));
+    kept.push(file_of(&dir, 401, |file| file.meta.round_end_unix -= 1));
+    for name in [
         "gametime-a-R1-1.json",
         "gametime-a-R1-1.json.bak",
         "notes.json",
-        "gametime-new-R2-2.json",
-    ];
-    for name in files {
-        let file = std::fs::File::create(dir.join(name)).unwrap();
-        if !name.contains("new") {
-            file.set_modified(old).unwrap();
+    ] {
+        std::fs::write(dir.join(name), "{}").unwrap();
+        kept.push(name.to_owned());
+    }
+    let start = |server: &mut Server| {
+        let _ = std::fs::remove_file(dir.join("outbox/lua/cleaned"));
+        Round::start(server, 0).shutdown(0);
+        for name in std::fs::read_dir(&dir).unwrap() {
+            let path = name.unwrap().path();
+            if path.to_string_lossy().contains("supply-R1") {
+                std::fs::remove_file(path).unwrap(); // of the round itself
+            }
+        }
+    };
+    let count = || std::fs::read_dir(&dir).unwrap().count() - 1;
+    // By default, all files stay.
+    start(&mut server);
+    assert_eq!(count(), 4 + kept.len());
+    server.set("gametimes_keep_days", "90");
+    for (left, name) in [(3, &old[2]), (2, &lua), (1, &old[1]), (0, &old[0])] {
+        start(&mut server);
+        assert_eq!(count(), left + kept.len());
+        assert!(!dir.join(name).exists(), "the oldest first");
+    }
+    // A second pass comes six hours later.
+    ours(300);
+    Round::start(&mut server, 0).shutdown(0);
+    assert!(dir.join(ours(300)).exists());
+    for name in kept {
+        assert!(dir.join(&name).exists(), "{name}");
+    }
+    let line = "gametimes files older than 90 days removed: 1";
+    assert_eq!(server.log().matches(line).count(), 4, "{}", server.log());
+}
+
+#[test]
+fn clock_that_the_files_contradict_removes_no_file() {
+    for (days_ago, why) in [
+        ([100, 150, 200], "is 100 days old"),
+        ([-2, 100, 200], "is from the future"),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let mut server = Server::new(home.path(), SCRIPT);
+        server.set("gametimes_keep_days", "90");
+        let dir = server.game_dir().join("gametimes");
+        let names = days_ago.map(|days_ago| file_of(&dir, days_ago, |_| {}));
+        Round::start(&mut server, 0).shutdown(0);
+        assert!(names.iter().all(|name| dir.join(name).exists()));
+        let log = server.log();
+        assert!(
+            log.contains("the system clock seems to be wrong: ") && log.contains(why),
+            "{log}"
+        );
+    }
+}
+
+#[test]
+fn files_are_not_readable_by_every_user_unless_the_admin_wants_it() {
+    for (setting, file_mode, folder_mode) in [("", 0o640, 0o750), ("0644", 0o644, 0o755)] {
+        let home = tempfile::tempdir().unwrap();
+        let mut server = Server::new(home.path(), SCRIPT);
+        server.set("gametimes_file_mode", setting);
+        let dir = server.game_dir().join("gametimes");
+        for restart in 0..2 {
+            play_round(&mut server, restart);
+        }
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&dir), folder_mode);
+        assert_eq!(mode(&dir.join("outbox/lua")), 0o700);
+        let files = rounds(&dir);
+        assert_eq!(files.len(), 2);
+        for (name, _) in files {
+            assert_eq!(mode(&dir.join(&name)), file_mode, "{name}");
         }
     }
+}
+
+#[test]
+fn file_of_urls_from_any_editor_is_read() {
+    let bom = include_bytes!("../../data/webhooks-bom.txt");
+    for (bytes, line) in [
+        (&bom[..], "webhooks 1"),
+        (b"http://127.0.0.1:1/a\rhttp://127.0.0.1:1/b", "webhooks 2"),
+        (
+            b"# caf\xe9\r\n\r\n \xef\xbb\xbfhttp://127.0.0.1:1/a \t# x\r\n",
+            "webhooks 1",
+        ),
+        (
+            b"\xff\xfeh\0t\0t\0p\0",
+            "hooks.txt: it is in UTF-16; save it again as UTF-8; its URLs are not used",
+        ),
+        (b"h\0t\0t\0p\0", "it is in UTF-16"),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let mut server = Server::new(home.path(), SCRIPT);
+        std::fs::write(server.game_dir().join("hooks.txt"), bytes).unwrap();
+        server.set("gametimes_webhook_file", "hooks.txt");
+        Round::start(&mut server, 0).shutdown(0);
+        let log = server.log();
+        assert!(log.contains(line), "{line}\n{log}");
+        assert!(!log.contains("is not a webhook URL"), "{log}");
+    }
+    // A file without an end.
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::new(home.path(), SCRIPT);
+    server.set("gametimes_webhook_file", "/dev/zero");
     Round::start(&mut server, 0).shutdown(0);
-    let left: Vec<_> = files.iter().filter(|f| dir.join(f).exists()).collect();
-    assert_eq!(left, [&files[1], &files[2], &files[3]]);
-    assert!(
-        server
-            .log()
-            .contains("gametimes files older than 90 days removed: 1"),
-        "{}",
-        server.log()
-    );
+    let line = "it is not a regular file of at most 65536 bytes";
+    assert!(server.log().contains(line), "{}", server.log());
 }
 
 #[test]

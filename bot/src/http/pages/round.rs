@@ -172,7 +172,7 @@ fn explanation(round: &RoundSummary, stats: &StatsFileHeader) -> Option<&'static
         Some("surrender") => {
             "The stats file shows the stopwatch target. After a surrender, this is the full limit, however short the round was."
         }
-        Some("server_quit" | "server_crash" | "map_change" | "map_restart") => {
+        Some("server_quit" | "server_crash" | "server_restart" | "map_change" | "map_restart") => {
             "The round was cut off, so the stats file shows the full limit."
         }
         _ => "The stats file shows the stopwatch target, not a duration.",
