@@ -33,7 +33,13 @@ fn moves(file: &GametimesFile, guid: &str) -> Vec<(i64, EventKind, Option<u8>)> 
     let events = file.meta.events.iter();
     let moves = events.filter(|e| e.guid == guid && matches!(e.kind, Join | Team | Leave));
     moves
-        .map(|e| (e.t_ms, e.kind, e.team.map(gametimes_format::TeamNumber::number)))
+        .map(|e| {
+            (
+                e.t_ms,
+                e.kind,
+                e.team.map(gametimes_format::TeamNumber::number),
+            )
+        })
         .collect()
 }
 

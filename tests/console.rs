@@ -52,10 +52,7 @@ fn commands_are_answered_before_they_return() {
     let line = "test: a test message goes to 1 webhook; the result will be in the server's log and in gametimes status";
     assert!(said.contains(line), "{said}");
     hook.wait(1);
-    game.frame(
-        5000,
-        [Step::print("Kill: 2 1 9: p2 killed p1 by MOD_MP40\n")],
-    );
+    game.frame(5000, Step::kill(2, 1, 1));
     game.frame(3000, []);
     // What the worker publishes is a moment old.
     std::thread::sleep(Duration::from_secs(2));

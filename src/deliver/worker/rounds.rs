@@ -207,12 +207,12 @@ mod tests {
     use std::time::Duration;
 
     use crossbeam_channel::Receiver;
-    use gametimes_format::Secret;
+    use gametimes_format::{Secret, Team};
 
     use super::*;
     use crate::deliver::console::console;
     use crate::deliver::journal::Journal;
-    use crate::event::{Level, Stamp};
+    use crate::event::{Level, Stamp, Text};
 
     const START_UNIX_MS: i64 = 1_795_000_000_000;
 
@@ -276,6 +276,15 @@ mod tests {
                 timelimit_minutes: 20.0,
             };
             self.event(0, rules);
+            // A round in which nobody plays is not posted.
+            let guid = Text::new(b"A00000012469579A0BADF00CC0FFEE01");
+            self.event(0, What::Connect { slot: 1, guid });
+            let player = What::Player {
+                slot: 1,
+                team: Team::Axis.into(),
+                name: Text::new(b"p1"),
+            };
+            self.event(0, player);
         }
 
         /// The map ends, and the round with it.
