@@ -74,7 +74,7 @@ async fn orders(url: &str, cases: u32, seed: u8) {
     store.ingest(&everything()).await.unwrap();
     let expected = dump(&store).await;
     let indices: Vec<usize> = (0..pool.len()).collect();
-    let breaks = prop_oneof![1 => Just(Break::Restart), 2 => (0..16_usize).prop_map(Break::Cut)];
+    let breaks = prop_oneof![1 => Just(Break::Restart), 2 => (0..8_usize).prop_map(Break::Cut)];
     // The order, the size of a batch, the items that come twice, and the events before batches.
     let strategy = (
         Just(indices).prop_shuffle(),
