@@ -1,5 +1,5 @@
-//! Builds the C shim (`ffi/shim.c`) and writes `include/gametimes.h`, the header with the Rust functions that the shim
-//! calls.
+//! Builds the C shim (`ffi/shim.c`) and writes `include/gametimes.h`, the header with the Rust functions that the
+//! shim calls.
 
 use std::path::Path;
 

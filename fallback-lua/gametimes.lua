@@ -543,7 +543,7 @@ local function key(person) return person.guid ~= "" and person.guid or person.na
 --- Whether two guids are equal. Readers ignore case.
 local function same_guid(a, b) return a:lower() == b:lower() end
 
---- Sets a person's name. People without a guid who use one name at the same time are told apart by a suffix: name#2.
+--- Sets a person's name. People without a guid who use one name at the same time get a suffix: name#2.
 local function set_name(person, name)
   if person.own_name == name then return end
   person.own_name, person.name = name, name

@@ -17,14 +17,14 @@ use crate::fault;
 use crate::module::Module;
 use crate::observe::Complaint;
 
-/// Calls that Rust sees before the game does, one bit for each number: INIT, SHUTDOWN, CLIENT_DISCONNECT, RUN_FRAME,
-/// CONSOLE_COMMAND.
+/// Calls that Rust sees before the game does, one bit for each number: INIT, SHUTDOWN, CLIENT_DISCONNECT,
+/// RUN_FRAME, CONSOLE_COMMAND.
 pub const GAMETIMES_CALLS_BEFORE: u32 = 0x323;
 /// Calls that Rust sees after the game: INIT, SHUTDOWN, CLIENT_CONNECT, CLIENT_BEGIN, CLIENT_USERINFO_CHANGED,
 /// CLIENT_DISCONNECT, CLIENT_COMMAND, CLIENT_THINK, RUN_FRAME, CONSOLE_COMMAND.
 pub const GAMETIMES_CALLS_AFTER: u32 = 0x3ff;
-/// Traps that Rust sees before the engine does: PRINT, ERROR, CVAR_SET, SEND_CONSOLE_COMMAND, LOCATE_GAME_DATA,
-/// SET_CONFIGSTRING.
+/// Traps that Rust sees before the engine does: PRINT, ERROR, CVAR_SET, SEND_CONSOLE_COMMAND,
+/// LOCATE_GAME_DATA, SET_CONFIGSTRING.
 pub const GAMETIMES_TRAPS_BEFORE: u32 = 0x13_0023;
 /// Traps that Rust sees after the engine: FS_FOPEN, FS_FCLOSE, SEND_CONSOLE_COMMAND.
 pub const GAMETIMES_TRAPS_AFTER: u32 = 0x1_8800;

@@ -74,8 +74,8 @@ fn child(home: &Path, url: &str, unix_ms: i64, frames: i64) -> Child {
         .unwrap()
 }
 
-/// Kills a server this long after it has printed this many beginnings and ends of rounds. Returns the number of finished
-/// rounds.
+/// Kills a server this long after it has printed this many beginnings and ends of rounds. Returns the number of
+/// finished rounds.
 fn kill_after(mut child: Child, said: usize, pause: Duration) -> usize {
     let mut lines = BufReader::new(child.stdout.take().unwrap())
         .lines()

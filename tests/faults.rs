@@ -1,5 +1,5 @@
-//! A panic costs at most the recording of one map: the log reports it once, the game continues, and the next map is
-//! recorded.
+//! A panic costs at most the recording of one map: the log reports it once, the game continues, and the next map
+//! is recorded.
 
 use gametimes_standin::{Arg, Step};
 use gametimes_test_support::calls::{server, start, stop};

@@ -213,7 +213,7 @@ fn refused_lines_are_counted_and_logged_at_most_once_in_five_seconds() {
     assert_eq!(did, [(1, 0); 3]);
 }
 
-/// The record of a player in limbo shows somebody else, and that of a dead one does not change.
+/// The record of a player in limbo shows another player, and that of a dead one does not change.
 #[test]
 fn claimed_death_of_a_dead_or_waiting_player_is_refused() {
     let home = tempfile::tempdir().unwrap();

@@ -53,8 +53,8 @@ fn within_limits(message: &Message) {
     }
 }
 
-/// The tapes have 3v3, 6v6 with pauses and odd names, a surrender, an interrupted round, and 20v20 with long names and
-/// markup.
+/// The tapes have 3v3, 6v6 with pauses and odd names, a surrender, an interrupted round, and 20v20 with long names
+/// and markup.
 #[test]
 fn recorded_matches_produce_the_golden_messages() {
     for name in recorded::NAMES {

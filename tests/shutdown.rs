@@ -10,7 +10,7 @@ thread_local! {
     static SERVER: Cell<*mut Server> = const { Cell::new(std::ptr::null_mut()) };
 }
 
-/// The engine's signal handler: shuts the game down on the stack of whatever ran.
+/// The engine's signal handler: shuts the game down on the stack of the code that ran.
 extern "C" fn shut_down(_signal: i32) {
     // SAFETY: the test that raises the signal on this thread does not use its server meanwhile.
     let server = unsafe { &mut *SERVER.get() };

@@ -1,5 +1,5 @@
-//! The time that the module takes on the game's thread, compared with the fallback script. `cargo xtask bench` builds and runs
-//! this.
+//! The time that the module takes on the game's thread, compared with the fallback script. `cargo xtask bench` builds and
+//! runs this.
 //!
 //! The built module runs between the stand-in engine and the stand-in game. In that game, one player dies every fourth frame and
 //! spawns 100 frames later; the records are 124,352 bytes apart, as in the real game. The same frames without the module are the

@@ -41,8 +41,8 @@ async fn number(bot: &Bot, sql: &str) -> i64 {
     row.get("number")
 }
 
-/// Five bots on one PostgreSQL: both receivers read the same channel and folder, and all servers use a role that may only
-/// read.
+/// Five bots on one PostgreSQL: both receivers read the same channel and folder, and all servers use a role that may
+/// only read.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_receivers_store_everything_once_and_three_servers_show_the_same() {
     let cluster = Cluster::shared();

@@ -22,8 +22,8 @@ async fn match_ids(store: &Db) -> Vec<String> {
     ids
 }
 
-/// Two servers play the same map and end rounds in the same second: neither round is lost, and neither gets the other's
-/// numbers.
+/// Two servers play the same map and end rounds in the same second: neither round is lost, and neither gets the
+/// other's numbers.
 async fn rounds_of_two_servers_in_the_same_second_are_two_rounds(url: &str) {
     let store = &open(url).await;
     let (name, bytes) = native_files("surrender").remove(0);
@@ -79,8 +79,8 @@ async fn same_local_time_in_two_time_zones_is_two_rounds(url: &str) {
     assert_eq!(counts, (2, 24));
 }
 
-/// Servers with ET:Legacy's default net_ip have the same address. Two of their rounds that end in the same second remain
-/// two.
+/// Servers with ET:Legacy's default net_ip have the same address. Two of their rounds that end in the same second
+/// remain two.
 async fn servers_with_the_same_address_in_the_same_second_are_two_rounds(url: &str) {
     let store = &open(url).await;
     let (name, bytes) = native_files("surrender").remove(0);

@@ -1,5 +1,5 @@
-//! The message in the stats channel: posted once, edited when late data arrives, and never posted again after it was
-//! deleted.
+//! The message in the stats channel: posted once, edited when late data arrives, and never posted again after it
+//! was deleted.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! A round as its recorder reported it: a gametimes file of this version or of the old scripts, or only the fields of the Discord
-//! message.
+//! A round as its recorder reported it: a gametimes file of this version or of the old scripts, or only the fields of the
+//! Discord message.
 
 use std::borrow::Cow;
 
@@ -148,7 +148,7 @@ impl Report {
         clean(&mut meta);
         let (start, map, round) = (meta.round_start_unix, &meta.map, meta.round);
         let lacks_id = meta.round_canonical_id.is_empty() && start > 0;
-        // A file of an older version: the same round has one id, whoever reports it.
+        // A file of an older version: the same round has one id, whichever recorder reports it.
         if lacks_id || meta.round_canonical_id == round_id_of_map_as_written(start, map, round) {
             meta.round_canonical_id = round_canonical_id(start, map, round);
         }

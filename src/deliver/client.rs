@@ -191,7 +191,7 @@ fn read(response: ureq::http::Response<ureq::Body>, url: &str) -> Answer {
 /// What the admin can do if an answer is about the webhook's URL or channel, and not about the message. The script has the
 /// same list.
 fn cure(status: u16, code: i64, json: &serde_json::Value) -> Option<&'static str> {
-    // An id in the URL that is no number: Discord's checks name the parameter, in two formats.
+    // An id in the URL that is not a number: Discord's checks name the parameter, in two formats.
     let names = |id| !json[id].is_null() || !json["errors"][id].is_null();
     Some(match code {
         220_001 => {

@@ -80,8 +80,8 @@ pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     sync_folder(folder)
 }
 
-/// Like [`write_whole`], but through another folder on the same file system, without replacing an existing file, and with this
-/// mode.
+/// Like [`write_whole`], but through another folder on the same file system, without replacing an existing file, and with
+/// this mode.
 ///
 /// # Errors
 /// `AlreadyExists` when there is a file of that name; other errors when a step fails.

@@ -154,7 +154,7 @@ mod tests {
         let folder = folder.path();
         let old = [91, 91 + 1].map(|days| ours(folder, days));
         let mut kept = vec![ours(folder, 89)];
-        // The script that gametimes replaces, another recorder, a file that is none, a copy under a wrong name.
+        // The script that gametimes replaces, another recorder, a file of another kind, a copy under a wrong name.
         kept.push(write(folder, 100, |file| file.meta.schema = 1));
         kept.push(write(folder, 101, |file| file.meta.source = "x".into()));
         kept.push(write(folder, 102, |file| file.meta.round = 7));

@@ -2,8 +2,8 @@
 
 use std::ffi::c_char;
 
-/// How many bytes of a string are read. Everything of interest is at the beginning, while a mod can pass strings of any
-/// length.
+/// How many bytes of a string are read. Everything of interest is at the beginning, while a mod can pass strings of
+/// any length.
 const LIMIT: usize = 1024;
 
 /// The bytes of a C string, at most the first 1024. `None` for a null pointer.

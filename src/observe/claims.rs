@@ -461,7 +461,7 @@ impl<S: Sink> Observer<S> {
         if !died {
             return false;
         }
-        // A name can claim a death of somebody who really died in the same call: then the most plausible line counts.
+        // A name can claim the death of a player who really died in the same call: then the most plausible line counts.
         let plausible = |claim: &DeathClaim| {
             let own = claim.killer == Some(claim.victim);
             let attacker = claim

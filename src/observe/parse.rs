@@ -49,7 +49,7 @@ pub fn print(text: &[u8]) -> Option<Result<Print<'_>, ()>> {
         b'C' => client(text.strip_prefix(b"Client")?),
         b'E' => {
             let rest = text.strip_prefix(b"Exit: ")?;
-            // The game goes on to print this for each further reason.
+            // The game also prints this for each further reason.
             (!rest.ends_with(b" (already triggered)\n")).then(|| exit(rest).ok_or(()))
         }
         b'c' => Some(vote_called(text.strip_prefix(b"callvote: ")?).ok_or(())),

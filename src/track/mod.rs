@@ -1,5 +1,5 @@
-//! What a round is: a pure state machine that turns events into rounds. No I/O, no clock, no unsafe code, and every list is
-//! bounded.
+//! What a round is: a pure state machine that turns events into rounds. No I/O, no clock, no unsafe code, and every list
+//! is bounded.
 //!
 //! A round begins with a `GAME_INIT` whose gamestate is 0. It ends at the game's `Exit:`, or at the shutdown that interrupts it.
 //! All times of players are on the play clock, which stands still during pauses.

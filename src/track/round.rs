@@ -20,7 +20,7 @@ pub struct Pause {
 }
 
 /// The statistics of one player. A player is one guid in any slot and under any name; without a guid, one name. Of several such
-/// players with one name at the same time, the later ones are told apart by a suffix: `name#2`.
+/// players with one name at the same time, the later ones get a suffix: `name#2`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PlayerStats {
     /// `cl_guid`; may be empty.

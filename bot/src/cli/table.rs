@@ -130,8 +130,8 @@ impl Table {
         all.map(measure_text_width).max().unwrap_or(0)
     }
 
-    /// Cuts the widest text until all columns fit. If that is not enough, leaves out the last optional column and starts
-    /// over.
+    /// Cuts the widest text until all columns fit. If that is not enough, leaves out the last optional column and
+    /// starts over.
     fn fit(&self, mut columns: Vec<Fitted>, width: usize) -> Vec<Fitted> {
         let is_too_wide =
             |columns: &[Fitted]| columns.iter().map(|c| c.width + GAP).sum::<usize>() > width + GAP;

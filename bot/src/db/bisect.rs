@@ -9,8 +9,8 @@ use super::{Content, Db, IngestItem, IngestReport};
 const TRIES: usize = 3;
 
 impl Db {
-    /// Like [`Db::ingest`], but an item that the database refuses is rejected, so that it does not keep the others from being
-    /// stored.
+    /// Like [`Db::ingest`], but an item that the database refuses is rejected, so that it does not keep the others from
+    /// being stored.
     ///
     /// # Errors
     /// When the database fails. What was stored until then stays; the whole batch may be stored again.

@@ -1,5 +1,5 @@
-//! Retrying the download of attached files, for up to a week. The messages are read again for it, because the URLs in them
-//! expire.
+//! Retrying the download of attached files, for up to a week. The messages are read again for it, because the URLs in
+//! them expire.
 
 use jiff::Timestamp;
 use twilight_http::error::ErrorType;

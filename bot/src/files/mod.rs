@@ -1,5 +1,5 @@
-//! Files of game servers: the stats files of the c0rnp0rn scripts and the gametimes files, from local folders and over
-//! SFTP.
+//! Files of game servers: the stats files of the c0rnp0rn scripts and the gametimes files, from local folders and
+//! over SFTP.
 
 pub mod folder;
 pub mod ingest;

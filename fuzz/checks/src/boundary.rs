@@ -17,8 +17,8 @@ const FRAME: i32 = 8;
 
 /// A server that carries out a script.
 struct Run<'a> {
-    /// The module is linked into this program, or loaded as the engine does. The home folder contains only what the module
-    /// writes.
+    /// The module is linked into this program, or loaded as the engine does. The home folder contains only what the
+    /// module writes.
     server: &'a mut Server,
     level_ms: isize,
     unix_ms: i64,
@@ -246,8 +246,8 @@ impl Run<'_> {
         }
     }
 
-    /// Makes a call of the engine. The game receives it unchanged and makes its traps, and the engine gets the game's
-    /// answer.
+    /// Makes a call of the engine. The game receives it unchanged and makes its traps, and the engine gets the
+    /// game's answer.
     fn call(&mut self, command: i32, arguments: &[isize], answer: isize) {
         if !self.loaded {
             return;

@@ -1,5 +1,5 @@
-//! The spawn audit: compares the recorder's time dead of each player with that of the stats file, and explains the
-//! difference.
+//! The spawn audit: compares the recorder's time dead of each player with that of the stats file, and explains
+//! the difference.
 //!
 //! The database supplies [`AuditRow`]s; [`compare`] flags them, [`most_telling`] picks what is shown, and [`explain`] finds
 //! the reason for a sample.

@@ -163,8 +163,8 @@ impl SpawnRow {
     }
 }
 
-/// The key of a player in the tables: the guid, or for a client without one `name:` and 27 hex digits of the SHA-256 of the
-/// name.
+/// The key of a player in the tables: the guid, or for a client without one `name:` and 27 hex digits of the SHA-256 of
+/// the name.
 pub fn player_key(guid: &str, name: &str) -> String {
     if !guid.is_empty() {
         return guid.to_owned();

@@ -141,8 +141,8 @@ impl Player {
         }
     }
 
-    /// Plays the match through a server. `before_map` may change cvars or the script. Returns the script's time in each
-    /// frame.
+    /// Plays the match through a server. `before_map` may change cvars or the script. Returns the script's time in
+    /// each frame.
     ///
     /// # Panics
     /// When tape and hooks contradict each other.

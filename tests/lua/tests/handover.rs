@@ -19,8 +19,8 @@ enum Module {
     Native,
     /// It does not record: unknown build, disabled, or a panic on an earlier map.
     Off,
-    /// It records until it panics during the map. It writes what was played until then, and passes calls through from then
-    /// on.
+    /// It records until it panics during the map. It writes what was played until then, and passes calls through from
+    /// then on.
     Panics,
     /// It records, is removed during the map, and cannot clear its cvar at the end.
     Vanishes,

@@ -15,8 +15,8 @@ pub struct Options {
     pub home: PathBuf,
     /// Play at the pace of the match instead of as fast as possible.
     pub realtime: bool,
-    /// After the last map, wait at most half a minute until the outbox is empty, as a server that keeps running would send
-    /// it.
+    /// After the last map, wait at most half a minute until the outbox is empty, as a server that keeps running would
+    /// send it.
     pub drain_outbox: bool,
     /// Cvars to set before the first map, in place of those of the tape.
     pub cvars: Vec<(String, String)>,

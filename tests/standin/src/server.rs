@@ -209,8 +209,8 @@ impl Server {
     }
 
     /// Starts a round in which this many players fight without further steps: from now on a frame of the game allocates
-    /// nothing, and the engine answers every trap with 0 at once. The round ends in frame `last_frame`. Used for
-    /// measurements.
+    /// nothing, and the engine answers every trap with 0 at once. The round ends in frame `last_frame`. Used
+    /// for measurements.
     pub fn fight(&mut self, players: usize, last_frame: isize) {
         self.set_cvar("sv_maxclients", "64");
         self.set_cvar("gamestate", "0");
@@ -317,8 +317,8 @@ impl Server {
         }
     }
 
-    /// Calls the game, which carries out these steps. Returns its result, or `None` if it raised its error and left through
-    /// longjmp.
+    /// Calls the game, which carries out these steps. Returns its result, or `None` if it raised its error and left
+    /// through longjmp.
     pub fn call(
         &mut self,
         command: i32,

@@ -35,8 +35,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 const DATABASE_BACKOFF: Backoff = Backoff::new(Duration::from_secs(4), Duration::from_secs(60));
 /// How long it waits after Discord did not accept a message.
 const SEND_BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(600));
-/// How long a claim is valid: longer than an attempt can take, and well within the minutes for which Discord remembers a
-/// nonce.
+/// How long a claim is valid: longer than an attempt can take, and well within the minutes for which Discord remembers
+/// a nonce.
 const CLAIM_SECONDS: i64 = 60;
 /// How long an attempt may take, including waits for Discord's rate limits.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(45);

@@ -27,8 +27,8 @@ macro_rules! on_both_databases {
     };
 }
 
-/// The content of all tables as text, without what depends on the time and the order in which it came: ids and times of
-/// capture.
+/// The content of all tables as text, without what depends on the time and the order in which it came: ids and times
+/// of capture.
 pub async fn dump(store: &Db) -> String {
     let round =
         "(SELECT r.match_id || ' ' || r.round_number FROM rounds r WHERE r.id = t.round_id)";
