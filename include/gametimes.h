@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /**
- * Calls that Rust sees before the game does, one bit for each number: INIT, SHUTDOWN, CLIENT_DISCONNECT, RUN_FRAME,
- * CONSOLE_COMMAND.
+ * Calls that Rust sees before the game does, one bit for each number: INIT, SHUTDOWN, CLIENT_DISCONNECT,
+ * RUN_FRAME, CONSOLE_COMMAND.
  */
 #define GAMETIMES_CALLS_BEFORE 803
 
@@ -18,8 +18,8 @@
 #define GAMETIMES_CALLS_AFTER 1023
 
 /**
- * Traps that Rust sees before the engine does: PRINT, ERROR, CVAR_SET, SEND_CONSOLE_COMMAND, LOCATE_GAME_DATA,
- * SET_CONFIGSTRING.
+ * Traps that Rust sees before the engine does: PRINT, ERROR, CVAR_SET, SEND_CONSOLE_COMMAND,
+ * LOCATE_GAME_DATA, SET_CONFIGSTRING.
  */
 #define GAMETIMES_TRAPS_BEFORE 1245219
 
