@@ -5,7 +5,10 @@
 
 use gametimes_format::TeamNumber;
 use gametimes_format::check::STATS_FILE_NAME;
+use gametimes_format::matches::PauseKind;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::first_round::FirstRound;
 
 /// The time of an event, on two clocks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,25 +37,27 @@ pub enum What {
     /// `GAME_INIT`: a map begins or restarts. All clients connect again after it.
     Level(Box<Level>),
     /// `GAME_INIT` has returned: the settings of the game.
-    Rules {
-        /// Cvar `g_gametype`.
-        gametype: i32,
-        /// The round's number, 1 or 2.
-        round: u8,
-        /// Cvar `timelimit`, in minutes.
-        timelimit_minutes: f64,
-    },
+    Rules(Box<Rules>),
     /// The team that wins if the round ends now; 0 for none.
     Winner(TeamNumber),
     /// The team that defends; 0 when the game does not say.
     Defender(TeamNumber),
     /// The match is paused (`true`) or continues (`false`).
     Pause(bool),
+    /// Who paused it: known when the call that did it has returned.
+    PausedBy {
+        kind: PauseKind,
+        /// The slot of the player, the referee, or the caller of the vote.
+        slot: Option<u8>,
+    },
     /// A client connected.
     Connect {
         slot: u8,
         /// `cl_guid`; may be empty.
         guid: Text<32>,
+        /// Whether the client runs inside the server, as bots do.
+        #[serde(default)]
+        is_local: bool,
     },
     /// The guid of a connected client arrived late.
     Guid {
@@ -102,6 +107,9 @@ pub enum What {
     RoundOver {
         /// Cvar `timelimit`, in minutes.
         timelimit_minutes: f64,
+        /// Cvar `g_nextTimeLimit`, in minutes; 0 for none.
+        #[serde(default)]
+        next_limit_minutes: f64,
     },
     /// The game closed a stats file of this name.
     StatsFile(Text<STATS_FILE_NAME>),
@@ -162,6 +170,26 @@ pub struct Level {
     pub server_hostname: String,
     /// The version of ET:Legacy, such as `2.83.1`.
     pub engine_version: String,
+    /// Round 1 of the running match, whichever recorder saw it.
+    #[serde(default)]
+    pub first_round: Option<FirstRound>,
+}
+
+/// The settings of the game when a map has begun.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rules {
+    /// Cvar `g_gametype`.
+    pub gametype: i32,
+    /// The round's number, 1 or 2.
+    pub round: u8,
+    /// Cvar `timelimit`, in minutes.
+    pub timelimit_minutes: f64,
+    /// Cvar `g_customConfig`.
+    #[serde(default)]
+    pub config: String,
+    /// Cvar `mod_version`.
+    #[serde(default)]
+    pub mod_version: String,
 }
 
 /// A string of the engine, cut to `N` bytes. It can contain any byte and is stored in place.

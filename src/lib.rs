@@ -21,6 +21,8 @@ pub mod event;
 pub mod fault;
 pub mod ffi;
 #[forbid(unsafe_code)]
+pub mod first_round;
+#[forbid(unsafe_code)]
 pub mod module;
 #[forbid(unsafe_code)]
 pub mod observe;

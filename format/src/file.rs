@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::matches::{MapResult, PauseBy, Sides, Stopwatch, Substitution};
 use crate::message::Message;
 use crate::team::TeamNumber;
 
@@ -171,6 +172,38 @@ pub struct Meta {
     /// Number of events that the timeline had no room for; not written if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub events_dropped: u64,
+
+    /// The id of the match: the `event_id` of its round 1. Round 1 and round 2 of a stopwatch match have the same; every other
+    /// round has its own. Empty in older files.
+    #[serde(default)]
+    pub match_uid: String,
+    /// In a round 2, the `event_id` of its round 1, if that was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_1_event_id: Option<String>,
+    /// Where the two teams of the match play in this round; missing if the attackers of round 1 are unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sides: Option<Sides>,
+    /// The time limits; only in stopwatch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopwatch: Option<Stopwatch>,
+    /// Who won the map; only in a round 2 of stopwatch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map_result: Option<MapResult>,
+    /// The server's config, such as `legacy6` (cvar `g_customConfig`); empty if it has none.
+    #[serde(default)]
+    pub config: String,
+    /// The version of the game module (cvar `mod_version`).
+    #[serde(default)]
+    pub mod_version: String,
+    /// The players of each team when the round began.
+    #[serde(default)]
+    pub teams_start: Teams,
+    /// The players who replaced others, in order.
+    #[serde(default)]
+    pub substitutions: Vec<Substitution>,
+    /// How many of the players in `spawn_stats` are bots.
+    #[serde(default)]
+    pub bots: u32,
 }
 
 fn schema_of_old_files() -> u32 {
@@ -299,7 +332,7 @@ pub struct Teams {
 }
 
 /// One pause of the match.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
     /// 1 for the round's first pause.
     pub n: u32,
@@ -318,6 +351,9 @@ pub struct Pause {
     /// The play clock during the pause: the time played before it. Older files lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_play_ms: Option<i64>,
+    /// Who paused the match. Older files lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<PauseBy>,
 }
 
 /// The statistics of one player in one round. A player is one guid in any slot and under any name; without a guid, one name.
@@ -366,6 +402,19 @@ pub struct SpawnStats {
     /// Time on one of the two teams.
     #[serde(default)]
     pub played_ms: i64,
+    /// Whether the player is a bot.
+    #[serde(default)]
+    pub is_bot: bool,
+}
+
+impl SpawnStats {
+    /// Guid and name.
+    pub fn reference(&self) -> PlayerRef {
+        PlayerRef {
+            guid: self.guid.clone(),
+            name: self.name.clone(),
+        }
+    }
 }
 
 /// The kinds of [`TimelineEvent`].
@@ -412,6 +461,29 @@ pub struct TimelineEvent {
     /// The new team, in a join or a change of team: 1 Axis, 2 Allies, 3 spectators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<TeamNumber>,
+}
+
+impl TimelineEvent {
+    /// An event without anything that only some kinds have.
+    pub fn new(t_ms: i64, kind: EventKind, guid: &str) -> Self {
+        Self {
+            t_ms,
+            kind,
+            guid: guid.to_owned(),
+            name: None,
+            by: None,
+            means_of_death: None,
+            team: None,
+        }
+    }
+
+    /// The guid, or the name of a player without one.
+    pub fn key(&self) -> &str {
+        match &self.name {
+            Some(name) if self.guid.is_empty() => name,
+            _ => &self.guid,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! bot, which reads it.
 //!
 //! * [`file`]: the gametimes file, `{"meta": {...}, "payload": {...}}`, and its name.
+//! * [`matches`]: what ties the two rounds of a match together, and which team won the map.
 //! * [`message`]: the Discord message, as it is posted to a webhook and as `payload` contains it.
 //! * [`rules`]: rules about rounds and players that several readers share.
 //! * [`secret`]: texts that must not be printed.
@@ -19,6 +20,7 @@
 pub mod check;
 pub mod digest;
 pub mod file;
+pub mod matches;
 pub mod message;
 pub mod rules;
 pub mod secret;

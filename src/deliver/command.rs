@@ -99,6 +99,8 @@ pub(super) struct Shared {
     test: AtomicBool,
     /// What `gametimes status` shows. The lock is held only to exchange the pointer.
     status: Mutex<Arc<Status>>,
+    /// Round 1 of the running match, as the cvar contains it; empty for none.
+    first_round: Mutex<String>,
 }
 
 impl Shared {
@@ -125,6 +127,16 @@ impl Shared {
             std::hint::spin_loop();
             self.status.try_lock().map(|status| Arc::clone(&status))
         })
+    }
+
+    /// Stores round 1 of the running match.
+    pub(super) fn set_first_round(&self, text: String) {
+        *self.first_round.lock() = text;
+    }
+
+    /// Round 1 of the running match. Only asked for between two maps.
+    pub(super) fn first_round(&self) -> String {
+        self.first_round.lock().clone()
     }
 
     /// How many commands were lost since the last call.

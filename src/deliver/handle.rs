@@ -63,6 +63,11 @@ impl WorkerHandle {
         self.shared.status()
     }
 
+    /// Round 1 of the running match, as the cvar contains it. Waits for a lock: only for the moments between two maps.
+    pub fn first_round(&self) -> String {
+        self.shared.first_round()
+    }
+
     /// The game's level time, as the worker knows it.
     pub fn level_ms(&self) -> i64 {
         self.shared.level_ms.load(Ordering::Relaxed)

@@ -57,6 +57,10 @@ pub mod configstring {
 pub const GAMESTATE_PLAYING: i32 = 0;
 /// `gamestate` before the first frame of a map. The engine's `map` command sets it before it ends the running map.
 pub const GAMESTATE_INITIALIZE: i32 = -1;
+/// `gamestate` of the warmup.
+pub const GAMESTATE_WARMUP: i32 = 2;
+/// `gamestate` of the warmup after a match was reset before or after a round.
+pub const GAMESTATE_RESET: i32 = 5;
 /// `g_gametype` of stopwatch, the only one with a round 2.
 pub const GAMETYPE_STOPWATCH: i32 = 3;
 /// The highest number of slots of a server (the engine's MAX_CLIENTS).

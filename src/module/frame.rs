@@ -61,9 +61,9 @@ impl<E: Engine> Module<E> {
             observer.after_call(records);
         }
         if observer.take_exit() {
-            let timelimit = self.timelimit_minutes();
+            let (this, next) = (self.minutes(c"timelimit"), self.minutes(c"g_nextTimeLimit"));
             if let Some(observer) = self.observer() {
-                observer.round_over(timelimit);
+                observer.round_over(this, next);
             }
         }
         if is_frame {

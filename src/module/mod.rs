@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gametimes_format::check::bounds;
+use gametimes_format::text;
 
 use crate::VERSION;
 use crate::deliver::command::{Command, CommandSender, WorkerConfig};
@@ -23,7 +24,8 @@ use crate::engine::numbers::{
 use crate::engine::signals::{self, Handled};
 use crate::engine::stock_game::GamePaths;
 use crate::engine::traps::{Engine, until_zero};
-use crate::event::{Level, ShutdownCause};
+use crate::event::{Level, Rules, ShutdownCause};
+use crate::first_round::FirstRound;
 use crate::observe::{Complaint, Observer, Records};
 use crate::settings::{KeptSecrets, Settings, configured_game};
 use complaints::Complaints;
@@ -36,6 +38,8 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 const GAMETYPE_MAX: i32 = 64;
 /// The cvar in which the engine keeps its last error.
 const ENGINE_ERROR: &CStr = c"com_errorMessage";
+/// The cvar that hands round 1 of a match over to round 2, see [`FirstRound`].
+const FIRST_ROUND: &CStr = c"gametimes_match";
 /// Longer time limits count as none; this is ten weeks.
 const TIMELIMIT_MINUTES_MAX: f64 = 100_000.0;
 
@@ -176,6 +180,8 @@ impl<E: Engine> Module<E> {
         version: i32,
     ) -> Result<(), String> {
         if !settings.enabled {
+            // A round 1 that nobody records must not leave an older one to the next round 2.
+            self.engine.set_cvar(FIRST_ROUND, "");
             return Err("gametimes_enabled is 0".to_owned());
         }
         if legacy_server != 1 {
@@ -208,6 +214,7 @@ impl<E: Engine> Module<E> {
             server_port: cvar(c"net_port"),
             server_hostname: cvar(c"sv_hostname"),
             engine_version: self.engine_version.clone(),
+            first_round: cvar(FIRST_ROUND).parse::<FirstRound>().ok(),
         }
     }
 
@@ -253,14 +260,22 @@ impl<E: Engine> Module<E> {
         } else {
             1
         };
-        let timelimit = self.timelimit_minutes();
+        let decoded = |name| text::decode(self.engine.cvar(name).as_bytes());
+        let rules = Rules {
+            gametype,
+            round,
+            timelimit_minutes: self.minutes(c"timelimit"),
+            config: decoded(c"g_customConfig"),
+            mod_version: decoded(c"mod_version"),
+        };
         if let Some(observer) = self.observer() {
-            observer.rules(gametype, round, timelimit);
+            observer.rules(rules);
         }
     }
 
-    fn timelimit_minutes(&self) -> f64 {
-        let minutes = self.engine.cvar_float(c"timelimit");
+    /// A time limit in minutes; 0 if the cvar contains none.
+    fn minutes(&self, name: &CStr) -> f64 {
+        let minutes = self.engine.cvar_float(name);
         if (0.0..=TIMELIMIT_MINUTES_MAX).contains(&minutes) {
             minutes
         } else {
@@ -389,6 +404,9 @@ impl<E: Engine> Module<E> {
             self.say("internal error: the background thread has ended; the next map starts another and recovers the last round");
         } else if !in_time {
             self.say("the disk is slow: the last round was not written within 2 seconds; writing continues");
+        }
+        if let (Mode::Native, Some(worker)) = (&self.mode, &self.worker) {
+            self.engine.set_cvar(FIRST_ROUND, &worker.first_round());
         }
         self.engine.set_cvar(c"gametimes_module", "");
         self.secrets.restore(&self.engine);

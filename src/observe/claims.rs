@@ -12,6 +12,8 @@
 //! An event has the time of its line. While a death waits for the end of the call, the events after it wait behind it, so that
 //! their order is kept. Nothing here allocates after the start.
 
+use gametimes_format::matches::PauseKind;
+
 use super::lives::is_hidden;
 use super::{Complaint, Observer, Record, Records, Sink, on_team, parse};
 use crate::engine::layout::pm_type;
@@ -42,6 +44,10 @@ pub(super) struct Claims {
     pub(super) begun: u64,
     /// The client whose call is running, once it has returned.
     pub(super) caller: Option<u8>,
+    /// Whether the match was paused in this call.
+    pub(super) paused: bool,
+    /// Whether a vote passed in this call.
+    vote_passed: bool,
     /// Whether anything above is set.
     any: bool,
 }
@@ -138,6 +144,8 @@ impl Claims {
             named: 0,
             begun: 0,
             caller: None,
+            paused: false,
+            vote_passed: false,
             any: false,
         }
     }
@@ -158,6 +166,8 @@ impl Claims {
         self.named = 0;
         self.begun = 0;
         self.caller = None;
+        self.paused = false;
+        self.vote_passed = false;
         self.any = false;
     }
 
@@ -253,6 +263,7 @@ impl<S: Sink> Observer<S> {
             .and_then(Option::take);
         if let Some(VoteClaim { at, slot, vote }) = found {
             let surrender = parse::is_surrender(vote.as_bytes());
+            self.vote_caller = Some(slot);
             self.send_at(at, What::VoteCalled { slot, surrender });
         }
     }
@@ -265,6 +276,7 @@ impl<S: Sink> Observer<S> {
         self.claims.any = true;
         if passed {
             self.claims.vote_result = Some(VoteResult::Passed);
+            self.claims.vote_passed = true;
         } else if std::mem::take(&mut self.claims.vote_cleared) {
             self.send(What::VoteFailed); // a vote that was cancelled is cleared first
         } else {
@@ -282,6 +294,21 @@ impl<S: Sink> Observer<S> {
                 self.claims.any = true;
             }
         }
+    }
+
+    /// The call has returned: decides who paused the match in it. The game pauses inside the call that asks for it: a client's
+    /// command, a vote that passes in a frame, or a console command of the server.
+    pub(super) fn settle_pause(&mut self, in_frame: bool) {
+        if !std::mem::take(&mut self.claims.paused) {
+            return;
+        }
+        let (kind, slot) = match self.claims.caller {
+            Some(n) if self.slots[usize::from(n)].referee => (PauseKind::Referee, Some(n)),
+            Some(n) => (PauseKind::Player, Some(n)),
+            None if in_frame && self.claims.vote_passed => (PauseKind::Vote, self.vote_caller),
+            None => (PauseKind::Server, None),
+        };
+        self.send(What::PausedBy { kind, slot });
     }
 
     /// `Medic_Revive: ...`

@@ -21,6 +21,7 @@ pub(super) struct Slot {
     pub(super) team: TeamNumber,
     pub(super) name: Text<64>,
     pub(super) guid_known: bool,
+    pub(super) referee: bool,
     pub(super) alive: bool,
     /// Whether the record was blank or another player's when it was last read.
     pub(super) hidden: bool,
@@ -43,6 +44,7 @@ impl<S: Sink> Observer<S> {
         self.send(What::Connect {
             slot: n as u8,
             guid,
+            is_local: parse::info_value(userinfo, b"ip") == Some(b"localhost"),
         });
         self.send_player(n);
     }
@@ -107,6 +109,7 @@ impl<S: Sink> Observer<S> {
         let team = TeamNumber::from(team);
         let name = Text::new(parse::info_value(info, b"n").unwrap_or(b""));
         let s = &mut self.slots[n];
+        s.referee = parse::info_value(info, b"ref").is_some_and(|r| parse::leading_number(r) != 0);
         if s.team == team && s.name == name {
             return;
         }

@@ -20,7 +20,7 @@ use gametimes_format::check::STATS_FILE_NAME;
 use gametimes_format::{Team, TeamNumber};
 
 use crate::engine::numbers::{GAMESTATE_PLAYING, MAX_CLIENTS, configstring};
-use crate::event::{Level, ShutdownCause, Stamp, Text, What};
+use crate::event::{Level, Rules, ShutdownCause, Stamp, Text, What};
 
 /// The receiver of events, and the wall clock.
 pub trait Sink {
@@ -76,6 +76,8 @@ pub struct Observer<S> {
     touched: u64,
     /// The game's prints in this call.
     claims: Claims,
+    /// The client who called the last vote.
+    vote_caller: Option<u8>,
     /// Whether a record on this map has agreed with the game about a player's team.
     records_agree: bool,
     /// Whether that is so, or the complaint was made that none does.
@@ -100,6 +102,7 @@ impl<S: Sink> Observer<S> {
             waiting: 0,
             touched: 0,
             claims: Claims::new(),
+            vote_caller: None,
             records_agree: false,
             records_judged: false,
             playing: false,
@@ -119,6 +122,7 @@ impl<S: Sink> Observer<S> {
         self.waiting = 0;
         self.touched = 0;
         self.claims.clear();
+        self.vote_caller = None;
         self.records_agree = false;
         self.records_judged = false;
         self.playing = level.gamestate == GAMESTATE_PLAYING;
@@ -129,12 +133,8 @@ impl<S: Sink> Observer<S> {
     }
 
     /// `GAME_INIT`, after the game has seen it.
-    pub fn rules(&mut self, gametype: i32, round: u8, timelimit_minutes: f64) {
-        self.send(What::Rules {
-            gametype,
-            round,
-            timelimit_minutes,
-        });
+    pub fn rules(&mut self, rules: Rules) {
+        self.send(What::Rules(Box::new(rules)));
     }
 
     /// `RUN_FRAME`, before the game sees it. Returns the level time of the events that follow.
@@ -153,12 +153,14 @@ impl<S: Sink> Observer<S> {
     /// `RUN_FRAME`, after the game has seen it.
     pub fn after_frame(&mut self, records: &impl Records) {
         self.touched |= self.waiting;
+        self.settle_pause(true);
         self.after_call(records);
     }
 
     /// Any other call, after the game has seen it, when no other call is inside the game.
     pub fn after_call(&mut self, records: &impl Records) {
         self.settle(records);
+        self.settle_pause(false);
         self.settle_begins(records);
         if self.touched != 0 {
             self.look_at(self.touched, records);
@@ -211,8 +213,11 @@ impl<S: Sink> Observer<S> {
     }
 
     /// Completes the round that ended in this call.
-    pub fn round_over(&mut self, timelimit_minutes: f64) {
-        self.send(What::RoundOver { timelimit_minutes });
+    pub fn round_over(&mut self, timelimit_minutes: f64, next_limit_minutes: f64) {
+        self.send(What::RoundOver {
+            timelimit_minutes,
+            next_limit_minutes,
+        });
     }
 
     /// Trap SET_CONFIGSTRING. The text is only read for the few strings that matter.
@@ -254,6 +259,7 @@ impl<S: Sink> Observer<S> {
                 let paused = parse::leading_number(text()) & configstring::PAUSED != 0;
                 if paused != self.paused {
                     self.paused = paused;
+                    self.claims.paused = paused;
                     self.send(What::Pause(paused));
                 }
             }

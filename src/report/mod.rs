@@ -1,9 +1,12 @@
 //! Makes the gametimes file and the Discord message of a round.
 
+mod matches;
 pub mod message;
 
+use gametimes_format::check::bounds;
 use gametimes_format::digest::round_canonical_id;
 use gametimes_format::file::{self, Meta, Pause, SpawnStats};
+use gametimes_format::text::cut;
 use gametimes_format::{GametimesFile, Team};
 use uuid::Uuid;
 
@@ -66,6 +69,16 @@ fn meta(round: &Round, identity: &Identity) -> Meta {
         stats_file: round.stats_file.clone(),
         events: round.timeline.clone(),
         events_dropped: round.timeline_dropped,
+        match_uid: matches::match_uid(round, identity).to_string(),
+        round_1_event_id: round.first_round.as_ref().map(|r| r.event_id.to_string()),
+        sides: matches::sides(round),
+        stopwatch: matches::stopwatch(round),
+        map_result: matches::map_result(round),
+        config: cut(&round.config, bounds::TEXT),
+        mod_version: cut(&round.mod_version, bounds::TEXT),
+        teams_start: matches::teams_start(round),
+        substitutions: matches::substitutions(round),
+        bots: round.players.iter().filter(|p| p.is_bot).count() as u32,
     }
 }
 
@@ -90,6 +103,7 @@ fn spawn_stats(player: &PlayerStats) -> SpawnStats {
         denied_ms: player.denied_ms,
         alive_ms: player.alive_ms,
         played_ms: player.played_ms,
+        is_bot: player.is_bot,
     }
 }
 
@@ -104,6 +118,7 @@ fn pauses(round: &Round) -> Vec<Pause> {
             sec: seconds(pause.end.level_ms - pause.start.level_ms),
             start_ms: pause.start.level_ms,
             end_ms: pause.end.level_ms,
+            by: pause.by.clone(),
         })
         .collect()
 }

@@ -20,8 +20,13 @@ use gametimes_format::Team;
 use gametimes_format::file::{EndReason, Score, Surrender};
 use gametimes_format::text::strip_colors;
 
-use crate::engine::numbers::{GAMESTATE_INITIALIZE, GAMESTATE_PLAYING, GAMETYPE_STOPWATCH};
-use crate::event::{Event, Level, ShutdownCause, Stamp, What};
+use uuid::Uuid;
+
+use crate::engine::numbers::{
+    GAMESTATE_INITIALIZE, GAMESTATE_PLAYING, GAMESTATE_RESET, GAMESTATE_WARMUP, GAMETYPE_STOPWATCH,
+};
+use crate::event::{Event, Level, Rules, ShutdownCause, Stamp, What};
+use crate::first_round::FirstRound;
 use running::RunningRound;
 
 /// What an event led to.
@@ -67,6 +72,10 @@ pub struct Tracker {
     winner: Option<Team>,
     defender: Option<Team>,
     round: Option<RunningRound>,
+    /// Whether a `map_restart` has interrupted the last round.
+    restarted: bool,
+    /// Round 1 of the running stopwatch match, once it has finished.
+    first_round: Option<FirstRound>,
 }
 
 impl Tracker {
@@ -84,27 +93,49 @@ impl Tracker {
         }
     }
 
+    /// Round 1 of the running stopwatch match, for the next map.
+    pub fn first_round(&self) -> Option<&FirstRound> {
+        self.first_round.as_ref()
+    }
+
+    /// Remembers a finished round 1 by its id, until its round 2 has finished. An interrupted round 2 is played again.
+    pub fn remember(&mut self, round: &Round, event_id: Uuid) {
+        if round.gametype == GAMETYPE_STOPWATCH && round.end_reason.is_finished() {
+            self.first_round = (round.number == 1).then(|| FirstRound {
+                event_id,
+                attackers: round.defender.map(|team| team.opponent().into()),
+                held: round.held(),
+                played_ms: round.played_ms,
+                map: round.map.clone(),
+            });
+        }
+    }
+
     /// Applies an event.
     pub fn apply(&mut self, event: &Event) -> Option<Outcome> {
         let at = event.at;
         match &event.what {
             What::Level(level) => self.level(at, level),
-            What::Rules {
-                gametype,
-                round,
-                timelimit_minutes,
-            } => return self.rules(*gametype, *round, *timelimit_minutes),
+            What::Rules(rules) => return self.rules(rules),
             What::Winner(team) => self.winner = team.team(),
             What::Defender(team) => self.defender = team.team(),
             What::Pause(paused) => return self.pause(at, *paused),
+            What::PausedBy { kind, slot } => {
+                if let Some(round) = &mut self.round {
+                    round.paused_by(*kind, *slot);
+                }
+            }
             What::Exit(text) => {
                 if let Some(round) = &mut self.round {
                     round.exit(at, &text.decode());
                 }
             }
-            What::RoundOver { timelimit_minutes } => {
+            What::RoundOver {
+                timelimit_minutes,
+                next_limit_minutes,
+            } => {
                 if self.round.as_ref().is_some_and(RunningRound::is_over) {
-                    return self.finish(Some(*timelimit_minutes));
+                    return self.finish(Some((*timelimit_minutes, *next_limit_minutes)));
                 }
             }
             What::Shutdown(cause) => return self.shutdown(at, *cause),
@@ -137,24 +168,48 @@ impl Tracker {
         self.level = level.clone();
         self.winner = None;
         self.defender = None;
+        // A round 2 on another map belongs to no round 1.
+        let first_round = level.first_round.as_ref();
+        self.first_round = first_round.filter(|first| first.map == level.map).cloned();
         if level.gamestate == GAMESTATE_PLAYING {
             self.round = Some(RunningRound::begin(at, self.warmup_start_unix_ms.take()));
         }
     }
 
-    fn rules(&mut self, gametype: i32, round: u8, timelimit_minutes: f64) -> Option<Outcome> {
-        // Round 1 instead of round 2: the match was reset, or a team was empty.
-        if round < self.next_round {
+    fn rules(&mut self, rules: &Rules) -> Option<Outcome> {
+        if self.match_was_reset(rules) {
             self.score = Score::default();
         }
-        self.next_round = round;
+        self.restarted = false;
+        self.next_round = rules.round;
+        if rules.round == 1 || rules.gametype != GAMETYPE_STOPWATCH {
+            self.first_round = None;
+        }
         let running = self.round.as_mut()?;
-        running.set_rules(gametype, round, timelimit_minutes);
+        running.set_rules(rules);
+        running.round.first_round.clone_from(&self.first_round);
         Some(Outcome::Started {
             map: self.level.map.clone(),
-            number: round,
-            timelimit_minutes,
+            number: rules.round,
+            timelimit_minutes: rules.timelimit_minutes,
         })
+    }
+
+    /// Whether the match begins anew: by `reset_match`, a vote or a referee's command to that effect, teams that were swapped or
+    /// shuffled in mid-match, or because a team was empty.
+    fn match_was_reset(&self, rules: &Rules) -> bool {
+        // Round 1 instead of round 2.
+        if rules.round < self.next_round {
+            return true;
+        }
+        // Before and after a round, a reset shows in gamestate; during a round, it ends the round and goes back to warmup. In
+        // round 2 of stopwatch the game keeps the round's number, if it was only restarted.
+        let resets = match self.level.gamestate {
+            GAMESTATE_RESET => true,
+            GAMESTATE_WARMUP => self.restarted,
+            _ => false,
+        };
+        rules.round == 1 && resets
     }
 
     fn pause(&mut self, at: Stamp, paused: bool) -> Option<Outcome> {
@@ -168,6 +223,7 @@ impl Tracker {
 
     fn shutdown(&mut self, at: Stamp, cause: ShutdownCause) -> Option<Outcome> {
         let round = self.round.as_mut()?;
+        self.restarted = !round.is_over() && cause == ShutdownCause::MapRestart;
         if !round.is_over() {
             let reason = match cause {
                 ShutdownCause::MapRestart => EndReason::MapRestart,
@@ -180,7 +236,8 @@ impl Tracker {
         self.finish(None)
     }
 
-    fn finish(&mut self, timelimit_minutes: Option<f64>) -> Option<Outcome> {
+    /// `limits_minutes` are the time limits of this round and of the next one, when the game itself has ended the round.
+    fn finish(&mut self, limits_minutes: Option<(f64, f64)>) -> Option<Outcome> {
         let mut round = self.round.take()?.into_round();
         if round.gametype == GAMETYPE_STOPWATCH && round.end_reason.is_finished() {
             self.next_round = 3 - round.number;
@@ -196,7 +253,10 @@ impl Tracker {
         }
         round.score = self.score;
         round.defender = self.defender;
-        round.timelimit_minutes = timelimit_minutes.unwrap_or(round.timelimit_minutes);
+        if let Some((this, next)) = limits_minutes {
+            round.timelimit_minutes = this;
+            round.next_limit_minutes = Some(next).filter(|&minutes| minutes > 0.0);
+        }
         round.map = self.level.map.clone();
         round.server_ip = self.level.server_ip.clone();
         round.server_port = self.level.server_port.clone();
@@ -210,7 +270,11 @@ impl Tracker {
             return;
         };
         match *what {
-            What::Connect { slot, guid } => round.connect(slot, guid.decode()),
+            What::Connect {
+                slot,
+                guid,
+                is_local,
+            } => round.connect(slot, guid.decode(), is_local),
             What::Guid { slot, guid } => round.late_guid(slot, guid.decode()),
             What::Player { slot, team, name } => {
                 round.player(at, slot, team, &strip_colors(&name.decode()));

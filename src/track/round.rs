@@ -3,13 +3,16 @@
 use gametimes_format::Team;
 use gametimes_format::file::{EndReason, PlayerRef, Score, Surrender, Teams, TimelineEvent};
 
+use gametimes_format::matches::PauseBy;
+
 use crate::event::Stamp;
+use crate::first_round::FirstRound;
 
 /// A longer warmup is discarded, because the system clock must have been changed in it. Readers refuse more than a week.
 const WARMUP_LIMIT_MS: i64 = 7 * 86_400_000;
 
 /// One pause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
     /// When the play clock stopped.
     pub start: Stamp,
@@ -17,6 +20,8 @@ pub struct Pause {
     pub end: Stamp,
     /// The play clock during the pause.
     pub at_play_ms: i64,
+    /// Who paused the match, as known at that moment.
+    pub by: Option<PauseBy>,
 }
 
 /// The statistics of one player. A player is one guid in any slot and under any name; without a guid, one name. Of several such
@@ -49,6 +54,8 @@ pub struct PlayerStats {
     pub alive_ms: i64,
     /// Time on a team.
     pub played_ms: i64,
+    /// Whether the player is a bot.
+    pub is_bot: bool,
 }
 
 impl PlayerStats {
@@ -126,9 +133,22 @@ pub struct Round {
     pub server_hostname: String,
     /// The version of ET:Legacy, such as `2.83.1`.
     pub engine_version: String,
+    /// Cvar `g_customConfig`.
+    pub config: String,
+    /// Cvar `mod_version`.
+    pub mod_version: String,
+    /// Cvar `g_nextTimeLimit` at the end, in minutes; `None` if the round was interrupted.
+    pub next_limit_minutes: Option<f64>,
+    /// In a round 2 of stopwatch, its round 1, if that was recorded.
+    pub first_round: Option<FirstRound>,
 }
 
 impl Round {
+    /// Whether the defenders won; `None` if nobody did or the defender is unknown.
+    pub fn held(&self) -> Option<bool> {
+        Some(self.winner? == self.defender?)
+    }
+
     /// Length of the warmup on the wall clock.
     pub fn warmup_ms(&self) -> i64 {
         self.warmup_start_unix_ms
@@ -193,6 +213,7 @@ mod tests {
                 start: at(40_000, off_ms[1]),
                 end: at(60_000, off_ms[2]),
                 at_play_ms: 40_000,
+                by: None,
             }],
             end: at(100_000, off_ms[3]),
             ..Round::default()

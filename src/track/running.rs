@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use gametimes_format::check::bounds;
 use gametimes_format::file::{EndReason, EventKind, Teams, TimelineEvent};
+use gametimes_format::matches::{PauseBy, PauseKind};
+use gametimes_format::rules::is_bot_guid;
 use gametimes_format::{Team, TeamNumber};
 
 use super::clock::PlayClock;
@@ -11,7 +13,7 @@ use super::round::{Pause, PlayerStats, Round};
 use super::slots::{LifeState, Slots};
 use super::{Outcome, end_reason, surrender};
 use crate::engine::numbers::MAX_CLIENTS;
-use crate::event::Stamp;
+use crate::event::{Rules, Stamp};
 
 /// How many players a round has room for: a full server four times over. Further players are not recorded.
 const PLAYERS_LIMIT: usize = 4 * MAX_CLIENTS;
@@ -55,10 +57,12 @@ impl RunningRound {
         }
     }
 
-    pub(super) fn set_rules(&mut self, gametype: i32, number: u8, timelimit_minutes: f64) {
-        self.round.gametype = gametype;
-        self.round.number = number;
-        self.round.timelimit_minutes = timelimit_minutes;
+    pub(super) fn set_rules(&mut self, rules: &Rules) {
+        self.round.gametype = rules.gametype;
+        self.round.number = rules.round;
+        self.round.timelimit_minutes = rules.timelimit_minutes;
+        self.round.config.clone_from(&rules.config);
+        self.round.mod_version.clone_from(&rules.mod_version);
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -80,12 +84,34 @@ impl RunningRound {
                 start: at,
                 end: at,
                 at_play_ms: self.clock.played_ms(at.level_ms),
+                by: None,
             });
         }
         Some(Outcome::Paused {
             number: self.pauses,
             played_ms: self.clock.played_ms(at.level_ms),
         })
+    }
+
+    /// Sets who called the current pause, if it is listed.
+    pub(super) fn paused_by(&mut self, kind: PauseKind, slot: Option<u8>) {
+        if self.over || !self.clock.is_paused() || self.pauses > PAUSES_LIMIT {
+            return;
+        }
+        let caller = slot.map(|slot| self.slots.get(slot));
+        let stats = caller.and_then(|s| self.round.players.get(s.player?));
+        let by = PauseBy {
+            kind,
+            guid: caller.map_or_else(String::new, |s| s.guid.clone()),
+            name: stats
+                .map(|stats| stats.name.clone())
+                .or_else(|| Some(caller?.name.clone()))
+                .unwrap_or_default(),
+            team: caller.map_or(TeamNumber::NONE, |s| s.team),
+        };
+        if let Some(pause) = self.round.pauses.last_mut() {
+            pause.by = Some(by);
+        }
     }
 
     pub(super) fn resume(&mut self, at: Stamp) -> Option<Outcome> {
@@ -144,9 +170,10 @@ impl RunningRound {
         self.over = true;
     }
 
-    pub(super) fn connect(&mut self, slot: u8, guid: String) {
+    pub(super) fn connect(&mut self, slot: u8, guid: String, is_local: bool) {
         if let Some(s) = self.slots.get_mut(slot) {
             s.connected = true;
+            s.is_bot = is_local || is_bot_guid(&guid);
             s.guid = guid;
             s.name.clear();
             s.team = TeamNumber::NONE;
@@ -161,8 +188,10 @@ impl RunningRound {
             stats.guid.clone_from(&guid);
             stats.name = stats.own_name.clone();
         }
+        let is_bot = is_bot_guid(&guid);
         if let Some(s) = self.slots.get_mut(slot) {
             s.guid = guid;
+            s.is_bot |= is_bot;
         }
     }
 
@@ -423,13 +452,14 @@ impl RunningRound {
         } else {
             players.iter().position(|p| same_guid(p, &s.guid))
         };
-        let (guid, name) = (s.guid.clone(), s.name.clone());
+        let (guid, name, is_bot) = (s.guid.clone(), s.name.clone(), s.is_bot);
         let player = match known {
             Some(player) => player,
             None if players.len() >= PLAYERS_LIMIT => return None,
             None => {
                 self.round.players.push(PlayerStats {
                     guid,
+                    is_bot,
                     ..PlayerStats::default()
                 });
                 self.round.players.len() - 1

@@ -27,6 +27,7 @@ pub(super) enum LifeState {
 pub(super) struct PlayerSlot {
     pub(super) connected: bool,
     pub(super) guid: String,
+    pub(super) is_bot: bool,
     /// Without colours.
     pub(super) name: String,
     /// 0 before the player has chosen a team.
@@ -79,6 +80,7 @@ impl Slots {
         static EMPTY: PlayerSlot = PlayerSlot {
             connected: false,
             guid: String::new(),
+            is_bot: false,
             name: String::new(),
             team: TeamNumber::NONE,
             player: None,

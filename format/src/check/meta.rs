@@ -6,7 +6,7 @@ use super::checker::Checker;
 use super::names::{is_path_safe, is_stats_file_name, is_uuid_v7};
 use super::{Problem, bounds};
 use crate::digest::{round_canonical_id, round_id_of_map_as_written};
-use crate::file::{self, EndReason, Meta, PlayerRef, SpawnStats};
+use crate::file::{self, EndReason, Meta, SpawnStats};
 use crate::team::TeamNumber;
 
 /// All problems of `meta`.
@@ -76,12 +76,10 @@ pub fn check_meta(meta: &Meta) -> Vec<Problem> {
         ("meta.teams.axis", &meta.teams.axis),
         ("meta.teams.allies", &meta.teams.allies),
     ] {
-        c.list(path, team.len(), bounds::PLAYERS);
-        for (i, PlayerRef { guid, name }) in team.iter().enumerate().take(bounds::PLAYERS) {
-            c.identity(&format!("{path}[{i}]"), guid, name);
-        }
+        c.players(path, team);
     }
     c.events(meta);
+    c.matches(meta);
     if ours {
         c.ours(meta);
     }
@@ -258,9 +256,7 @@ impl Checker {
         ] {
             self.range(&format!("{path}.{key}"), seconds, 0, most);
         }
-        self.reject_unless(p.team.number() <= 3, &format!("{path}.team"), || {
-            format!("{} is no team", p.team)
-        });
+        self.team(&format!("{path}.team"), p.team);
         if !ours {
             return;
         }

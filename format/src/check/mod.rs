@@ -7,6 +7,7 @@
 //! Files of the older Lua scripts (schema 1) lack most keys. Only the keys that they have are checked.
 
 mod checker;
+mod matches;
 mod message;
 mod meta;
 mod names;
@@ -117,6 +118,8 @@ mod tests {
     use super::*;
     use crate::digest::round_canonical_id;
     use crate::file::{EndReason, Pause};
+    use crate::matches::{MapResult, Sides, Stopwatch};
+    use crate::team::Team;
 
     fn sample(name: &str) -> GametimesFile {
         let path = format!(
@@ -158,6 +161,7 @@ mod tests {
             start_ms: 43_050,
             end_ms: 58_100,
             at_play_ms: Some(12_000),
+            by: None,
         }];
         meta.pause_count = 1;
         meta.pause_seconds = 15;
@@ -173,7 +177,7 @@ mod tests {
     fn a_file_of_the_module_passes_and_every_contradiction_is_found() {
         assert_eq!(check(&ours()), []);
         type Lie = fn(&mut Meta);
-        let lies: [(&str, Severity, Lie); 17] = [
+        let lies: [(&str, Severity, Lie); 23] = [
             ("meta.map", Severity::Reject, |m| m.map = "x".repeat(65)),
             ("meta.map", Severity::Reject, |m| m.map.clear()),
             ("meta.round", Severity::Reject, |m| m.round = 3),
@@ -217,6 +221,29 @@ mod tests {
             ("meta.event_id", Severity::Doubt, |m| {
                 m.event_id = "x".into();
             }),
+            ("meta.match_uid", Severity::Doubt, |m| {
+                m.match_uid = "x".into();
+            }),
+            ("meta.round_1_event_id", Severity::Doubt, |m| {
+                m.round_1_event_id = Some(m.event_id.clone());
+            }),
+            ("meta.sides", Severity::Reject, |m| {
+                let axis = Team::Axis.into();
+                m.sides = Some(Sides {
+                    team_a: axis,
+                    team_b: axis,
+                });
+            }),
+            ("meta.map_result", Severity::Doubt, |m| {
+                m.map_result = Some(MapResult::default());
+            }),
+            ("meta.stopwatch", Severity::Reject, |m| {
+                m.stopwatch = Some(Stopwatch {
+                    limit_ms: -1,
+                    ..Stopwatch::default()
+                });
+            }),
+            ("meta.bots", Severity::Doubt, |m| m.bots = 3),
         ];
         for (path, severity, lie) in lies {
             let mut file = ours();

@@ -157,7 +157,11 @@ impl Worker {
             }
         }
         fault::point("track");
-        match self.tracker.apply(event) {
+        let outcome = self.tracker.apply(event);
+        if let What::Rules(_) = event.what {
+            self.publish_first_round();
+        }
+        match outcome {
             None => {}
             Some(Outcome::Started {
                 map,
@@ -177,6 +181,8 @@ impl Worker {
             }
             Some(Outcome::Ended(round)) => {
                 let event_id = std::mem::replace(&mut self.event_id, new_event_id());
+                self.tracker.remember(&round, event_id);
+                self.publish_first_round();
                 self.ended = Some(EndedRound {
                     round,
                     event_id,
@@ -319,6 +325,12 @@ impl Worker {
         self.keep_journal(now);
         self.remove_old_files(now);
         self.publish();
+    }
+
+    /// Publishes round 1 of the running match, which the module hands over to the next map.
+    fn publish_first_round(&self) {
+        let first_round = self.tracker.first_round().map(ToString::to_string);
+        self.shared.set_first_round(first_round.unwrap_or_default());
     }
 
     fn remove_old_files(&mut self, now: Instant) {

@@ -212,7 +212,7 @@ mod tests {
     use super::*;
     use crate::deliver::console::console;
     use crate::deliver::journal::Journal;
-    use crate::event::{Level, Stamp, Text};
+    use crate::event::{Level, Rules, Stamp, Text};
 
     const START_UNIX_MS: i64 = 1_795_000_000_000;
 
@@ -270,15 +270,21 @@ mod tests {
                 ..Level::default()
             };
             self.event(0, What::Level(Box::new(level)));
-            let rules = What::Rules {
+            let rules = Rules {
                 gametype: 3,
                 round: 1,
                 timelimit_minutes: 20.0,
+                ..Rules::default()
             };
-            self.event(0, rules);
+            self.event(0, What::Rules(Box::new(rules)));
             // A round in which nobody plays is not posted.
             let guid = Text::new(b"A00000012469579A0BADF00CC0FFEE01");
-            self.event(0, What::Connect { slot: 1, guid });
+            let connect = What::Connect {
+                slot: 1,
+                guid,
+                is_local: false,
+            };
+            self.event(0, connect);
             let player = What::Player {
                 slot: 1,
                 team: Team::Axis.into(),

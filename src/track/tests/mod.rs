@@ -5,13 +5,15 @@ mod players;
 mod rounds;
 
 use super::{Outcome, PlayerStats, Round, Tracker};
-use crate::event::{Event, Level, Stamp, Text, What};
+use crate::event::{Event, Level, Rules, Stamp, Text, What};
 
 /// A tracker with a clock that the tests move.
 #[derive(Default)]
 struct Play {
     tracker: Tracker,
     now_ms: i64,
+    /// Whether objective mode is played instead of stopwatch.
+    objective: bool,
 }
 
 impl Play {
@@ -34,18 +36,25 @@ impl Play {
     }
 
     fn level_of_round(&mut self, gamestate: i32, round: u8) {
+        self.level_on("supply", gamestate, round);
+    }
+
+    /// A map begins or restarts. What the recorder remembers of round 1 comes from the map before.
+    fn level_on(&mut self, map: &str, gamestate: i32, round: u8) {
         let level = Level {
-            map: "supply".to_owned(),
+            map: map.to_owned(),
             gamestate,
             max_clients: 64,
+            first_round: self.tracker.first_round().cloned(),
             ..Level::default()
         };
         self.what(What::Level(Box::new(level)));
-        self.what(What::Rules {
-            gametype: 3,
+        self.what(What::Rules(Box::new(Rules {
+            gametype: if self.objective { 2 } else { 3 },
             round,
             timelimit_minutes: 20.0,
-        });
+            ..Rules::default()
+        })));
     }
 
     /// A round begins without a warmup.
@@ -59,6 +68,7 @@ impl Play {
         self.what(What::Connect {
             slot,
             guid: Text::new(guid.as_bytes()),
+            is_local: false,
         });
     }
 
@@ -96,6 +106,7 @@ impl Play {
         self.what(What::Exit(Text::new(text.as_bytes())));
         let over = self.what(What::RoundOver {
             timelimit_minutes: 20.0,
+            next_limit_minutes: 20.0,
         });
         match over {
             Some(Outcome::Ended(round)) => *round,

@@ -3,7 +3,9 @@
 use gametimes_format::file::{EndReason, EventKind};
 use gametimes_format::{Team, TeamNumber};
 
-use super::{Outcome, Play, player};
+use uuid::Uuid;
+
+use super::{Outcome, Play, Round, player};
 use crate::event::{ShutdownCause, What};
 
 #[test]
@@ -116,6 +118,90 @@ fn a_reset_match_starts_with_an_empty_score() {
     play.what(What::Shutdown(ShutdownCause::MapRestart));
     play.level(0);
     assert_eq!(won(&mut play), 3, "the next match on the map");
+}
+
+/// In the other gametypes the number of the round does not show a reset.
+#[test]
+fn a_reset_of_a_match_that_has_only_rounds_1_starts_with_an_empty_score() {
+    let won = |play: &mut Play| {
+        play.what(What::Winner(Team::Axis.into()));
+        play.exit("Wolf EndRound.").score.axis
+    };
+    let mut play = Play {
+        objective: true,
+        ..Play::default()
+    };
+    play.level(0);
+    assert_eq!(won(&mut play), 1);
+    play.level(2);
+    play.level(0);
+    assert_eq!(won(&mut play), 2, "the next round on the map");
+    play.level(5);
+    play.level(0);
+    assert_eq!(won(&mut play), 1, "reset between two rounds");
+    play.level(0);
+    play.what(What::Shutdown(ShutdownCause::MapRestart));
+    play.level(2);
+    play.level(0);
+    assert_eq!(won(&mut play), 1, "reset during a round");
+}
+
+/// Ends the running round; the attackers (Allies) win, or it is held.
+fn end(play: &mut Play, held: bool, id: u128) -> Round {
+    let winner = if held { Team::Axis } else { Team::Allies };
+    play.what(What::Defender(Team::Axis.into()));
+    play.what(What::Winner(winner.into()));
+    play.wait(1000);
+    let round = play.exit("Wolf EndRound.");
+    play.tracker.remember(&round, Uuid::from_u128(id));
+    round
+}
+
+#[test]
+fn round_2_belongs_to_the_last_finished_round_1_of_the_match_and_map() {
+    let first_of = |round: &Round| {
+        round
+            .first_round
+            .as_ref()
+            .map(|first| first.event_id.as_u128())
+    };
+    let mut play = Play::start();
+    assert_eq!(first_of(&end(&mut play, false, 1)), None);
+    play.level_of_round(2, 2); // the warmup of round 2
+    play.level_of_round(0, 2);
+    play.what(What::Shutdown(ShutdownCause::MapRestart));
+    play.level_of_round(5, 2); // restarted, not reset
+    play.level_of_round(0, 2);
+    assert_eq!(first_of(&end(&mut play, true, 2)), Some(1), "played again");
+
+    play.level_of_round(0, 2);
+    assert_eq!(
+        first_of(&end(&mut play, true, 3)),
+        None,
+        "no round 1 before it"
+    );
+
+    play.level(0);
+    end(&mut play, true, 4);
+    play.level(0); // reset: round 1 again, which is cut off
+    play.what(What::Shutdown(ShutdownCause::MapRestart));
+    play.level_of_round(0, 2);
+    assert_eq!(
+        first_of(&end(&mut play, true, 5)),
+        None,
+        "of a match that was reset"
+    );
+
+    play.level(0);
+    end(&mut play, true, 6);
+    play.level_on("oasis", 0, 2);
+    assert_eq!(first_of(&end(&mut play, true, 7)), None, "of another map");
+    play.level_of_round(0, 2);
+    assert_eq!(
+        first_of(&end(&mut play, true, 8)),
+        None,
+        "after another map"
+    );
 }
 
 #[test]
