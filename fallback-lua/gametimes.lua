@@ -24,7 +24,8 @@ Written for Lua 5.4; it also runs on 5.3. See docs/ for settings, files and log 
 local VERSION = "0.1.0"
 local SCHEMA = 2
 
-local INITIALIZE, PLAYING, INTERMISSION = -1, 0, 3 -- cvar gamestate: set by the command `map`; during a round; after it
+-- cvar gamestate: set by the command `map`; during a round; before it; after it; when a match was reset before or after a round
+local INITIALIZE, PLAYING, WARMUP, INTERMISSION, RESET = -1, 0, 2, 3, 5
 local AXIS, ALLIES = 1, 2
 local STOPWATCH = 3                            -- g_gametype
 local LIMBO = 0x4000                           -- ps.pm_flags
@@ -33,10 +34,11 @@ local PAUSED = 0x10                            -- configstring server toggles
 local CS = { vote_time = 6, vote = 7, start = 11, intermission = 12, info = 13, winner = 14, toggles = 32 }
 local MAX_CLIENTS = 64
 local WORLD = 1022                             -- the killer of a player whom no player killed
-local MAP_LIMIT, NAME_LIMIT = 64, 64           -- characters; readers refuse more
+local MAP_LIMIT, NAME_LIMIT, TEXT_LIMIT = 64, 64, 256 -- characters; readers refuse more
 local GAMETYPE_LIMIT = 64
 local TIMELIMIT_LIMIT = 100000                 -- minutes
 
+local START_MS = 1000                          -- who joins a team by then is in it from the start
 local EVENTS_LIMIT = 20000                     -- two hours of heavy fighting on a full server
 local PEOPLE_LIMIT = 4 * MAX_CLIENTS
 local PAUSES_LIMIT = 200                       -- in the list; further pauses stop the clock too
@@ -104,11 +106,13 @@ local function gametype()
   return value >= 0 and value <= GAMETYPE_LIMIT and value or 0
 end
 
---- The time limit in minutes; 0 if it is invalid.
-local function timelimit()
-  local value = tonumber(cvar("timelimit"):match("^%s*([+-]?[%d.]+)")) or 0
+--- A time limit in minutes; 0 if it is invalid.
+local function minutes_of(name)
+  local value = tonumber(cvar(name):match("^%s*([+-]?[%d.]+)")) or 0
   return value >= 0 and value <= TIMELIMIT_LIMIT and value or 0
 end
+
+local function timelimit() return minutes_of("timelimit") end
 
 --- The value of a key in an info string.
 local function info_value(info, key)
@@ -512,6 +516,39 @@ local function load_match(map)
   match.next_round = round_number()
 end
 
+-- What is known of round 1 until round 2 of a stopwatch match has ended: id, attackers, held, play_ms. It is in a cvar that the module
+-- reads and writes, too, so that either can record the other's round 2: 1 <id> <attackers> <held|lost|unknown> <play_ms> <map>
+local first_round
+
+local HELD_WORDS = { held = true, lost = false }
+
+local function load_first_round(map)
+  local id, attackers, held, ms, on = cvar("gametimes_match"):match("^1 (%S+) (%d) (%a+) (%d+) (.+)$")
+  first_round = nil
+  if id and on == map and round_number() == 2 then
+    first_round = { id = id, attackers = math.tointeger(tonumber(attackers)), held = HELD_WORDS[held], play_ms = math.tointeger(ms) }
+  end
+  -- A round 2 on another map belongs to no round 1.
+  if not first_round then et.trap_Cvar_Set("gametimes_match", "") end
+end
+
+--- Whether the defenders won; nil if nobody did or the defender is unknown.
+local function was_held(done)
+  if done.winner ~= 0 and done.defender ~= 0 then return done.winner == done.defender end
+end
+
+--- Keeps a finished round 1 until its round 2 has finished. An interrupted round 2 is played again.
+local function save_first_round(done)
+  if done.gametype ~= STOPWATCH or not done.finished then return end
+  local text = ""
+  if done.number == 1 then
+    local held = was_held(done)
+    text = string.format("1 %s %d %s %d %s", done.event_id, done.defender == 0 and 0 or 3 - done.defender,
+      held == nil and "unknown" or held and "held" or "lost", done.play_ms, done.map)
+  end
+  et.trap_Cvar_Set("gametimes_match", text)
+end
+
 -- ---------------------------------------------------------------------------------------------------------------------
 -- The running round. Times are level time in ms.
 
@@ -524,6 +561,11 @@ local function plays(team) return team == AXIS or team == ALLIES end
 
 -- Placeholders that clients without a guid send.
 local NO_GUIDS = { unknown = true, no_guid = true }
+
+--- Whether the client is a bot: an Omni-bot, or one that runs inside the server.
+local function is_bot(slot, guid)
+  return guid:lower():find("^omnibot") ~= nil or info_value(et.trap_GetUserinfo(slot) or "", "ip") == "localhost"
+end
 
 local function guid_of(slot)
   local guid = info_value(et.trap_GetUserinfo(slot) or "", "cl_guid") or ""
@@ -608,7 +650,7 @@ local function sit(slot, t)
   if not person then
     if #round.people >= PEOPLE_LIMIT then return nil end
     person = { guid = guid, name = "", team = 0, spawns = 0, revives = 0, deaths = 0, kills = 0,
-      alive = {}, dead = {}, played = {} }
+      alive = {}, dead = {}, played = {}, is_bot = is_bot(slot, guid) }
     round.people[#round.people + 1] = person
   end
   for before, s in pairs(round.seats) do
@@ -704,6 +746,7 @@ local function begin(t)
     pauses = {}, shift = configstring(CS.start),
     current_before = leading_number(cvar("g_currentRound")),
     intermission_before = leading_number(configstring(CS.intermission)) ~= 0,
+    first = first_round,
     people = {}, seats = {}, ghosts = {}, queue = {}, medics = {}, kills = {}, kills_printed = 0, votes = {}, events = {}, events_dropped = 0,
   }
   match.warm_ms, match.warm_unix = nil, nil
@@ -726,6 +769,22 @@ local function play_clock(t) return cut(round.start, t) end
 --- 8:32.150
 local function minutes(ms) return string.format("%d:%02d.%03d", ms // 60000, ms // 1000 % 60, ms % 1000) end
 
+-- What could pause the match since the last frame: the slot of a client's command and the command, or a vote that passed.
+local asked
+
+--- Who has paused the match: the game sets the bit inside the call that asks for it.
+local function paused_by()
+  if asked and asked.slot then
+    local seat, slot = round.seats[asked.slot], asked.slot
+    local referee = (field(slot, "sess.referee") or 0) ~= 0
+    return { kind = referee and "referee" or "player", guid = guid_of(slot), team = team_of(slot),
+      name = seat and seat.person.name or name_of(slot) }
+  end
+  local vote = asked and asked.vote
+  if vote then return { kind = "vote", guid = vote.guid, name = vote.name, team = vote.team } end
+  return { kind = "server", guid = "", name = "", team = 0 }
+end
+
 --- Checks whether the match is paused. The game moves configstring 11 by the length of the pause, in steps of half a second
 --- and exactly when play continues. This gives the exact time at which the clock stopped.
 local function watch_pause(t)
@@ -734,7 +793,7 @@ local function watch_pause(t)
   local pause = round.pauses[#round.pauses]
   local open = pause and not pause.stop
   if paused and not open then
-    pause = { start = math.max(clock.prev, round.start), start_unix = os.time() }
+    pause = { start = math.max(clock.prev, round.start), start_unix = os.time(), by = paused_by() }
     round.pauses[#round.pauses + 1] = pause
     log("pause %d at %s", #round.pauses, minutes(play_clock(t)))
   end
@@ -816,6 +875,9 @@ local function finish(t, unix, reason)
   local caller = team ~= 0 and done.caller or { guid = "", name = "" }
   done.surrender = { team = team, guid = caller.guid, name = caller.name }
   done.timelimit = timelimit()
+  done.finished = finished
+  local next_limit = finished and done.gametype == STOPWATCH and minutes_of("g_nextTimeLimit") or 0
+  done.next_limit = next_limit > 0 and next_limit or nil
   done.play_ms = play_clock(t)
 
   for _, p in ipairs(done.people) do
@@ -885,8 +947,10 @@ local function pause_list(done, short)
     if short then
       out[n] = object("n", n, "start", p.start_unix, "end", p.stop_unix, "sec", sec)
     else
+      local by = p.by
       out[n] = object("n", n, "start", p.start_unix, "end", p.stop_unix, "sec", sec, "start_ms", p.start, "end_ms", p.stop,
-        "at_play_ms", p.start - done.start - paused)
+        "at_play_ms", p.start - done.start - paused,
+        "by", object("kind", by.kind, "guid", by.guid, "name", by.name, "team", by.team))
     end
     paused = paused + p.stop - p.start
   end
@@ -964,7 +1028,8 @@ local function spawn_stats(p)
   return object("guid", p.guid, "name", p.name, "spawns", p.spawns, "deaths", p.deaths, "dead_seconds", dead,
     "avg_respawn", p.deaths > 0 and dead // p.deaths or 0, "max_respawn", p.max_dead_ms // 1000, "team", p.team,
     "revives", p.revives, "kills", p.kills, "denied_seconds", p.denied_ms // 1000, "dead_ms", p.dead_ms,
-    "max_dead_ms", p.max_dead_ms, "denied_ms", p.denied_ms, "alive_ms", p.alive_ms, "played_ms", p.played_ms)
+    "max_dead_ms", p.max_dead_ms, "denied_ms", p.denied_ms, "alive_ms", p.alive_ms, "played_ms", p.played_ms,
+    "is_bot", p.is_bot)
 end
 
 local function timeline(events)
@@ -988,10 +1053,83 @@ local function server_version()
   return cvar("mod_version"):match("(%d+%.%d+%.?%d*)") or cvar("version"):match("[vV](%d+%.%d+%.?%d*)") or ""
 end
 
+--- The players of both teams at the start, and the substitutions: who took whose place. Places are taken in the order in which
+--- they became free. A player who comes back before that was not substituted.
+local function lineups(events)
+  local playing, free, start, replaced = { {}, {} }, { {}, {} }, { {}, {} }, {}
+  local function remove(list, person)
+    for i, p in ipairs(list) do
+      if p == person then return table.remove(list, i) end
+    end
+  end
+  for _, e in ipairs(events) do
+    if e.kind == "join" or e.kind == "team" or e.kind == "leave" then
+      for team = AXIS, ALLIES do
+        local joins = e.kind ~= "leave" and e.team == team
+        if joins and not playing[team][e.person] then
+          playing[team][e.person] = true
+          if e.t_ms <= START_MS then
+            table.insert(start[team], e.person)
+          elseif not remove(free[team], e.person) and #free[team] > 0 then
+            replaced[#replaced + 1] = object("t_ms", e.t_ms, "team", team, "out", reference(table.remove(free[team], 1)),
+              "in", reference(e.person))
+          end
+        elseif not joins and playing[team][e.person] then
+          playing[team][e.person] = nil
+          if e.t_ms > START_MS then table.insert(free[team], e.person) else remove(start[team], e.person) end
+        end
+      end
+    end
+  end
+  return object("axis", references(start[AXIS]), "allies", references(start[ALLIES])), replaced
+end
+
+local function milliseconds(minutes) return math.floor(minutes * 60000 + 0.5) end
+
+--- The keys about the match; docs/json.md explains them.
+local function match_keys(done)
+  local first, attackers = done.first, nil
+  if done.number == 2 then
+    attackers = first and first.attackers ~= 0 and first.attackers or nil
+  elseif done.defender ~= 0 then
+    attackers = 3 - done.defender
+  end
+  local team_a = attackers and (done.number == 2 and 3 - attackers or attackers)
+  local keys = { match_uid = first and first.id or done.event_id, round_1_event_id = first and first.id,
+    sides = team_a and object("team_a", team_a, "team_b", 3 - team_a) }
+  if done.gametype ~= STOPWATCH then return keys end
+  local held, limit = was_held(done), milliseconds(done.timelimit)
+  local function or_null(value) if value == nil then return NULL end return value end
+  keys.stopwatch = object("limit_ms", limit, "target_ms", done.number == 2 and limit or NULL,
+    "next_limit_ms", done.next_limit and milliseconds(done.next_limit) or NULL, "held", or_null(held))
+  if done.number == 2 then
+    local before, winner, reason = nil, NULL, NULL
+    if first then before = first.held end
+    if before ~= nil and held ~= nil then
+      if not held then
+        winner, reason = "team_b", before and "held" or "faster"
+      elseif before then
+        winner, reason = "draw", "both_held"
+      else
+        winner, reason = "team_a", "held"
+      end
+      if winner ~= "draw" and done.reason == "surrender" then reason = "surrender" end
+    end
+    keys.map_result = object("winner", winner, "reason", reason, "team_a_ms", before == false and first.play_ms or NULL,
+      "team_b_ms", held == false and done.play_ms or NULL)
+  end
+  return keys
+end
+
 --- The gametimes file as text.
 local function gametimes_file(done)
   local stats = {}
-  for i, p in ipairs(done.players) do stats[i] = spawn_stats(p) end
+  local bots = 0
+  for i, p in ipairs(done.players) do
+    stats[i] = spawn_stats(p)
+    if p.is_bot then bots = bots + 1 end
+  end
+  local keys, start, replaced = match_keys(done), lineups(done.events)
   local meta = object("map", done.map, "round", done.number, "round_start_unix", done.start_unix,
     "round_end_unix", done.stop_unix, "actual_duration_seconds", done.play_ms // 1000,
     "warmup_seconds", done.warmup_ms // 1000, "pause_seconds", pause_ms(done) // 1000, "pause_count", #done.pauses,
@@ -1006,7 +1144,10 @@ local function gametimes_file(done)
     "pauses", pause_list(done), "duration_ms", done.play_ms, "warmup_ms", done.warmup_ms,
     "utc_offset_seconds", utc_offset(done.stop_unix), "server_hostname", plain(cvar("sv_hostname")),
     "stats_file", done.stats_file or NULL, "events", timeline(done.events),
-    "events_dropped", done.events_dropped > 0 and done.events_dropped or nil)
+    "events_dropped", done.events_dropped > 0 and done.events_dropped or nil,
+    "match_uid", keys.match_uid, "round_1_event_id", keys.round_1_event_id, "sides", keys.sides, "stopwatch", keys.stopwatch,
+    "map_result", keys.map_result, "config", head(decode(cvar("g_customConfig")), TEXT_LIMIT),
+    "mod_version", head(decode(cvar("mod_version")), TEXT_LIMIT), "teams_start", start, "substitutions", replaced, "bots", bots)
   return json(object("meta", meta, "payload", message(done)))
 end
 
@@ -1436,6 +1577,7 @@ local function deliver(last)
     done.event_id = uuid7(done.stop_unix)
     done.canonical_id = hex(sha256(string.format("%d:%s:%d", done.start_unix, canonical_map(done.map),
       done.number))):sub(1, 16)
+    save_first_round(done)
     say_summary(done)
   end
   local map = done.map:gsub("[^%w_%-]", "_")
@@ -1622,7 +1764,10 @@ local function stand_by()
   if et.TVG_Say then return "this server is an ETLTV relay" end
   local module = cvar("gametimes_module")
   if module:find("^native") then return "the module does (gametimes_module is \"" .. decode(module) .. "\")" end
-  if integer_setting("gametimes_enabled", 1, 0, 1) == 0 then return "gametimes_enabled is 0" end
+  if integer_setting("gametimes_enabled", 1, 0, 1) == 0 then
+    et.trap_Cvar_Set("gametimes_match", "")    -- a round 1 that nobody records leaves no older one to the next round 2
+    return "gametimes_enabled is 0"
+  end
   for vm = 0, (et.FindSelf() or 0) - 1 do      -- listed twice in lua_modules, or installed in two places
     if (et.FindMod(vm) or ""):find("^gametimes ") then return "another copy of this script does; lua_modules names it twice" end
   end
@@ -1657,7 +1802,9 @@ et_InitGame = callback("et_InitGame", function(level_time)
     module ~= "" and " (gametimes_module is \"" .. decode(module) .. "\")" or "")
   prepare_folders(first_map())
   local map = harmless(head(decode(cvar("mapname")), MAP_LIMIT))
-  load_match(map ~= "" and map or "unknown")
+  map = map ~= "" and map or "unknown"
+  load_match(map)
+  load_first_round(map)
   engine_error = cvar("com_errorMessage")
   recording = true
   if gamestate == PLAYING then
@@ -1690,6 +1837,7 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
   gamestate = leading_number(cvar("gamestate"))
   if round then
     watch_pause(level_time)
+    asked = nil
     if not round.exit and not round.exit_claim and gamestate ~= PLAYING then -- play is over, and the game printed no reason
       round.exit, round.exit_after, round.exit_unix = "", clock.prev, os.time()
     end
@@ -1720,6 +1868,7 @@ end)
 et_ShutdownGame = callback("et_ShutdownGame", function(restart)
   et.trap_Cvar_Set("gametimes_module", "")     -- a module sets it again before the next map
   local state = leading_number(cvar("gamestate"))
+  local restarted = false
   if recording then
     if round then
       if round.exit then
@@ -1732,8 +1881,11 @@ et_ShutdownGame = callback("et_ShutdownGame", function(restart)
           or state ~= PLAYING and "map_restart" or cvar("com_errorMessage") ~= engine_error and "server_crash"
           or "server_quit"
         waiting = finish(clock.last, os.time(), reason)
+        restarted = reason == "map_restart"
       end
     end
+    -- The match was reset: before or after a round, gamestate shows it; during one, play goes back to the warmup.
+    if round_number() == 1 and (state == RESET or state == WARMUP and restarted) then match.axis, match.allies = 0, 0 end
     if waiting then deliver(true) end
     save_match()
   end
@@ -1866,6 +2018,7 @@ local PRINTS = {
     slot = slot and printed_slot(slot)
     if not slot then return end
     local seat = round.seats[slot]
+    round.vote_caller = { guid = guid_of(slot), name = seat and seat.person.name or name_of(slot), team = team_of(slot) }
     round.votes[#round.votes + 1] = { vote = vote, guid = guid_of(slot), name = seat and seat.person.name or name_of(slot) }
     return true
   end,
@@ -1877,7 +2030,9 @@ local PRINTS = {
         return true
       end
     end
-    return rest and rest:find("^Passed: ") and true
+    if not rest or not rest:find("^Passed: ") then return end
+    asked = { vote = round.vote_caller }
+    return true
   end,
 }
 
@@ -1890,6 +2045,15 @@ et_Print = callback("et_Print", function(text)
   if f and text:find(BEGINNINGS[first]) and not f(text) then
     complain("the game printed a line that could not be understood; ignored", text:match("^%w+"))
   end
+end)
+
+-- The commands with which clients pause the match. A referee's `ref pause` has the word second.
+local PAUSES = { pause = true, timeout = true }
+
+et_ClientCommand = callback("et_ClientCommand", function(slot, command)
+  if not round then return end
+  command = tostring(command):lower()
+  if PAUSES[command] or command == "ref" and PAUSES[et.trap_Argv(1):lower()] then asked = { slot = slot } end
 end)
 
 --- `gametimes status` on the server's console. While the module records, the module answers.

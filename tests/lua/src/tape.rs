@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
-use gametimes_standin::recorded;
+use gametimes_standin::{recorded, stopwatch};
 use serde_json::Value;
 
 use crate::world::{Client, Server};
@@ -104,6 +104,14 @@ impl Player {
         Self::read(&format!("../cases/{name}.tape.jsonl.gz"), made_from)
     }
 
+    /// Reads an edited stopwatch match.
+    ///
+    /// # Panics
+    /// As [`Player::new`].
+    pub fn stopwatch(case: &stopwatch::Case) -> Self {
+        Self::of(case.lines(), case.hooks())
+    }
+
     /// A script before this one returns a value from its `et_Obituary`, so that this one's is not called.
     #[must_use]
     pub fn hide_obituaries(mut self) -> Self {
@@ -119,8 +127,10 @@ impl Player {
     }
 
     fn read(tape: &str, hooks: &str) -> Self {
-        let events = lines(tape);
-        let hooks = lines(&format!("{hooks}.hooks.jsonl.gz"));
+        Self::of(lines(tape), lines(&format!("{hooks}.hooks.jsonl.gz")))
+    }
+
+    fn of(events: Vec<Value>, hooks: Vec<Value>) -> Self {
         let of = |k: &str| {
             hooks
                 .iter()

@@ -32,7 +32,8 @@ fn every_setting_is_documented_and_in_the_cfg() {
             settings.contains(&format!("`{name}`")),
             "{name} is not in docs/settings.md"
         );
-        let set_by_gametimes = ["gametimes_module", "gametimes_lua_state"].contains(&name);
+        let set_by_gametimes =
+            ["gametimes_module", "gametimes_lua_state", "gametimes_match"].contains(&name);
         assert_eq!(
             cfg.contains(&format!("set {name} ")),
             !set_by_gametimes,

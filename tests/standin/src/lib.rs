@@ -4,6 +4,7 @@
 //!   raise the game's error with a real longjmp. The stand-in game behind the module is a separate library (`c/game.c`).
 //! * [`tape`]: matches recorded on real servers, at the boundary between engine and game.
 //! * [`recorded`]: the recorded matches of this repository, and what really happened in them.
+//! * [`stopwatch`]: stopwatch matches with every result, edited from a recorded one.
 //! * [`play`]: plays a tape, with its own wall clock.
 //!
 //! Everything belongs to the thread that uses it, and every server loads its own copy of the module. So many servers can run
@@ -15,6 +16,7 @@ pub mod play;
 pub mod recorded;
 mod server;
 mod step;
+pub mod stopwatch;
 pub mod tape;
 
 pub use play::{Options, Player, play};
