@@ -6,7 +6,7 @@ use std::path::Path;
 use gametimes_lua_tests::SCRIPT;
 use gametimes_lua_tests::round::Round;
 use gametimes_lua_tests::world::Server as LuaServer;
-use gametimes_test_support::game::Match;
+use gametimes_test_support::game::{Match, gametimes_files};
 
 /// The module when a map begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -147,6 +147,49 @@ fn every_round_is_recorded_once_in_every_state_and_order() {
                 }
             }
         }
+    }
+}
+
+/// Module and script hand round 1 over to each other in a cvar.
+#[test]
+fn round_2_belongs_to_the_round_1_that_the_other_recorder_saw() {
+    for module_first in [true, false] {
+        let mut both = Both::new(true);
+        let mut ids = Vec::new();
+        for (round, by_module) in [("0", module_first), ("1", !module_first)] {
+            for (name, value) in [
+                ("g_gametype", "3"),
+                ("g_currentRound", round),
+                ("mapname", "supply"),
+            ] {
+                both.module.server.set_cvar(name, value);
+                both.script.set(name, value);
+            }
+            let (state, who) = if by_module {
+                (Module::Present, "m")
+            } else {
+                (Module::Absent, "s")
+            };
+            assert_eq!(both.map(state, true), who);
+            // On a real server, both have the same cvars.
+            if by_module {
+                let handed_over = both.module.server.cvar("gametimes_match");
+                both.script.set("gametimes_match", &handed_over);
+            } else {
+                let handed_over = both.script.world.borrow().cvar("gametimes_match");
+                both.module.server.set_cvar("gametimes_match", handed_over);
+            }
+            let home = if by_module {
+                both.module_home.path()
+            } else {
+                both.script_home.path()
+            };
+            ids.push(gametimes_files(home).remove(0).meta);
+        }
+        let [first, second] = &ids[..] else { panic!() };
+        assert_eq!((first.round, second.round), (1, 2));
+        assert_eq!(second.round_1_event_id.as_ref(), Some(&first.event_id));
+        assert_eq!(second.match_uid, first.match_uid);
     }
 }
 
