@@ -317,7 +317,7 @@ mod tests {
             sec: 30,
             ..Pause::default()
         };
-        assert_eq!(reason_of(&timeline, &[pause]), Reason::Unknown);
+        assert_eq!(reason_of(&timeline, &[pause.clone()]), Reason::Unknown);
         pause.at_play_ms = Some(105_000);
         assert_eq!(
             reason_of(&timeline, &[pause]),

@@ -10,7 +10,7 @@ use gametimes_lua_tests::round::Round;
 use gametimes_lua_tests::tape::Player;
 use gametimes_lua_tests::world::Server;
 use gametimes_standin::recorded;
-use gametimes_standin::stopwatch::{CASES, Case};
+use gametimes_standin::stopwatch::CASES;
 use gametimes_test_support::game::{gametimes_files, play_in, play_tape};
 use serde_json::{Value, json};
 
