@@ -3,8 +3,8 @@
 //! Nearly all events are plain data without pointers. Sending one needs no allocation, and the journal can store it and play it
 //! back after a crash.
 
-use gametimes_format::TeamNumber;
 use gametimes_format::check::STATS_FILE_NAME;
+use gametimes_format::{Class, ObjectiveAction, TeamNumber};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The time of an event, on two clocks.
@@ -77,6 +77,9 @@ pub enum What {
         revived: bool,
         /// The slot of the medic, if known.
         by: Option<u8>,
+        /// The class in this life, if known.
+        #[serde(default)]
+        class: Option<Class>,
     },
     /// A player went into limbo.
     Limbo { slot: u8 },
@@ -88,6 +91,20 @@ pub enum What {
         /// The means of death, such as `MOD_MP40`.
         means: Text<32>,
     },
+    /// Something happened to an objective of the map.
+    Objective {
+        action: ObjectiveAction,
+        /// The slot of the player who did it, if the game names one.
+        slot: Option<u8>,
+        /// The team that did it; 0 if unknown.
+        team: TeamNumber,
+        /// The objective's name or the announcement, with colour codes.
+        text: Text<104>,
+    },
+    /// How far the waves of each team are shifted on the play clock, in milliseconds.
+    WaveOffsets { axis_ms: u32, allies_ms: u32 },
+    /// From now on, waves of this team come at this interval, in milliseconds.
+    WaveInterval { team: TeamNumber, interval_ms: u32 },
     /// A vote was called.
     VoteCalled {
         slot: u8,
@@ -125,6 +142,7 @@ impl What {
                 | Self::Spawn { .. }
                 | Self::Limbo { .. }
                 | Self::Death { .. }
+                | Self::Objective { .. }
                 | Self::VoteCalled { .. }
                 | Self::VoteFailed
         )

@@ -1,12 +1,14 @@
 //! The gametimes file and the STATS_READY message: one definition of the format for the module, which writes it, and the
 //! bot, which reads it.
 //!
+//! * [`class`]: the classes of players, and the actions at objectives.
 //! * [`file`]: the gametimes file, `{"meta": {...}, "payload": {...}}`, and its name.
 //! * [`message`]: the Discord message, as it is posted to a webhook and as `payload` contains it.
 //! * [`rules`]: rules about rounds and players that several readers share.
 //! * [`secret`]: texts that must not be printed.
 //! * [`team`]: the two teams and their numbers.
 //! * [`text`]: makes the engine's names (any bytes, with colour codes) readable, and other helpers for texts.
+//! * [`waves`]: the spawn waves, from which the time to the next one follows.
 //! * [`check`]: finds what is wrong with a file.
 //! * [`digest`]: hashes, the canonical id of a round, and the signature of a file.
 //!
@@ -17,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+pub mod class;
 pub mod digest;
 pub mod file;
 pub mod message;
@@ -24,7 +27,9 @@ pub mod rules;
 pub mod secret;
 pub mod team;
 pub mod text;
+pub mod waves;
 
+pub use class::{Class, ObjectiveAction};
 pub use file::{
     EndReason, EventKind, GametimesFile, Meta, Pause, PlayerRef, Score, SpawnStats, Surrender,
     Teams, TimelineEvent,
@@ -32,3 +37,4 @@ pub use file::{
 pub use message::{Embed, Field, Footer, Message};
 pub use secret::Secret;
 pub use team::{Team, TeamNumber};
+pub use waves::{TeamWaves, WaveInterval, Waves};

@@ -42,7 +42,11 @@ fn meta(round: &Round, identity: &Identity) -> Meta {
         server_ip: round.server_ip.clone(),
         server_port: round.server_port.clone(),
         match_id: end_unix.to_string(),
-        spawn_stats: round.players.iter().map(spawn_stats).collect(),
+        spawn_stats: round
+            .players
+            .iter()
+            .map(|p| spawn_stats(p, round))
+            .collect(),
         schema: file::SCHEMA,
         source: "native".to_owned(),
         module_version: VERSION.to_owned(),
@@ -66,10 +70,11 @@ fn meta(round: &Round, identity: &Identity) -> Meta {
         stats_file: round.stats_file.clone(),
         events: round.timeline.clone(),
         events_dropped: round.timeline_dropped,
+        waves: round.waves.clone(),
     }
 }
 
-fn spawn_stats(player: &PlayerStats) -> SpawnStats {
+fn spawn_stats(player: &PlayerStats, round: &Round) -> SpawnStats {
     let dead_seconds = seconds(player.dead_ms);
     SpawnStats {
         guid: player.guid.clone(),
@@ -90,6 +95,7 @@ fn spawn_stats(player: &PlayerStats) -> SpawnStats {
         denied_ms: player.denied_ms,
         alive_ms: player.alive_ms,
         played_ms: player.played_ms,
+        wave_wait_ms: round.waves.as_ref().map(|_| player.wave_wait_ms),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A finished round, as the tracker returns it.
 
-use gametimes_format::Team;
 use gametimes_format::file::{EndReason, PlayerRef, Score, Surrender, Teams, TimelineEvent};
+use gametimes_format::{Team, Waves};
 
 use crate::event::Stamp;
 
@@ -49,6 +49,10 @@ pub struct PlayerStats {
     pub alive_ms: i64,
     /// Time on a team.
     pub played_ms: i64,
+    /// Time from each death to the next wave, in total.
+    pub wave_wait_ms: i64,
+    /// When the last repair was noted, on the play clock.
+    pub(super) repaired_ms: Option<i64>,
 }
 
 impl PlayerStats {
@@ -116,6 +120,8 @@ pub struct Round {
     pub timeline: Vec<TimelineEvent>,
     /// How many events the timeline had no room for.
     pub timeline_dropped: u64,
+    /// The spawn waves; `None` if they are unknown or there are none.
+    pub waves: Option<Waves>,
     /// The name of the stats file that the game wrote after the end.
     pub stats_file: Option<String>,
     /// Cvar `net_ip`.

@@ -81,6 +81,7 @@ pub fn check_meta(meta: &Meta) -> Vec<Problem> {
             c.identity(&format!("{path}[{i}]"), guid, name);
         }
     }
+    c.waves(meta);
     c.events(meta);
     if ours {
         c.ours(meta);
@@ -345,6 +346,8 @@ impl Checker {
             self.reject_unless(team.is_none_or(|t| t <= 3), &path, || {
                 format!("{team:?} is no team")
             });
+            self.objective(&path, event);
+            self.waves_at(&path, event, meta);
         }
     }
 

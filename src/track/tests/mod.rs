@@ -75,6 +75,7 @@ impl Play {
             slot,
             revived: false,
             by: None,
+            class: None,
         });
     }
 
