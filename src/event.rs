@@ -267,6 +267,18 @@ mod tests {
     }
 
     #[test]
+    fn spawns_in_journals_of_older_versions_have_no_class() {
+        let what = r#"{"spawn":{"slot":3,"revived":false,"by":null}}"#;
+        let spawn = What::Spawn {
+            slot: 3,
+            revived: false,
+            by: None,
+            class: None,
+        };
+        assert_eq!(serde_json::from_str::<What>(what).unwrap(), spawn);
+    }
+
+    #[test]
     fn a_name_cut_inside_a_character_is_still_utf8() {
         assert_eq!(Text::<4>::new("aaa€".as_bytes()).decode(), "aaa");
         assert_eq!(Text::<8>::new(b"Andr\xe9").decode(), "André");

@@ -132,7 +132,6 @@ impl RunningRound {
         self.round.end = at;
         self.round.end_reason = reason;
         self.round.played_ms = now;
-        self.round.waves = std::mem::take(&mut self.waves).into_waves(self.round.gametype);
         let mut teams = Teams::default();
         for slot in 0..MAX_CLIENTS as u8 {
             let s = self.slots.get(slot);
@@ -147,6 +146,7 @@ impl RunningRound {
         }
         self.round.teams = teams;
         self.name_timeline();
+        self.add_waves();
         self.round.players.retain(PlayerStats::took_part);
         self.over = true;
     }
@@ -358,7 +358,7 @@ impl RunningRound {
                 },
             );
         }
-        self.note_death(now, slot, by, victim, means);
+        self.note_death(now, slot, by, means);
     }
 
     pub(super) fn vote_called(&mut self, slot: u8, surrender: bool) {

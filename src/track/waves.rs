@@ -15,6 +15,8 @@ pub(super) struct WaveClock {
     shifted: bool,
     axis: TeamWaves,
     allies: TeamWaves,
+    /// For each death, its index in the timeline, and the teams of victim and killer.
+    deaths: Vec<(usize, Option<Team>, Option<Team>)>,
 }
 
 impl WaveClock {
@@ -47,14 +49,6 @@ impl WaveClock {
         }
     }
 
-    fn next_in_ms(&self, team: Team, t_ms: i64) -> Option<i64> {
-        let waves = match team {
-            Team::Axis => &self.axis,
-            Team::Allies => &self.allies,
-        };
-        waves.next_in_ms(t_ms).filter(|_| self.shifted)
-    }
-
     /// The waves as the file contains them.
     pub(super) fn into_waves(self, gametype: i32) -> Option<Waves> {
         let known = self.shifted && gametype != GAMETYPE_LAST_MAN_STANDING;
@@ -75,31 +69,43 @@ impl RunningRound {
         }
     }
 
-    /// Adds a death to the timeline, and the time to the next wave to the victim's sum.
-    pub(super) fn note_death(
-        &mut self,
-        now: i64,
-        slot: u8,
-        by: Option<u8>,
-        victim: usize,
-        means: &str,
-    ) {
-        let has_waves = self.round.gametype != GAMETYPE_LAST_MAN_STANDING;
-        let next_wave = |slot: u8| {
-            let team = self.slots.get(slot).playing_for().filter(|_| has_waves)?;
-            self.waves.next_in_ms(team, now)
-        };
-        let wave_in_ms = next_wave(slot);
+    /// Adds a death to the timeline.
+    pub(super) fn note_death(&mut self, now: i64, slot: u8, by: Option<u8>, means: &str) {
         let entry = TimelineEvent {
             t_ms: now,
             kind: EventKind::Death,
             means_of_death: Some(means.to_owned()),
             class: self.slots.get(slot).class,
-            wave_in_ms,
-            killer_wave_in_ms: by.and_then(next_wave),
             ..TimelineEvent::default()
         };
-        self.round.players[victim].wave_wait_ms += wave_in_ms.unwrap_or(0);
+        let index = self.round.timeline.len();
         self.note_entry(slot, by, entry);
+        if self.round.timeline.len() > index {
+            let team = |slot: u8| self.slots.get(slot).playing_for();
+            let victims_team = team(slot);
+            let killers_team = by.and_then(team);
+            self.waves.deaths.push((index, victims_team, killers_team));
+        }
+    }
+
+    /// The round is over: adds the waves, and to each death the time to the next ones. Not earlier, so that both agree whatever
+    /// changed meanwhile.
+    pub(super) fn add_waves(&mut self) {
+        let mut clock = std::mem::take(&mut self.waves);
+        let deaths = std::mem::take(&mut clock.deaths);
+        self.round.waves = clock.into_waves(self.round.gametype);
+        let Some(waves) = &self.round.waves else {
+            return;
+        };
+        for (index, victims_team, killers_team) in deaths {
+            let entry = &mut self.round.timeline[index];
+            let next = |team: Option<Team>| waves.of(team?)?.next_in_ms(entry.t_ms);
+            let (wave_in_ms, killer_wave_in_ms) = (next(victims_team), next(killers_team));
+            (entry.wave_in_ms, entry.killer_wave_in_ms) = (wave_in_ms, killer_wave_in_ms);
+            let (victim, _) = self.timeline_players[index];
+            if let Some(stats) = victim.and_then(|victim| self.round.players.get_mut(victim)) {
+                stats.wave_wait_ms += wave_in_ms.unwrap_or(0);
+            }
+        }
     }
 }
