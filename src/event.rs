@@ -3,9 +3,9 @@
 //! Nearly all events are plain data without pointers. Sending one needs no allocation, and the journal can store it and play it
 //! back after a crash.
 
-use gametimes_format::TeamNumber;
 use gametimes_format::check::STATS_FILE_NAME;
 use gametimes_format::matches::PauseKind;
+use gametimes_format::{Class, ObjectiveAction, TeamNumber};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::first_round::FirstRound;
@@ -82,6 +82,9 @@ pub enum What {
         revived: bool,
         /// The slot of the medic, if known.
         by: Option<u8>,
+        /// The class in this life, if known.
+        #[serde(default)]
+        class: Option<Class>,
     },
     /// A player went into limbo.
     Limbo { slot: u8 },
@@ -93,6 +96,20 @@ pub enum What {
         /// The means of death, such as `MOD_MP40`.
         means: Text<32>,
     },
+    /// Something happened to an objective of the map.
+    Objective {
+        action: ObjectiveAction,
+        /// The slot of the player who did it, if the game names one.
+        slot: Option<u8>,
+        /// The team that did it; 0 if unknown.
+        team: TeamNumber,
+        /// The objective's name or the announcement, with colour codes.
+        text: Text<104>,
+    },
+    /// How far the waves of each team are shifted on the play clock, in milliseconds.
+    WaveOffsets { axis_ms: u32, allies_ms: u32 },
+    /// From now on, waves of this team come at this interval, in milliseconds.
+    WaveInterval { team: TeamNumber, interval_ms: u32 },
     /// A vote was called.
     VoteCalled {
         slot: u8,
@@ -133,6 +150,7 @@ impl What {
                 | Self::Spawn { .. }
                 | Self::Limbo { .. }
                 | Self::Death { .. }
+                | Self::Objective { .. }
                 | Self::VoteCalled { .. }
                 | Self::VoteFailed
         )
@@ -274,6 +292,18 @@ mod tests {
             let json = serde_json::to_string(&text).unwrap();
             assert_eq!(serde_json::from_str::<Text<64>>(&json).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn spawns_in_journals_of_older_versions_have_no_class() {
+        let what = r#"{"spawn":{"slot":3,"revived":false,"by":null}}"#;
+        let spawn = What::Spawn {
+            slot: 3,
+            revived: false,
+            by: None,
+            class: None,
+        };
+        assert_eq!(serde_json::from_str::<What>(what).unwrap(), spawn);
     }
 
     #[test]

@@ -115,6 +115,37 @@ fn names_that_look_like_lines_of_the_game_change_nothing_at_any_place() {
     }
 }
 
+/// Players who are not there, and players of the tapes who are no engineers: those whose slot ends in 4 or 5 are.
+#[test]
+fn names_that_look_like_lines_about_objectives_change_nothing_if_no_game_prints_them() {
+    for name in recorded::NAMES {
+        let tape = recorded::tape(name).unwrap();
+        let (files, _) = check(&tape, name);
+        let mut turn = 0;
+        let forged = forged(&tape, |n, _| {
+            turn += 1;
+            let slot = [1, 2, 3, 6, 7, 8, 9, 55][turn % 8];
+            let kinds = [
+                format!("Repair: {slot}"),
+                format!("Dynamite_Plant: {slot}"),
+                format!("Dynamite_Diffuse: {slot} x"),
+                "Objective_Destroyed: 56 x".to_owned(),
+                "Item: 57 team_CTF_redflag".to_owned(),
+                "legacy popup: ^7axis^7 stole x".to_owned(),
+                "legacy announce: x".to_owned(),
+            ];
+            vec![format!(
+                "{}{}",
+                kinds[n % kinds.len()],
+                AFTER_NAMES[turn % AFTER_NAMES.len()]
+            )]
+        });
+        let (with, console) = check(&forged, name);
+        same_timelines(&with, &files, name);
+        assert!(console.contains(REFUSED), "{name}: {console}");
+    }
+}
+
 /// Right beside the real line, where the game's state does change in the same call.
 #[test]
 fn names_beside_the_real_line_change_nothing() {

@@ -158,6 +158,7 @@ fn crashed(players: u8, name: impl Fn(u8) -> String) -> GametimesFile {
                 slot,
                 revived: false,
                 by: None,
+                class: None,
             },
         );
     }

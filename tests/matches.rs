@@ -1,5 +1,7 @@
 //! The match in the file: who won the map, which rounds belong together, who paused, who played from the start.
 
+use std::path::Path;
+
 use gametimes_format::matches::PauseKind;
 use gametimes_format::{GametimesFile, Meta};
 use gametimes_standin::recorded;
@@ -95,11 +97,12 @@ fn time_limits_of_stopwatch_are_those_of_the_game() {
     }
 }
 
-/// `tests/data/tapes/<name>.matches.json` is what `tests/expected/matches.py` reads out of the tape.
+/// `tests/expected/<name>.matches.json` is what `tests/expected/matches.py` reads out of the tape.
 #[test]
 fn lineups_pauses_and_settings_are_those_of_the_tape() {
     for name in recorded::NAMES {
-        let path = recorded::folder().join(format!("{name}.matches.json"));
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expected");
+        let path = folder.join(format!("{name}.matches.json"));
         let expected: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         let home = tempfile::tempdir().unwrap();
         play_in(home.path(), name);

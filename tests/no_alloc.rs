@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use gametimes::ffi;
+use gametimes_format::{Class, EventKind, ObjectiveAction, TimelineEvent};
 use gametimes_standin::Server;
 
 /// Frames of a fight of 64 players, more than eight minutes.
@@ -138,7 +139,7 @@ fn fight_and_end_of_round_make_no_allocation_and_no_system_call() {
         (WARM / 2 + 1..=WARM).for_each(|n| server.frame(n * 50));
 
         // Eight minutes of play take a moment here. Even if the worker receives none of it meanwhile, its queue has room for
-        // all 7,500 events.
+        // all 7,900 events.
         trap_system_calls();
         ALLOCATIONS.set(Some(0));
         (WARM + 1..=LAST_FRAME).for_each(|n| server.frame(n * 50));
@@ -183,4 +184,21 @@ fn fight_and_end_of_round_make_no_allocation_and_no_system_call() {
     assert_eq!(file.meta.duration_ms, (LAST_FRAME * 50) as i64);
     let deaths: u32 = file.meta.spawn_stats.iter().map(|s| s.deaths).sum();
     assert_eq!(i64::from(deaths), (LAST_FRAME / 4) as i64);
+    let events = &file.meta.events;
+    let listed = |action| events.iter().filter(|e| e.action == Some(action)).count();
+    assert_eq!(
+        listed(ObjectiveAction::Planted),
+        (LAST_FRAME / 100) as usize
+    );
+    assert_eq!(
+        listed(ObjectiveAction::Announce),
+        (LAST_FRAME / 100) as usize
+    );
+    assert!((1..LAST_FRAME as usize / 100).contains(&listed(ObjectiveAction::Repaired)));
+    for class in [Class::Medic, Class::Engineer] {
+        let spawns = |e: &&TimelineEvent| e.kind == EventKind::Spawn && e.class == Some(class);
+        assert!(events.iter().filter(spawns).count() > 500);
+    }
+    let waves = file.meta.waves.unwrap().axis.unwrap();
+    assert_eq!(waves.intervals.len(), 1 + LAST_FRAME as usize / 500);
 }

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::class::{Class, ObjectiveAction};
 use crate::matches::{MapResult, PauseBy, Sides, Stopwatch, Substitution};
 use crate::message::Message;
 use crate::team::TeamNumber;
+use crate::waves::Waves;
 
 /// The version of the format (`meta.schema`). Files without this key come from the older Lua scripts and count as schema 1.
 pub const SCHEMA: u32 = 2;
@@ -204,6 +206,9 @@ pub struct Meta {
     /// How many of the players in `spawn_stats` are bots.
     #[serde(default)]
     pub bots: u32,
+    /// The spawn waves. Missing if they are unknown, or if the game spawns players without them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waves: Option<Waves>,
 }
 
 fn schema_of_old_files() -> u32 {
@@ -405,20 +410,13 @@ pub struct SpawnStats {
     /// Whether the player is a bot.
     #[serde(default)]
     pub is_bot: bool,
-}
-
-impl SpawnStats {
-    /// Guid and name.
-    pub fn reference(&self) -> PlayerRef {
-        PlayerRef {
-            guid: self.guid.clone(),
-            name: self.name.clone(),
-        }
-    }
+    /// Sum of `wave_in_ms` of the player's deaths: the least time dead without any revive. Missing if the waves are unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave_wait_ms: Option<i64>,
 }
 
 /// The kinds of [`TimelineEvent`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// The player spawned, with a wave or at the start.
@@ -435,13 +433,16 @@ pub enum EventKind {
     Leave,
     /// The player changed the team; `team` is the new one.
     Team,
+    /// Something happened to an objective of the map, see `action`. Without a player, `guid` is empty and `name` missing.
+    Objective,
     /// A kind of a later version.
+    #[default]
     #[serde(other)]
     Other,
 }
 
 /// One entry of the timeline.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TimelineEvent {
     /// The time on the play clock: 0 is the start of the round, and pauses take no time.
     pub t_ms: i64,
@@ -458,25 +459,27 @@ pub struct TimelineEvent {
     /// The game's name for the means of death, such as `MOD_MP40`; null for other kinds of events.
     #[serde(default, rename = "mod")]
     pub means_of_death: Option<String>,
-    /// The new team, in a join or a change of team: 1 Axis, 2 Allies, 3 spectators.
+    /// The new team, in a join or a change of team: 1 Axis, 2 Allies, 3 spectators. For an objective, the team that acted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<TeamNumber>,
+    /// The player's class; only for spawns and deaths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Class>,
+    /// Time from the death to the next wave of the player's team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave_in_ms: Option<i64>,
+    /// Time from the death to the next wave of the killer's team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub killer_wave_in_ms: Option<i64>,
+    /// What happened to an objective.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<ObjectiveAction>,
+    /// The game's name for the objective, or the announcement, without colours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
 }
 
 impl TimelineEvent {
-    /// An event without anything that only some kinds have.
-    pub fn new(t_ms: i64, kind: EventKind, guid: &str) -> Self {
-        Self {
-            t_ms,
-            kind,
-            guid: guid.to_owned(),
-            name: None,
-            by: None,
-            means_of_death: None,
-            team: None,
-        }
-    }
-
     /// The guid, or the name of a player without one.
     pub fn key(&self) -> &str {
         match &self.name {

@@ -1,6 +1,7 @@
 //! The gametimes file and the STATS_READY message: one definition of the format for the module, which writes it, and the
 //! bot, which reads it.
 //!
+//! * [`class`]: the classes of players, and the actions at objectives.
 //! * [`file`]: the gametimes file, `{"meta": {...}, "payload": {...}}`, and its name.
 //! * [`matches`]: what ties the two rounds of a match together, and which team won the map.
 //! * [`message`]: the Discord message, as it is posted to a webhook and as `payload` contains it.
@@ -8,6 +9,7 @@
 //! * [`secret`]: texts that must not be printed.
 //! * [`team`]: the two teams and their numbers.
 //! * [`text`]: makes the engine's names (any bytes, with colour codes) readable, and other helpers for texts.
+//! * [`waves`]: the spawn waves, from which the time to the next one follows.
 //! * [`check`]: finds what is wrong with a file.
 //! * [`digest`]: hashes, the canonical id of a round, and the signature of a file.
 //!
@@ -18,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+pub mod class;
 pub mod digest;
 pub mod file;
 pub mod matches;
@@ -26,7 +29,9 @@ pub mod rules;
 pub mod secret;
 pub mod team;
 pub mod text;
+pub mod waves;
 
+pub use class::{Class, ObjectiveAction};
 pub use file::{
     EndReason, EventKind, GametimesFile, Meta, Pause, PlayerRef, Score, SpawnStats, Surrender,
     Teams, TimelineEvent,
@@ -34,3 +39,4 @@ pub use file::{
 pub use message::{Embed, Field, Footer, Message};
 pub use secret::Secret;
 pub use team::{Team, TeamNumber};
+pub use waves::{TeamWaves, WaveInterval, Waves};

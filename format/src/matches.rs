@@ -329,9 +329,13 @@ mod tests {
     }
 
     fn event(t_ms: i64, kind: EventKind, guid: &str, team: u8) -> TimelineEvent {
-        let mut event = TimelineEvent::new(t_ms, kind, guid);
-        event.team = (team != 0).then(|| team.into());
-        event
+        TimelineEvent {
+            t_ms,
+            kind,
+            guid: guid.to_owned(),
+            team: (team != 0).then(|| team.into()),
+            ..TimelineEvent::default()
+        }
     }
 
     #[test]

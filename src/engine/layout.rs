@@ -8,6 +8,8 @@
 pub const PM_TYPE: usize = 4;
 /// Offset of `playerState_t.pm_flags`.
 pub const PM_FLAGS: usize = 12;
+/// Offset of `playerState_t.stats`, 16 numbers.
+pub const STATS: usize = 208;
 /// Offset of `playerState_t.persistant`, 16 numbers.
 pub const PERSISTANT: usize = 272;
 /// Size of `playerState_t`; a client's record is at least as long.
@@ -16,6 +18,12 @@ pub const PLAYER_STATE_SIZE: usize = 1452;
 pub const SHARED_ENTITY_SIZE: usize = 400;
 /// Longer records are refused; real ones have about 124 KB.
 pub const CLIENT_SIZE_LIMIT: usize = 16 << 20;
+
+/// Indices into `stats`.
+pub mod stats {
+    /// The class, 0 to 4. It is the client's own also while the client follows another player.
+    pub const CLASS: usize = 4;
+}
 
 /// Indices into `persistant`.
 pub mod persistant {

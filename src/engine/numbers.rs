@@ -45,6 +45,8 @@ pub mod configstring {
     pub const MULTI_INFO: i32 = 13;
     /// Key `w`: the winner, 0 Axis, 1 Allies, -1 none.
     pub const MAP_WINNER: i32 = 14;
+    /// The seeds of the spawn waves, sent once a map.
+    pub const WAVE_SEEDS: i32 = 31;
     /// A set of bits, see [`PAUSED`].
     pub const SERVER_TOGGLES: i32 = 32;
     /// The bit of [`SERVER_TOGGLES`] that is set while the match is paused.
@@ -63,6 +65,8 @@ pub const GAMESTATE_WARMUP: i32 = 2;
 pub const GAMESTATE_RESET: i32 = 5;
 /// `g_gametype` of stopwatch, the only one with a round 2.
 pub const GAMETYPE_STOPWATCH: i32 = 3;
+/// `g_gametype` of last man standing, which has no waves.
+pub const GAMETYPE_LAST_MAN_STANDING: i32 = 5;
 /// The highest number of slots of a server (the engine's MAX_CLIENTS).
 pub const MAX_CLIENTS: usize = 64;
 /// The oldest release that the module supports, 2.76, in the numbering of GAME_INIT.

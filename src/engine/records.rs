@@ -1,8 +1,8 @@
 //! The clients' records in the game's memory, read field by field within the sizes that the game passed.
 
 use super::layout::{
-    CLIENT_SIZE_LIMIT, PERSISTANT, PLAYER_STATE_SIZE, PM_FLAGS, PM_TYPE, SHARED_ENTITY_SIZE,
-    persistant,
+    CLIENT_SIZE_LIMIT, PERSISTANT, PLAYER_STATE_SIZE, PM_FLAGS, PM_TYPE, SHARED_ENTITY_SIZE, STATS,
+    persistant, stats,
 };
 use super::numbers::MAX_CLIENTS;
 use crate::observe::{Record, Records};
@@ -76,6 +76,7 @@ impl Records for GameRecords {
         Some(Record {
             pm_type: self.number(slot, PM_TYPE),
             pm_flags: self.number(slot, PM_FLAGS),
+            class: self.number(slot, STATS + 4 * stats::CLASS),
             team: counter(persistant::TEAM),
             spawn_count: counter(persistant::SPAWN_COUNT),
             attacker: counter(persistant::ATTACKER),
@@ -98,6 +99,7 @@ mod tests {
         };
         put(63, 4, 3);
         put(63, 12, 4096);
+        put(63, 208 + 16, 4);
         put(63, 272 + 12, 2);
         put(63, 272 + 16, 7);
         put(63, 272 + 20, 1022);
@@ -108,6 +110,7 @@ mod tests {
         let expected = Record {
             pm_type: 3,
             pm_flags: 4096,
+            class: 4,
             team: 2,
             spawn_count: 7,
             attacker: 1022,

@@ -271,6 +271,17 @@ impl<E: Engine> Module<E> {
         if let Some(observer) = self.observer() {
             observer.rules(rules);
         }
+        self.read_wave_intervals();
+    }
+
+    /// Reads the intervals of the spawn waves.
+    fn read_wave_intervals(&mut self) {
+        let cvars = [c"g_redlimbotime", c"g_bluelimbotime"];
+        let intervals = cvars.map(|name| self.engine.cvar_integer(name));
+        let at_once = self.engine.cvar_integer(c"g_forcerespawn") == -1;
+        if let Some(observer) = self.observer() {
+            observer.wave_intervals((!at_once).then_some(intervals));
+        }
     }
 
     /// A time limit in minutes; 0 if the cvar contains none.

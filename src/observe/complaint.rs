@@ -11,6 +11,8 @@ pub enum Complaint {
     Print,
     /// A print in the form of a known one, with which the game's state does not agree.
     Claim,
+    /// The seeds of the spawn waves do not have the game's form.
+    Waves,
     /// The sizes are not those of ET:Legacy's records.
     Sizes,
     /// A player on a team died, but no record on this map has agreed with the game about a player's team.
@@ -21,11 +23,12 @@ pub enum Complaint {
 
 impl Complaint {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Slot,
         Self::Null,
         Self::Print,
         Self::Claim,
+        Self::Waves,
         Self::Sizes,
         Self::Records,
         Self::Lost,
@@ -39,6 +42,9 @@ impl Complaint {
             Self::Print => "the game printed a line that could not be understood; ignored",
             Self::Claim => {
                 "a printed line contradicts the game's state, as if a player's name were made to look like it; ignored"
+            }
+            Self::Waves => {
+                "the game's spawn waves could not be understood; this map's files have no waves"
             }
             Self::Sizes => {
                 "the game's player records have unexpected sizes; deaths are counted, spawns are not seen"

@@ -7,7 +7,7 @@
 //! * A record is read after every call that can have changed it: calls of its client, calls that printed its slot, and every frame
 //!   while the player is not alive. Between frames the game's clock stands still, so all times are exact.
 
-use gametimes_format::TeamNumber;
+use gametimes_format::{Class, TeamNumber};
 
 use super::{Observer, Record, Records, Sink, parse};
 use crate::engine::layout::flags;
@@ -197,6 +197,7 @@ impl<S: Sink> Observer<S> {
                     slot: n as u8,
                     revived,
                     by,
+                    class: Class::from_number(record.class),
                 });
             }
         }

@@ -4,17 +4,21 @@
 //! cost of a frame grows with the number of dead players: deaths come from the game's prints, spawns from the records, and only
 //! the records of players who may spawn are read.
 //!
-//! [`lives`] decides who is alive, [`parse`] parses prints and configstrings, [`claims`] decides which prints are believed.
+//! [`lives`] decides who is alive, [`parse`] parses prints and configstrings, [`claims`] decides which prints are believed,
+//! [`objectives`] does both for those about objectives, and `waves` follows the spawn waves.
 
 mod claims;
 mod complaint;
 mod lives;
+pub mod objectives;
 pub mod parse;
+mod waves;
 
 use claims::Claims;
 pub use complaint::Complaint;
 use lives::{Slot, on_team};
 use parse::Print;
+use waves::WaveChanges;
 
 use gametimes_format::check::STATS_FILE_NAME;
 use gametimes_format::{Team, TeamNumber};
@@ -38,6 +42,8 @@ pub struct Record {
     pub pm_type: i32,
     /// `pm_flags`.
     pub pm_flags: i32,
+    /// `stats[STAT_PLAYER_CLASS]`, which stays the owner's own while the rest shows another player.
+    pub class: i32,
     /// `persistant[PERS_TEAM]`.
     pub team: i32,
     /// `persistant[PERS_SPAWN_COUNT]`.
@@ -86,6 +92,7 @@ pub struct Observer<S> {
     paused: bool,
     /// Whether the game printed `Exit:` during this call.
     exited: bool,
+    wave_changes: WaveChanges,
     files: [OpenFile; 4],
     complaints: [u32; Complaint::ALL.len()],
 }
@@ -108,6 +115,7 @@ impl<S: Sink> Observer<S> {
             playing: false,
             paused: false,
             exited: false,
+            wave_changes: WaveChanges::default(),
             files: [OpenFile::default(); 4],
             complaints: [0; Complaint::ALL.len()],
         }
@@ -128,6 +136,7 @@ impl<S: Sink> Observer<S> {
         self.playing = level.gamestate == GAMESTATE_PLAYING;
         self.paused = false;
         self.exited = false;
+        self.wave_changes = WaveChanges::default();
         self.files = [OpenFile::default(); 4];
         self.send(What::Level(level));
     }
@@ -147,6 +156,7 @@ impl<S: Sink> Observer<S> {
             self.level_offset_ms += self.level_ms - now;
         }
         self.level_ms = engine_level_ms + self.level_offset_ms;
+        self.apply_wave_changes();
         self.level_ms
     }
 
@@ -188,6 +198,7 @@ impl<S: Sink> Observer<S> {
                 killer,
                 means,
             })) => self.claim_death(victim, killer, means, records),
+            Some(Ok(Print::Objective(line))) => self.objective(&line, records),
             Some(Ok(Print::Revive { medic, patient })) => self.claim_revive(medic, patient),
             Some(Ok(Print::Connect(slot))) => self.claim_connect(slot),
             Some(Ok(Print::Begin(slot))) => self.claim_begin(slot),
@@ -204,6 +215,8 @@ impl<S: Sink> Observer<S> {
             if gamestate != GAMESTATE_PLAYING {
                 self.play_ends(gamestate, records);
             }
+        } else {
+            self.set_wave_interval(name, value);
         }
     }
 
@@ -255,6 +268,7 @@ impl<S: Sink> Observer<S> {
                 let defender = team(text(), b"d");
                 self.send(What::Defender(defender));
             }
+            configstring::WAVE_SEEDS => self.wave_seeds(text()),
             configstring::SERVER_TOGGLES => {
                 let paused = parse::leading_number(text()) & configstring::PAUSED != 0;
                 if paused != self.paused {

@@ -45,7 +45,11 @@ fn meta(round: &Round, identity: &Identity) -> Meta {
         server_ip: round.server_ip.clone(),
         server_port: round.server_port.clone(),
         match_id: end_unix.to_string(),
-        spawn_stats: round.players.iter().map(spawn_stats).collect(),
+        spawn_stats: round
+            .players
+            .iter()
+            .map(|p| spawn_stats(p, round))
+            .collect(),
         schema: file::SCHEMA,
         source: "native".to_owned(),
         module_version: VERSION.to_owned(),
@@ -79,10 +83,11 @@ fn meta(round: &Round, identity: &Identity) -> Meta {
         teams_start: matches::teams_start(round),
         substitutions: matches::substitutions(round),
         bots: round.players.iter().filter(|p| p.is_bot).count() as u32,
+        waves: round.waves.clone(),
     }
 }
 
-fn spawn_stats(player: &PlayerStats) -> SpawnStats {
+fn spawn_stats(player: &PlayerStats, round: &Round) -> SpawnStats {
     let dead_seconds = seconds(player.dead_ms);
     SpawnStats {
         guid: player.guid.clone(),
@@ -104,6 +109,7 @@ fn spawn_stats(player: &PlayerStats) -> SpawnStats {
         alive_ms: player.alive_ms,
         played_ms: player.played_ms,
         is_bot: player.is_bot,
+        wave_wait_ms: round.waves.as_ref().map(|_| player.wave_wait_ms),
     }
 }
 

@@ -6,11 +6,13 @@
 
 mod clock;
 mod live;
+mod objectives;
 mod round;
 mod running;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod waves;
 
 pub use clock::PlayClock;
 pub use live::Live;
@@ -280,9 +282,26 @@ impl Tracker {
                 round.player(at, slot, team, &strip_colors(&name.decode()));
             }
             What::Leave { slot } => round.leave(at, slot),
-            What::Spawn { slot, revived, by } => round.spawn(at, slot, revived, by),
+            What::Spawn {
+                slot,
+                revived,
+                by,
+                class,
+            } => round.spawn(at, slot, revived, by, class),
             What::Limbo { slot } => round.limbo(at, slot),
             What::Death { slot, by, means } => round.death(at, slot, by, &means.decode()),
+            What::Objective {
+                action,
+                slot,
+                team,
+                text,
+            } => round.objective(at, action, slot, team, &strip_colors(&text.decode())),
+            What::WaveOffsets { axis_ms, allies_ms } => {
+                round.waves.set_offsets(axis_ms, allies_ms);
+            }
+            What::WaveInterval { team, interval_ms } => {
+                round.wave_interval(at, team, interval_ms);
+            }
             What::VoteCalled { slot, surrender } => round.vote_called(slot, surrender),
             What::VoteFailed => round.vote_failed(),
             _ => {}

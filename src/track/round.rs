@@ -1,7 +1,7 @@
 //! A finished round, as the tracker returns it.
 
-use gametimes_format::Team;
 use gametimes_format::file::{EndReason, PlayerRef, Score, Surrender, Teams, TimelineEvent};
+use gametimes_format::{Team, Waves};
 
 use gametimes_format::matches::PauseBy;
 
@@ -56,6 +56,10 @@ pub struct PlayerStats {
     pub played_ms: i64,
     /// Whether the player is a bot.
     pub is_bot: bool,
+    /// Time from each death to the next wave, in total.
+    pub wave_wait_ms: i64,
+    /// When the last repair was noted, on the play clock.
+    pub(super) repaired_ms: Option<i64>,
 }
 
 impl PlayerStats {
@@ -123,6 +127,8 @@ pub struct Round {
     pub timeline: Vec<TimelineEvent>,
     /// How many events the timeline had no room for.
     pub timeline_dropped: u64,
+    /// The spawn waves; `None` if they are unknown or there are none.
+    pub waves: Option<Waves>,
     /// The name of the stats file that the game wrote after the end.
     pub stats_file: Option<String>,
     /// Cvar `net_ip`.

@@ -6,11 +6,13 @@ use gametimes_format::check::bounds;
 use gametimes_format::file::{EndReason, EventKind, Teams, TimelineEvent};
 use gametimes_format::matches::{PauseBy, PauseKind};
 use gametimes_format::rules::is_bot_guid;
-use gametimes_format::{Team, TeamNumber};
+use gametimes_format::{Class, Team, TeamNumber};
 
 use super::clock::PlayClock;
+use super::objectives::Objectives;
 use super::round::{Pause, PlayerStats, Round};
 use super::slots::{LifeState, Slots};
+use super::waves::WaveClock;
 use super::{Outcome, end_reason, surrender};
 use crate::engine::numbers::MAX_CLIENTS;
 use crate::event::{Rules, Stamp};
@@ -30,9 +32,11 @@ pub(super) struct RunningRound {
     /// The number of pauses so far, including those that are not listed.
     pauses: usize,
     pub(super) slots: Slots,
+    pub(super) waves: WaveClock,
     /// For each entry of the timeline, the indices of the player and of the other player. Their guids and names are those at the
     /// end of the round.
-    timeline_players: Vec<(Option<usize>, Option<usize>)>,
+    pub(super) timeline_players: Vec<(Option<usize>, Option<usize>)>,
+    pub(super) objectives: Objectives,
     /// Guid and name of the player who called the vote to surrender, unless it has failed.
     surrender_caller: Option<(String, String)>,
     over: bool,
@@ -51,7 +55,9 @@ impl RunningRound {
             clock: PlayClock::start(at.level_ms),
             pauses: 0,
             slots: Slots::default(),
+            waves: WaveClock::default(),
             timeline_players: Vec::new(),
+            objectives: Objectives::default(),
             surrender_caller: None,
             over: false,
         }
@@ -166,6 +172,7 @@ impl RunningRound {
         }
         self.round.teams = teams;
         self.name_timeline();
+        self.add_waves();
         self.round.players.retain(PlayerStats::took_part);
         self.over = true;
     }
@@ -210,7 +217,7 @@ impl RunningRound {
         match (before, s.playing_for()) {
             (Some(_), None) => {
                 self.leave_team(now, slot);
-                self.note(now, EventKind::Team, slot, None, None, Some(team));
+                self.note(now, EventKind::Team, slot, Some(team));
             }
             (None, Some(team)) => self.join(now, slot, team),
             (Some(before), Some(team)) if before != team => self.change_team(now, slot, team),
@@ -284,7 +291,7 @@ impl RunningRound {
         } else {
             EventKind::Team
         };
-        self.note(now, kind, slot, None, None, Some(team.into()));
+        self.note(now, kind, slot, Some(team.into()));
     }
 
     /// A player changes from one team to the other. A dead one stays dead until the new team's wave.
@@ -296,27 +303,37 @@ impl RunningRound {
         if let Some(stats) = self.stats_of(slot) {
             stats.team = Some(team);
         }
-        self.note(now, EventKind::Team, slot, None, None, Some(team.into()));
+        self.note(now, EventKind::Team, slot, Some(team.into()));
     }
 
     pub(super) fn leave(&mut self, at: Stamp, slot: u8) {
         let now = self.clock.played_ms(at.level_ms);
         if self.slots.get(slot).player.is_some() {
             self.leave_team(now, slot);
-            self.note(now, EventKind::Leave, slot, None, None, None);
+            self.note(now, EventKind::Leave, slot, None);
         }
         if let Some(s) = self.slots.get_mut(slot) {
             *s = Default::default();
         }
     }
 
-    pub(super) fn spawn(&mut self, at: Stamp, slot: u8, revived: bool, by: Option<u8>) {
+    pub(super) fn spawn(
+        &mut self,
+        at: Stamp,
+        slot: u8,
+        revived: bool,
+        by: Option<u8>,
+        class: Option<Class>,
+    ) {
         let now = self.clock.played_ms(at.level_ms);
         let Some(player) = self.playing_in(now, slot) else {
             return;
         };
         self.close_life(now, slot);
         self.set_life(slot, LifeState::Alive { since_ms: now });
+        if let Some(s) = self.slots.get_mut(slot) {
+            s.class = class;
+        }
         let stats = &mut self.round.players[player];
         stats.spawns += 1;
         stats.revives += u32::from(revived);
@@ -325,7 +342,13 @@ impl RunningRound {
         } else {
             EventKind::Spawn
         };
-        self.note(now, kind, slot, by, None, None);
+        let entry = TimelineEvent {
+            t_ms: now,
+            kind,
+            class: class.filter(|_| !revived),
+            ..TimelineEvent::default()
+        };
+        self.note_entry(slot, by, entry);
     }
 
     pub(super) fn limbo(&mut self, at: Stamp, slot: u8) {
@@ -335,7 +358,7 @@ impl RunningRound {
             self.close_life(now, slot);
             self.set_life(slot, LifeState::Waiting);
         }
-        self.note(now, EventKind::Limbo, slot, None, None, None);
+        self.note(now, EventKind::Limbo, slot, None);
     }
 
     pub(super) fn death(&mut self, at: Stamp, slot: u8, by: Option<u8>, means: &str) {
@@ -364,7 +387,7 @@ impl RunningRound {
                 },
             );
         }
-        self.note(now, EventKind::Death, slot, by, Some(means), None);
+        self.note_death(now, slot, by, means);
     }
 
     pub(super) fn vote_called(&mut self, slot: u8, surrender: bool) {
@@ -479,35 +502,42 @@ impl RunningRound {
         Some(player)
     }
 
-    /// Adds an entry to the timeline, except for a ghost.
-    fn note(
-        &mut self,
-        t_ms: i64,
-        kind: EventKind,
-        slot: u8,
-        by: Option<u8>,
-        means: Option<&str>,
-        team: Option<TeamNumber>,
-    ) {
+    /// Adds an entry without another player to the timeline, except for a ghost.
+    fn note(&mut self, t_ms: i64, kind: EventKind, slot: u8, team: Option<TeamNumber>) {
+        let entry = TimelineEvent {
+            t_ms,
+            kind,
+            team,
+            ..TimelineEvent::default()
+        };
+        self.note_entry(slot, None, entry);
+    }
+
+    /// Adds an entry about this slot to the timeline, except for a ghost. `by` is the slot of the other player.
+    pub(super) fn note_entry(&mut self, slot: u8, by: Option<u8>, mut entry: TimelineEvent) {
         let s = self.slots.get(slot);
         if s.ghost {
             return;
         }
+        entry.guid.clone_from(&s.guid);
+        entry.name = s.guid.is_empty().then(|| s.name.clone());
+        entry.by = by.and_then(|by| self.slots.get(by).key().cloned());
+        let other = by.and_then(|by| self.slots.get(by).player);
+        self.push_entry(entry, (s.player, other));
+    }
+
+    /// Adds an entry to the timeline if there is room. `players` are the indices of the player and of the other player.
+    pub(super) fn push_entry(
+        &mut self,
+        entry: TimelineEvent,
+        players: (Option<usize>, Option<usize>),
+    ) {
         if self.round.timeline.len() >= TIMELINE_LIMIT {
             self.round.timeline_dropped += 1;
             return;
         }
-        let other = by.and_then(|by| self.slots.get(by).player);
-        self.timeline_players.push((s.player, other));
-        self.round.timeline.push(TimelineEvent {
-            t_ms,
-            kind,
-            guid: s.guid.clone(),
-            name: s.guid.is_empty().then(|| s.name.clone()),
-            by: by.and_then(|by| self.slots.get(by).key().cloned()),
-            means_of_death: means.map(str::to_owned),
-            team,
-        });
+        self.timeline_players.push(players);
+        self.round.timeline.push(entry);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The slots of a round: the client in each, and the state of its player.
 
-use gametimes_format::{Team, TeamNumber};
+use gametimes_format::{Class, Team, TeamNumber};
 
 use crate::engine::numbers::MAX_CLIENTS;
 
@@ -38,6 +38,8 @@ pub(super) struct PlayerSlot {
     /// for it any more.
     pub(super) ghost: bool,
     pub(super) life: LifeState,
+    /// The class since the last spawn.
+    pub(super) class: Option<Class>,
     /// On a team since this time on the play clock.
     pub(super) plays_since_ms: Option<i64>,
 }
@@ -86,6 +88,7 @@ impl Slots {
             player: None,
             ghost: false,
             life: LifeState::None,
+            class: None,
             plays_since_ms: None,
         };
         self.0.get(usize::from(slot)).unwrap_or(&EMPTY)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a tape says about the match: config, line-ups at the start, substitutions, who paused.
 
-    tests/expected/matches.py tests/data/tapes/stopwatch.tape.jsonl.gz > tests/data/tapes/stopwatch.matches.json
+    tests/expected/matches.py tests/data/tapes/stopwatch.tape.jsonl.gz > tests/expected/stopwatch.matches.json
 
 It shares no code with the recorders, and reads nothing but the tape: the players' configstrings (689 and on) say who is on which
 team, the userinfo says which guid is in which slot, configstring 32 says when the match is paused.

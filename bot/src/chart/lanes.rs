@@ -188,6 +188,9 @@ impl Lanes {
     }
 
     fn add(&mut self, event: &TimelineEvent) {
+        if event.kind == EventKind::Objective && event.guid.is_empty() && event.name.is_none() {
+            return; // of no player
+        }
         let Some(at) = self.lane_of(event) else {
             return;
         };
@@ -232,7 +235,7 @@ impl Lanes {
                     open.wait(at_ms);
                 }
             }
-            EventKind::Other => {}
+            EventKind::Objective | EventKind::Other => {}
         }
     }
 

@@ -78,6 +78,7 @@ pub fn check_meta(meta: &Meta) -> Vec<Problem> {
     ] {
         c.players(path, team);
     }
+    c.waves(meta);
     c.events(meta);
     c.matches(meta);
     if ours {
@@ -341,6 +342,8 @@ impl Checker {
             self.reject_unless(team.is_none_or(|t| t <= 3), &path, || {
                 format!("{team:?} is no team")
             });
+            self.objective(&path, event);
+            self.waves_at(&path, event, meta);
         }
     }
 

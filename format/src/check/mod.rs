@@ -11,6 +11,7 @@ mod matches;
 mod message;
 mod meta;
 mod names;
+mod waves;
 
 use std::fmt;
 
@@ -34,6 +35,10 @@ pub mod bounds {
     pub const PLAYERS: usize = 512;
     /// Pauses in one round.
     pub const PAUSES: usize = 256;
+    /// Intervals of one team's waves.
+    pub const INTERVALS: usize = 256;
+    /// The longest time between two waves, in seconds, and the longest shift.
+    pub const INTERVAL_SECONDS: i64 = 24 * 3600;
     /// Entries of the timeline.
     pub const EVENTS: usize = 65_536;
     /// Seconds of one round: a week, for servers without a time limit.
@@ -117,9 +122,14 @@ pub fn check_file_name(name: &str, meta: &Meta) -> Option<Problem> {
 mod tests {
     use super::*;
     use crate::digest::round_canonical_id;
-    use crate::file::{EndReason, Pause};
+    use crate::file::{EndReason, EventKind, Pause, TimelineEvent};
     use crate::matches::{MapResult, Sides, Stopwatch};
     use crate::team::Team;
+    use crate::{Class, ObjectiveAction, TeamWaves, WaveInterval, Waves};
+
+    fn axis(meta: &mut Meta) -> &mut TeamWaves {
+        meta.waves.as_mut().unwrap().axis.as_mut().unwrap()
+    }
 
     fn sample(name: &str) -> GametimesFile {
         let path = format!(
@@ -169,7 +179,38 @@ mod tests {
             p.dead_ms = p.dead_seconds * 1000 + 999;
             p.max_dead_ms = p.max_respawn * 1000;
             p.played_ms = 55_000;
+            p.wave_wait_ms = Some(0);
         }
+        let every = |interval_ms| TeamWaves {
+            offset_ms: 3000,
+            intervals: vec![WaveInterval {
+                from_ms: 0,
+                interval_ms,
+            }],
+        };
+        meta.waves = Some(Waves {
+            axis: Some(every(10_000)),
+            allies: Some(every(7000)),
+        });
+        meta.spawn_stats[0].wave_wait_ms = Some(6000);
+        meta.events = vec![
+            TimelineEvent {
+                t_ms: 1000,
+                kind: EventKind::Death,
+                guid: meta.spawn_stats[0].guid.clone(),
+                class: Some(Class::FieldOps),
+                wave_in_ms: Some(6000),
+                killer_wave_in_ms: Some(3000),
+                ..TimelineEvent::default()
+            },
+            TimelineEvent {
+                t_ms: 2000,
+                kind: EventKind::Objective,
+                action: Some(ObjectiveAction::Announce),
+                text: Some("Objective taken".into()),
+                ..TimelineEvent::default()
+            },
+        ];
         file
     }
 
@@ -177,7 +218,7 @@ mod tests {
     fn a_file_of_the_module_passes_and_every_contradiction_is_found() {
         assert_eq!(check(&ours()), []);
         type Lie = fn(&mut Meta);
-        let lies: [(&str, Severity, Lie); 23] = [
+        let lies: [(&str, Severity, Lie); 30] = [
             ("meta.map", Severity::Reject, |m| m.map = "x".repeat(65)),
             ("meta.map", Severity::Reject, |m| m.map.clear()),
             ("meta.round", Severity::Reject, |m| m.round = 3),
@@ -244,6 +285,27 @@ mod tests {
                 });
             }),
             ("meta.bots", Severity::Doubt, |m| m.bots = 3),
+            ("meta.waves.axis.intervals[0]", Severity::Reject, |m| {
+                axis(m).intervals[0].interval_ms = 0;
+            }),
+            ("meta.waves.axis.offset_ms", Severity::Reject, |m| {
+                axis(m).offset_ms = -1;
+            }),
+            ("meta.waves.axis.intervals", Severity::Doubt, |m| {
+                axis(m).intervals.clear();
+            }),
+            ("meta.events[0].wave_in_ms", Severity::Doubt, |m| {
+                m.events[0].wave_in_ms = Some(5999);
+            }),
+            ("meta.events[0].killer_wave_in_ms", Severity::Reject, |m| {
+                m.events[0].killer_wave_in_ms = Some(0);
+            }),
+            ("meta.spawn_stats[0].wave_wait_ms", Severity::Doubt, |m| {
+                m.spawn_stats[0].wave_wait_ms = Some(1);
+            }),
+            ("meta.events[1]", Severity::Doubt, |m| {
+                m.events[1].action = None;
+            }),
         ];
         for (path, severity, lie) in lies {
             let mut file = ours();

@@ -1,9 +1,11 @@
 //! Parsing of the game's prints and strings: for any bytes, the result is part of them and is parsed the same again.
 
 use gametimes::event::Text;
+use gametimes::observe::objectives::Line;
 use gametimes::observe::parse::{self, Print};
 use gametimes_format::check::{is_path_safe, is_stats_file_name};
 use gametimes_format::text::{decode, strip_colors};
+use gametimes_format::{ObjectiveAction, Team};
 
 /// Any bytes as a print, as an info string (configstring or userinfo), as a number, as a path, and as a name.
 pub fn prints(bytes: &[u8]) {
@@ -48,11 +50,56 @@ fn print(bytes: &[u8]) {
             assert!(slot < 64);
             [format!("callvote: {slot} ").as_bytes(), vote, b"\n"].concat()
         }
+        Print::Objective(line) => objective(&line),
         Print::VotePassed => b"Vote Passed: (Y:1-N:0) x\n".to_vec(),
         Print::VoteFailed => b"Vote Failed: (Y:1-N:5) x\n".to_vec(),
     };
-    assert!(bytes.ends_with(b"\n") && !bytes.trim_ascii_end().contains(&b'\n'));
+    let is_announcement =
+        matches!(print, Print::Objective(line) if line.action == ObjectiveAction::Announce);
+    assert!(bytes.ends_with(b"\n"));
+    assert!(is_announcement || !bytes.trim_ascii_end().contains(&b'\n'));
     assert_eq!(parse::print(&again), Some(Ok(print)));
+}
+
+/// The game's line about an objective.
+fn objective(line: &Line<'_>) -> Vec<u8> {
+    let team = match line.team.team() {
+        Some(Team::Axis) => "axis",
+        Some(Team::Allies) => "allies",
+        None => "",
+    };
+    let Some(slot) = line.slot else {
+        let verb = match line.action {
+            ObjectiveAction::Stolen => "stole",
+            ObjectiveAction::Returned => "returned",
+            ObjectiveAction::Planted => "planted",
+            ObjectiveAction::Defused => "defused",
+            ObjectiveAction::Announce => {
+                return [b"legacy announce: \"^7", line.text, b"\"\n"].concat();
+            }
+            other => panic!("{other:?} without a player"),
+        };
+        let start = format!("legacy popup: ^7{team}^7 {verb} \"");
+        return [start.as_bytes(), line.text, b"\"\n"].concat();
+    };
+    assert!(slot < 64);
+    let word = match line.action {
+        ObjectiveAction::PickedUp => {
+            let color = if team == "axis" { "red" } else { "blue" };
+            return format!("Item: {slot} team_CTF_{color}flag\n").into_bytes();
+        }
+        ObjectiveAction::Planted => "Dynamite_Plant",
+        ObjectiveAction::Defused => "Dynamite_Diffuse",
+        ObjectiveAction::Destroyed => "Objective_Destroyed",
+        ObjectiveAction::Repaired => "Repair",
+        other => panic!("{other:?} by a player"),
+    };
+    let name = if line.text.is_empty() {
+        Vec::new()
+    } else {
+        [b" ", line.text].concat()
+    };
+    [format!("{word}: {slot}").as_bytes(), &name, b"\n"].concat()
 }
 
 fn info_string(bytes: &[u8]) {

@@ -1,6 +1,7 @@
 //! Situations that the recorded matches do not contain: shared names, missing guids, ghosts, failed votes, full lists.
 
 mod model;
+mod objectives;
 mod players;
 mod rounds;
 
@@ -85,6 +86,7 @@ impl Play {
             slot,
             revived: false,
             by: None,
+            class: None,
         });
     }
 

@@ -137,7 +137,7 @@ proptest! {
                     if team == 3 {
                         continue;
                     }
-                    play.what(What::Spawn { slot, revived, by: None });
+                    play.what(What::Spawn { slot, revived, by: None, class: None });
                     model.add(guid, SPAWNS, 1);
                     model.dead.remove(&slot);
                     model.alive.insert(slot, true);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum { GAME_RUN_FRAME = 8, FIGHT = 4712, TRAPS = 4713, PRINT = 0 };
-enum { STEP = 4711, LOCATE_GAME_DATA = 17, SET_CONFIGSTRING = 20, INTERMISSION = 12, ARGUMENTS_END = -1337 };
+enum { CVAR_SET = 5, STEP = 4711, LOCATE_GAME_DATA = 17, SET_CONFIGSTRING = 20, INTERMISSION = 12, ARGUMENTS_END = -1337 };
 enum { MAKE_TRAP = 0, LOCATE = 1, WRITE = 2, RETURN = 3 };
 
 struct field {
@@ -40,10 +40,11 @@ __attribute__((destructor)) static void unload(void)
     free(entities);
 }
 
-/* The number of players in the fight; 0 without one. In every fourth frame one of them dies, and spawns 100 frames later. The
- * round ends in frame `last_frame`. */
+/* The number of players in the fight; 0 without one. In every fourth frame one of them dies, and spawns 100 frames later as an
+ * engineer or a medic. In some frames the game prints something about an objective, and the map's script changes the interval of
+ * the waves. The round ends in frame `last_frame`. */
 static int32_t fighters, fought, last_frame, spawn_count[64], deaths[64];
-static char kill_text[80];
+static char kill_text[80], repair_text[80];
 
 static void put(int32_t slot, int32_t offset, int32_t value)
 {
@@ -58,9 +59,15 @@ static char *decimal(char *to, int32_t value)
     return to + 1;
 }
 
+static void print(const char *text)
+{
+    syscall_(PRINT, (intptr_t)text, (intptr_t)ARGUMENTS_END);
+}
+
 static void fight(void)
 {
-    enum { PM_FLAGS = 12, SPAWN_COUNT = 272 + 16, DEATHS = 272 + 24, LIMBO = 16384, WAVE_FRAMES = 100, DEATH_EVERY = 4 };
+    enum { PM_FLAGS = 12, CLASS = 208 + 16, SPAWN_COUNT = 272 + 16, DEATHS = 272 + 24, LIMBO = 16384, WAVE_FRAMES = 100, DEATH_EVERY = 4 };
+    enum { OBJECTIVE_EVERY = 100, INTERVAL_EVERY = 500 };
     if (fought % DEATH_EVERY == 0) {
         int32_t victim = fought / DEATH_EVERY % fighters, killer = (victim + 1) % fighters;
         char *p = kill_text;
@@ -69,7 +76,7 @@ static void fight(void)
         *p++ = ' ';
         p = decimal(p, victim);
         strcpy(p, " 9: one killed another by MOD_THOMPSON\n");
-        syscall_(PRINT, (intptr_t)kill_text, (intptr_t)ARGUMENTS_END);
+        print(kill_text);
         put(victim, PM_FLAGS, LIMBO);
         put(victim, DEATHS, ++deaths[victim]);
         int32_t alive = (fought - WAVE_FRAMES) / DEATH_EVERY;
@@ -77,10 +84,23 @@ static void fight(void)
             int32_t slot = alive % fighters;
             put(slot, PM_FLAGS, 0);
             put(slot, SPAWN_COUNT, ++spawn_count[slot] + 1);
+            put(slot, CLASS, 1 + spawn_count[slot] % 2);
         }
     }
+    if (fought % OBJECTIVE_EVERY == 1) {
+        /* Now and then of a player who cannot do this. */
+        char *p = repair_text;
+        memcpy(p, "Repair: ", 8);
+        p = decimal(p + 8, fought / OBJECTIVE_EVERY % fighters);
+        strcpy(p, "\n");
+        print(repair_text);
+        print("legacy popup: ^7axis^7 planted \"the Gun\"\n");
+        print("legacy announce: \"^7The Gun is gone\"\n");
+    }
+    if (fought % INTERVAL_EVERY == 2)
+        syscall_(CVAR_SET, (intptr_t)"g_redlimbotime", (intptr_t)(fought / INTERVAL_EVERY % 2 ? "20000" : "30000"), (intptr_t)ARGUMENTS_END);
     if (++fought == last_frame) {
-        syscall_(PRINT, (intptr_t)"Exit: Wolf EndRound.\n", (intptr_t)ARGUMENTS_END);
+        print("Exit: Wolf EndRound.\n");
         syscall_(SET_CONFIGSTRING, (intptr_t)INTERMISSION, (intptr_t)"1", (intptr_t)ARGUMENTS_END);
     }
 }

@@ -219,7 +219,10 @@ impl Server {
             entity_size: 1728,
             client_size: 124_352,
         };
-        self.call(0, &[0, 7, 1, 1, 283_010_000], [located]);
+        let seeds = Step::configstring(31, "41 6 154 39 91 14 6 65 3 119");
+        self.set_cvar("g_redlimbotime", "30000");
+        self.set_cvar("g_bluelimbotime", "20000");
+        self.call(0, &[0, 7, 1, 1, 283_010_000], [located, seeds]);
         for slot in 0..players as isize {
             let team = 1 + slot % 2;
             self.set_userinfo(slot as usize, format!("\\cl_guid\\GUID{slot:028}"));

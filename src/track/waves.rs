@@ -1,0 +1,111 @@
+//! The spawn waves of a round.
+
+use gametimes_format::check::bounds;
+use gametimes_format::file::{EventKind, TimelineEvent};
+use gametimes_format::{Team, TeamNumber, TeamWaves, WaveInterval, Waves};
+
+use super::running::RunningRound;
+use crate::engine::numbers::GAMETYPE_LAST_MAN_STANDING;
+use crate::event::Stamp;
+
+/// What is known of the waves so far.
+#[derive(Debug, Default)]
+pub(super) struct WaveClock {
+    /// Whether the shifts of the two teams are known.
+    shifted: bool,
+    axis: TeamWaves,
+    allies: TeamWaves,
+    /// For each death, its index in the timeline, and the teams of victim and killer.
+    deaths: Vec<(usize, Option<Team>, Option<Team>)>,
+}
+
+impl WaveClock {
+    pub(super) fn set_offsets(&mut self, axis_ms: u32, allies_ms: u32) {
+        self.shifted = true;
+        self.axis.offset_ms = axis_ms.into();
+        self.allies.offset_ms = allies_ms.into();
+    }
+
+    fn team_mut(&mut self, team: Team) -> &mut TeamWaves {
+        match team {
+            Team::Axis => &mut self.axis,
+            Team::Allies => &mut self.allies,
+        }
+    }
+
+    /// From this time on, waves of a team come at this interval.
+    fn set_interval(&mut self, team: Team, from_ms: i64, interval_ms: u32) {
+        let intervals = &mut self.team_mut(team).intervals;
+        let interval_ms = interval_ms.into();
+        intervals.pop_if(|last| last.from_ms == from_ms);
+        let same = intervals
+            .last()
+            .is_some_and(|i| i.interval_ms == interval_ms);
+        if !same && intervals.len() < bounds::INTERVALS {
+            intervals.push(WaveInterval {
+                from_ms,
+                interval_ms,
+            });
+        }
+    }
+
+    /// The waves as the file contains them.
+    pub(super) fn into_waves(self, gametype: i32) -> Option<Waves> {
+        let known = self.shifted && gametype != GAMETYPE_LAST_MAN_STANDING;
+        let of = |waves: TeamWaves| Some(waves).filter(|w| known && !w.intervals.is_empty());
+        let waves = Waves {
+            axis: of(self.axis),
+            allies: of(self.allies),
+        };
+        (waves != Waves::default()).then_some(waves)
+    }
+}
+
+impl RunningRound {
+    pub(super) fn wave_interval(&mut self, at: Stamp, team: TeamNumber, interval_ms: u32) {
+        if let Some(team) = team.team() {
+            let now = self.clock.played_ms(at.level_ms);
+            self.waves.set_interval(team, now, interval_ms);
+        }
+    }
+
+    /// Adds a death to the timeline.
+    pub(super) fn note_death(&mut self, now: i64, slot: u8, by: Option<u8>, means: &str) {
+        let entry = TimelineEvent {
+            t_ms: now,
+            kind: EventKind::Death,
+            means_of_death: Some(means.to_owned()),
+            class: self.slots.get(slot).class,
+            ..TimelineEvent::default()
+        };
+        let index = self.round.timeline.len();
+        self.note_entry(slot, by, entry);
+        if self.round.timeline.len() > index {
+            let team = |slot: u8| self.slots.get(slot).playing_for();
+            let victims_team = team(slot);
+            let killers_team = by.and_then(team);
+            self.waves.deaths.push((index, victims_team, killers_team));
+        }
+    }
+
+    /// The round is over: adds the waves, and to each death the time to the next ones. Not earlier, so that both agree whatever
+    /// changed meanwhile.
+    pub(super) fn add_waves(&mut self) {
+        let mut clock = std::mem::take(&mut self.waves);
+        let deaths = std::mem::take(&mut clock.deaths);
+        self.round.waves = clock.into_waves(self.round.gametype);
+        let Some(waves) = &self.round.waves else {
+            return;
+        };
+        for (index, victims_team, killers_team) in deaths {
+            let entry = &mut self.round.timeline[index];
+            let next = |team: Option<Team>| waves.of(team?)?.next_in_ms(entry.t_ms);
+            let (wave_in_ms, killer_wave_in_ms) = (next(victims_team), next(killers_team));
+            (entry.wave_in_ms, entry.killer_wave_in_ms) = (wave_in_ms, killer_wave_in_ms);
+            let (victim, _) = self.timeline_players[index];
+            if let Some(stats) = victim.and_then(|victim| self.round.players.get_mut(victim)) {
+                stats.wave_wait_ms += wave_in_ms.unwrap_or(0);
+            }
+        }
+    }
+}
