@@ -1053,31 +1053,30 @@ local function server_version()
   return cvar("mod_version"):match("(%d+%.%d+%.?%d*)") or cvar("version"):match("[vV](%d+%.%d+%.?%d*)") or ""
 end
 
---- The players of both teams at the start, and the substitutions: who took whose place. Places are taken in the order in which
---- they became free. A player who comes back before that was not substituted.
+--- The players of both teams at the start, and the substitutions: somebody who did not play takes the place of a player who has left
+--- the server or joined the spectators. Places are taken in the order in which they became free. A player who comes back before that
+--- was not substituted, and a change of sides is no substitution.
 local function lineups(events)
-  local playing, free, start, replaced = { {}, {} }, { {}, {} }, { {}, {} }, {}
+  local plays_for, free, start, replaced = {}, { {}, {} }, { {}, {} }, {}
   local function remove(list, person)
     for i, p in ipairs(list) do
       if p == person then return table.remove(list, i) end
     end
   end
   for _, e in ipairs(events) do
-    if e.kind == "join" or e.kind == "team" or e.kind == "leave" then
-      for team = AXIS, ALLIES do
-        local joins = e.kind ~= "leave" and e.team == team
-        if joins and not playing[team][e.person] then
-          playing[team][e.person] = true
-          if e.t_ms <= START_MS then
-            table.insert(start[team], e.person)
-          elseif not remove(free[team], e.person) and #free[team] > 0 then
-            replaced[#replaced + 1] = object("t_ms", e.t_ms, "team", team, "out", reference(table.remove(free[team], 1)),
-              "in", reference(e.person))
-          end
-        elseif not joins and playing[team][e.person] then
-          playing[team][e.person] = nil
-          if e.t_ms > START_MS then table.insert(free[team], e.person) else remove(start[team], e.person) end
-        end
+    local moves = e.kind == "join" or e.kind == "team" or e.kind == "leave"
+    local person, from = e.person, plays_for[e.person]
+    local to = moves and e.kind ~= "leave" and plays(e.team) and e.team or nil
+    if moves and from ~= to then
+      plays_for[person] = to
+      if e.t_ms <= START_MS then
+        if from then remove(start[from], person) end
+        if to then table.insert(start[to], person) end
+      elseif from and not to then
+        table.insert(free[from], person)
+      elseif to and not from and not remove(free[to], person) and #free[to] > 0 then
+        replaced[#replaced + 1] = object("t_ms", e.t_ms, "team", to, "out", reference(table.remove(free[to], 1)),
+          "in", reference(person))
       end
     end
   end

@@ -201,31 +201,42 @@ impl Lineup {
     }
 
     fn moves(&mut self, t_ms: i64, key: &str, to: Option<Team>) {
-        for (team, index) in Team::ALL.into_iter().zip(0..) {
-            let place = self.playing[index].iter().position(|player| player == key);
-            match (place, to == Some(team)) {
-                (Some(place), false) => {
-                    let player = self.playing[index].remove(place);
-                    if t_ms > START_MS {
-                        self.left[index].push(player);
-                    } else {
-                        self.start[index].retain(|other| other != key);
-                    }
-                }
-                (None, true) => {
-                    if t_ms <= START_MS {
-                        self.start[index].push(key.to_owned());
-                    } else if let Some(own) = self.left[index].iter().position(|p| p == key) {
-                        self.left[index].remove(own); // came back
-                    } else if !self.left[index].is_empty() {
-                        let out = self.left[index].remove(0);
-                        self.replaced.push((t_ms, team, out, key.to_owned()));
-                    }
-                    self.playing[index].push(key.to_owned());
-                }
-                _ => {}
+        let from = Team::ALL
+            .into_iter()
+            .find(|&team| self.playing[place(team)].iter().any(|player| player == key));
+        if from == to {
+            return;
+        }
+        let at_start = t_ms <= START_MS;
+        if let Some(from) = from {
+            self.playing[place(from)].retain(|player| player != key);
+            if at_start {
+                self.start[place(from)].retain(|player| player != key);
+            } else if to.is_none() {
+                self.left[place(from)].push(key.to_owned());
             }
         }
+        let Some(to) = to else { return };
+        self.playing[place(to)].push(key.to_owned());
+        let left = &mut self.left[place(to)];
+        if at_start {
+            self.start[place(to)].push(key.to_owned());
+        } else if from.is_some() {
+            // A change of sides replaces nobody.
+        } else if let Some(own) = left.iter().position(|player| player == key) {
+            left.remove(own); // came back
+        } else if !left.is_empty() {
+            let out = left.remove(0);
+            self.replaced.push((t_ms, to, out, key.to_owned()));
+        }
+    }
+}
+
+/// The index of a team in the lists of a [`Lineup`].
+fn place(team: Team) -> usize {
+    match team {
+        Team::Axis => 0,
+        Team::Allies => 1,
     }
 }
 
@@ -234,8 +245,9 @@ pub fn keys_at_start(events: &[TimelineEvent]) -> [Vec<String>; 2] {
     Lineup::of(events).start
 }
 
-/// The substitutions of a round, from its timeline. Players are substituted in the order in which they left the team. A player who
-/// comes back before somebody else joins was not substituted.
+/// The substitutions of a round, from its timeline: somebody who did not play takes the place of a player who has left the server
+/// or joined the spectators. Players are substituted in the order in which they left. A player who comes back before somebody
+/// else joins was not substituted. A change of sides is no substitution.
 pub fn substitutions(
     events: &[TimelineEvent],
     reference: impl Fn(&str) -> PlayerRef,
@@ -351,8 +363,9 @@ mod tests {
             event(7000, Join, "new", 1), // for a
             event(8000, Team, "b", 1),   // comes back
             event(9000, Leave, "c", 0),
-            event(9500, Team, "late", 2), // changes sides: for c, and leaves a place
-            event(9900, Join, "last", 1), // for late
+            event(9500, Team, "late", 2), // changes sides
+            event(9900, Join, "last", 1), // a place more, for nobody
+            event(9950, Team, "a", 2),    // was substituted, and comes back for c
         ];
         let found = substitutions(&events, |key| PlayerRef {
             guid: key.to_owned(),
@@ -362,14 +375,7 @@ mod tests {
             .iter()
             .map(|s| (s.t_ms, s.team.number(), &*s.out.guid, &*s.joined.guid))
             .collect();
-        assert_eq!(
-            found,
-            [
-                (7000, 1, "a", "new"),
-                (9500, 2, "c", "late"),
-                (9900, 1, "late", "last"),
-            ]
-        );
+        assert_eq!(found, [(7000, 1, "a", "new"), (9950, 2, "c", "a"),]);
         let start = keys_at_start(&events);
         assert_eq!(
             start,

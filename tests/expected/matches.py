@@ -39,21 +39,19 @@ class Round:
         if before == team:
             return
         now = self.clock(level_ms)
-        # In the order Axis, Allies: a place becomes free or is taken.
-        for side in (1, 2):
-            if side == before:
-                if now > START_MS:
-                    self.free[side].append(guid)
-                else:
-                    self.start[side].discard(guid)
-            if side == team:
-                if now <= START_MS:
-                    self.start[side].add(guid)
-                elif guid in self.free[side]:
-                    self.free[side].remove(guid)
-                elif self.free[side]:
-                    out = self.free[side].pop(0)
-                    self.substitutions.append({"t_ms": now, "team": side, "out": out, "in": guid})
+        if now <= START_MS:
+            if before:
+                self.start[before].discard(guid)
+            if team:
+                self.start[team].add(guid)
+        elif before and not team:
+            self.free[before].append(guid)
+        elif team and not before:
+            if guid in self.free[team]:
+                self.free[team].remove(guid)
+            elif self.free[team]:
+                out = self.free[team].pop(0)
+                self.substitutions.append({"t_ms": now, "team": team, "out": out, "in": guid})
         if team in (1, 2):
             self.team_of[guid] = team
         else:
