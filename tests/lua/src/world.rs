@@ -16,6 +16,8 @@ pub struct Client {
     pub name: Vec<u8>,
     /// `sess.sessionTeam`.
     pub team: i64,
+    /// `sess.playerType`.
+    pub class: i64,
     /// `ps.pm_flags`.
     pub pm_flags: i64,
     /// `deathTime`: 0, or the level time of the death.
@@ -74,6 +76,7 @@ impl World {
         let client = &self.clients[slot as usize];
         Ok(Some(Value::Integer(match name {
             "sess.sessionTeam" => client.team,
+            "sess.playerType" => client.class,
             "ps.pm_flags" => client.pm_flags,
             "deathTime" => client.death_ms,
             "pers.lastSpawnTime" => client.spawn_ms,
