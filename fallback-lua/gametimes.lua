@@ -27,11 +27,11 @@ local SCHEMA = 2
 -- cvar gamestate: set by the command `map`; during a round; before it; after it; when a match was reset before or after a round
 local INITIALIZE, PLAYING, WARMUP, INTERMISSION, RESET = -1, 0, 2, 3, 5
 local AXIS, ALLIES = 1, 2
-local STOPWATCH = 3                            -- g_gametype
+local STOPWATCH, LAST_MAN_STANDING = 3, 5      -- g_gametype
 local LIMBO = 0x4000                           -- ps.pm_flags
 local DEAD = 3                                 -- ps.pm_type
 local PAUSED = 0x10                            -- configstring server toggles
-local CS = { vote_time = 6, vote = 7, start = 11, intermission = 12, info = 13, winner = 14, toggles = 32 }
+local CS = { vote_time = 6, vote = 7, start = 11, intermission = 12, info = 13, winner = 14, waves = 31, toggles = 32 }
 local MAX_CLIENTS = 64
 local WORLD = 1022                             -- the killer of a player whom no player killed
 local MAP_LIMIT, NAME_LIMIT, TEXT_LIMIT = 64, 64, 256 -- characters; readers refuse more
@@ -40,6 +40,11 @@ local TIMELIMIT_LIMIT = 100000                 -- minutes
 
 local START_MS = 1000                          -- who joins a team by then is in it from the start
 local EVENTS_LIMIT = 20000                     -- two hours of heavy fighting on a full server
+local OBJECTIVES_LIMIT = 2000                  -- of them, so that a map that announces something in every frame leaves room for deaths
+local REPAIR_EVERY_MS = 5000                   -- further repairs of a player within this time are not listed
+local TEXT_LIMIT = 104                         -- bytes of the name of an objective
+local INTERVALS_LIMIT = 256                    -- of one team's waves
+local INTERVAL_LIMIT_MS = 86400000
 local PEOPLE_LIMIT = 4 * MAX_CLIENTS
 local PAUSES_LIMIT = 200                       -- in the list; further pauses stop the clock too
 local MODES = "0640"                           -- permissions of gametimes files, if gametimes_file_mode is not set
@@ -490,7 +495,7 @@ end
 -- ---------------------------------------------------------------------------------------------------------------------
 -- State that survives a map_restart, in a cvar. The game loses everything else when a warmup ends.
 
--- map, warm_ms and warm_unix (the start of the warmup), axis, allies (the score), next_round (of a stopwatch match)
+-- map, warm_ms and warm_unix (the start of the warmup), axis, allies (the score), next_round and first (round 1) of a stopwatch match
 local match = {}
 
 --- Only stopwatch has a round 2.
@@ -516,37 +521,34 @@ local function load_match(map)
   match.next_round = round_number()
 end
 
--- What is known of round 1 until round 2 of a stopwatch match has ended: id, attackers, held, play_ms. It is in a cvar that the module
--- reads and writes, too, so that either can record the other's round 2: 1 <id> <attackers> <held|lost|unknown> <play_ms> <map>
-local first_round
+-- Round 1 of the running stopwatch match, until its round 2 has ended: id, attackers, held, play_ms. It is in a cvar that the module reads
+-- and writes, too, so that either can record the other's round 2: 1 <id> <attackers> <held|lost|unknown> <play_ms> <map>
+local first_round = { CVAR = "gametimes_match", HELD = { held = true, lost = false } }
 
-local HELD_WORDS = { held = true, lost = false }
-
-local function load_first_round(map)
-  local id, attackers, held, ms, on = cvar("gametimes_match"):match("^1 (%S+) (%d) (%a+) (%d+) (.+)$")
-  first_round = nil
+--- Round 1 of the round that begins on this map; nil if it has none.
+function first_round.load(map)
+  local id, attackers, held, ms, on = cvar(first_round.CVAR):match("^1 (%S+) (%d) (%a+) (%d+) (.+)$")
   if id and on == map and round_number() == 2 then
-    first_round = { id = id, attackers = math.tointeger(tonumber(attackers)), held = HELD_WORDS[held], play_ms = math.tointeger(ms) }
+    return { id = id, attackers = math.tointeger(tonumber(attackers)), held = first_round.HELD[held], play_ms = math.tointeger(ms) }
   end
-  -- A round 2 on another map belongs to no round 1.
-  if not first_round then et.trap_Cvar_Set("gametimes_match", "") end
+  et.trap_Cvar_Set(first_round.CVAR, "")       -- a round 2 on another map belongs to no round 1
 end
 
 --- Whether the defenders won; nil if nobody did or the defender is unknown.
-local function was_held(done)
+function first_round.was_held(done)
   if done.winner ~= 0 and done.defender ~= 0 then return done.winner == done.defender end
 end
 
 --- Keeps a finished round 1 until its round 2 has finished. An interrupted round 2 is played again.
-local function save_first_round(done)
+function first_round.save(done)
   if done.gametype ~= STOPWATCH or not done.finished then return end
   local text = ""
   if done.number == 1 then
-    local held = was_held(done)
+    local held = first_round.was_held(done)
     text = string.format("1 %s %d %s %d %s", done.event_id, done.defender == 0 and 0 or 3 - done.defender,
       held == nil and "unknown" or held and "held" or "lost", done.play_ms, done.map)
   end
-  et.trap_Cvar_Set("gametimes_match", text)
+  et.trap_Cvar_Set(first_round.CVAR, text)
 end
 
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -601,14 +603,16 @@ local function set_name(person, name)
   end
 end
 
+--- Adds an event to the timeline, and returns it if there was room. Without a seat, it is about no player.
 local function note(t, kind, seat, extra)
   if #round.events >= EVENTS_LIMIT then
     round.events_dropped = round.events_dropped + 1
     return
   end
   local event = extra or {}
-  event.t, event.kind, event.person, event.n = t, kind, seat.person, #round.events
+  event.t, event.kind, event.person, event.n = t, kind, seat and seat.person, #round.events
   round.events[#round.events + 1] = event
+  return event
 end
 
 --- Ends the life, or the death, of a player. A seat is the state of a slot in this round.
@@ -689,15 +693,17 @@ local function set_team(slot, t, team)
   note(t, new_here and "join" or "team", seat, { team = team })
 end
 
-local function spawn(slot, t, revived, by)
+local CLASSES = { [0] = "soldier", "medic", "engineer", "field_ops", "covert_ops" } -- sess.playerType
+
+local function spawn(slot, t, revived, by, class)
   local seat = round.seats[slot]
   if not seat then return end
   close_life(seat, t)
-  seat.life, seat.since = "alive", t
+  seat.life, seat.since, seat.class = "alive", t, class
   local person = seat.person
   person.spawns = person.spawns + 1
   if revived then person.revives = person.revives + 1 end
-  note(t, revived and "revive" or "spawn", seat, { by = revived and by or nil })
+  note(t, revived and "revive" or "spawn", seat, { by = revived and by or nil, class = not revived and class or nil })
 end
 
 local function death(d)
@@ -715,14 +721,15 @@ local function death(d)
     seat.life, seat.since, seat.by = "dead", d.t, enemy and killer and killer.person or nil
     if seat.by then seat.by.kills = seat.by.kills + 1 end
   end
-  note(d.t, "death", seat, { by = killer and killer.person, means = d.means })
+  note(d.t, "death", seat, { by = killer and killer.person, means = d.means, class = seat.class, victim_team = d.team,
+    killer_team = d.killer and d.killer_team })
 end
 
 --- Applies a spawn after its call: only then is the limbo flag set for players who joined without spawning.
 local function settle(entry)
   set_team(entry.slot, entry.t, entry.team)
   if plays(entry.team) and (entry.flags or field(entry.slot, "ps.pm_flags") or 0) & LIMBO == 0 then
-    spawn(entry.slot, entry.t, entry.revived, entry.by)
+    spawn(entry.slot, entry.t, entry.revived, entry.by, entry.class)
   end
 end
 
@@ -733,6 +740,46 @@ local function settle_queue(slot)
     if slot and entry.slot ~= slot then rest[#rest + 1] = entry else settle(entry) end
   end
   round.queue = rest
+end
+
+-- The waves. Each team has an offset in ms, and a list of { from, interval }: the level time from which on an interval counts.
+local WAVES = { [AXIS] = { cvar = "g_redlimbotime", key = "axis" }, [ALLIES] = { cvar = "g_bluelimbotime", key = "allies" } }
+local WAVE_FACTORS = { 11, 3, 13, 7, 2, 5, 1, 17 }
+
+--- An interval that readers accept, or nil.
+local function wave_interval(text)
+  local ms = leading_number(text)
+  return ms >= 1 and ms <= INTERVAL_LIMIT_MS and ms or nil
+end
+
+--- Reads the waves at the start of a round; nil if there are none or they are unknown.
+local function read_waves(t)
+  if gametype() == LAST_MAN_STANDING or leading_number(cvar("g_forcerespawn")) == -1 then return nil end
+  local seeds = {}
+  for digits in configstring(CS.waves):gmatch("%d+") do seeds[#seeds + 1] = math.tointeger(tonumber(digits)) end
+  if #seeds ~= 10 then return nil end
+  local waves = {}
+  for team, index in pairs({ [AXIS] = seeds[2] >> 2, [ALLIES] = seeds[1] >> 3 }) do
+    if index > 7 then return nil end
+    local value = cvar(WAVES[team].cvar)
+    local interval = wave_interval(value)
+    waves[team] = { offset = 1000 * seeds[3 + index] // WAVE_FACTORS[1 + index], seen = value,
+      intervals = interval and { { t, interval } } or {} }
+  end
+  return waves
+end
+
+--- Follows the intervals, which map scripts can change. The game reads its cvars at the beginning of a frame, so a change that is
+--- seen at the end of this frame counts from the next one on.
+local function watch_waves(t)
+  for team, wave in pairs(round.waves) do
+    if wave.next then
+      if #wave.intervals < INTERVALS_LIMIT then wave.intervals[#wave.intervals + 1] = { t, wave.next } end
+      wave.next = nil
+    end
+    local value = cvar(WAVES[team].cvar)
+    if value ~= wave.seen then wave.seen, wave.next = value, wave_interval(value) end
+  end
 end
 
 local function begin(t)
@@ -746,8 +793,9 @@ local function begin(t)
     pauses = {}, shift = configstring(CS.start),
     current_before = leading_number(cvar("g_currentRound")),
     intermission_before = leading_number(configstring(CS.intermission)) ~= 0,
-    first = first_round,
+    first = match.first,
     people = {}, seats = {}, ghosts = {}, queue = {}, medics = {}, kills = {}, kills_printed = 0, votes = {}, events = {}, events_dropped = 0,
+    objectives = 0, halves = {}, waves = read_waves(t),
   }
   match.warm_ms, match.warm_unix = nil, nil
   save_match()
@@ -837,6 +885,41 @@ local function end_reason(text)
   return "unknown"
 end
 
+--- The waves on the play clock, as the file contains them. Adds to each death the time to the next waves.
+local function finish_waves(done)
+  local waves
+  for team, wave in pairs(done.waves or {}) do
+    local intervals = {}
+    for _, i in ipairs(wave.intervals) do
+      local from = play_clock(i[1])
+      if #intervals > 0 and intervals[#intervals].from == from then intervals[#intervals] = nil end
+      if from <= done.play_ms and (#intervals == 0 or intervals[#intervals].interval ~= i[2]) then
+        intervals[#intervals + 1] = { from = from, interval = i[2] }
+      end
+    end
+    if #intervals > 0 then
+      waves = waves or {}
+      waves[team] = { offset = wave.offset, intervals = intervals }
+    end
+  end
+  if not waves then return nil end
+  local function next_wave(team, t)
+    local wave = waves[team]
+    for n = wave and #wave.intervals or 0, 1, -1 do
+      local i = wave.intervals[n]
+      if i.from <= t then return i.interval - (wave.offset + t) % i.interval end
+    end
+  end
+  for _, p in ipairs(done.people) do p.wave_wait_ms = 0 end
+  for _, e in ipairs(done.events) do
+    if e.kind == "death" then
+      e.wave_in, e.killer_wave_in = next_wave(e.victim_team, e.t_ms), next_wave(e.killer_team, e.t_ms)
+      e.person.wave_wait_ms = e.person.wave_wait_ms + (e.wave_in or 0)
+    end
+  end
+  return waves
+end
+
 --- Ends the round at level time t. The returned round is complete, except for its stats file.
 local function finish(t, unix, reason)
   settle_queue()
@@ -896,7 +979,8 @@ local function finish(t, unix, reason)
     if a.t ~= b.t then return a.t < b.t end
     return a.n < b.n
   end)
-  for _, e in ipairs(done.events) do e.t_ms = play_clock(e.t) end
+  for _, e in ipairs(done.events) do e.t_ms = play_clock(math.min(e.t, t)) end
+  done.waves = finish_waves(done)
   for n = #done.pauses, PAUSES_LIMIT + 1, -1 do done.pauses[n] = nil end
   round = nil
   return done
@@ -1029,17 +1113,31 @@ local function spawn_stats(p)
     "avg_respawn", p.deaths > 0 and dead // p.deaths or 0, "max_respawn", p.max_dead_ms // 1000, "team", p.team,
     "revives", p.revives, "kills", p.kills, "denied_seconds", p.denied_ms // 1000, "dead_ms", p.dead_ms,
     "max_dead_ms", p.max_dead_ms, "denied_ms", p.denied_ms, "alive_ms", p.alive_ms, "played_ms", p.played_ms,
-    "is_bot", p.is_bot)
+    "is_bot", p.is_bot, "wave_wait_ms", p.wave_wait_ms)
 end
 
 local function timeline(events)
   local out = {}
   for i, e in ipairs(events) do
-    out[i] = object("t_ms", e.t_ms, "kind", e.kind, "guid", e.person.guid,
-      "name", e.person.guid == "" and e.person.name or nil, "by", e.by and key(e.by) or NULL,
-      "mod", e.means or NULL, "team", e.team)
+    local p = e.person
+    out[i] = object("t_ms", e.t_ms, "kind", e.kind, "guid", p and p.guid or "",
+      "name", p and p.guid == "" and p.name or nil, "by", e.by and key(e.by) or NULL,
+      "mod", e.means or NULL, "team", e.team, "class", e.class, "wave_in_ms", e.wave_in,
+      "killer_wave_in_ms", e.killer_wave_in, "action", e.action, "text", e.text)
   end
   return out
+end
+
+local function waves_object(waves)
+  if not waves then return nil end
+  local function of(team)
+    local wave = waves[team]
+    if not wave then return nil end
+    local intervals = {}
+    for n, i in ipairs(wave.intervals) do intervals[n] = object("from_ms", i.from, "interval_ms", i.interval) end
+    return object("offset_ms", wave.offset, "intervals", intervals)
+  end
+  return object("axis", of(AXIS), "allies", of(ALLIES))
 end
 
 --- The server's local time minus UTC.
@@ -1053,71 +1151,74 @@ local function server_version()
   return cvar("mod_version"):match("(%d+%.%d+%.?%d*)") or cvar("version"):match("[vV](%d+%.%d+%.?%d*)") or ""
 end
 
---- The players of both teams at the start, and the substitutions: somebody who did not play takes the place of a player who has left
---- the server or joined the spectators. Places are taken in the order in which they became free. A player who comes back before that
---- was not substituted, and a change of sides is no substitution.
-local function lineups(events)
-  local plays_for, free, start, replaced = {}, { {}, {} }, { {}, {} }, {}
-  local function remove(list, person)
-    for i, p in ipairs(list) do
-      if p == person then return table.remove(list, i) end
-    end
-  end
-  for _, e in ipairs(events) do
-    local moves = e.kind == "join" or e.kind == "team" or e.kind == "leave"
-    local person, from = e.person, plays_for[e.person]
-    local to = moves and e.kind ~= "leave" and plays(e.team) and e.team or nil
-    if moves and from ~= to then
-      plays_for[person] = to
-      if e.t_ms <= START_MS then
-        if from then remove(start[from], person) end
-        if to then table.insert(start[to], person) end
-      elseif from and not to then
-        table.insert(free[from], person)
-      elseif to and not from and not remove(free[to], person) and #free[to] > 0 then
-        replaced[#replaced + 1] = object("t_ms", e.t_ms, "team", to, "out", reference(table.remove(free[to], 1)),
-          "in", reference(person))
+local lineups, match_keys
+do
+  --- The players of both teams at the start, and the substitutions: somebody who did not play takes the place of a player who has left
+  --- the server or joined the spectators. Places are taken in the order in which they became free. A player who comes back before that
+  --- was not substituted, and a change of sides is no substitution.
+  function lineups(events)
+    local plays_for, free, start, replaced = {}, { {}, {} }, { {}, {} }, {}
+    local function remove(list, person)
+      for i, p in ipairs(list) do
+        if p == person then return table.remove(list, i) end
       end
     end
-  end
-  return object("axis", references(start[AXIS]), "allies", references(start[ALLIES])), replaced
-end
-
-local function milliseconds(minutes) return math.floor(minutes * 60000 + 0.5) end
-
---- The keys about the match; docs/json.md explains them.
-local function match_keys(done)
-  local first, attackers = done.first, nil
-  if done.number == 2 then
-    attackers = first and first.attackers ~= 0 and first.attackers or nil
-  elseif done.defender ~= 0 then
-    attackers = 3 - done.defender
-  end
-  local team_a = attackers and (done.number == 2 and 3 - attackers or attackers)
-  local keys = { match_uid = first and first.id or done.event_id, round_1_event_id = first and first.id,
-    sides = team_a and object("team_a", team_a, "team_b", 3 - team_a) }
-  if done.gametype ~= STOPWATCH then return keys end
-  local held, limit = was_held(done), milliseconds(done.timelimit)
-  local function or_null(value) if value == nil then return NULL end return value end
-  keys.stopwatch = object("limit_ms", limit, "target_ms", done.number == 2 and limit or NULL,
-    "next_limit_ms", done.next_limit and milliseconds(done.next_limit) or NULL, "held", or_null(held))
-  if done.number == 2 then
-    local before, winner, reason = nil, NULL, NULL
-    if first then before = first.held end
-    if before ~= nil and held ~= nil then
-      if not held then
-        winner, reason = "team_b", before and "held" or "faster"
-      elseif before then
-        winner, reason = "draw", "both_held"
-      else
-        winner, reason = "team_a", "held"
+    for _, e in ipairs(events) do
+      local moves = e.kind == "join" or e.kind == "team" or e.kind == "leave"
+      local person, from = e.person, plays_for[e.person]
+      local to = moves and e.kind ~= "leave" and plays(e.team) and e.team or nil
+      if moves and from ~= to then
+        plays_for[person] = to
+        if e.t_ms <= START_MS then
+          if from then remove(start[from], person) end
+          if to then table.insert(start[to], person) end
+        elseif from and not to then
+          table.insert(free[from], person)
+        elseif to and not from and not remove(free[to], person) and #free[to] > 0 then
+          replaced[#replaced + 1] = object("t_ms", e.t_ms, "team", to, "out", reference(table.remove(free[to], 1)),
+            "in", reference(person))
+        end
       end
-      if winner ~= "draw" and done.reason == "surrender" then reason = "surrender" end
     end
-    keys.map_result = object("winner", winner, "reason", reason, "team_a_ms", before == false and first.play_ms or NULL,
-      "team_b_ms", held == false and done.play_ms or NULL)
+    return object("axis", references(start[AXIS]), "allies", references(start[ALLIES])), replaced
   end
-  return keys
+
+  local function milliseconds(minutes) return math.floor(minutes * 60000 + 0.5) end
+
+  --- The keys about the match; docs/json.md explains them.
+  function match_keys(done)
+    local first, attackers = done.first, nil
+    if done.number == 2 then
+      attackers = first and first.attackers ~= 0 and first.attackers or nil
+    elseif done.defender ~= 0 then
+      attackers = 3 - done.defender
+    end
+    local team_a = attackers and (done.number == 2 and 3 - attackers or attackers)
+    local keys = { match_uid = first and first.id or done.event_id, round_1_event_id = first and first.id,
+      sides = team_a and object("team_a", team_a, "team_b", 3 - team_a) }
+    if done.gametype ~= STOPWATCH then return keys end
+    local held, limit = first_round.was_held(done), milliseconds(done.timelimit)
+    local function or_null(value) if value == nil then return NULL end return value end
+    keys.stopwatch = object("limit_ms", limit, "target_ms", done.number == 2 and limit or NULL,
+      "next_limit_ms", done.next_limit and milliseconds(done.next_limit) or NULL, "held", or_null(held))
+    if done.number == 2 then
+      local before, winner, reason = nil, NULL, NULL
+      if first then before = first.held end
+      if before ~= nil and held ~= nil then
+        if not held then
+          winner, reason = "team_b", before and "held" or "faster"
+        elseif before then
+          winner, reason = "draw", "both_held"
+        else
+          winner, reason = "team_a", "held"
+        end
+        if winner ~= "draw" and done.reason == "surrender" then reason = "surrender" end
+      end
+      keys.map_result = object("winner", winner, "reason", reason, "team_a_ms", before == false and first.play_ms or NULL,
+        "team_b_ms", held == false and done.play_ms or NULL)
+    end
+    return keys
+  end
 end
 
 --- The gametimes file as text.
@@ -1146,7 +1247,8 @@ local function gametimes_file(done)
     "events_dropped", done.events_dropped > 0 and done.events_dropped or nil,
     "match_uid", keys.match_uid, "round_1_event_id", keys.round_1_event_id, "sides", keys.sides, "stopwatch", keys.stopwatch,
     "map_result", keys.map_result, "config", head(decode(cvar("g_customConfig")), TEXT_LIMIT),
-    "mod_version", head(decode(cvar("mod_version")), TEXT_LIMIT), "teams_start", start, "substitutions", replaced, "bots", bots)
+    "mod_version", head(decode(cvar("mod_version")), TEXT_LIMIT), "teams_start", start, "substitutions", replaced, "bots", bots,
+    "waves", waves_object(done.waves))
   return json(object("meta", meta, "payload", message(done)))
 end
 
@@ -1576,7 +1678,7 @@ local function deliver(last)
     done.event_id = uuid7(done.stop_unix)
     done.canonical_id = hex(sha256(string.format("%d:%s:%d", done.start_unix, canonical_map(done.map),
       done.number))):sub(1, 16)
-    save_first_round(done)
+    first_round.save(done)
     say_summary(done)
   end
   local map = done.map:gsub("[^%w_%-]", "_")
@@ -1657,7 +1759,7 @@ local function settle_kills(n)
         log("a script before this one returns a value from et_Obituary, which hides it from this script; deaths are taken from prints")
       end
       death({ slot = kill.victim, t = kill.t or stamp(kill.victim, "deathTime"), team = kill.team, killer = kill.killer,
-        killer_team = kill.killer and team_of(kill.killer), means = kill.means })
+        killer_team = kill.killer_team, means = kill.means })
     else
       refuse("Kill")
     end
@@ -1693,6 +1795,9 @@ local function settle_exit(is_print, last)
     round.exit_claim = nil
     settle_kills(claim.kills)
     settle_queue()
+    for n = #round.events, 1, -1 do            -- what happened to objectives after the exit does not count
+      if n > claim.events and round.events[n].action then table.remove(round.events, n) end
+    end
     round.exit, round.exit_after, round.exit_unix, round.exit_frame = claim.text, claim.after, claim.unix, claim.frame
   elseif not is_print and (last or not round.intermission_before or not claim.scored or claim.frames >= 2) then
     refuse("Exit")
@@ -1734,6 +1839,15 @@ local function settle_prints(is_print, last)
   if #round.votes > 0 or round.vote_failed then settle_votes() end
 end
 
+--- A frame is over: what no player did happened in it.
+local function settle_objectives(t)
+  if #round.halves == 0 then return end
+  for _, event in ipairs(round.halves) do
+    if not event.person then event.t = t end
+  end
+  round.halves = {}
+end
+
 local HELD = { et_ClientSpawn = true, et_Obituary = true, et_ClientDisconnect = true, et_ClientUserinfoChanged = true }
 
 --- Makes a callback that never raises an error and never returns a value.
@@ -1764,7 +1878,7 @@ local function stand_by()
   local module = cvar("gametimes_module")
   if module:find("^native") then return "the module does (gametimes_module is \"" .. decode(module) .. "\")" end
   if integer_setting("gametimes_enabled", 1, 0, 1) == 0 then
-    et.trap_Cvar_Set("gametimes_match", "")    -- a round 1 that nobody records leaves no older one to the next round 2
+    et.trap_Cvar_Set(first_round.CVAR, "")     -- a round 1 that nobody records leaves no older one to the next round 2
     return "gametimes_enabled is 0"
   end
   for vm = 0, (et.FindSelf() or 0) - 1 do      -- listed twice in lua_modules, or installed in two places
@@ -1803,7 +1917,7 @@ et_InitGame = callback("et_InitGame", function(level_time)
   local map = harmless(head(decode(cvar("mapname")), MAP_LIMIT))
   map = map ~= "" and map or "unknown"
   load_match(map)
-  load_first_round(map)
+  match.first = first_round.load(map)
   engine_error = cvar("com_errorMessage")
   recording = true
   if gamestate == PLAYING then
@@ -1837,6 +1951,8 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
   if round then
     watch_pause(level_time)
     asked = nil
+    if round.waves then watch_waves(level_time) end
+    settle_objectives(level_time)
     if not round.exit and not round.exit_claim and gamestate ~= PLAYING then -- play is over, and the game printed no reason
       round.exit, round.exit_after, round.exit_unix = "", clock.prev, os.time()
     end
@@ -1930,7 +2046,7 @@ et_ClientSpawn = callback("et_ClientSpawn", function(slot, revived)
   round.medics[slot] = nil
   settle_queue(slot)
   round.queue[#round.queue + 1] = { slot = slot, t = stamp(slot, "pers.lastSpawnTime"), team = team_of(slot),
-    revived = revived, by = medic }
+    revived = revived, by = medic, class = CLASSES[field(slot, "sess.playerType")] }
 end)
 
 et_Obituary = callback("et_Obituary", function(victim, killer, _)
@@ -1957,6 +2073,76 @@ local function printed_slot(digits)
   return is_slot(slot) and slot or nil
 end
 
+--- The name of an objective, or an announcement, as UTF-8 without colour codes; nil if there is none.
+local function objective_text(bytes)
+  if not bytes or bytes == "(null)" then return nil end
+  local text = bytes:sub(1, TEXT_LIMIT)
+  -- A character that was cut in two.
+  for n = 1, #bytes > #text and 3 or 0 do
+    if utf8.len(text) then break end
+    if utf8.len(text:sub(1, -1 - n)) then text = text:sub(1, -1 - n) end
+  end
+  text = plain(text)
+  return text ~= "" and text or nil
+end
+
+local ENGINEERS_ONLY = { planted = true, defused = true, repaired = true }
+
+--- Whether the player in a slot can do this. Whoever armed dynamite can be dead when it explodes, or of another class.
+local function can_do(slot, seat, action)
+  if not seat or not plays(seat.team) then return false end
+  if action == "destroyed" then return true end
+  local alive = seat.life == "alive"
+  for _, entry in ipairs(round.queue) do       -- revived just now
+    alive = alive or entry.slot == slot and entry.revived
+  end
+  return alive and (not ENGINEERS_ONLY[action] or seat.class == "engineer")
+end
+
+--- Notes what happened to an objective. The game prints some actions twice, with the player and with the team: both are one event.
+--- Its prints do not tell whether they come from a player's own call, before the next frame, or from inside it. Those with a player
+--- mostly do the former, all others the latter.
+local function note_objective(action, seat, team, text)
+  if action == "repaired" then
+    local now, last = play_clock(clock.last), seat.person.repaired
+    if last and now - last < REPAIR_EVERY_MS then return end
+    seat.person.repaired = now
+  end
+  local half = { action = action, team = plays(team) and team or nil, text = text }
+  local other_action = action == "stolen" and "picked_up" or action
+  for n, other in ipairs(round.halves) do
+    local same_team = not other.team or not half.team or other.team == half.team
+    if other.action == other_action and (other.person == nil) ~= (seat == nil) and same_team then
+      other.text, other.team = other.text or text, other.team or half.team
+      table.remove(round.halves, n)
+      if action == "stolen" then break end     -- of what is taken, both are events
+      if seat then other.person = seat.person end
+      other.t = clock.last
+      return
+    end
+  end
+  if round.objectives >= OBJECTIVES_LIMIT then
+    round.events_dropped = round.events_dropped + 1
+    return
+  end
+  local event = note(clock.last, "objective", seat, half)
+  if event then
+    round.objectives = round.objectives + 1
+    round.halves[#round.halves + 1] = event
+  end
+end
+
+--- A print about an objective that names a slot.
+local function objective_by(slot, action, text)
+  slot = slot and printed_slot(slot)
+  if not slot then return nil end
+  local seat = round.seats[slot]
+  if not can_do(slot, seat, action) then refuse(action) else note_objective(action, seat, seat.team, objective_text(text)) end
+  return true
+end
+
+local POPUPS = { stole = "stolen", returned = "returned", planted = "planted", defused = "defused" }
+
 -- Handlers for the game's prints, by first byte. Most prints need no handler. They return true for a line of the game's exact form,
 -- and nil for one that has its beginning only.
 local PRINTS = {
@@ -1967,7 +2153,8 @@ local PRINTS = {
     if not victim or not killer or not (killer == WORLD or is_slot(killer)) then return end
     round.kills_printed = round.kills_printed + 1
     round.kills[#round.kills + 1] = { n = round.kills_printed, victim = victim, killer = is_slot(killer) and killer or nil,
-      means = means:sub(1, 32), t = just_died(victim) and stamp(victim, "deathTime") or nil, team = team_of(victim) }
+      means = means:sub(1, 32), t = just_died(victim) and stamp(victim, "deathTime") or nil, team = team_of(victim),
+      killer_team = is_slot(killer) and team_of(killer) or nil }
     return true
   end,
   [77] = function(text)                        -- Medic_Revive: medic patient
@@ -2004,7 +2191,7 @@ local PRINTS = {
       if end_reason(claim.text) ~= "unknown" and end_reason(why) == "unknown" then return true end
     end
     for _, entry in ipairs(round.queue) do entry.flags = field(entry.slot, "ps.pm_flags") end
-    round.exit_claim = { text = why, after = clock.last, unix = os.time(), frames = 0, kills = round.kills_printed,
+    round.exit_claim = { text = why, after = clock.last, unix = os.time(), frames = 0, kills = round.kills_printed, events = #round.events,
       held = {} }
     return true
   end,
@@ -2019,6 +2206,40 @@ local PRINTS = {
     local seat = round.seats[slot]
     round.vote_caller = { guid = guid_of(slot), name = seat and seat.person.name or name_of(slot), team = team_of(slot) }
     round.votes[#round.votes + 1] = { vote = vote, guid = guid_of(slot), name = seat and seat.person.name or name_of(slot) }
+    return true
+  end,
+  [73] = function(text)                        -- Item: slot team_CTF_redflag
+    local slot, color = text:match("^Item: (%d+) team_CTF_(%a+)flag\n$")
+    local team = color == "red" and AXIS or color == "blue" and ALLIES
+    local seat = team and round.seats[printed_slot(slot) or -1]
+    -- Players bring back what their own team has lost by touching it.
+    return team and objective_by(slot, seat and seat.team == team and "returned" or "picked_up")
+  end,
+  [68] = function(text)                        -- Dynamite_Plant: slot [name], Dynamite_Diffuse: slot [name]
+    local word, slot, name = text:match("^Dynamite_(%a+): (%d+)([^\n]*)\n+$")
+    local action = word == "Plant" and "planted" or word == "Diffuse" and "defused"
+    if not action or not (name == "" or name:find("^ ")) then return nil end
+    return objective_by(slot, action, name:sub(2))
+  end,
+  [79] = function(text)                        -- Objective_Destroyed: slot name
+    local slot, name = text:match("^Objective_Destroyed: (%d+)([^\n]*)\n+$")
+    return slot and (name == "" or name:find("^ ")) and objective_by(slot, "destroyed", name:sub(2))
+  end,
+  [82] = function(text)                        -- Repair: slot
+    return objective_by(text:match("^Repair: (%d+)\n+$"), "repaired")
+  end,
+  [108] = function(text)                       -- legacy popup: ^7axis^7 stole "name", legacy announce: "^7text"
+    local kind = text:match("^legacy (%a+): ")
+    if kind == "announce" then
+      local said = text:match('^legacy announce: "^7(.*)"\n$')
+      if said then note_objective("announce", nil, 0, objective_text(said)) end
+      return said and true
+    elseif kind ~= "popup" then
+      return true
+    end
+    local team, verb, name = text:match('^legacy popup: ^7(%a*)^7 (%a+) "([^\n]*)"\n+$')
+    if not POPUPS[verb] or not (team == "axis" or team == "allies" or team == "") then return nil end
+    note_objective(POPUPS[verb], nil, team == "axis" and AXIS or team == "allies" and ALLIES or 0, objective_text(name))
     return true
   end,
   [86] = function(text)                        -- Vote Failed: ..., Vote TIMEOUT! ..., Vote CANCELED!
@@ -2036,7 +2257,8 @@ local PRINTS = {
 }
 
 -- The beginnings of the lines above.
-local BEGINNINGS = { [75] = "^Kill: ", [77] = "^Medic_Revive: ", [69] = "^Exit: ", [97] = "^axis:", [99] = "^callvote: ", [86] = "^Vote %a+[:!]" }
+local BEGINNINGS = { [75] = "^Kill: ", [77] = "^Medic_Revive: ", [69] = "^Exit: ", [97] = "^axis:", [99] = "^callvote: ", [86] = "^Vote %a+[:!]",
+  [73] = "^Item: %d+ team_CTF_", [68] = "^Dynamite_[PD]%a+: ", [79] = "^Objective_Destroyed: ", [82] = "^Repair: ", [108] = "^legacy %a+: " }
 
 et_Print = callback("et_Print", function(text)
   local first = text:byte()
@@ -2046,13 +2268,11 @@ et_Print = callback("et_Print", function(text)
   end
 end)
 
--- The commands with which clients pause the match. A referee's `ref pause` has the word second.
-local PAUSES = { pause = true, timeout = true }
-
 et_ClientCommand = callback("et_ClientCommand", function(slot, command)
   if not round then return end
   command = tostring(command):lower()
-  if PAUSES[command] or command == "ref" and PAUSES[et.trap_Argv(1):lower()] then asked = { slot = slot } end
+  if command == "ref" then command = et.trap_Argv(1):lower() end
+  if command == "pause" or command == "timeout" then asked = { slot = slot } end
 end)
 
 --- `gametimes status` on the server's console. While the module records, the module answers.

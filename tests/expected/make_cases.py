@@ -37,7 +37,7 @@ def wave_interval():
     """The changes come at different places: in a frame, in a call between two frames, twice in one frame, and without an effect."""
     changes = [
         (40_000, "frame", [cvar_set("g_redlimbotime", "5000")]),
-        (60_000, "think", [cvar_set("g_bluelimbotime", "1000")]),
+        (61_000, "think", [cvar_set("g_bluelimbotime", "1000")]),
         (70_000, "frame", [cvar_set("g_redlimbotime", "5000")]),
         (80_000, "frame", [cvar_set("g_redlimbotime", "30000"), cvar_set("g_redlimbotime", "10000")]),
         (100_000, "frame", [cvar_set("g_bluelimbotime", "7000")]),

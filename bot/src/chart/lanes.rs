@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use gametimes_format::text::{cut, displayable};
 use gametimes_format::{EventKind, Team, TeamNumber, TimelineEvent};
 
+use super::objectives::{Objective, is_of_a_team};
 use crate::db::players::Player;
 use crate::display;
 
@@ -54,6 +55,8 @@ pub struct Lane {
     pub revives: Vec<(i64, String)>,
     /// When the player killed an enemy, and whom.
     pub kills: Vec<(i64, String)>,
+    /// What the player did with objectives.
+    pub objectives: Vec<Objective>,
     /// The stored time dead.
     pub dead_ms: Option<i64>,
     /// The stored time denied.
@@ -93,6 +96,7 @@ impl OpenLane {
                 spans: Vec::new(),
                 revives: Vec::new(),
                 kills: Vec::new(),
+                objectives: Vec::new(),
                 dead_ms: None,
                 denied_ms: None,
             },
@@ -188,8 +192,8 @@ impl Lanes {
     }
 
     fn add(&mut self, event: &TimelineEvent) {
-        if event.kind == EventKind::Objective && event.guid.is_empty() && event.name.is_none() {
-            return; // of no player
+        if is_of_a_team(event) {
+            return;
         }
         let Some(at) = self.lane_of(event) else {
             return;
@@ -235,7 +239,11 @@ impl Lanes {
                     open.wait(at_ms);
                 }
             }
-            EventKind::Objective | EventKind::Other => {}
+            EventKind::Objective => {
+                let objective = Objective::new(event);
+                self.lanes[at].lane.objectives.extend(objective);
+            }
+            EventKind::Other => {}
         }
     }
 

@@ -10,7 +10,7 @@ use gametimes_rounds::pauses::PauseMark;
 use super::colour::{Colour, Paint, Theme};
 use super::scale::{Band, Px, Scale, ticks};
 use super::text::fit;
-use super::{Chart, Lane, Span, State};
+use super::{Chart, Lane, Objective, Shape, Span, State};
 use crate::display::{clock, clock_ms};
 
 const WIDTH: Px = Px(1200.0);
@@ -28,6 +28,10 @@ const PLOT_TOP: Px = Px(96.0);
 /// The heights of a team's heading, of the axis with the legend, and of the text in place of a timeline.
 const HEADING: f64 = 24.0;
 const FOOT: f64 = 74.0;
+/// The height of the legend's second line, which explains the shapes of objectives.
+const SECOND_LINE: f64 = 22.0;
+/// Half the size of the shapes in the legend and in the headings.
+const SHAPE: Px = Px(6.0);
 const NO_TIMELINE: f64 = 60.0;
 
 /// The whole picture.
@@ -84,12 +88,16 @@ struct Sizes {
     /// Half the width of the cross for a revive, and of its bars.
     revive: Px,
     revive_bar: Px,
+    /// Half the size of the shape for an objective.
+    objective: Px,
 }
 
 /// The lanes of a team.
 struct Section {
     heading: String,
     heading_y: Px,
+    /// What the team did with objectives, in the line of the heading.
+    objectives: Vec<ShapeMark>,
     rows: Vec<Row>,
 }
 
@@ -105,6 +113,7 @@ struct Row {
     bars: Vec<Bar>,
     kills: Vec<Mark>,
     revives: Vec<Mark>,
+    objectives: Vec<ShapeMark>,
 }
 
 /// A span of a lane.
@@ -121,6 +130,22 @@ struct Bar {
 struct Mark {
     x: Px,
     title: String,
+}
+
+/// Something that happened to an objective.
+struct ShapeMark {
+    path: String,
+    title: String,
+}
+
+impl ShapeMark {
+    fn new(objective: &Objective, who: &str, scale: &Scale, y: Px, size: Px) -> Self {
+        let Objective { t_ms, shape, what } = objective;
+        Self {
+            path: shape.path(scale.x(*t_ms), y, size),
+            title: format!("{}: {who} {what}", clock_ms(*t_ms)),
+        }
+    }
 }
 
 /// A pause, drawn over all lanes.
@@ -146,6 +171,15 @@ struct Legend {
     revive_x: Px,
     kill_x: Px,
     pause_x: Px,
+    /// The shapes of objectives, in a second line; empty for a round without any.
+    shapes: Vec<LegendShape>,
+    shapes_y: Px,
+}
+
+struct LegendShape {
+    path: String,
+    label_x: Px,
+    label: &'static str,
 }
 
 struct LegendBar {
@@ -171,13 +205,17 @@ impl Chart {
         let plot_height = if self.has_timeline {
             let heights = teams
                 .iter()
-                .map(|(_, lanes)| HEADING + sizes.lane * lanes.len() as f64);
+                .map(|(_, _, lanes)| HEADING + sizes.lane * lanes.len() as f64);
             heights.sum()
         } else {
             NO_TIMELINE
         };
         let bottom = PLOT_TOP + plot_height;
-        let height = bottom + FOOT;
+        let has_objectives = self.has_timeline
+            && (!self.objectives.is_empty()
+                || self.lanes.iter().any(|lane| !lane.objectives.is_empty()));
+        let legend_y = bottom + FOOT - 20.0;
+        let height = bottom + FOOT + if has_objectives { SECOND_LINE } else { 0.0 };
         Picture {
             theme,
             height,
@@ -185,12 +223,12 @@ impl Chart {
             title: fit(&self.title, 48.0),
             facts: fit(&self.facts.join("  ·  "), 80.0),
             plot: self.has_timeline.then(|| self.plot(&teams, sizes, bottom)),
-            legend: Legend::new(height - 20.0),
+            legend: Legend::new(legend_y, has_objectives),
         }
     }
 
     /// The teams that have players, with the lanes that are not empty.
-    fn lanes_by_team(&self) -> Vec<(&'static str, Vec<&Lane>)> {
+    fn lanes_by_team(&self) -> Vec<(&'static str, Option<Team>, Vec<&Lane>)> {
         let teams = [
             ("Axis", Some(Team::Axis)),
             ("Allies", Some(Team::Allies)),
@@ -201,19 +239,19 @@ impl Chart {
             let lanes = self.lanes.iter().filter(|lane| lane.team == team);
             lanes.filter(is_present).collect::<Vec<_>>()
         };
-        let teams = teams.map(|(name, team)| (name, lanes_of(team)));
+        let teams = teams.map(|(name, team)| (name, team, lanes_of(team)));
         teams
             .into_iter()
-            .filter(|(_, lanes)| !lanes.is_empty())
+            .filter(|(_, _, lanes)| !lanes.is_empty())
             .collect()
     }
 
-    fn plot(&self, teams: &[(&str, Vec<&Lane>)], sizes: Sizes, bottom: Px) -> Plot {
+    fn plot(&self, teams: &[(&str, Option<Team>, Vec<&Lane>)], sizes: Sizes, bottom: Px) -> Plot {
         let scale = Scale::new(self, PLOT_LEFT, PLOT_WIDTH);
         let right = scale.x(self.duration_ms);
         let mut sections = Vec::new();
         let mut y = PLOT_TOP;
-        for (team, lanes) in teams {
+        for (team, number, lanes) in teams {
             let heading_y = y + 16.0;
             y = y + HEADING;
             let mut rows = Vec::with_capacity(lanes.len());
@@ -224,6 +262,12 @@ impl Chart {
             sections.push(Section {
                 heading: format!("{team}, {}", counted(lanes.len(), "player")),
                 heading_y,
+                objectives: self
+                    .objectives
+                    .iter()
+                    .filter(|(of, _)| of == number)
+                    .map(|(_, o)| ShapeMark::new(o, team, &scale, heading_y - 5.0, SHAPE))
+                    .collect(),
                 rows,
             });
         }
@@ -260,6 +304,7 @@ impl Sizes {
             kill: Px(mark),
             revive: Px(mark * 1.15),
             revive_bar: Px(mark * 0.4),
+            objective: Px(mark * 1.3),
         }
     }
 }
@@ -304,6 +349,11 @@ impl Row {
             bars: lane.spans.iter().filter_map(bar).collect(),
             kills: lane.kills.iter().map(kill).collect(),
             revives: lane.revives.iter().map(revive).collect(),
+            objectives: lane
+                .objectives
+                .iter()
+                .map(|o| ShapeMark::new(o, &lane.name, scale, middle, sizes.objective))
+                .collect(),
         }
     }
 }
@@ -368,7 +418,7 @@ impl PauseBand {
 }
 
 impl Legend {
-    fn new(y: Px) -> Self {
+    fn new(y: Px, has_objectives: bool) -> Self {
         const HEIGHT: f64 = 14.0;
         let mut x = MARGIN;
         let mut bars = Vec::new();
@@ -384,6 +434,18 @@ impl Legend {
             });
             x = x + 52.0 + label.len() as f64 * 7.4;
         }
+        let shapes_y = y + SECOND_LINE;
+        let mut shapes = Vec::new();
+        let mut shape_x = MARGIN + SHAPE;
+        for (shape, label) in Shape::ALL.into_iter().filter(|_| has_objectives) {
+            let label_x = shape_x + SHAPE + 6.0;
+            shapes.push(LegendShape {
+                path: shape.path(shape_x, shapes_y - 4.5, SHAPE),
+                label_x,
+                label,
+            });
+            shape_x = label_x + 30.0 + label.len() as f64 * 7.0;
+        }
         let revive_x = x + 6.0;
         let kill_x = x + 92.0;
         Self {
@@ -392,6 +454,8 @@ impl Legend {
             revive_x,
             kill_x,
             pause_x: kill_x + 140.0,
+            shapes,
+            shapes_y,
         }
     }
 }

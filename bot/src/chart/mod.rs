@@ -6,16 +6,18 @@
 mod colour;
 mod lanes;
 mod layout;
+mod objectives;
 pub mod png;
 mod scale;
 mod text;
 
 use gametimes_format::text::displayable;
-use gametimes_format::{Pause, TimelineEvent};
+use gametimes_format::{Pause, Team, TimelineEvent};
 use gametimes_rounds::pauses::{PauseMark, pause_marks};
 
 pub use self::colour::Theme;
 pub use self::lanes::{Lane, Span, State};
+pub use self::objectives::{Objective, Shape};
 use crate::db::rounds::RoundDetail;
 use crate::db::{Db, DbError};
 use crate::display;
@@ -38,6 +40,8 @@ pub struct Chart {
     pub pauses: Vec<PauseMark>,
     /// The players: Axis, Allies, others.
     pub lanes: Vec<Lane>,
+    /// What a team did with an objective, if no player is known for it.
+    pub objectives: Vec<(Option<Team>, Objective)>,
     /// Whether the round has a timeline.
     pub has_timeline: bool,
 }
@@ -75,6 +79,7 @@ impl Chart {
             duration_ms,
             pauses: pauses(detail, duration_ms),
             lanes: lanes::build(&detail.players, events, duration_ms),
+            objectives: objectives::of_teams(events),
             has_timeline: !events.is_empty(),
         }
     }

@@ -179,3 +179,55 @@ fn made_up_players_in_a_timeline_add_a_limited_number_of_lanes() {
     assert!(players < lanes::LANES_MAX);
     png::render(&chart.svg(Theme::Auto), PNG_SCALE).unwrap();
 }
+
+#[test]
+fn objectives_are_shapes_in_the_lane_of_their_player_or_beside_their_team() {
+    use gametimes_format::ObjectiveAction::*;
+    let mut file = recorded().remove(0);
+    let legend = Shape::ALL[0].1;
+    assert!(!chart_of(&file).svg(Theme::Auto).contains(legend));
+    let lanes = chart_of(&file).lanes.len();
+    let mut players = file.meta.spawn_stats.iter();
+    let player = players.find(|s| s.name == "Player06").unwrap();
+    let (guid, name) = (player.guid.clone(), player.name.clone());
+    let mut add = |action, guid: &str, text: Option<&str>| {
+        file.meta.events.push(TimelineEvent {
+            t_ms: 5000,
+            kind: EventKind::Objective,
+            guid: guid.to_owned(),
+            team: Some(Team::Allies.into()),
+            action: Some(action),
+            text: text.map(str::to_owned),
+            ..TimelineEvent::default()
+        });
+    };
+    for (action, text) in [
+        (PickedUp, Some("the <Gold>")),
+        (Planted, Some("the Gun")),
+        (Repaired, None),
+    ] {
+        add(action, &guid, text);
+    }
+    add(Stolen, "", Some("the <Gold>")); // is in the player's lane
+    add(Returned, "", None);
+    add(Announce, "", Some("not drawn"));
+    let chart = chart_of(&file);
+    assert_eq!(chart.lanes.len(), lanes);
+    let lane = chart.lanes.iter().find(|lane| lane.guid == guid).unwrap();
+    let shapes: Vec<Shape> = lane.objectives.iter().map(|o| o.shape).collect();
+    assert_eq!(shapes, [Shape::Flag, Shape::Bomb, Shape::Wrench]);
+    let svg = chart.svg(Theme::Auto);
+    for title in [
+        format!("{name} planted dynamite at the Gun"),
+        format!("{name} built or repaired something"),
+        "Allies returned an objective".to_owned(),
+    ] {
+        assert_eq!(svg.matches(&title).count(), 1, "{title}");
+    }
+    assert_eq!(svg.matches("the &#60;Gold&#62;").count(), 1);
+    assert!(!svg.contains("not drawn"));
+    for (_, label) in Shape::ALL {
+        assert!(svg.contains(label), "{label}");
+    }
+    png::render(&svg, 1.0).unwrap();
+}

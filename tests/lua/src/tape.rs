@@ -366,9 +366,14 @@ fn configstring(server: &Server, n: i64, value: Vec<u8>) {
         if is_player {
             let client = &mut world.clients[slot as usize];
             client.name = info_value(&value, b"n").unwrap_or_default();
-            client.team = info_value(&value, b"t")
-                .and_then(|t| String::from_utf8(t).ok()?.parse().ok())
-                .unwrap_or(0);
+            let number = |key| {
+                String::from_utf8(info_value(&value, key)?)
+                    .ok()?
+                    .parse()
+                    .ok()
+            };
+            client.team = number(b"t").unwrap_or(0);
+            client.class = number(b"c").unwrap_or(0);
         }
         world.configstrings.insert(n, value);
     }

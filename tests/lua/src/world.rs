@@ -18,6 +18,8 @@ pub struct Client {
     pub team: i64,
     /// `sess.referee`.
     pub referee: i64,
+    /// `sess.playerType`.
+    pub class: i64,
     /// `ps.pm_flags`.
     pub pm_flags: i64,
     /// `deathTime`: 0, or the level time of the death.
@@ -77,6 +79,7 @@ impl World {
         Ok(Some(Value::Integer(match name {
             "sess.sessionTeam" => client.team,
             "sess.referee" => client.referee,
+            "sess.playerType" => client.class,
             "ps.pm_flags" => client.pm_flags,
             "deathTime" => client.death_ms,
             "pers.lastSpawnTime" => client.spawn_ms,
