@@ -752,7 +752,7 @@ local function wave_interval(text)
   return ms >= 1 and ms <= INTERVAL_LIMIT_MS and ms or nil
 end
 
---- Reads the waves at the start of a round; nil if there are none or they are unknown.
+--- Reads the waves at the start of a round; nil if they are unknown, or if players spawn without waves.
 local function read_waves(t)
   if gametype() == LAST_MAN_STANDING or leading_number(cvar("g_forcerespawn")) == -1 then return nil end
   local seeds = {}
@@ -770,7 +770,7 @@ local function read_waves(t)
 end
 
 --- Follows the intervals, which map scripts can change. The game reads its cvars at the beginning of a frame, so a change that is
---- seen at the end of this frame counts from the next one on.
+--- seen at the end of this frame takes effect with the next one.
 local function watch_waves(t)
   for team, wave in pairs(round.waves) do
     if wave.next then
@@ -2073,7 +2073,7 @@ local function printed_slot(digits)
   return is_slot(slot) and slot or nil
 end
 
---- The name of an objective, or an announcement, as UTF-8 without colour codes; nil if there is none.
+--- The name of an objective, or an announcement, as UTF-8 without colour codes; nil if it is empty.
 local function objective_text(bytes)
   if not bytes or bytes == "(null)" then return nil end
   local text = bytes:sub(1, TEXT_LIMIT)
@@ -2088,7 +2088,7 @@ end
 
 local ENGINEERS_ONLY = { planted = true, defused = true, repaired = true }
 
---- Whether the player in a slot can do this. Whoever armed dynamite can be dead when it explodes, or of another class.
+--- Whether the player in a slot can do this. A player who armed dynamite can be dead when it explodes, or have another class.
 local function can_do(slot, seat, action)
   if not seat or not plays(seat.team) then return false end
   if action == "destroyed" then return true end

@@ -151,8 +151,8 @@ impl<S: Sink> Observer<S> {
         });
     }
 
-    /// Whether the player in this slot can do this now. Dynamite explodes half a minute after it was armed: whoever armed it can
-    /// be dead by then, or of another class.
+    /// Whether the player in this slot can do this now. Dynamite explodes half a minute after it was armed: by then the player
+    /// can be dead or have another class.
     fn can_do(&self, n: usize, action: ObjectiveAction, records: &impl Records) -> bool {
         use ObjectiveAction::{Defused, Destroyed, Planted, Repaired};
         let s = &self.slots[n];

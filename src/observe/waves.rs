@@ -79,7 +79,7 @@ fn interval(ms: i32) -> Option<u32> {
 }
 
 /// The shifts of Axis and Allies, in milliseconds: `B R v0 ... v7`. Which of the eight values is a team's is in the upper bits of B
-/// (Allies) and R (Axis); each value is a number of seconds, multiplied by a number of its own.
+/// (Allies) and R (Axis). Each value is a number of seconds multiplied by the factor at its position.
 fn offsets(text: &[u8]) -> Option<[u32; 2]> {
     const FACTORS: [i32; 8] = [11, 3, 13, 7, 2, 5, 1, 17];
     let mut rest = text;

@@ -127,7 +127,7 @@ pub struct Round {
     pub timeline: Vec<TimelineEvent>,
     /// How many events the timeline had no room for.
     pub timeline_dropped: u64,
-    /// The spawn waves; `None` if they are unknown or there are none.
+    /// The spawn waves; `None` if they are unknown, or if players spawn without waves.
     pub waves: Option<Waves>,
     /// The name of the stats file that the game wrote after the end.
     pub stats_file: Option<String>,

@@ -88,8 +88,8 @@ impl RunningRound {
         }
     }
 
-    /// The round is over: adds the waves, and to each death the time to the next ones. Not earlier, so that both agree whatever
-    /// changed meanwhile.
+    /// At the end of the round, sets its waves, and for each death the time to the next ones. Computed only now, so that the two
+    /// agree even if an interval changed during a pause.
     pub(super) fn add_waves(&mut self) {
         let mut clock = std::mem::take(&mut self.waves);
         let deaths = std::mem::take(&mut clock.deaths);

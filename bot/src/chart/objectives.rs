@@ -12,7 +12,7 @@ use super::scale::Px;
 pub enum Shape {
     /// Something was taken or brought back.
     Flag,
-    /// Dynamite.
+    /// Dynamite was planted or defused, or exploded.
     Bomb,
     /// An engineer built or repaired something.
     Wrench,

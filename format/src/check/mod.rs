@@ -152,6 +152,23 @@ mod tests {
         }
     }
 
+    /// It had no waves, classes and objectives.
+    #[test]
+    fn files_of_version_0_1_pass() {
+        for name in ["room1-R1-1795179043", "room1-R2-1795179083"] {
+            let path = format!(
+                "{}/../fuzz/seeds/gametimes_file/native-gametime-{name}.json",
+                env!("CARGO_MANIFEST_DIR")
+            );
+            let file: GametimesFile =
+                serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            assert_eq!(check(&file), [], "{name}");
+            assert_eq!(file.meta.waves, None);
+            let text = serde_json::to_string(&file).unwrap();
+            assert!(!text.contains("wave") && !text.contains("class"), "{name}");
+        }
+    }
+
     fn ours() -> GametimesFile {
         let mut file = sample("gametime-room2-R1-1795178021.json");
         let meta = &mut file.meta;

@@ -82,7 +82,7 @@ impl Checker {
                 format!("{ms}, but the waves of the teams come in {next:?}")
             });
             self.doubt_unless(event.kind == EventKind::Death, &path, || {
-                "this is no death".into()
+                "only deaths have this key".into()
             });
         }
     }
