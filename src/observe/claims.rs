@@ -42,8 +42,8 @@ pub(super) struct Claims {
     pub(super) begun: u64,
     /// The client whose call is running, once it has returned.
     pub(super) caller: Option<u8>,
-    /// Whether anything above is set.
-    any: bool,
+    /// Whether anything above except the caller is set.
+    pub(super) any: bool,
 }
 
 enum Waiting {
@@ -562,10 +562,6 @@ impl<S: Sink> Observer<S> {
 
     /// Refuses what nothing has confirmed by the end of the call.
     pub(super) fn refuse_rest(&mut self) {
-        if !self.claims.any {
-            self.claims.caller = None;
-            return;
-        }
         let revives = self.claims.revives.lines.iter().flatten();
         // A revive is only seen if the records are understood.
         let revives = revives.filter(|claim| self.records_agree && !claim.used);
