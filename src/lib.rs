@@ -3,8 +3,8 @@
 //! The engine loads this library as its game, `qagame.mp.x86_64.so`. The library opens the stock game and passes everything on
 //! to it:
 //!
-//! 1. `ffi/shim.c` forwards every call and every trap. Before and after those that matter it calls into Rust.
-//! 2. [`ffi`] is the boundary of the Rust code and catches every panic.
+//! 1. [`ffi`] receives every call and every trap. It jumps on at once with those that the module does not need.
+//! 2. `ffi/shim.c` forwards the others. Before and after it calls into Rust, through functions of [`ffi`] that catch every panic.
 //! 3. [`module`] and [`observe`] run on the game's thread. The module asks the engine for what it needs; the observer turns
 //!    calls, traps and records into [`event`]s.
 //! 4. [`deliver`] runs on background threads. [`track`] makes rounds of the events, [`report`] makes the gametimes file and the

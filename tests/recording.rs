@@ -1,5 +1,6 @@
 //! What the module records of calls, traps and client records that the recorded matches do not contain.
 
+use gametimes_format::file::EventKind;
 use gametimes_standin::{Arg, Server, Step};
 use gametimes_test_support::calls::{
     BEGIN, CONNECT, FRAME, INIT, THINK, VERSION, join, server, start, stop,
@@ -57,6 +58,61 @@ fn spawn_before_the_end_in_the_last_frame_counts_and_one_after_it_does_not() {
     let stats = &gametimes_files(home.path())[0].meta.spawn_stats;
     let seen: Vec<_> = stats.iter().map(|s| (s.spawns, s.dead_ms)).collect();
     assert_eq!(seen, [(2, 3000), (1, 3000), (1, 0)]);
+}
+
+/// The record of a player who is not alive is read after each CLIENT_THINK, even if the game made no trap in it.
+#[test]
+fn change_of_a_dead_player_between_two_frames_is_recorded_at_its_time() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path());
+    start(&mut server);
+    join(&mut server, 1, 1);
+    join(&mut server, 2, 2);
+    server.call(FRAME, &[2000], []);
+    server.call(THINK, &[2], Step::kill(2, 1, 1));
+    server.call(FRAME, &[3000], []);
+    server.call(THINK, &[1], [Step::Write(1, vec![(12, 16384)])]);
+    server.call(FRAME, &[5000], []);
+    server.call(THINK, &[1], [Step::Write(1, vec![(12, 0), (272 + 16, 2)])]);
+    server.call(FRAME, &[9000], []);
+    stop(&mut server);
+    let file = &gametimes_files(home.path())[0];
+    let events: Vec<_> = file
+        .meta
+        .events
+        .iter()
+        .filter(|e| e.guid.ends_with('1'))
+        .map(|e| (e.kind, e.t_ms))
+        .collect();
+    let expected = [
+        (EventKind::Join, 0),
+        (EventKind::Spawn, 0),
+        (EventKind::Death, 1000),
+        (EventKind::Limbo, 2000),
+        (EventKind::Spawn, 4000),
+    ];
+    assert_eq!(events, expected);
+}
+
+/// A death is decided when its call returns, even if the call is a CLIENT_THINK of a living player, in which only the line passes
+/// the boundary: what another call prints says nothing about it.
+#[test]
+fn line_of_the_next_call_says_nothing_about_a_death() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path());
+    start(&mut server);
+    for slot in [1, 2, 3] {
+        join(&mut server, slot, 1 + slot % 2);
+    }
+    server.call(FRAME, &[2000], []);
+    server.call(THINK, &[2], Step::kill(2, 1, 1));
+    let [name, _] = Step::kill(3, 1, 1);
+    server.call(THINK, &[3], [name]);
+    server.call(FRAME, &[5000], []);
+    stop(&mut server);
+    let stats = &gametimes_files(home.path())[0].meta.spawn_stats;
+    let seen: Vec<_> = stats.iter().map(|s| (s.deaths, s.kills)).collect();
+    assert_eq!(seen, [(1, 0), (0, 1), (0, 0)]);
 }
 
 /// The engine makes no calls for bots that the game adds during a round: they connect and join inside its frames.

@@ -2,7 +2,7 @@
 //! runs this.
 //!
 //! The built module runs between the stand-in engine and the stand-in game. In that game, one player dies every fourth frame and
-//! spawns 100 frames later; the records are 124,352 bytes apart, as in the real game. The same frames without the module are the
+//! spawns at most 100 frames later; the records are 124,352 bytes apart, as in the real game. The same frames without the module are the
 //! baseline. Single times vary with the machine; compare medians and ratios.
 
 #![forbid(unsafe_code)]

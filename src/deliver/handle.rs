@@ -80,6 +80,10 @@ impl WorkerHandle {
 
     /// The next line to print on the console.
     pub fn line(&self) -> Option<String> {
+        // Asked in every frame: an attempt costs more than this look.
+        if self.lines.is_empty() {
+            return None;
+        }
         self.lines.try_recv().ok()
     }
 

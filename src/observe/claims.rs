@@ -48,8 +48,8 @@ pub(super) struct Claims {
     pub(super) paused: bool,
     /// Whether a vote passed in this call.
     vote_passed: bool,
-    /// Whether anything above is set.
-    any: bool,
+    /// Whether anything above except the caller is set.
+    pub(super) any: bool,
 }
 
 enum Waiting {
@@ -589,10 +589,6 @@ impl<S: Sink> Observer<S> {
 
     /// Refuses what nothing has confirmed by the end of the call.
     pub(super) fn refuse_rest(&mut self) {
-        if !self.claims.any {
-            self.claims.caller = None;
-            return;
-        }
         let revives = self.claims.revives.lines.iter().flatten();
         // A revive is only seen if the records are understood.
         let revives = revives.filter(|claim| self.records_agree && !claim.used);

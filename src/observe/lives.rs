@@ -4,8 +4,8 @@
 //! * While a limbo or follow bit is set, the record is a copy of the record of the player who is followed, and shows nothing
 //!   about its owner. Leaving limbo is a spawn.
 //! * Without those bits, a raised spawn counter is a spawn, and a revive if the revive counter is raised too.
-//! * A record is read after every call that can have changed it: calls of its client, calls that printed its slot, and every frame
-//!   while the player is not alive. Between frames the game's clock stands still, so all times are exact.
+//! * A record is read after every call that can have changed it: calls that printed its slot, and while the player is not alive,
+//!   every call of the client and every frame. Between frames the game's clock stands still, so all times are exact.
 
 use gametimes_format::{Class, TeamNumber};
 
@@ -151,6 +151,10 @@ impl<S: Sink> Observer<S> {
         while slots != 0 {
             let n = slots.trailing_zeros() as usize;
             slots &= slots - 1;
+            let still_hidden = || records.get(n).is_some_and(|record| is_hidden(&record));
+            if self.slots[n].hidden && still_hidden() {
+                continue; // who waits for a wave, in nearly every frame
+            }
             self.look(n, records);
         }
     }

@@ -149,7 +149,9 @@ impl<S: Sink> Observer<S> {
     /// `RUN_FRAME`, before the game sees it. Returns the level time of the events that follow.
     pub fn frame(&mut self, engine_level_ms: i64, records: &impl Records) -> i64 {
         // What a call printed that the module does not see the end of.
-        self.after_call(records);
+        if self.claims.any || self.touched != 0 {
+            self.after_call(records);
+        }
         // The engine's clock can restart within a map. The level time of events never goes back.
         let now = engine_level_ms + self.level_offset_ms;
         if now < self.level_ms {
@@ -163,20 +165,26 @@ impl<S: Sink> Observer<S> {
     /// `RUN_FRAME`, after the game has seen it.
     pub fn after_frame(&mut self, records: &impl Records) {
         self.touched |= self.waiting;
-        self.settle_pause(true);
-        self.after_call(records);
+        if self.claims.any || self.touched != 0 {
+            self.settle_pause(true);
+            self.after_call(records);
+        }
     }
 
     /// Any other call, after the game has seen it, when no other call is inside the game.
     pub fn after_call(&mut self, records: &impl Records) {
-        self.settle(records);
-        self.settle_pause(false);
-        self.settle_begins(records);
-        if self.touched != 0 {
-            self.look_at(self.touched, records);
-            self.touched = 0;
+        let printed = self.claims.any; // nothing, nearly always
+        if printed {
+            self.settle(records);
+            self.settle_pause(false);
+            self.settle_begins(records);
         }
-        self.refuse_rest();
+        self.look_at(self.touched, records);
+        self.touched = 0;
+        if printed {
+            self.refuse_rest();
+        }
+        self.claims.caller = None;
     }
 
     /// `CLIENT_THINK` or `CLIENT_COMMAND`, after the game has seen it: the client's record may have changed.
@@ -185,6 +193,12 @@ impl<S: Sink> Observer<S> {
             self.touched |= 1 << n;
             self.claims.caller = Some(n as u8);
         }
+    }
+
+    /// The slots, one bit for each, of players who are not alive: every call of such a client can change that. The others die and
+    /// leave by what passes the boundary.
+    pub fn waiting(&self) -> u64 {
+        self.waiting
     }
 
     /// Trap PRINT. See [`claims`] for when a line is believed.
@@ -274,6 +288,7 @@ impl<S: Sink> Observer<S> {
                 if paused != self.paused {
                     self.paused = paused;
                     self.claims.paused = paused;
+                    self.claims.any |= paused;
                     self.send(What::Pause(paused));
                 }
             }

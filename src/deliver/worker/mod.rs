@@ -28,6 +28,8 @@ use crate::track::{Outcome, Round, Tracker};
 
 /// How often the thread looks for commands.
 const TICK: Duration = Duration::from_millis(10);
+/// After so many looks in vain, the thread does what is due at certain times. After a command it does so at once.
+const IDLE_TICKS: u32 = 5;
 /// How long a round waits for its stats file.
 const STATS_FILE_PATIENCE: Duration = Duration::from_secs(5);
 /// How often the journal is synced to disk: the most that a crash loses.
@@ -97,6 +99,7 @@ impl Worker {
 
     /// Executes commands until the game's end of the queue is gone.
     pub(super) fn run(&mut self, commands: &Receiver<Command>) {
+        let mut idle: u32 = 0;
         loop {
             fault::point("worker_dies");
             match commands.try_recv() {
@@ -106,7 +109,10 @@ impl Worker {
                     self.shared.done.fetch_add(1, Ordering::Release);
                 }
                 Err(TryRecvError::Empty) => {
-                    self.guarded(Self::tick);
+                    if self.published.is_none() || idle.is_multiple_of(IDLE_TICKS) {
+                        self.guarded(Self::tick);
+                    }
+                    idle = idle.wrapping_add(1);
                     std::thread::park_timeout(TICK);
                 }
                 Err(TryRecvError::Disconnected) => return,

@@ -40,9 +40,9 @@ __attribute__((destructor)) static void unload(void)
     free(entities);
 }
 
-/* The number of players in the fight; 0 without one. In every fourth frame one of them dies, and spawns 100 frames later as an
- * engineer or a medic. In some frames the game prints something about an objective, and the map's script changes the interval of
- * the waves. The round ends in frame `last_frame`. */
+/* The number of players in the fight; 0 without one. In every fourth frame one of them dies, and spawns 100 frames later, or before
+ * it is that player's turn again, as an engineer or a medic. In some frames the game prints something about an objective, and the
+ * map's script changes the interval of the waves. The round ends in frame `last_frame`. */
 static int32_t fighters, fought, last_frame, spawn_count[64], deaths[64];
 static char kill_text[80], repair_text[80];
 
@@ -79,9 +79,9 @@ static void fight(void)
         print(kill_text);
         put(victim, PM_FLAGS, LIMBO);
         put(victim, DEATHS, ++deaths[victim]);
-        int32_t alive = (fought - WAVE_FRAMES) / DEATH_EVERY;
-        if (alive >= 0) {
-            int32_t slot = alive % fighters;
+        int32_t wave = 2 * fighters < WAVE_FRAMES ? 2 * fighters : WAVE_FRAMES;
+        if (fought >= wave) {
+            int32_t slot = (fought - wave) / DEATH_EVERY % fighters;
             put(slot, PM_FLAGS, 0);
             put(slot, SPAWN_COUNT, ++spawn_count[slot] + 1);
             put(slot, CLASS, 1 + spawn_count[slot] % 2);
