@@ -1,7 +1,11 @@
 //! From a message in Discord to the API, with the stand-in for Discord.
 
-use gametimes_bot::config::Secret;
+use std::collections::BTreeMap;
+
+use gametimes_bot::Config;
+use gametimes_bot::config::{Discord as DiscordSettings, Secret};
 use gametimes_discord_standin::Discord;
+use gametimes_format::{EventKind, GametimesFile, SpawnStats, TimelineEvent, limits};
 use gametimes_test_support::bot::{
     config_in, delivery, get, settings_for, wait_for, wait_for_rounds,
 };
@@ -224,6 +228,67 @@ async fn attachment_that_cannot_be_downloaded_is_downloaded_later() {
         .await;
         bot.stop().await.unwrap();
     }
+}
+
+/// A file with every list as long as a recorder makes it.
+fn largest_file(mut file: GametimesFile) -> Vec<u8> {
+    let name = |n: usize| format!("{}{n:03}", "é".repeat(limits::NAME - 3));
+    let player = file.meta.spawn_stats[0].clone();
+    file.meta.spawn_stats = (0..limits::PLAYERS)
+        .map(|n| SpawnStats {
+            guid: String::new(),
+            name: name(n),
+            ..player.clone()
+        })
+        .collect();
+    file.meta.events = (0..limits::EVENTS)
+        .map(|n| TimelineEvent {
+            t_ms: n as i64,
+            kind: EventKind::Death,
+            name: Some(name(n % limits::PLAYERS)),
+            by: Some(name((n + 1) % limits::PLAYERS)),
+            means_of_death: Some("M".repeat(limits::MEANS)),
+            ..TimelineEvent::default()
+        })
+        .collect();
+    serde_json::to_vec(&file).unwrap()
+}
+
+/// With a key, a round whose file is too large to be downloaded would be lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_file_of_a_recorder_is_stored_with_a_key_and_the_default_limit() {
+    let key = "a key that server and bot share";
+    let discord = Discord::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config_in(&folder);
+    let text = format!("[discord]\ntoken = 't'\nchannel_id = 1\nhmac_key = '{key}'");
+    let defaults = Config::parse(&text, BTreeMap::new()).unwrap().discord;
+    let defaults = defaults.unwrap();
+    config.discord = Some(DiscordSettings {
+        hmac_key: defaults.hmac_key,
+        max_attachment_bytes: defaults.max_attachment_bytes,
+        ..settings_for(&discord)
+    });
+    let bot = gametimes_bot::start(config).await.unwrap();
+    let (name, bytes) = native_files("surrender").remove(0);
+    let bytes = largest_file(serde_json::from_slice(&bytes).unwrap());
+    assert!(bytes.len() > 6_000_000, "{}", bytes.len());
+    let mut file: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let signature = gametimes_format::digest::sign(key.as_bytes(), &bytes);
+    file["payload"]["embeds"][0]["footer"]["text"] =
+        format!("gametimes v0.1.0 hmac-sha256 {signature}").into();
+    discord
+        .post(discord.webhook().id, &file["payload"], &[(&name, &bytes)])
+        .unwrap();
+    let rounds = wait_for("the round, or why not", || async {
+        let (_, rejected) = get(&bot.url("/api/rejected")).await;
+        assert_eq!(rejected, json!([]));
+        let (_, rounds) = get(&bot.url("/api/rounds")).await;
+        (rounds != json!([])).then_some(rounds)
+    })
+    .await;
+    assert_eq!(rounds[0]["recorder"], "native");
+    bot.stop().await.unwrap();
 }
 
 /// Discord does not guarantee that messages appear in the order of their ids.

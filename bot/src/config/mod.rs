@@ -10,6 +10,7 @@ mod reader;
 mod sections;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub use gametimes_format::Secret;
 use gametimes_format::text::counted;
 use jiff::tz::TimeZone;
 
+pub use reader::{CONFIG_VARIABLE, LOG_VARIABLE};
 use reader::{NOT_SETTINGS, PREFIX, Reader};
 
 /// All settings, checked.
@@ -59,7 +61,7 @@ pub struct Discord {
     pub hmac_key: Option<Secret>,
     /// Hosts from which attached files may be downloaded.
     pub cdn_hosts: Vec<String>,
-    /// Larger attached files are not downloaded.
+    /// Larger attached files are not downloaded. The default is the size of the largest file that a recorder makes.
     pub max_attachment_bytes: u64,
     /// How many messages of a webhook per minute are accepted. Discord allows 30 per minute, and a server that was offline
     /// for hours sends its queue that fast; the default accepts all of these.
@@ -156,16 +158,23 @@ impl Config {
     /// # Errors
     /// All errors, not only the first.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
-        let env = std::env::vars()
-            .filter(|(name, _)| name.starts_with(PREFIX))
-            .collect();
+        let (env, mut errors) = environment(std::env::vars_os());
         let text = match file {
-            None => String::new(),
-            Some(path) => std::fs::read_to_string(path).map_err(|e| {
-                ConfigErrors(vec![format!("settings file {}: {e}", path.display())])
-            })?,
+            None => Ok(String::new()),
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|e| format!("settings file {}: {e}", path.display())),
         };
-        Self::parse(&text, env)
+        let config = match text {
+            Ok(text) => Self::parse(&text, env),
+            Err(error) => Err(ConfigErrors(vec![error])),
+        };
+        match config {
+            Ok(config) if errors.is_empty() => Ok(config),
+            config => {
+                errors.extend(config.err().into_iter().flat_map(|e| e.0));
+                Err(ConfigErrors(errors))
+            }
+        }
     }
 
     /// Reads settings from the text of a TOML file and from environment variables.
@@ -220,6 +229,27 @@ impl Config {
     }
 }
 
+/// The variables of the bot, and an error for each that is not UTF-8. It names the variable only, whose value may be a secret.
+/// Variables of other programs may contain any bytes.
+fn environment(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> (BTreeMap<String, String>, Vec<String>) {
+    let (mut env, mut errors) = (BTreeMap::new(), Vec::new());
+    for (name, value) in variables {
+        if !name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+            continue;
+        }
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => drop(env.insert(name, value)),
+            // A path in any encoding.
+            (Ok(name), Err(_)) if name == CONFIG_VARIABLE => {}
+            (Ok(name), Err(_)) => errors.push(format!("{name}: is not valid UTF-8")),
+            (Err(name), _) => errors.push(format!("{}: no such setting", name.display())),
+        }
+    }
+    (env, errors)
+}
+
 /// Describes a syntax error by its line. The error itself would print the whole line, which may contain a secret.
 fn syntax_error(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
@@ -229,6 +259,8 @@ fn syntax_error(text: &str, error: &toml::de::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
     fn errors(text: &str, env: &[(&str, &str)]) -> Vec<String> {
@@ -348,6 +380,74 @@ mod tests {
         let found = errors(text, &[]).join("");
         assert!(found.contains("discord.channel_id: is not"), "{found}");
         assert!(!found.contains("very-secret"), "{found}");
+    }
+
+    #[test]
+    fn a_variable_that_is_not_utf8_is_an_error_only_if_it_is_a_setting_of_the_bot() {
+        let bytes = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        let (env, errors) = environment(
+            [
+                (bytes(b"LC_NAME"), bytes(b"Andr\xe9")),
+                (bytes(b"\xff"), bytes(b"x")),
+                (bytes(b"GAMETIMES_DISCORD_TOKEN"), bytes(b"very-secret\xff")),
+                (bytes(b"GAMETIMES_\xff"), bytes(b"x")),
+                (
+                    bytes(b"GAMETIMES_CONFIG"),
+                    bytes(b"/home/andr\xe9/bot.toml"),
+                ),
+                (bytes(b"GAMETIMES_FOLDERS"), bytes(b"/a")),
+            ]
+            .into_iter(),
+        );
+        assert_eq!(
+            env.into_iter().collect::<Vec<_>>(),
+            [("GAMETIMES_FOLDERS".into(), "/a".into())]
+        );
+        assert_eq!(
+            errors,
+            [
+                "GAMETIMES_DISCORD_TOKEN: is not valid UTF-8",
+                "GAMETIMES_\u{fffd}: no such setting"
+            ]
+        );
+    }
+
+    #[test]
+    fn with_a_key_no_file_that_a_recorder_makes_is_too_large() {
+        let text = "[discord]\ntoken = 't'\nchannel_id = 5\n";
+        let parse = |more: &str| Config::parse(&format!("{text}{more}"), BTreeMap::new());
+        let limit = |more| parse(more).unwrap().discord.unwrap().max_attachment_bytes;
+        let largest = gametimes_format::limits::FILE_BYTES as u64;
+        assert_eq!((limit(""), limit("hmac_key = 'k'")), (largest, largest));
+        assert_eq!(limit("max_attachment_bytes = 2097152"), 2 << 20);
+        let refused = parse("hmac_key = 'k'\nmax_attachment_bytes = 2097152").unwrap_err();
+        let [error] = &refused.0[..] else {
+            panic!("{refused}");
+        };
+        assert!(
+            error.starts_with("discord.max_attachment_bytes: recorders make files of up to"),
+            "{error}"
+        );
+        assert_eq!(
+            errors(
+                &format!("{text}max_attachment_bytes = {}", largest + 1),
+                &[]
+            )
+            .len(),
+            1
+        );
+        for (text, sentence) in [
+            (
+                include_str!("../../.env.example"),
+                format!("_MAX_ATTACHMENT_BYTES={largest}\n"),
+            ),
+            (
+                include_str!("../../../docs/json.md"),
+                format!("at most {largest} bytes long"),
+            ),
+        ] {
+            assert!(text.contains(&sentence), "{sentence}");
+        }
     }
 
     #[test]
