@@ -18,7 +18,8 @@ use crate::discord;
 use crate::files::folder::LocalDirectory;
 use crate::files::is_round_file;
 use crate::files::poller::Directory;
-use crate::files::sftp::{FolderKind, SshServer, check_known_hosts};
+use crate::files::sftp::FolderKind;
+use crate::files::ssh::{SshServer, check_key_file, check_known_hosts};
 use crate::log::LINE_CHARS_MAX;
 
 /// Clocks that differ by more than this are reported, because times in the log and on the pages would not match.
@@ -304,6 +305,9 @@ async fn ssh_server(ssh: &Ssh, found: &mut Findings) {
             &what,
             format!("{error}; create the file with: ssh-keyscan -p {port} {host} (and compare the fingerprint)"),
         );
+    }
+    if let Err(error) = check_key_file(&ssh.key_file) {
+        return found.bad(&what, error);
     }
     let server = SshServer::new(ssh.clone());
     let folders = [

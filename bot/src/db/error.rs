@@ -78,13 +78,11 @@ fn explain(error: &sqlx::Error) -> String {
             }
         }
         sqlx::Error::PoolTimedOut => {
-            "no connection within 10 s: check that the database server is running and can be \
-                                      reached, and that database_url names the right host and port"
-                .to_owned()
+            "no connection within 10 s; check database_url, and that the server is running and can be reached".to_owned()
         }
         sqlx::Error::PoolClosed => "the bot is stopping and has closed its connections".to_owned(),
         sqlx::Error::Io(error) => format!(
-            "the connection failed: {error}; check that the database server is running, and the host and port in database_url"
+            "the connection failed: {error}; check database_url, and that the server is running and can be reached"
         ),
         sqlx::Error::Tls(error) => format!(
             "the encrypted connection failed: {error}; check the server's certificate and `sslmode` in database_url"
@@ -170,7 +168,7 @@ mod tests {
                 "postgres://bot:very-secret@127.0.0.1:1/stats".to_owned(),
                 vec![
                     "stats on 127.0.0.1:1: ",
-                    "check that the database server is running",
+                    "check database_url, and that the server is running",
                 ],
             ),
             (
