@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gametimes_bot::Config;
 use gametimes_bot::config::{Discord as DiscordSettings, Secret};
-use gametimes_discord_standin::Discord;
+use gametimes_discord_standin::{Discord, FileAnswer};
 use gametimes_format::{EventKind, GametimesFile, SpawnStats, TimelineEvent, limits};
 use gametimes_test_support::bot::{
     config_in, delivery, get, settings_for, wait_for, wait_for_rounds,
@@ -322,5 +322,66 @@ async fn message_that_appears_late_is_not_skipped() {
         .unwrap();
     let bot = gametimes_bot::start(config).await.unwrap();
     wait_for_rounds(&bot, 3).await;
+    bot.stop().await.unwrap();
+}
+
+/// Downloads run side by side. Until all before it are finished, the checkpoint stays, so a bot that is killed loses nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn dripping_attachments_hold_up_no_message_and_are_downloaded_after_a_kill() {
+    let key = "a key that server and bot share";
+    let discord = Discord::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config_in(&folder);
+    let mut settings = settings_for(&discord);
+    settings.hmac_key = Some(Secret::new(key));
+    config.discord = Some(settings);
+    let mut files = native_files("stopwatch");
+    files.extend(native_files("surrender"));
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    for name in &names[..3] {
+        discord.set_file(name, FileAnswer::Dripping);
+    }
+    discord.set_file(names[3], FileAnswer::Missing);
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let bot = runtime.spawn(gametimes_bot::start(config.clone()));
+    let bot = bot.await.unwrap().unwrap();
+    let mut ids = Vec::new();
+    for (name, bytes) in &files {
+        let mut file: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+        let signature = gametimes_format::digest::sign(key.as_bytes(), bytes);
+        file["payload"]["embeds"][0]["footer"]["text"] =
+            format!("gametimes v0.1.0 hmac-sha256 {signature}").into();
+        let posted = discord.post(discord.webhook().id, &file["payload"], &[(name, bytes)]);
+        ids.push(posted.unwrap().id);
+    }
+    wait_for("three downloads at a time", || async {
+        (discord.dripping() == 3).then_some(())
+    })
+    .await;
+    let rounds = wait_for_rounds(&bot, 1).await;
+    assert_eq!(discord.dripping(), 3, "it waited for the others");
+    assert_eq!(rounds[0]["round_number"], 2, "the last message");
+    let name = format!("discord {}", discord.channel_id());
+    let checkpoint = bot.store.checkpoint(&name).await.unwrap();
+    assert!(
+        checkpoint < ids[0],
+        "the checkpoint passed an unfinished message"
+    );
+
+    runtime.shutdown_background();
+    drop(bot);
+    for name in &names {
+        discord.set_file(name, FileAnswer::Whole);
+    }
+    let bot = gametimes_bot::start(config).await.unwrap();
+    wait_for_rounds(&bot, 5).await;
+    let (_, rejected) = get(&bot.url("/api/rejected")).await;
+    assert_eq!(rejected, json!([]));
+    wait_for("the checkpoint after the last message", || async {
+        let checkpoint = bot.store.checkpoint(&name).await.unwrap();
+        (checkpoint >= ids[4]).then_some(())
+    })
+    .await;
     bot.stop().await.unwrap();
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use gametimes_format::text::counted;
+use gametimes_format::text::{counted, one_line};
 use indicatif::ProgressBar;
 
 use crate::chart::{self, Chart, PNG_SCALE, Theme};
@@ -18,6 +18,7 @@ use crate::config::{CONFIG_VARIABLE, Config};
 use crate::db::round_list::RoundFilter;
 use crate::db::{Db, Schema};
 use crate::files::ingest::IngestSummary;
+use crate::log::LINE_CHARS_MAX;
 use crate::roles::{self, Role};
 use crate::{doctor, files};
 
@@ -130,7 +131,8 @@ impl Cli {
         match result {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("{error}");
+                // Servers write parts of the text.
+                eprintln!("{}", one_line(&error, LINE_CHARS_MAX));
                 ExitCode::FAILURE
             }
         }

@@ -167,8 +167,9 @@ mod tests {
 
     use super::*;
 
-    /// A server whose folder has no end, and whose file has `size` bytes. It returns at most 1000 of them at a time.
+    /// A server whose folder has so many more pages, and whose file has `size` bytes. It returns at most 1000 of them at a time.
     struct Hostile {
+        pages: usize,
         entries_per_page: usize,
         size: usize,
     }
@@ -186,6 +187,7 @@ mod tests {
         }
 
         async fn readdir(&mut self, id: u32, _: String) -> Result<Name, StatusCode> {
+            self.pages = self.pages.checked_sub(1).ok_or(StatusCode::Eof)?;
             let mut attrs = FileAttributes::empty();
             attrs.set_regular(true);
             let file = File::new("2026-11-20-125046-room1-round-1.txt", attrs);
@@ -245,9 +247,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_endless_list_of_files_is_refused() {
+    async fn a_list_of_files_without_an_end_is_refused() {
         let hostile = |entries_per_page| {
             connected(Hostile {
+                pages: 400,
                 entries_per_page,
                 size: 0,
             })
@@ -257,14 +260,17 @@ mod tests {
             error.to_string().contains("more than 200000 entries"),
             "{error}"
         );
-        let files = list(&hostile(0).await, "/gamestats").await.unwrap();
-        assert_eq!(files, [], "pages without an entry");
+        let session = hostile(0).await;
+        assert_eq!(list(&session, "/gamestats").await.unwrap(), []);
+        let page = session.readdir("folder").await;
+        assert!(page.is_ok(), "a page without an entry ended the list");
     }
 
     #[tokio::test]
     async fn a_file_is_read_in_parts_up_to_its_end_or_to_the_limit() {
         for (size, most) in [(0, 10), (2_500, 10_000), (2_500, 2_500), (2_500, 1_500)] {
             let session = connected(Hostile {
+                pages: 0,
                 entries_per_page: 0,
                 size,
             });
