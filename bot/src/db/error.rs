@@ -78,7 +78,9 @@ fn explain(error: &sqlx::Error) -> String {
             }
         }
         sqlx::Error::PoolTimedOut => {
-            "no connection within 10 s; check database_url, and that the server is running and can be reached".to_owned()
+            "no connection within 10 s: all are busy, or the server cannot be reached; check database_url, and that the \
+             server is running"
+                .to_owned()
         }
         sqlx::Error::PoolClosed => "the bot is stopping and has closed its connections".to_owned(),
         sqlx::Error::Io(error) => format!(
