@@ -5,7 +5,7 @@
 
 use gametimes_format::check::STATS_FILE_NAME;
 use gametimes_format::matches::PauseKind;
-use gametimes_format::{Class, ObjectiveAction, TeamNumber};
+use gametimes_format::{Class, ObjectiveAction, TeamNumber, limits};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::first_round::FirstRound;
@@ -54,7 +54,7 @@ pub enum What {
     Connect {
         slot: u8,
         /// `cl_guid`; may be empty.
-        guid: Text<32>,
+        guid: Text<{ limits::GUID }>,
         /// Whether the client runs inside the server, as bots do.
         #[serde(default)]
         is_local: bool,
@@ -63,7 +63,7 @@ pub enum What {
     Guid {
         slot: u8,
         /// `cl_guid`.
-        guid: Text<32>,
+        guid: Text<{ limits::GUID }>,
     },
     /// The game set the name or the team of a connected client.
     Player {
@@ -71,7 +71,7 @@ pub enum What {
         /// 0 before the player has chosen one.
         team: TeamNumber,
         /// The name, with colour codes.
-        name: Text<64>,
+        name: Text<{ limits::NAME }>,
     },
     /// A client left the server.
     Leave { slot: u8 },
@@ -94,7 +94,7 @@ pub enum What {
         /// The slot of the killer; `None` for the world.
         by: Option<u8>,
         /// The means of death, such as `MOD_MP40`.
-        means: Text<32>,
+        means: Text<{ limits::MEANS }>,
     },
     /// Something happened to an objective of the map.
     Objective {
@@ -104,7 +104,7 @@ pub enum What {
         /// The team that did it; 0 if unknown.
         team: TeamNumber,
         /// The objective's name or the announcement, with colour codes.
-        text: Text<104>,
+        text: Text<{ limits::OBJECTIVE_TEXT }>,
     },
     /// How far the waves of each team are shifted on the play clock, in milliseconds.
     WaveOffsets { axis_ms: u32, allies_ms: u32 },
@@ -119,7 +119,7 @@ pub enum What {
     /// The running vote failed.
     VoteFailed,
     /// The game printed `Exit: ` and this text: the round is over.
-    Exit(Text<96>),
+    Exit(Text<{ limits::EXIT_TEXT }>),
     /// The call that printed `Exit: ` has returned: winner and time limit are final.
     RoundOver {
         /// Cvar `timelimit`, in minutes.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gametimes_format::text::counted;
+use gametimes_format::text::{counted, one_line};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
@@ -18,7 +18,9 @@ use crate::discord;
 use crate::files::folder::LocalDirectory;
 use crate::files::is_round_file;
 use crate::files::poller::Directory;
-use crate::files::sftp::{FolderKind, SshServer, check_known_hosts};
+use crate::files::sftp::FolderKind;
+use crate::files::ssh::{SshServer, check_key_file, check_known_hosts};
+use crate::log::LINE_CHARS_MAX;
 
 /// Clocks that differ by more than this are reported, because times in the log and on the pages would not match.
 const CLOCK_SECONDS: i64 = 5;
@@ -37,7 +39,9 @@ pub struct Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = if self.good { "ok  " } else { "FAIL" };
-        write!(f, "{mark}  {}: {}", self.what, self.text)
+        // Servers and Discord write parts of the text.
+        let line = format!("{}: {}", self.what, self.text);
+        write!(f, "{mark}  {}", one_line(&line, LINE_CHARS_MAX))
     }
 }
 
@@ -98,16 +102,10 @@ async fn database(config: &Config, found: &mut Findings) {
             ),
         );
     }
-    let opened = match Database::open(config.database_url.reveal()).await {
+    let url = config.database_url.reveal();
+    let opened = match Database::open(url).await {
         Ok(database) => database,
-        Err(error) => {
-            return found.bad(
-                what,
-                format!(
-                    "{error}; check database_url, and that the server is running and accepts this user"
-                ),
-            );
-        }
+        Err(error) => return found.bad(what, error.at(url).to_string()),
     };
     match pending(&opened, &Schema::current()).await {
         Ok(pending) if pending.is_empty() => found.good(what, "reachable, all migrations applied"),
@@ -307,6 +305,9 @@ async fn ssh_server(ssh: &Ssh, found: &mut Findings) {
             &what,
             format!("{error}; create the file with: ssh-keyscan -p {port} {host} (and compare the fingerprint)"),
         );
+    }
+    if let Err(error) = check_key_file(&ssh.key_file) {
+        return found.bad(&what, error);
     }
     let server = SshServer::new(ssh.clone());
     let folders = [

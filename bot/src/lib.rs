@@ -10,7 +10,7 @@
 //! * [`db`] contains all SQL. It keeps everything received as facts, and derives the rows from them with
 //!   [`gametimes_rounds`].
 //!
-//! [`config`], [`status`] and [`backoff`] are used by all of them.
+//! [`config`], [`status`], [`backoff`] and [`log`] are used by all of them.
 
 #![forbid(unsafe_code)]
 
@@ -24,6 +24,7 @@ pub mod display;
 pub mod doctor;
 pub mod files;
 pub mod http;
+pub mod log;
 pub mod roles;
 pub mod status;
 pub mod writer;

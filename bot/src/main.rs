@@ -6,18 +6,17 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use gametimes_bot::cli::Cli;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let filter =
-        EnvFilter::try_from_env("GAMETIMES_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    gametimes_bot::log::init();
     let cli = Cli::parse();
     match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime.block_on(cli.execute()),
+        Ok(runtime) => {
+            let code = runtime.block_on(cli.execute());
+            // Everything is stored. A download that is still running must not delay the exit.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
             eprintln!("cannot start threads: {error}");
             ExitCode::FAILURE

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use gametimes_format::text::cut;
+use gametimes_format::text::one_line;
 use jiff::Timestamp;
 use metrics::{counter, gauge};
 use serde::Serialize;
@@ -110,7 +110,7 @@ impl Status {
     pub fn failed(&self, source: &str, error: &str) {
         self.update(source, |s| {
             s.failed += 1;
-            s.last_error = Some(cut(error, 300));
+            s.last_error = Some(one_line(error, 300));
             s.last_error_unix = now();
         });
         counter!("gametimes_source_failures_total", "source" => source.to_owned()).increment(1);

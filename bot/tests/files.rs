@@ -1,9 +1,12 @@
 //! Files from local folders and from a real OpenSSH server.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use gametimes_bot::config::Folder;
+use gametimes_bot::doctor;
 use gametimes_discord_standin::Discord;
 use gametimes_test_support::bot::sshd::Sshd;
 use gametimes_test_support::bot::{
@@ -194,6 +197,39 @@ async fn rsa_keys_are_refused_with_advice_and_ecdsa_keys_are_accepted() {
     })
     .await
     .unwrap();
+    wait_for_rounds(&bot, 5).await;
+    bot.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_file_that_other_users_can_read_is_refused_with_advice() {
+    let sshd = tokio::task::spawn_blocking(Sshd::start).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let stats = folder.path().join("gamestats");
+    put(&stats, &sample_files("gamestats"));
+    let mut config = config_in(&folder);
+    config.ssh = vec![sshd.settings(&stats, None)];
+    config.poll = Duration::from_secs(1);
+    let key = sshd.path("client_key");
+    let set_mode = |mode| std::fs::set_permissions(&key, Permissions::from_mode(mode)).unwrap();
+    set_mode(0o640);
+    let bot = gametimes_bot::start(config.clone()).await.unwrap();
+    let error = wait_for("a failure", || async {
+        delivery(&bot, "ssh").and_then(|d| d.last_error)
+    })
+    .await;
+    let advice = format!(
+        "(mode 0640), so the bot does not; run chmod 600 {}",
+        key.display()
+    );
+    assert!(error.contains(&advice), "{error}");
+    assert!(delivery(&bot, "ssh").unwrap().last_seen_unix.is_none());
+    let found = doctor::examine(&config).await;
+    assert!(
+        found.iter().any(|f| !f.good && f.text.ends_with(&advice)),
+        "{found:#?}"
+    );
+    set_mode(0o600);
     wait_for_rounds(&bot, 5).await;
     bot.stop().await.unwrap();
 }

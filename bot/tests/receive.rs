@@ -1,7 +1,11 @@
 //! From a message in Discord to the API, with the stand-in for Discord.
 
-use gametimes_bot::config::Secret;
-use gametimes_discord_standin::Discord;
+use std::collections::BTreeMap;
+
+use gametimes_bot::Config;
+use gametimes_bot::config::{Discord as DiscordSettings, Secret};
+use gametimes_discord_standin::{Discord, FileAnswer};
+use gametimes_format::{EventKind, GametimesFile, SpawnStats, TimelineEvent, limits};
 use gametimes_test_support::bot::{
     config_in, delivery, get, settings_for, wait_for, wait_for_rounds,
 };
@@ -226,6 +230,67 @@ async fn attachment_that_cannot_be_downloaded_is_downloaded_later() {
     }
 }
 
+/// A file with every list as long as a recorder makes it.
+fn largest_file(mut file: GametimesFile) -> Vec<u8> {
+    let name = |n: usize| format!("{}{n:03}", "é".repeat(limits::NAME - 3));
+    let player = file.meta.spawn_stats[0].clone();
+    file.meta.spawn_stats = (0..limits::PLAYERS)
+        .map(|n| SpawnStats {
+            guid: String::new(),
+            name: name(n),
+            ..player.clone()
+        })
+        .collect();
+    file.meta.events = (0..limits::EVENTS)
+        .map(|n| TimelineEvent {
+            t_ms: n as i64,
+            kind: EventKind::Death,
+            name: Some(name(n % limits::PLAYERS)),
+            by: Some(name((n + 1) % limits::PLAYERS)),
+            means_of_death: Some("M".repeat(limits::MEANS)),
+            ..TimelineEvent::default()
+        })
+        .collect();
+    serde_json::to_vec(&file).unwrap()
+}
+
+/// With a key, a round whose file is too large to be downloaded would be lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_file_of_a_recorder_is_stored_with_a_key_and_the_default_limit() {
+    let key = "a key that server and bot share";
+    let discord = Discord::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config_in(&folder);
+    let text = format!("[discord]\ntoken = 't'\nchannel_id = 1\nhmac_key = '{key}'");
+    let defaults = Config::parse(&text, BTreeMap::new()).unwrap().discord;
+    let defaults = defaults.unwrap();
+    config.discord = Some(DiscordSettings {
+        hmac_key: defaults.hmac_key,
+        max_attachment_bytes: defaults.max_attachment_bytes,
+        ..settings_for(&discord)
+    });
+    let bot = gametimes_bot::start(config).await.unwrap();
+    let (name, bytes) = native_files("surrender").remove(0);
+    let bytes = largest_file(serde_json::from_slice(&bytes).unwrap());
+    assert!(bytes.len() > 6_000_000, "{}", bytes.len());
+    let mut file: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let signature = gametimes_format::digest::sign(key.as_bytes(), &bytes);
+    file["payload"]["embeds"][0]["footer"]["text"] =
+        format!("gametimes v0.1.0 hmac-sha256 {signature}").into();
+    discord
+        .post(discord.webhook().id, &file["payload"], &[(&name, &bytes)])
+        .unwrap();
+    let rounds = wait_for("the round, or why not", || async {
+        let (_, rejected) = get(&bot.url("/api/rejected")).await;
+        assert_eq!(rejected, json!([]));
+        let (_, rounds) = get(&bot.url("/api/rounds")).await;
+        (rounds != json!([])).then_some(rounds)
+    })
+    .await;
+    assert_eq!(rounds[0]["recorder"], "native");
+    bot.stop().await.unwrap();
+}
+
 /// Discord does not guarantee that messages appear in the order of their ids.
 #[tokio::test(flavor = "multi_thread")]
 async fn message_that_appears_late_is_not_skipped() {
@@ -257,5 +322,66 @@ async fn message_that_appears_late_is_not_skipped() {
         .unwrap();
     let bot = gametimes_bot::start(config).await.unwrap();
     wait_for_rounds(&bot, 3).await;
+    bot.stop().await.unwrap();
+}
+
+/// Downloads run side by side. Until all before it are finished, the checkpoint stays, so a bot that is killed loses nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn dripping_attachments_hold_up_no_message_and_are_downloaded_after_a_kill() {
+    let key = "a key that server and bot share";
+    let discord = Discord::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config_in(&folder);
+    let mut settings = settings_for(&discord);
+    settings.hmac_key = Some(Secret::new(key));
+    config.discord = Some(settings);
+    let mut files = native_files("stopwatch");
+    files.extend(native_files("surrender"));
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    for name in &names[..3] {
+        discord.set_file(name, FileAnswer::Dripping);
+    }
+    discord.set_file(names[3], FileAnswer::Missing);
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let bot = runtime.spawn(gametimes_bot::start(config.clone()));
+    let bot = bot.await.unwrap().unwrap();
+    let mut ids = Vec::new();
+    for (name, bytes) in &files {
+        let mut file: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+        let signature = gametimes_format::digest::sign(key.as_bytes(), bytes);
+        file["payload"]["embeds"][0]["footer"]["text"] =
+            format!("gametimes v0.1.0 hmac-sha256 {signature}").into();
+        let posted = discord.post(discord.webhook().id, &file["payload"], &[(name, bytes)]);
+        ids.push(posted.unwrap().id);
+    }
+    wait_for("three downloads at a time", || async {
+        (discord.dripping() == 3).then_some(())
+    })
+    .await;
+    let rounds = wait_for_rounds(&bot, 1).await;
+    assert_eq!(discord.dripping(), 3, "it waited for the others");
+    assert_eq!(rounds[0]["round_number"], 2, "the last message");
+    let name = format!("discord {}", discord.channel_id());
+    let checkpoint = bot.store.checkpoint(&name).await.unwrap();
+    assert!(
+        checkpoint < ids[0],
+        "the checkpoint passed an unfinished message"
+    );
+
+    runtime.shutdown_background();
+    drop(bot);
+    for name in &names {
+        discord.set_file(name, FileAnswer::Whole);
+    }
+    let bot = gametimes_bot::start(config).await.unwrap();
+    wait_for_rounds(&bot, 5).await;
+    let (_, rejected) = get(&bot.url("/api/rejected")).await;
+    assert_eq!(rejected, json!([]));
+    wait_for("the checkpoint after the last message", || async {
+        let checkpoint = bot.store.checkpoint(&name).await.unwrap();
+        (checkpoint >= ids[4]).then_some(())
+    })
+    .await;
     bot.stop().await.unwrap();
 }

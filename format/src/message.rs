@@ -7,7 +7,7 @@ pub const USERNAME: &str = "ET:Legacy Stats";
 /// The `content` of every message about a round. Readers check it.
 pub const CONTENT: &str = "STATS_READY";
 
-/// Discord's limits for embeds, in Unicode characters. A message that exceeds one is answered with 400.
+/// Discord's limits for messages, in Unicode characters. A message that exceeds one is answered with 400.
 pub mod limits {
     /// Fields in an embed.
     pub const FIELDS: usize = 25;
@@ -17,6 +17,8 @@ pub mod limits {
     pub const FIELD_VALUE: usize = 1024;
     /// Characters of title, description, field names and values, footer and author together.
     pub const EMBED: usize = 6000;
+    /// Bytes of a post with its attachments, on servers without boosts.
+    pub const UPLOAD_BYTES: usize = 10_000_000;
 }
 
 /// A message as posted to a webhook.

@@ -31,14 +31,29 @@ pub fn cut(text: &str, characters: usize) -> String {
     text.chars().take(characters).collect()
 }
 
-/// The first `characters` characters of a text, as one line: control characters become spaces.
+/// The first `characters` characters of a text, as one line that a terminal shows in the order of its characters: control characters,
+/// line separators and marks that change the direction of the text become spaces. Foreign text in a log line or on a terminal
+/// must pass it.
 ///
 /// ```
-/// assert_eq!(gametimes_format::text::one_line("a\r\nb", 3), "a  ");
+/// use gametimes_format::text::one_line;
+/// assert_eq!(one_line("a\r\nb", 3), "a  ");
+/// assert_eq!(one_line("a\u{2028}b\u{202E}c\u{1b}[2K", 20), "a b c [2K");
 /// ```
 pub fn one_line(text: &str, characters: usize) -> String {
-    let space = |c: char| if c.is_control() { ' ' } else { c };
+    let space = |c: char| {
+        if c.is_control() || is_directional(c) || matches!(c, '\u{2028}' | '\u{2029}') {
+            ' '
+        } else {
+            c
+        }
+    };
     text.chars().map(space).take(characters).collect()
+}
+
+/// Whether a character is a mark that changes the direction of the text after it.
+fn is_directional(c: char) -> bool {
+    matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A number with its noun, `1 round` or `2 rounds`, for nouns whose plural ends in `s`.
@@ -63,8 +78,8 @@ pub fn counted(n: usize, noun: &str) -> String {
 pub fn displayable(name: &str) -> String {
     let keeps = |c: &char| {
         !c.is_control()
-            && !matches!(*c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
-                | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}')
+            && !is_directional(*c)
+            && !matches!(*c, '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}')
     };
     name.chars().filter(keeps).collect()
 }

@@ -7,7 +7,7 @@ use gametimes_format::check::{self, Problem};
 use gametimes_format::digest::{round_canonical_id, round_id_of_map_as_written};
 use gametimes_format::message::{Embed, Message};
 use gametimes_format::text::counted;
-use gametimes_format::{GametimesFile, Meta, Pause, PlayerRef, TimelineEvent, text};
+use gametimes_format::{GametimesFile, Meta, Pause, PlayerRef, TimelineEvent, limits, text};
 use serde::{Deserialize, Serialize};
 
 /// How much a report contains. Of several reports of one round the most complete one is shown.
@@ -45,8 +45,8 @@ pub struct Report {
 #[error("{0}")]
 pub struct Refused(pub String);
 
-/// The largest gametimes file that is read.
-pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The largest gametimes file that is read: the largest that a recorder writes.
+pub const FILE_BYTES_MAX: usize = limits::FILE_BYTES;
 
 /// How far ahead of the reader's clock a round may end. Two clocks differ by less, and so does local time that is read in a wrong
 /// time zone.

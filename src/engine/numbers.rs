@@ -68,6 +68,6 @@ pub const GAMETYPE_STOPWATCH: i32 = 3;
 /// `g_gametype` of last man standing, which has no waves.
 pub const GAMETYPE_LAST_MAN_STANDING: i32 = 5;
 /// The highest number of slots of a server (the engine's MAX_CLIENTS).
-pub const MAX_CLIENTS: usize = 64;
+pub const MAX_CLIENTS: usize = gametimes_format::limits::SLOTS;
 /// The oldest release that the module supports, 2.76, in the numbering of GAME_INIT.
 pub const OLDEST_VERSION: i32 = 276_000_000;

@@ -1,13 +1,11 @@
 //! What happens to the objectives of the map.
 
 use gametimes_format::file::{EventKind, TimelineEvent};
-use gametimes_format::{ObjectiveAction, TeamNumber};
+use gametimes_format::{ObjectiveAction, TeamNumber, limits};
 
 use super::running::RunningRound;
 use crate::event::Stamp;
 
-/// How many objectives a timeline lists, so that a map script that announces something in every frame leaves room for deaths.
-const OBJECTIVES_LIMIT: usize = 2000;
 /// Further repairs of a player within this time are not listed: the game prints one for each part of a construction.
 const REPAIR_EVERY_MS: i64 = 5000;
 
@@ -64,7 +62,7 @@ impl RunningRound {
         if self.complete(at, slot, &entry) {
             return;
         }
-        if self.objectives.listed >= OBJECTIVES_LIMIT {
+        if self.objectives.listed >= limits::OBJECTIVES {
             self.round.timeline_dropped += 1;
             return;
         }

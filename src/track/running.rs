@@ -6,7 +6,7 @@ use gametimes_format::check::bounds;
 use gametimes_format::file::{EndReason, EventKind, Teams, TimelineEvent};
 use gametimes_format::matches::{PauseBy, PauseKind};
 use gametimes_format::rules::is_bot_guid;
-use gametimes_format::{Class, Team, TeamNumber};
+use gametimes_format::{Class, Team, TeamNumber, limits};
 
 use super::clock::PlayClock;
 use super::objectives::Objectives;
@@ -16,13 +16,6 @@ use super::waves::WaveClock;
 use super::{Outcome, end_reason, surrender};
 use crate::engine::numbers::MAX_CLIENTS;
 use crate::event::{Rules, Stamp};
-
-/// How many players a round has room for: a full server four times over. Further players are not recorded.
-const PLAYERS_LIMIT: usize = 4 * MAX_CLIENTS;
-/// How many entries a timeline has room for: two hours of heavy fighting on a full server.
-const TIMELINE_LIMIT: usize = 20_000;
-/// How many pauses a round lists. Further pauses stop the clock, but are not listed.
-const PAUSES_LIMIT: usize = 200;
 
 /// The running round. It owns the slots: all clients connect again when a round begins.
 #[derive(Debug)]
@@ -85,7 +78,7 @@ impl RunningRound {
         }
         self.clock.pause(at.level_ms);
         self.pauses += 1;
-        if self.round.pauses.len() < PAUSES_LIMIT {
+        if self.round.pauses.len() < limits::PAUSES {
             self.round.pauses.push(Pause {
                 start: at,
                 end: at,
@@ -101,7 +94,7 @@ impl RunningRound {
 
     /// Sets who called the current pause, if it is listed.
     pub(super) fn paused_by(&mut self, kind: PauseKind, slot: Option<u8>) {
-        if self.over || !self.clock.is_paused() || self.pauses > PAUSES_LIMIT {
+        if self.over || !self.clock.is_paused() || self.pauses > limits::PAUSES {
             return;
         }
         let caller = slot.map(|slot| self.slots.get(slot));
@@ -134,7 +127,7 @@ impl RunningRound {
 
     /// Sets the end of the current pause, if it is listed.
     fn close_pause(&mut self, at: Stamp) {
-        if self.pauses <= PAUSES_LIMIT
+        if self.pauses <= limits::PAUSES
             && let Some(pause) = self.round.pauses.last_mut()
         {
             pause.end = at;
@@ -478,7 +471,7 @@ impl RunningRound {
         let (guid, name, is_bot) = (s.guid.clone(), s.name.clone(), s.is_bot);
         let player = match known {
             Some(player) => player,
-            None if players.len() >= PLAYERS_LIMIT => return None,
+            None if players.len() >= limits::PLAYERS => return None,
             None => {
                 self.round.players.push(PlayerStats {
                     guid,
@@ -532,7 +525,7 @@ impl RunningRound {
         entry: TimelineEvent,
         players: (Option<usize>, Option<usize>),
     ) {
-        if self.round.timeline.len() >= TIMELINE_LIMIT {
+        if self.round.timeline.len() >= limits::EVENTS {
             self.round.timeline_dropped += 1;
             return;
         }

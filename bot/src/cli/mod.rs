@@ -6,16 +6,19 @@ mod tables;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use gametimes_format::text::counted;
+use gametimes_format::text::{counted, one_line};
 use indicatif::ProgressBar;
 
 use crate::chart::{self, Chart, PNG_SCALE, Theme};
 use crate::cli::table::print;
-use crate::config::Config;
+use crate::config::{CONFIG_VARIABLE, Config};
 use crate::db::round_list::RoundFilter;
 use crate::db::{Db, Schema};
+use crate::files::ingest::IngestSummary;
+use crate::log::LINE_CHARS_MAX;
 use crate::roles::{self, Role};
 use crate::{doctor, files};
 
@@ -24,7 +27,7 @@ use crate::{doctor, files};
 #[command(name = "gametimes-bot", version)]
 pub struct Cli {
     /// Settings file (TOML). Environment variables override it.
-    #[arg(long, env = "GAMETIMES_CONFIG", global = true)]
+    #[arg(long, env = CONFIG_VARIABLE, global = true)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -59,7 +62,7 @@ enum Command {
         #[arg(long)]
         json: bool,
         /// Maximum number of rounds.
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
         /// Only rounds on this map.
         #[arg(long)]
@@ -78,7 +81,7 @@ enum Command {
         /// The id of the round, as `rounds` lists it.
         id: i64,
         /// The file to write; its name must end with `.svg` or `.png`.
-        #[arg(short, long, value_parser = picture_file)]
+        #[arg(short, long, value_parser = PathBufValueParser::new().try_map(picture_file))]
         output: PathBuf,
         /// The colours.
         #[arg(long, value_enum, default_value_t)]
@@ -128,7 +131,8 @@ impl Cli {
         match result {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("{error}");
+                // Servers write parts of the text.
+                eprintln!("{}", one_line(&error, LINE_CHARS_MAX));
                 ExitCode::FAILURE
             }
         }
@@ -152,12 +156,12 @@ async fn with_database(config: Config, command: Command) -> Result<(), String> {
         | Command::Completions { .. } => Ok(()),
         Command::Ingest { paths, server } => files::ingest::ingest(&db, &paths, &server, true)
             .await
-            .map(|summary| println!("{summary}")),
+            .and_then(report_ingest),
         Command::Rebuild => rebuild(&db).await,
         Command::Migrate => report_migrations(&db).await,
         Command::Rounds { json, limit, map } => {
             let filter = RoundFilter {
-                map,
+                map: map.clone(),
                 before: None,
                 limit: limit.into(),
             };
@@ -166,7 +170,7 @@ async fn with_database(config: Config, command: Command) -> Result<(), String> {
                 if json {
                     print_json(&rounds)
                 } else {
-                    tables::rounds(&rounds);
+                    tables::rounds(&rounds, map.as_deref());
                     Ok(())
                 }
             })
@@ -193,6 +197,19 @@ async fn with_database(config: Config, command: Command) -> Result<(), String> {
     result
 }
 
+/// Prints what was read. If every file was rejected, the command has failed.
+fn report_ingest(summary: IngestSummary) -> Result<(), String> {
+    print(&format!("{summary}\n"));
+    match summary.rejected.len() {
+        0 => Ok(()),
+        rejected if rejected < summary.files => Ok(()),
+        rejected => Err(format!(
+            "nothing was stored: {} rejected, for the reasons above",
+            counted(rejected, "file")
+        )),
+    }
+}
+
 async fn round(db: &Db, id: i64, json: bool) -> Result<(), String> {
     let detail = db.round(id).await.map_err(|e| e.to_string())?;
     let detail = detail.ok_or_else(|| no_round(id))?;
@@ -203,8 +220,7 @@ async fn round(db: &Db, id: i64, json: bool) -> Result<(), String> {
     Ok(())
 }
 
-fn picture_file(name: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(name);
+fn picture_file(path: PathBuf) -> Result<PathBuf, String> {
     match path.extension().and_then(|e| e.to_str()) {
         Some("svg" | "png") => Ok(path),
         _ => Err("the file name must end with .svg or .png".into()),

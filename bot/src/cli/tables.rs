@@ -20,12 +20,18 @@ fn number(n: Option<i64>) -> Cell {
     n.map_or_else(dash, |n| n.to_string()).into()
 }
 
-/// Prints a list of rounds.
-pub fn rounds(rounds: &[RoundSummary]) {
+/// Prints a list of rounds; `map` is the filter that found them.
+pub fn rounds(rounds: &[RoundSummary], map: Option<&str>) {
     if rounds.is_empty() {
-        print(
-            "There are no rounds yet. `gametimes-bot doctor` shows what is missing; `gametimes-bot ingest FOLDER` reads files.\n",
-        );
+        match map {
+            Some(map) => print(&format!(
+                "No round matches --map {}; `gametimes-bot rounds` lists the rounds of all maps.\n",
+                displayable(map)
+            )),
+            None => print(
+                "There are no rounds yet. `gametimes-bot doctor` shows what is missing; `gametimes-bot ingest FOLDER` reads files.\n",
+            ),
+        }
         return;
     }
     let mut table = Table::new([

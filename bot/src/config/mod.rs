@@ -10,6 +10,7 @@ mod reader;
 mod sections;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub use gametimes_format::Secret;
 use gametimes_format::text::counted;
 use jiff::tz::TimeZone;
 
+pub use reader::{CONFIG_VARIABLE, LOG_VARIABLE};
 use reader::{NOT_SETTINGS, PREFIX, Reader};
 
 /// All settings, checked.
@@ -59,7 +61,7 @@ pub struct Discord {
     pub hmac_key: Option<Secret>,
     /// Hosts from which attached files may be downloaded.
     pub cdn_hosts: Vec<String>,
-    /// Larger attached files are not downloaded.
+    /// Larger attached files are not downloaded. The default is the size of the largest file that a recorder makes.
     pub max_attachment_bytes: u64,
     /// How many messages of a webhook per minute are accepted. Discord allows 30 per minute, and a server that was offline
     /// for hours sends its queue that fast; the default accepts all of these.
@@ -156,16 +158,23 @@ impl Config {
     /// # Errors
     /// All errors, not only the first.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
-        let env = std::env::vars()
-            .filter(|(name, _)| name.starts_with(PREFIX))
-            .collect();
+        let (env, mut errors) = environment(std::env::vars_os());
         let text = match file {
-            None => String::new(),
-            Some(path) => std::fs::read_to_string(path).map_err(|e| {
-                ConfigErrors(vec![format!("settings file {}: {e}", path.display())])
-            })?,
+            None => Ok(String::new()),
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|e| format!("settings file {}: {e}", path.display())),
         };
-        Self::parse(&text, env)
+        let config = match text {
+            Ok(text) => Self::parse(&text, env),
+            Err(error) => Err(ConfigErrors(vec![error])),
+        };
+        match config {
+            Ok(config) if errors.is_empty() => Ok(config),
+            config => {
+                errors.extend(config.err().into_iter().flat_map(|e| e.0));
+                Err(ConfigErrors(errors))
+            }
+        }
     }
 
     /// Reads settings from the text of a TOML file and from environment variables.
@@ -220,6 +229,27 @@ impl Config {
     }
 }
 
+/// The variables of the bot, and an error for each that is not UTF-8. It names the variable only, whose value may be a secret.
+/// Variables of other programs may contain any bytes.
+fn environment(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> (BTreeMap<String, String>, Vec<String>) {
+    let (mut env, mut errors) = (BTreeMap::new(), Vec::new());
+    for (name, value) in variables {
+        if !name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+            continue;
+        }
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => drop(env.insert(name, value)),
+            // A path in any encoding.
+            (Ok(name), Err(_)) if name == CONFIG_VARIABLE => {}
+            (Ok(name), Err(_)) => errors.push(format!("{name}: is not valid UTF-8")),
+            (Err(name), _) => errors.push(format!("{}: no such setting", name.display())),
+        }
+    }
+    (env, errors)
+}
+
 /// Describes a syntax error by its line. The error itself would print the whole line, which may contain a secret.
 fn syntax_error(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
@@ -228,142 +258,4 @@ fn syntax_error(text: &str, error: &toml::de::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn errors(text: &str, env: &[(&str, &str)]) -> Vec<String> {
-        let env = env
-            .iter()
-            .map(|(k, v)| (k.to_string(), v.to_string()))
-            .collect();
-        Config::parse(text, env)
-            .err()
-            .map(|e| e.0)
-            .unwrap_or_default()
-    }
-
-    #[test]
-    fn without_settings_the_bot_uses_sqlite_on_loopback() {
-        let config = Config::parse("", BTreeMap::new()).unwrap();
-        assert_eq!(config.database_url.reveal(), "sqlite:gametimes.db");
-        assert!(config.discord.is_none() && config.ssh.is_empty());
-        assert!(config.listen.ip().is_loopback());
-    }
-
-    #[test]
-    fn all_errors_are_reported_at_once() {
-        let found = errors(
-            "listen = \"0.0.0.0:80\"\ntypo = 1\n[discord]\nchannel_id = \"x\"\n[ssh]\nhost = \"h\"\n[[folders]]\nserver = \"s\"",
-            &[
-                ("GAMETIMES_POLL_SECONDS", "0"),
-                ("GAMETIMES_NOPE", "1"),
-                ("GAMETIMES_TIME_ZONE", "Mars"),
-            ],
-        );
-        for expected in [
-            "api_token: must be set",
-            "typo: no such setting",
-            "GAMETIMES_NOPE: no such setting",
-            "discord.channel_id: is not",
-            "ssh.user: missing",
-            "ssh.known_hosts: missing",
-            "ssh.stats_dir, ssh.gametimes_dir",
-            "folders[0].path: missing",
-            "poll_seconds: 0",
-            "time_zone: \"Mars\"",
-        ] {
-            assert!(
-                found.iter().any(|e| e.starts_with(expected)),
-                "{expected}: {found:#?}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_environment_overrides_the_file_and_secrets_are_not_printed() {
-        let env = [
-            ("GAMETIMES_DISCORD_TOKEN", "very-secret"),
-            ("GAMETIMES_DISCORD_CHANNEL_ID", "12"),
-            ("GAMETIMES_DISCORD_WEBHOOK_IDS", "1, 2"),
-            ("GAMETIMES_CONFIG", "x"),
-        ];
-        let env = env
-            .iter()
-            .map(|(k, v)| (k.to_string(), v.to_string()))
-            .collect();
-        let text = "[discord]\ntoken = \"other\"\nwebhook_ids = [7]\n[[ssh]]\nhost='a'\nuser='u'\nkey_file='k'\n\
-                    known_hosts='h'\nstats_dir='d'\n[[folders]]\npath='p'";
-        let config = Config::parse(text, env).unwrap();
-        let discord = config.discord.as_ref().unwrap();
-        assert_eq!(
-            (discord.token.reveal(), discord.channel_id),
-            ("very-secret", 12)
-        );
-        assert_eq!(discord.webhook_ids, [1, 2]);
-        assert_eq!((config.ssh.len(), config.folders.len()), (1, 1));
-        assert!(!format!("{config:?}").contains("very-secret"));
-    }
-
-    #[test]
-    fn a_syntax_error_names_its_line_and_prints_no_secret() {
-        for broken in [
-            "[discord]\n\ntoken = \"very-secret",
-            "[discord]\n\ntoken = very-secret",
-            "[discord]\n\ntoken = 'very-secret\nchannel_id = 1",
-            "[discord]\ntoken = 'a'\ntoken = 'very-secret'",
-            "[discord]\n\nvery-secret",
-        ] {
-            let found = errors(broken, &[]).join("");
-            assert!(found.starts_with("settings file, line "), "{found}");
-            assert!(!found.contains("very-secret"), "{found}");
-        }
-        let found = errors("[discord]\n\ntoken = \"very-secret", &[]);
-        assert!(found[0].starts_with("settings file, line 3: "), "{found:?}");
-    }
-
-    #[test]
-    fn a_webhook_may_be_given_as_its_url_and_its_secret_is_not_printed() {
-        let text =
-            |id: &str| format!("[discord]\ntoken = 't'\nchannel_id = 5\nwebhook_ids = [{id}, 7]");
-        for url in [
-            "'https://discord.com/api/webhooks/42/very-secret'",
-            "'https://canary.discord.com/api/v10/webhooks/42/very-secret?wait=true'",
-            "'42'",
-            "42",
-        ] {
-            let config = Config::parse(&text(url), BTreeMap::new()).unwrap();
-            assert_eq!(config.discord.unwrap().webhook_ids, [42, 7], "{url}");
-        }
-        for bad in ["'very-secret'", "'https://x/webhooks/very-secret'", "true"] {
-            let found = errors(&text(bad), &[]);
-            assert_eq!(found.len(), 1, "{found:?}");
-            assert!(
-                found[0].starts_with("discord.webhook_ids: item 1 is not"),
-                "{found:?}"
-            );
-            assert!(!found[0].contains("very-secret"), "{found:?}");
-        }
-        let text =
-            "[discord]\ntoken = 't'\nchannel_id = 'very-secret'\nstats_channel_id = 'very-secret'";
-        let found = errors(text, &[]).join("");
-        assert!(found.contains("discord.channel_id: is not"), "{found}");
-        assert!(!found.contains("very-secret"), "{found}");
-    }
-
-    #[test]
-    fn the_example_contains_only_existing_settings() {
-        let example = include_str!("../../.env.example");
-        let env: BTreeMap<String, String> = example
-            .lines()
-            .filter_map(|line| line.trim_start_matches('#').split_once('='))
-            .filter(|(name, _)| name.starts_with(PREFIX))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .filter(|(_, value)| !value.is_empty())
-            .collect();
-        assert_eq!(env.len(), 20);
-        let unset = env.keys().map(|k| (k.clone(), String::new())).collect();
-        assert!(Config::parse("", unset).is_ok());
-        let config = Config::parse("", env).unwrap();
-        assert_eq!((config.ssh.len(), config.poll.as_secs()), (1, 60));
-    }
-}
+mod tests;

@@ -7,7 +7,11 @@ use std::time::Duration;
 /// The prefix of all environment variables of the bot.
 pub(super) const PREFIX: &str = "GAMETIMES_";
 /// Variables with this prefix that are not settings.
-pub(super) const NOT_SETTINGS: [&str; 2] = ["GAMETIMES_CONFIG", "GAMETIMES_LOG"];
+pub(super) const NOT_SETTINGS: [&str; 2] = [CONFIG_VARIABLE, LOG_VARIABLE];
+/// The path of the settings file, if it is not given on the command line.
+pub const CONFIG_VARIABLE: &str = "GAMETIMES_CONFIG";
+/// What is logged.
+pub const LOG_VARIABLE: &str = "GAMETIMES_LOG";
 
 /// The values that were not read yet, and the errors so far.
 pub(super) struct Reader {

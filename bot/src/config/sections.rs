@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use gametimes_format::message;
+use gametimes_format::{limits, message};
 use jiff::tz::TimeZone;
 
 use super::reader::Reader;
@@ -94,8 +94,15 @@ impl Reader {
             }
             list => list,
         };
+        let largest = limits::FILE_BYTES as u64;
         let max_attachment_bytes =
-            self.number("discord.max_attachment_bytes", 2 << 20, 1 << 10, 8 << 20);
+            self.number("discord.max_attachment_bytes", largest, 1 << 10, largest);
+        if hmac_key.is_some() && (1 << 10..largest).contains(&max_attachment_bytes) {
+            self.errors.push(format!(
+                "discord.max_attachment_bytes: recorders make files of up to {largest} bytes, and with discord.hmac_key a \
+                 round is lost if its file is not downloaded; remove discord.max_attachment_bytes"
+            ));
+        }
         let messages_per_minute =
             self.number("discord.messages_per_minute", 60, 1, 10_000) as usize;
         let proxy = self.text("discord.proxy");

@@ -61,9 +61,12 @@ impl Db {
     /// # Errors
     /// When the database does not answer or a table of ours cannot be created.
     pub async fn open(url: &str, zone: TimeZone) -> Result<Self, DbError> {
-        let database = Database::open(url).await?;
-        migrations::migrate(&database, &Schema::current()).await?;
-        Self::new(database, zone).await
+        let open = async {
+            let database = Database::open(url).await?;
+            migrations::migrate(&database, &Schema::current()).await?;
+            Self::new(database, zone).await
+        };
+        open.await.map_err(|e: DbError| e.at(url))
     }
 
     /// Opens a database that is never written, and that another process keeps up to date.
@@ -71,9 +74,12 @@ impl Db {
     /// # Errors
     /// When the database does not answer or is not up to date.
     pub async fn open_read_only(url: &str, zone: TimeZone) -> Result<Self, DbError> {
-        let database = Database::open_read_only(url).await?;
-        migrations::check(&database, &Schema::current()).await?;
-        Self::new(database, zone).await
+        let open = async {
+            let database = Database::open_read_only(url).await?;
+            migrations::check(&database, &Schema::current()).await?;
+            Self::new(database, zone).await
+        };
+        open.await.map_err(|e: DbError| e.at(url))
     }
 
     async fn new(database: Database, zone: TimeZone) -> Result<Self, DbError> {

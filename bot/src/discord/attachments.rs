@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
+use tokio::time::{self, Instant};
 use ureq::Agent;
 use ureq::http::Uri;
 
+use crate::backoff::Backoff;
 use crate::config::Discord;
+
+/// How long a download may take, with all attempts. After that it is retried whenever the history is read.
+const TIME_MAX: Duration = Duration::from_secs(20);
+/// Attempts begin within this time.
+const ATTEMPTS_TIME: Duration = Duration::from_secs(5);
 
 /// An attached file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +40,7 @@ pub enum DownloadError {
 #[derive(Debug, Clone)]
 pub struct Downloader {
     agent: Agent,
+    time_max: Duration,
 }
 
 impl Default for Downloader {
@@ -40,16 +48,19 @@ impl Default for Downloader {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .timeout_global(Some(Duration::from_secs(20)))
             .timeout_connect(Some(Duration::from_secs(5)))
             .build()
             .into();
-        Self { agent }
+        Self {
+            agent,
+            time_max: TIME_MAX,
+        }
     }
 }
 
 impl Downloader {
-    /// The content of an attached file.
+    /// The content of an attached file. `retried` gets each error that is followed by another attempt, and the wait in between
+    /// in milliseconds.
     ///
     /// # Errors
     /// [`DownloadError::Forbidden`] for a wrong host or size, else [`DownloadError::Unreachable`].
@@ -57,6 +68,30 @@ impl Downloader {
         &self,
         attachment: &Attachment,
         settings: &Discord,
+        mut retried: impl FnMut(&DownloadError, u128),
+    ) -> Result<Vec<u8>, DownloadError> {
+        let started = Instant::now();
+        let mut backoff = Backoff::new(Duration::from_millis(500), ATTEMPTS_TIME);
+        loop {
+            let time_left = self.time_max.saturating_sub(started.elapsed());
+            let error = match self.attempt(attachment, settings, time_left).await {
+                Err(error @ DownloadError::Unreachable(_)) => error,
+                result => return result,
+            };
+            let wait = backoff.next_wait();
+            if started.elapsed() + wait > ATTEMPTS_TIME.min(self.time_max) {
+                return Err(error);
+            }
+            retried(&error, wait.as_millis());
+            time::sleep(wait).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        attachment: &Attachment,
+        settings: &Discord,
+        time_left: Duration,
     ) -> Result<Vec<u8>, DownloadError> {
         let limit = settings.max_attachment_bytes;
         if attachment.size_bytes > limit {
@@ -67,7 +102,7 @@ impl Downloader {
         }
         check_url(&attachment.url, &settings.cdn_hosts)?;
         let (agent, url) = (self.agent.clone(), attachment.url.clone());
-        tokio::task::spawn_blocking(move || get(&agent, &url, limit))
+        tokio::task::spawn_blocking(move || get(&agent, &url, limit, time_left))
             .await
             .map_err(|e| DownloadError::Unreachable(e.to_string()))?
     }
@@ -92,7 +127,12 @@ fn check_url(url: &str, hosts: &[String]) -> Result<(), DownloadError> {
     }
 }
 
-fn get(agent: &Agent, url: &str, limit: u64) -> Result<Vec<u8>, DownloadError> {
+fn get(
+    agent: &Agent,
+    url: &str,
+    limit: u64,
+    time_left: Duration,
+) -> Result<Vec<u8>, DownloadError> {
     // The URL contains a signature of Discord, so error texts must not contain the URL.
     let failed = |e: ureq::Error| match e {
         ureq::Error::BodyExceedsLimit(_) => {
@@ -100,7 +140,8 @@ fn get(agent: &Agent, url: &str, limit: u64) -> Result<Vec<u8>, DownloadError> {
         }
         e => DownloadError::Unreachable(format!("downloading the attachment: {e}")),
     };
-    let mut response = agent.get(url).call().map_err(failed)?;
+    let request = agent.get(url).config().timeout_global(Some(time_left));
+    let mut response = request.build().call().map_err(failed)?;
     match response.status().as_u16() {
         200 => response
             .body_mut()
@@ -117,7 +158,48 @@ fn get(agent: &Agent, url: &str, limit: u64) -> Result<Vec<u8>, DownloadError> {
 
 #[cfg(test)]
 mod tests {
+    use gametimes_discord_standin::{Discord as Standin, FileAnswer};
+
     use super::*;
+    use crate::Config;
+
+    /// Each byte arrives in time, but the whole file never does.
+    #[tokio::test]
+    async fn a_dripping_download_ends_at_its_deadline() {
+        let discord = Standin::start().unwrap();
+        let name = "gametime-room1-R1-1795179043.json";
+        discord.set_file(name, FileAnswer::Dripping);
+        let message = discord
+            .post(
+                discord.webhook().id,
+                &serde_json::json!({}),
+                &[(name, b"{}")],
+            )
+            .unwrap();
+        let text = "discord.token = 't'\ndiscord.channel_id = 1";
+        let settings = Config::parse(text, std::collections::BTreeMap::new());
+        let mut settings = settings.unwrap().discord.unwrap();
+        settings.cdn_hosts = vec![discord.host()];
+        let attachment = Attachment {
+            name: name.into(),
+            url: message.json["attachments"][0]["url"]
+                .as_str()
+                .unwrap()
+                .into(),
+            size_bytes: 2,
+        };
+        let downloader = Downloader {
+            time_max: Duration::from_millis(500),
+            ..Downloader::default()
+        };
+        let fetched = downloader.fetch(&attachment, &settings, |_, _| {});
+        let fetched = time::timeout(Duration::from_secs(30), fetched).await;
+        let error = fetched.expect("it ends").unwrap_err();
+        assert!(
+            matches!(&error, DownloadError::Unreachable(why) if why.contains("timeout")),
+            "{error}"
+        );
+    }
 
     #[test]
     fn only_https_urls_of_known_hosts_are_allowed() {

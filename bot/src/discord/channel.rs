@@ -1,22 +1,24 @@
-//! Processing the messages of the control channel, in order.
+//! Processing the messages of the control channel: they are checked in order, and their files are downloaded side by side.
 //!
-//! The id of the last processed message is stored as a checkpoint. At the start, at every new or resumed session, and every
-//! few minutes, the channel's history since that message is read, so nothing is missed if the connection fails.
+//! The id before the first unfinished message, or else that of the last message, is stored as a checkpoint. At the start, at
+//! every new or resumed session, and every few minutes, the channel's history since the last message is read. So nothing is missed if
+//! the connection fails or the bot is killed.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{self, Instant, MissedTickBehavior};
+use tokio::time::{self, MissedTickBehavior};
 use tracing::{error, warn};
 use twilight_http::Client;
 
 use super::SOURCE;
-use super::attachments::{DownloadError, Downloader};
+use super::downloads::{Downloads, Finished, Outcome};
 use super::gateway::GatewayEvent;
-use super::message::{Decision, Incoming, RateLimit, decide};
+use super::message::{AttachedFile, Incoming, RateLimit, Verdict, check, item};
+use super::progress::Progress;
 use crate::backoff::Backoff;
 use crate::config::Discord;
 use crate::db::{Checkpoint, Content, DbError, IngestItem};
@@ -24,11 +26,6 @@ use crate::writer::SourceContext;
 
 /// How often the history is read although the connection seems to work.
 const HISTORY_INTERVAL: Duration = Duration::from_secs(300);
-/// How long the download of an attached file is retried while other messages wait. After that it is retried whenever the
-/// history is read.
-const DOWNLOAD_RETRY_TIME: Duration = Duration::from_secs(5);
-/// Messages may arrive in another order than their ids. Within this distance of the last one, a minute, each id is checked.
-const REORDER_WINDOW: u64 = 60_000 << 22;
 
 /// Discord hides the content of a message. The message must be read again once the bot may see it.
 #[derive(Debug, thiserror::Error)]
@@ -40,45 +37,46 @@ pub(super) struct ContentHidden;
 
 /// Processes the messages of the control channel.
 pub(super) struct ControlChannel {
-    pub(super) client: Client,
-    downloader: Downloader,
+    pub(super) client: Arc<Client>,
+    downloads: Downloads,
     rate_limit: RateLimit,
     pub(super) settings: Discord,
     pub(super) context: SourceContext,
     /// Set when messages were dropped because the queue was full: only the history has them.
     missed: Arc<AtomicBool>,
-    /// The highest id of a processed message; 0 before the first one.
-    pub(super) last_id: u64,
-    /// The ids of processed messages within [`REORDER_WINDOW`] of it.
-    recent_ids: BTreeSet<u64>,
+    pub(super) progress: Progress,
     /// Messages whose attached files could not be downloaded yet.
     pub(super) without_file: VecDeque<u64>,
+    /// Those of them that are to be retried now.
+    to_retry: VecDeque<u64>,
 }
 
 impl ControlChannel {
     pub(super) fn new(settings: Discord, context: SourceContext, missed: Arc<AtomicBool>) -> Self {
+        let client = Arc::new(super::client(&settings));
         Self {
-            client: super::client(&settings),
-            downloader: Downloader::default(),
+            downloads: Downloads::new(settings.clone(), Arc::clone(&client)),
+            client,
             rate_limit: RateLimit::default(),
             settings,
             context,
             missed,
-            last_id: 0,
-            recent_ids: BTreeSet::new(),
+            progress: Progress::default(),
             without_file: VecDeque::new(),
+            to_retry: VecDeque::new(),
         }
     }
 
     /// Runs until the connection's end of the queue is dropped.
     pub(super) async fn run(mut self, mut events: mpsc::Receiver<GatewayEvent>) {
         let backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
-        (self.last_id, self.without_file) = backoff
+        let (last_id, without_file) = backoff
             .retry(
                 || self.load_checkpoints(),
                 |error, _| warn!("loading the id of the last message: {error}"),
             )
             .await;
+        (self.progress, self.without_file) = (Progress::after(last_id), without_file);
         let mut history = time::interval(HISTORY_INTERVAL);
         history.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -90,6 +88,14 @@ impl ControlChannel {
                     Some(GatewayEvent::Message(message)) => self.receive(*message).await,
                 },
                 _ = history.tick() => self.catch_up().await,
+                (done, is_new) = self.downloads.next_of_all() => {
+                    if is_new {
+                        self.finish(done).await;
+                    } else {
+                        self.finish_retry(done).await;
+                    }
+                    Ok(())
+                }
             };
             drop(result);
         }
@@ -112,10 +118,10 @@ impl ControlChannel {
         format!("{} open {id}", self.checkpoint_name())
     }
 
-    fn checkpoint(&self, id: u64) -> Checkpoint {
+    fn checkpoint(&self) -> Checkpoint {
         Checkpoint::Reached {
             name: self.checkpoint_name(),
-            value: id,
+            value: self.progress.checkpoint(),
         }
     }
 
@@ -125,81 +131,121 @@ impl ControlChannel {
         if self.missed.swap(false, Ordering::Acquire) {
             self.catch_up().await?;
         }
-        if self.is_new(message.id) {
+        if self.progress.is_new(message.id) {
             self.process(message).await?;
         }
         Ok(())
     }
 
-    pub(super) fn is_new(&self, id: u64) -> bool {
-        id > self.last_id.saturating_sub(REORDER_WINDOW) && !self.recent_ids.contains(&id)
-    }
-
-    /// The id after which the history is read.
-    pub(super) fn history_start(&self) -> u64 {
-        self.last_id.saturating_sub(REORDER_WINDOW)
-    }
-
-    fn set_processed(&mut self, id: u64) {
-        self.last_id = self.last_id.max(id);
-        self.recent_ids.insert(id);
-        self.recent_ids = self.recent_ids.split_off(&self.history_start());
-    }
-
-    /// Processes a message: stores what it holds and moves the checkpoint. If its file cannot be downloaded now, its fields
-    /// are used until the file is there; with a key, which only a file can prove, nothing is stored until then.
-    pub(super) async fn process(&mut self, mut message: Incoming) -> Result<(), ContentHidden> {
-        let started = Instant::now();
-        let mut backoff = Backoff::new(Duration::from_millis(500), DOWNLOAD_RETRY_TIME);
-        let mut is_without_file = false;
+    /// Begins to process a message. One with a file is finished when the file was downloaded; the messages after it do not wait.
+    pub(super) async fn process(&mut self, message: Incoming) -> Result<(), ContentHidden> {
+        while let Some(done) = self.downloads.try_next() {
+            self.finish(done).await;
+        }
         let id = message.id;
-        let decision = loop {
-            let error = match self.decide(&message).await {
-                Ok(decision) => break decision,
-                Err(error) => error,
-            };
-            self.report(&format!("message {id}: {error}"));
-            if started.elapsed() < DOWNLOAD_RETRY_TIME {
-                let wait = backoff.next_wait();
-                warn!(
-                    "message {id}: {error}; trying again in {} ms",
-                    wait.as_millis()
-                );
-                time::sleep(wait).await;
-                continue;
+        let content = match check(&message, &self.settings, Some(&mut self.rate_limit)) {
+            Verdict::ContentHidden => {
+                // Not begun: the history is read from this message again.
+                self.report(&ContentHidden.to_string());
+                error!("{ContentHidden}");
+                self.missed.store(true, Ordering::Release);
+                return Err(ContentHidden);
             }
-            is_without_file = true;
-            if self.settings.hmac_key.is_some() {
-                error!("message {id}: {error}; it is stored once its file can be downloaded");
-                break Decision::Ignore;
+            Verdict::Round(Some(file)) => {
+                while self.downloads.is_full()
+                    && let Some(done) = self.downloads.next().await
+                {
+                    self.finish(done).await;
+                }
+                self.progress.begin(id);
+                self.downloads.begin(message, file);
+                return Ok(());
             }
-            error!("message {id}: {error}; its fields are used until its file can be downloaded");
-            message.attachments.clear();
+            Verdict::Round(None) => {
+                let round = item(&message, AttachedFile::None, &self.settings);
+                Some(Box::new(round))
+            }
+            Verdict::Reject(item) => Some(item),
+            Verdict::Ignore => None,
         };
-        if decision == Decision::ContentHidden {
-            // Not processed: the history is read from this message again.
-            self.report(&ContentHidden.to_string());
-            error!("{ContentHidden}");
-            self.missed.store(true, Ordering::Release);
-            return Err(ContentHidden);
-        }
-        self.set_processed(id);
-        let mut checkpoints = vec![self.checkpoint(id)];
-        if is_without_file {
-            self.without_file.push_back(id);
-            checkpoints.push(Checkpoint::Reached {
-                name: self.file_checkpoint_name(&id.to_string()),
-                value: id,
-            });
-        }
-        self.submit(id, decision, checkpoints).await;
+        self.progress.begin(id);
+        self.progress.finish(id);
+        self.submit(id, content, vec![self.checkpoint()]).await;
         Ok(())
+    }
+
+    /// Stores what a message holds and moves the checkpoint. If its file cannot be downloaded now, its fields are used until the
+    /// file is there; with a key, which only a file can prove, nothing is stored until then.
+    async fn finish(&mut self, done: Finished) {
+        let Finished { id, outcome } = done;
+        self.progress.finish(id);
+        let mut checkpoints = vec![self.checkpoint()];
+        let item = match outcome {
+            Outcome::Complete(item) => item,
+            Outcome::WithoutFile { error, fields } => {
+                self.report(&format!("message {id}: {error}"));
+                let until_then = if fields.is_some() {
+                    "its fields are used until its file can be downloaded"
+                } else {
+                    "it is stored once its file can be downloaded"
+                };
+                error!("message {id}: {error}; {until_then}");
+                self.without_file.push_back(id);
+                checkpoints.push(Checkpoint::Reached {
+                    name: self.file_checkpoint_name(&id.to_string()),
+                    value: id,
+                });
+                fields
+            }
+        };
+        self.submit(id, item, checkpoints).await;
+    }
+
+    /// Retries the messages whose files could not be downloaded yet, until one fails again.
+    pub(super) fn retry_missing_files(&mut self) {
+        if self.downloads.again() == 0 {
+            self.to_retry = self.without_file.clone();
+            self.begin_retries();
+        }
+    }
+
+    fn begin_retries(&mut self) {
+        let Ok(channel) = self.channel_id() else {
+            return;
+        };
+        while !self.downloads.is_full_again()
+            && let Some(id) = self.to_retry.pop_front()
+        {
+            self.downloads.begin_again(id, channel);
+        }
+    }
+
+    async fn finish_retry(&mut self, done: Finished) {
+        let Finished { id, outcome } = done;
+        self.without_file.retain(|&other| other != id);
+        match outcome {
+            Outcome::Complete(item) => {
+                let name = self.file_checkpoint_name(&id.to_string());
+                self.submit(id, item, vec![Checkpoint::Forgotten { name }])
+                    .await;
+            }
+            Outcome::WithoutFile { error, .. } => {
+                self.report(&format!("message {id}: {error}"));
+                // Behind the others, which are retried when the history is read again.
+                self.without_file.push_back(id);
+                self.to_retry.clear();
+            }
+        }
+        self.begin_retries();
+        if self.without_file.is_empty() {
+            self.context.status.recovered(SOURCE);
+        }
     }
 
     /// Rejects a message that cannot be parsed, so that the ones after it are processed.
     pub(super) async fn reject(&mut self, id: u64, reason: String) {
-        warn!("message {id} rejected: {reason}");
-        self.set_processed(id);
+        self.progress.begin(id);
+        self.progress.finish(id);
         let item = IngestItem {
             source: SOURCE,
             origin: format!("message {id}"),
@@ -208,33 +254,24 @@ impl ControlChannel {
                 reason,
                 excerpt: String::new(),
             },
-            checkpoints: vec![self.checkpoint(id)],
+            checkpoints: Vec::new(),
         };
-        self.context.writer.submit(item).await;
-    }
-
-    pub(super) async fn decide(&mut self, message: &Incoming) -> Result<Decision, DownloadError> {
-        decide(
-            message,
-            &self.settings,
-            &mut self.rate_limit,
-            &self.downloader,
-        )
-        .await
+        self.submit(id, Some(Box::new(item)), vec![self.checkpoint()])
+            .await;
     }
 
     /// Hands the writer what a message holds, and the checkpoints to store with it.
-    pub(super) async fn submit(&self, id: u64, decision: Decision, checkpoints: Vec<Checkpoint>) {
-        let mut item = match decision {
-            Decision::Store(item) => *item,
-            Decision::Ignore | Decision::ContentHidden => IngestItem {
+    async fn submit(&self, id: u64, item: Option<Box<IngestItem>>, checkpoints: Vec<Checkpoint>) {
+        let mut item = item.map_or_else(
+            || IngestItem {
                 source: SOURCE,
                 origin: String::new(),
                 server: String::new(),
                 content: Content::Nothing,
                 checkpoints: Vec::new(),
             },
-        };
+            |item| *item,
+        );
         match &item.content {
             Content::Rejected { reason, .. } => warn!("message {id} rejected: {reason}"),
             Content::Report(report) => {

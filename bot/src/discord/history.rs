@@ -18,14 +18,14 @@ const PAGE: u16 = 100;
 impl ControlChannel {
     /// Processes the history since the last message, page by page. At the very first start, only the latest page counts.
     pub(super) async fn catch_up(&mut self) -> Result<(), ContentHidden> {
-        let is_first_start = self.last_id == 0;
-        let mut after = self.history_start();
+        let is_first_start = self.progress.is_first_start();
+        let mut after = self.progress.history_start();
         loop {
             let page = self.page(after).await;
             let is_last = page.len() < usize::from(PAGE);
             after = page.last().map_or(after, HistoryMessage::id);
             for message in page {
-                if !self.is_new(message.id()) {
+                if !self.progress.is_new(message.id()) {
                     continue;
                 }
                 match message {
@@ -34,7 +34,8 @@ impl ControlChannel {
                 }
             }
             if is_last || is_first_start {
-                if self.download_missing_files().await {
+                self.retry_missing_files();
+                if self.without_file.is_empty() {
                     self.context.status.recovered(SOURCE);
                 }
                 return Ok(());

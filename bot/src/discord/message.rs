@@ -8,7 +8,7 @@ use twilight_model::channel::Message;
 use twilight_model::channel::message::MessageFlags;
 
 use super::SOURCE;
-use super::attachments::{Attachment, DownloadError, Downloader};
+use super::attachments::Attachment;
 use crate::config::{Discord, Secret};
 use crate::db::{Content, IngestItem};
 use gametimes_rounds::report::{Report, signature_in};
@@ -87,15 +87,28 @@ fn is_blank(message: &Message) -> bool {
         && message.poll.is_none()
 }
 
-/// What to do with a message.
+/// What to do with a message, before its file is downloaded.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Decision {
+pub enum Verdict {
     /// It is from one of our webhooks, but Discord hides its content: read it again once the bot may see it.
     ContentHidden,
     /// It is not for the bot: another channel, or a person's chat message.
     Ignore,
-    /// Store it: as a report, or as rejected with the reason.
-    Store(Box<IngestItem>),
+    /// Store it as rejected.
+    Reject(Box<IngestItem>),
+    /// It reports a round, in this file if there is one, else in its fields.
+    Round(Option<Attachment>),
+}
+
+/// The gametimes file of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttachedFile {
+    /// The message has none, or it cannot be downloaded now.
+    None,
+    /// It is not downloaded, for this reason.
+    Forbidden(String),
+    /// Its content.
+    Bytes(Vec<u8>),
 }
 
 /// Counts the messages of each webhook by the minute in which they were posted. The time of posting and not of receiving
@@ -119,57 +132,36 @@ impl RateLimit {
     }
 }
 
-/// Decides what to do with a message. The file is downloaded last, after all checks that cost nothing.
-///
-/// # Errors
-/// If the file cannot be downloaded now; then the message should be tried again.
-pub async fn decide(
+/// Decides what to do with a message. Its file is downloaded after all checks that cost nothing. `rate_limit` is `None` for a message
+/// that was counted before.
+pub fn check(
     message: &Incoming,
     settings: &Discord,
-    rate_limit: &mut RateLimit,
-    downloader: &Downloader,
-) -> Result<Decision, DownloadError> {
+    rate_limit: Option<&mut RateLimit>,
+) -> Verdict {
     if message.channel_id != settings.channel_id {
-        return Ok(Decision::Ignore);
+        return Verdict::Ignore;
     }
     // People may chat in the channel, and this bot may post there.
     let Some(webhook_id) = message.webhook_id else {
-        return Ok(Decision::Ignore);
+        return Verdict::Ignore;
     };
     if message.is_blank && settings.webhook_ids.contains(&webhook_id) {
-        return Ok(Decision::ContentHidden);
+        return Verdict::ContentHidden;
     }
     if message.content.trim() != format::CONTENT {
-        return Ok(Decision::Ignore);
+        return Verdict::Ignore;
     }
-    let store = |report| Ok(Decision::Store(Box::new(item(message, report))));
     if let Err(reason) = check_author(message, webhook_id, settings) {
-        return store(Err(reason));
+        return Verdict::Reject(Box::new(rejected(message, reason)));
     }
     let limit = settings.messages_per_minute;
-    if !rate_limit.allows(webhook_id, message.id, limit) {
-        return store(Err(format!(
-            "webhook {webhook_id} posted more than {limit} messages in a minute"
-        )));
+    if !rate_limit.is_none_or(|counts| counts.allows(webhook_id, message.id, limit)) {
+        let reason = format!("webhook {webhook_id} posted more than {limit} messages in a minute");
+        return Verdict::Reject(Box::new(rejected(message, reason)));
     }
-    let file = download(message, settings, downloader).await?;
-    if let Some(key) = &settings.hmac_key
-        && !is_signed(message, file.as_deref(), key)
-    {
-        return store(Err(
-            "discord.hmac_key is set, but the message has no file with a valid signature".into(),
-        ));
-    }
-    let report = match &file {
-        Some(bytes) => Report::from_file(bytes),
-        None => Report::from_message(&format::Message {
-            username: message.username.clone(),
-            content: message.content.clone(),
-            embeds: message.embeds.clone(),
-            allowed_mentions: None,
-        }),
-    };
-    store(report.map_err(|e| e.0))
+    let mut files = message.attachments.iter();
+    Verdict::Round(files.find(|a| file::is_file_name(&a.name)).cloned())
 }
 
 /// Checks that a message is from one of our webhooks and under the expected name. The error is the reason to reject it.
@@ -193,54 +185,53 @@ fn check_author(message: &Incoming, webhook_id: u64, settings: &Discord) -> Resu
     Ok(())
 }
 
-/// The content of the attached gametimes file; `None` if there is none, or if the settings forbid the download. The fields
-/// of the message then describe the round, unless a signature is required.
-async fn download(
-    message: &Incoming,
-    settings: &Discord,
-    downloader: &Downloader,
-) -> Result<Option<Vec<u8>>, DownloadError> {
-    let mut files = message.attachments.iter();
-    let Some(file) = files.find(|a| file::is_file_name(&a.name)) else {
-        return Ok(None);
-    };
-    match downloader.fetch(file, settings).await {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(DownloadError::Forbidden(why)) => {
-            tracing::warn!(
-                "attachment of message {}: {why}; the message's fields are used",
-                message.id
-            );
-            Ok(None)
+/// The round of a message. Without a file, or if the settings forbid to download it, the fields of the message describe the round,
+/// unless a signature is required.
+pub fn item(message: &Incoming, file: AttachedFile, settings: &Discord) -> IngestItem {
+    if let Some(key) = &settings.hmac_key {
+        let fault = match &file {
+            AttachedFile::Bytes(bytes) if is_signed(message, bytes, key) => None,
+            AttachedFile::Forbidden(why) => Some(format!("its file is not used: {why}")),
+            AttachedFile::Bytes(_) | AttachedFile::None => {
+                Some("the message has no file with a valid signature".to_owned())
+            }
+        };
+        if let Some(fault) = fault {
+            return rejected(message, format!("discord.hmac_key is set, but {fault}"));
         }
-        Err(error @ DownloadError::Unreachable(_)) => Err(error),
+    }
+    let report = match &file {
+        AttachedFile::Bytes(bytes) => Report::from_file(bytes),
+        AttachedFile::None | AttachedFile::Forbidden(_) => Report::from_message(&format::Message {
+            username: message.username.clone(),
+            content: message.content.clone(),
+            embeds: message.embeds.clone(),
+            allowed_mentions: None,
+        }),
+    };
+    match report {
+        Ok(report) => item_of(message, Content::Report(Box::new(report))),
+        Err(refused) => rejected(message, refused.0),
     }
 }
 
 /// Whether the message's footer contains the signature of its file.
-fn is_signed(message: &Incoming, file: Option<&[u8]>, key: &Secret) -> bool {
+fn is_signed(message: &Incoming, file: &[u8], key: &Secret) -> bool {
     let footer = message
         .embeds
         .first()
         .map_or("", |embed| &embed.footer.text);
-    match (file, signature_in(footer)) {
-        (Some(bytes), Some(signature)) => digest::verify(key.reveal().as_bytes(), bytes, signature),
-        _ => false,
-    }
+    signature_in(footer)
+        .is_some_and(|signature| digest::verify(key.reveal().as_bytes(), file, signature))
 }
 
-fn item(message: &Incoming, report: Result<Report, String>) -> IngestItem {
-    let content = match report {
-        Ok(report) => Content::Report(Box::new(report)),
-        Err(reason) => Content::Rejected {
-            reason,
-            excerpt: message
-                .embeds
-                .first()
-                .map(|embed| embed.title.clone())
-                .unwrap_or_default(),
-        },
-    };
+fn rejected(message: &Incoming, reason: String) -> IngestItem {
+    let embed = message.embeds.first();
+    let excerpt = embed.map(|embed| embed.title.clone()).unwrap_or_default();
+    item_of(message, Content::Rejected { reason, excerpt })
+}
+
+fn item_of(message: &Incoming, content: Content) -> IngestItem {
     IngestItem {
         source: SOURCE,
         origin: format!("message {}", message.id),

@@ -1,18 +1,20 @@
 //! Discord: messages of the control channel come in, messages for players go out.
 //!
 //! * [`gateway`] holds the connection over which new messages arrive.
-//! * [`channel`] processes them in order. [`history`] reads what was missed from the channel's history, and [`retries`]
-//!   downloads attached files that could not be downloaded at first.
-//! * [`message`] decides whether a message is a round to store; [`attachments`] downloads its file.
+//! * [`channel`] processes them in order, and [`history`] reads what was missed from the channel's history. [`progress`] knows
+//!   which messages are finished.
+//! * [`message`] decides whether a message is a round to store; [`attachments`] downloads its file, and [`downloads`] reads
+//!   several messages with files at a time.
 //! * [`posts`] keeps a message per round in the stats channel.
 
 mod attachments;
 mod channel;
+mod downloads;
 mod gateway;
 mod history;
 mod message;
 pub mod posts;
-mod retries;
+mod progress;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::is_round_file;
-use super::poller::{Directory, FileEntry};
+use super::poller::{Directory, ENTRIES_MAX, FileEntry, too_many_entries};
 use crate::db::sources::FileVersion;
 
 /// A folder of this machine.
@@ -53,8 +53,12 @@ impl Directory for LocalDirectory {
     async fn list(&mut self) -> Result<Vec<FileEntry>, String> {
         let failed = |e: std::io::Error| format!("{}: {e}", self.path.display());
         let mut folder = fs::read_dir(&self.path).await.map_err(failed)?;
-        let mut entries = Vec::new();
+        let (mut entries, mut items) = (Vec::new(), 0);
         while let Some(item) = folder.next_entry().await.map_err(failed)? {
+            items += 1;
+            if items > ENTRIES_MAX {
+                return Err(format!("{}: {}", self.path.display(), too_many_entries()));
+            }
             // A file may be deleted between the listing and this call; then it is left out.
             if let (Some(name), Ok(metadata)) = (item.file_name().to_str(), item.metadata().await)
                 && metadata.is_file()

@@ -5,11 +5,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use gametimes_format::text::counted;
+use gametimes_format::text::{counted, one_line};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::is_round_file;
 use crate::db::{Content, Db, IngestItem, IngestReport};
+use crate::log::LINE_CHARS_MAX;
 
 /// Files per transaction.
 const BATCH: usize = 256;
@@ -47,7 +48,7 @@ impl fmt::Display for IngestSummary {
             self.rounds as f64 / seconds
         )?;
         for reason in &self.rejected {
-            write!(f, "\n  rejected: {reason}")?;
+            write!(f, "\n  rejected: {}", one_line(reason, LINE_CHARS_MAX))?;
         }
         Ok(())
     }

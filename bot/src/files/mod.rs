@@ -5,6 +5,7 @@ pub mod folder;
 pub mod ingest;
 pub mod poller;
 pub mod sftp;
+pub mod ssh;
 
 use gametimes_format::{check, file, text};
 

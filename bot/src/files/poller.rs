@@ -1,7 +1,7 @@
 //! Polling a folder, here or on a game server, for files that were not read yet.
 //!
 //! A file is read once two checks in a row find the same size and time, so a file that is still being written is left
-//! alone. Which files were read is remembered in the database, in the same transaction that stores their content.
+//! alone, and checked ever more rarely. Which files were read is remembered in the database, in the same transaction that stores their content.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -20,11 +20,18 @@ use crate::writer::SourceContext;
 
 /// How long the size and time of a file must stay the same before it is read.
 const SETTLE: Duration = Duration::from_millis(700);
-/// How often the bot checks for a file that a message names before it leaves it to the next poll.
+/// How often the bot checks for a file that a message names before it leaves it to the polls.
 const EXPECTED_FILE_TRIES: u32 = 12;
+/// The most entries of a folder: years of rounds. They are kept in memory.
+pub(super) const ENTRIES_MAX: usize = 200_000;
 /// The wait after a folder could not be listed, unless the folder is polled more often than that.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
 const RETRY_LIMIT: Duration = Duration::from_secs(256);
+
+/// The error for a folder with more than [`ENTRIES_MAX`] entries.
+pub(super) fn too_many_entries() -> String {
+    format!("the folder has more than {ENTRIES_MAX} entries; move old files to another folder")
+}
 
 /// A file in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +74,14 @@ pub struct PollConfig {
     pub lookback: Option<Duration>,
 }
 
+/// A file that may still be written.
+#[derive(Debug, Clone, Copy)]
+struct Unsettled {
+    version: FileVersion,
+    /// How many checks in a row have found it changed.
+    changes: u32,
+}
+
 /// Polls one folder.
 pub struct Poller<D> {
     directory: D,
@@ -78,8 +93,8 @@ pub struct Poller<D> {
     changed: Option<mpsc::Receiver<String>>,
     /// The files that were read.
     seen: HashMap<String, FileVersion>,
-    /// New files of the last poll, to be read if the next one finds them unchanged.
-    unsettled: HashMap<String, FileVersion>,
+    /// New files, to be read if the next check finds them unchanged.
+    unsettled: HashMap<String, Unsettled>,
     /// Files that exist and could not be read.
     unreadable: HashSet<String>,
 }
@@ -117,11 +132,7 @@ impl<D: Directory> Poller<D> {
                         info!("{place}: reachable again");
                     }
                     backoff.reset();
-                    if self.unsettled.is_empty() {
-                        self.config.interval
-                    } else {
-                        SETTLE
-                    }
+                    self.next_wait()
                 }
                 Err(error) => {
                     let wait = backoff.next_wait();
@@ -134,12 +145,45 @@ impl<D: Directory> Poller<D> {
                     wait
                 }
             };
-            tokio::select! {
-                () = time::sleep(wait) => {}
-                name = self.expected.recv() => self.wait_for_file(name.ok()).await,
-                name = next(&mut self.changed) => self.wait_for_file(Some(name)).await,
+            let due = time::Instant::now() + wait;
+            loop {
+                tokio::select! {
+                    () = time::sleep_until(due) => break,
+                    name = self.expected.recv() => {
+                        self.wait_for_file(name.ok()).await;
+                        break;
+                    }
+                    name = next(&mut self.changed) => if !self.keeps_changing(&name) {
+                        self.wait_for_file(Some(name)).await;
+                        break;
+                    }
+                }
             }
         }
+    }
+
+    /// The wait until the next poll: a moment if there is a new file, longer for one that was seen to change before.
+    fn next_wait(&self) -> Duration {
+        let interval = self.config.interval;
+        let wait = |file: &Unsettled| {
+            let backoff = Backoff::new(SETTLE, interval);
+            backoff.after(file.changes).next_wait()
+        };
+        let waits = self.unsettled.values().map(wait);
+        waits.min().unwrap_or(interval)
+    }
+
+    /// Whether a file has changed at so many checks that it is left to the polls.
+    fn keeps_changing(&self, name: &str) -> bool {
+        let file = self.unsettled.get(name);
+        file.is_some_and(|file| file.changes >= EXPECTED_FILE_TRIES)
+    }
+
+    /// Remembers a file that was found changed, or is new.
+    fn set_unsettled(&mut self, file: &FileEntry, changes: u32) {
+        let version = file.version;
+        let file = file.name.clone();
+        self.unsettled.insert(file, Unsettled { version, changes });
     }
 
     async fn load_seen(&mut self) {
@@ -176,9 +220,11 @@ impl<D: Directory> Poller<D> {
         });
         let before = std::mem::take(&mut self.unsettled);
         for file in new {
-            if before.get(&file.name) != Some(&file.version) {
-                self.unsettled.insert(file.name, file.version);
-            } else if let Err(error) = self.read(&file).await {
+            let seen = before.get(&file.name);
+            let changes = seen.map_or(0, |seen| seen.changes + 1);
+            if seen.is_none_or(|seen| seen.version != file.version) {
+                self.set_unsettled(&file, changes);
+            } else if let Err(error) = self.read(&file, changes).await {
                 // A file that exists and cannot be read must not hold up the others.
                 match self.directory.stat(&file.name).await? {
                     Some(_) => self.report_unreadable(&file, &error),
@@ -217,7 +263,7 @@ impl<D: Directory> Poller<D> {
             match self.directory.stat(&name).await {
                 Ok(Some(file)) if !self.is_new(&file) => return,
                 Ok(Some(file)) if last.as_ref() == Some(&file) => {
-                    if let Err(error) = self.read(&file).await {
+                    if let Err(error) = self.read(&file, 1).await {
                         debug!("{name}: {error}");
                     }
                     return;
@@ -227,10 +273,13 @@ impl<D: Directory> Poller<D> {
             }
             time::sleep(SETTLE).await;
         }
+        if let Some(file) = last {
+            self.set_unsettled(&file, EXPECTED_FILE_TRIES);
+        }
     }
 
-    /// Reads a file and hands it to the writer.
-    async fn read(&mut self, file: &FileEntry) -> Result<(), String> {
+    /// Reads a file and hands it to the writer. `changes` is how often it was found changed, if its size is wrong now.
+    async fn read(&mut self, file: &FileEntry, changes: u32) -> Result<(), String> {
         let source = self.directory.source();
         let (name, version) = (&file.name, file.version);
         let server = &self.config.server;
@@ -252,7 +301,7 @@ impl<D: Directory> Poller<D> {
             let bytes = self.directory.read(file).await?;
             if bytes.len() as u64 != version.size_bytes {
                 // It is still being written after all.
-                self.unsettled.insert(name.clone(), version);
+                self.set_unsettled(file, changes);
                 return Ok(());
             }
             IngestItem::from_file(source, name, server, bytes)
@@ -286,151 +335,4 @@ async fn next(names: &mut Option<mpsc::Receiver<String>>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use jiff::tz::TimeZone;
-    use tokio::sync::watch;
-
-    use super::*;
-    use crate::db::Db;
-    use crate::db::round_list::RoundFilter;
-    use crate::status::Status;
-    use crate::writer::Writer;
-
-    /// A folder whose oldest file cannot be read, and whose files grow by a byte at each of the next `grows` checks.
-    struct Folder {
-        files: Vec<FileEntry>,
-        grows: u64,
-    }
-
-    impl Folder {
-        fn check(&mut self) {
-            if self.grows > 0 {
-                self.grows -= 1;
-                let files = self.files.iter_mut();
-                files.for_each(|file| file.version.size_bytes += 1);
-            }
-        }
-    }
-
-    impl Directory for Folder {
-        fn place(&self) -> String {
-            "folder test".into()
-        }
-
-        fn source(&self) -> &'static str {
-            "folder"
-        }
-
-        async fn list(&mut self) -> Result<Vec<FileEntry>, String> {
-            self.check();
-            Ok(self.files.clone())
-        }
-
-        async fn stat(&mut self, name: &str) -> Result<Option<FileEntry>, String> {
-            self.check();
-            Ok(self.files.iter().find(|file| file.name == name).cloned())
-        }
-
-        async fn read(&mut self, file: &FileEntry) -> Result<Vec<u8>, String> {
-            assert_eq!(self.grows, 0, "read while it was written");
-            match file.version.modified_unix {
-                1 => Err("permission denied".into()),
-                _ => Ok(CONTENT.to_vec()),
-            }
-        }
-    }
-
-    const CONTENT: &[u8] = b"s\\m\\c\\1\\1\\1\\2:00\\2:00\\5";
-
-    fn file(n: i64, size: usize) -> FileEntry {
-        FileEntry {
-            name: format!("2026-11-20-12334{n}-m-round-1.txt"),
-            version: FileVersion {
-                size_bytes: size as u64,
-                modified_unix: n,
-            },
-        }
-    }
-
-    /// Runs `test` with a poller of the folder, and returns how many rounds were stored.
-    async fn rounds_after(folder: Folder, test: impl AsyncFnOnce(&mut Poller<Folder>)) -> usize {
-        let data = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", data.path().join("x.db").display());
-        let db = Db::open(&url, TimeZone::UTC).await.unwrap();
-        let status = Arc::new(Status::default());
-        let (_stop, stopped) = watch::channel(false);
-        let (writer, task) = Writer::new(db.clone(), Arc::clone(&status), stopped);
-        let config = PollConfig {
-            server: String::new(),
-            interval: Duration::from_secs(60),
-            lookback: None,
-        };
-        let context = SourceContext {
-            db: db.clone(),
-            writer,
-            status,
-            expected_files: broadcast::channel(1).0,
-        };
-        let mut poller = Poller::new(folder, config, &context);
-        drop(context);
-        test(&mut poller).await;
-        drop(poller);
-        task.await;
-        let filter = RoundFilter {
-            limit: 10,
-            ..RoundFilter::default()
-        };
-        db.rounds(&filter).await.unwrap().len()
-    }
-
-    #[tokio::test]
-    async fn an_unreadable_file_does_not_hold_up_the_others() {
-        let folder = Folder {
-            files: (1..=3).map(|n| file(n, CONTENT.len())).collect(),
-            grows: 0,
-        };
-        let rounds = rounds_after(folder, async |poller| {
-            for _ in 0..4 {
-                poller.poll().await.unwrap();
-            }
-            let last_error = |poller: &Poller<Folder>| {
-                let delivery = poller.context.status.delivery();
-                delivery["folder test"].last_error.clone()
-            };
-            let error = last_error(poller).unwrap();
-            assert!(
-                error.contains("123341-m-round-1.txt: permission denied"),
-                "{error}"
-            );
-            // The file is removed: the error disappears.
-            poller.directory.files.remove(0);
-            poller.poll().await.unwrap();
-            assert_eq!(last_error(poller), None);
-        })
-        .await;
-        assert_eq!(rounds, 2);
-    }
-
-    #[tokio::test]
-    async fn a_file_that_is_being_written_is_read_once_it_stops_growing() {
-        let folder = || Folder {
-            files: vec![file(2, CONTENT.len() - 3)],
-            grows: 3,
-        };
-        let rounds = rounds_after(folder(), async |poller| {
-            for _ in 0..5 {
-                poller.poll().await.unwrap();
-            }
-        })
-        .await;
-        assert_eq!(rounds, 1);
-        let rounds = rounds_after(folder(), async |poller| {
-            let name = poller.directory.files[0].name.clone();
-            poller.wait_for_file(Some(name)).await;
-        })
-        .await;
-        assert_eq!(rounds, 1);
-    }
-}
+mod tests;

@@ -1,277 +1,20 @@
-//! Folders of game servers, over SFTP. Only known host keys are trusted, all folders of a server share one connection, and
-//! every step has a time limit.
-
-use std::borrow::Cow;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+//! Folders of game servers, over SFTP.
 
 use gametimes_format::{check, file};
-use russh::client::{self, Handle};
-use russh::keys::{
-    self, Algorithm, EcdsaCurve, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate,
-};
-use russh::{AlgorithmKind, Disconnect, Preferred};
-use russh_sftp::client::SftpSession;
-use russh_sftp::client::error::Error as SftpError;
-use russh_sftp::protocol::{FileAttributes, StatusCode};
-use tokio::io::AsyncReadExt;
-use tokio::sync::Mutex;
-use tokio::time;
-
-use super::poller::{Directory, FileEntry};
-use crate::config::{Secret, Ssh};
-use crate::db::sources::FileVersion;
 use gametimes_rounds::report::FILE_BYTES_MAX;
+use russh_sftp::client::RawSftpSession;
+use russh_sftp::client::error::Error as SftpError;
+use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
 
-/// A game server. The connection is made when it is needed.
-#[derive(Clone)]
-pub struct SshServer {
-    settings: Ssh,
-    connection: Arc<Mutex<Option<Connection>>>,
-}
+use super::poller::{Directory, ENTRIES_MAX, FileEntry, too_many_entries};
+use super::ssh::SshServer;
+use crate::config::Ssh;
+use crate::db::sources::FileVersion;
 
-struct Connection {
-    handle: Handle<KnownHosts>,
-    sftp: SftpSession,
-}
-
-/// Accepts only the host keys in the known_hosts file.
-struct KnownHosts {
-    settings: Ssh,
-}
-
-/// Why the connection failed.
-#[derive(Debug, thiserror::Error)]
-enum SshError {
-    #[error("{0}")]
-    HostKey(String),
-    #[error("ssh: {0}")]
-    Ssh(#[from] russh::Error),
-}
-
-/// The host keys that are accepted. RSA is left out, see `docs/bot.md`.
-const HOST_KEYS: &[Algorithm] = &[
-    Algorithm::Ed25519,
-    Algorithm::Ecdsa {
-        curve: EcdsaCurve::NistP256,
-    },
-    Algorithm::Ecdsa {
-        curve: EcdsaCurve::NistP384,
-    },
-    Algorithm::Ecdsa {
-        curve: EcdsaCurve::NistP521,
-    },
-];
-
-/// The object identifier of an RSA key in a PKCS #8 file.
-const RSA_OID: &str = "1.2.840.113549.1.1.1";
-
-/// Reads a key file.
-fn load_key(path: &Path, passphrase: Option<&str>) -> Result<PrivateKey, String> {
-    let rsa = || {
-        format!(
-            "ssh.key_file {}: RSA keys are not supported; create an Ed25519 key with `ssh-keygen -t ed25519` and add its \
-             public half to ~/.ssh/authorized_keys on the server",
-            path.display()
-        )
-    };
-    match keys::load_secret_key(path, passphrase) {
-        Ok(key) if key.algorithm().is_rsa() => Err(rsa()),
-        Ok(key) => Ok(key),
-        Err(keys::Error::UnsupportedKeyType {
-            key_type_string, ..
-        }) if key_type_string == "RSA" => Err(rsa()),
-        Err(keys::Error::UnknownAlgorithm(oid)) if oid.to_string() == RSA_OID => Err(rsa()),
-        Err(error) => Err(format!("ssh.key_file {}: {error}", path.display())),
-    }
-}
-
-/// Explains why a connection failed.
-fn explain(host: &str, port: u16, error: &SshError) -> String {
-    match error {
-        SshError::Ssh(russh::Error::NoCommonAlgo {
-            kind: AlgorithmKind::Key,
-            theirs,
-            ..
-        }) => format!(
-            "{host}:{port}: the server has only host keys that are not supported ({}); create an Ed25519 host key there \
-             with `ssh-keygen -A`, restart its SSH server, and add the new key to known_hosts",
-            theirs.join(", ")
-        ),
-        error => format!("{host}:{port}: {error}"),
-    }
-}
-
-impl client::Handler for KnownHosts {
-    type Error = SshError;
-
-    async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, SshError> {
-        let Ssh {
-            host,
-            port,
-            known_hosts,
-            ..
-        } = &self.settings;
-        let PublicKeyOrCertificate::PublicKey { key, .. } = key else {
-            return Err(SshError::HostKey(format!(
-                "{host} sends a host certificate, which the bot does not support; configure a plain host key there"
-            )));
-        };
-        check_known_hosts(known_hosts).map_err(SshError::HostKey)?;
-        let fingerprint = key.fingerprint(keys::HashAlg::Sha256);
-        match keys::check_known_hosts_path(host, *port, key, known_hosts) {
-            Ok(true) => Ok(true),
-            Ok(false) => Err(SshError::HostKey(format!(
-                "the host key of {host}:{port} ({fingerprint}) is not in {}; compare the fingerprint and add the key with: \
-                 ssh-keyscan -p {port} {host} >> {}",
-                known_hosts.display(),
-                known_hosts.display()
-            ))),
-            Err(error) => Err(SshError::HostKey(format!(
-                "the host key of {host}:{port} ({fingerprint}) differs from the one in {} ({error}): the server was \
-                 reinstalled, or the connection is intercepted; compare the fingerprint before you replace the key there",
-                known_hosts.display()
-            ))),
-        }
-    }
-}
-
-/// Checks that a known_hosts file exists and that the SSH library understands all of its lines.
-///
-/// # Errors
-/// A text for the log, with what to do.
-pub fn check_known_hosts(path: &Path) -> Result<(), String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| format!("ssh.known_hosts {}: {e}", path.display()))?;
-    match text.lines().find(|line| line.trim_start().starts_with('@')) {
-        None => Ok(()),
-        Some(_) => Err(format!(
-            "ssh.known_hosts {}: lines with @revoked or @cert-authority are not supported; use a file without them",
-            path.display()
-        )),
-    }
-}
-
-impl SshServer {
-    /// A server that is not connected yet.
-    pub fn new(settings: Ssh) -> Self {
-        Self {
-            settings,
-            connection: Arc::new(Mutex::new(None)),
-        }
-    }
-
-    /// A folder on the server: the one with stats files, or the one with gametimes files.
-    pub fn directory(&self, path: &str, kind: FolderKind) -> RemoteDirectory {
-        RemoteDirectory {
-            server: self.clone(),
-            path: path.trim_end_matches('/').to_owned(),
-            kind,
-        }
-    }
-
-    async fn connect(&self) -> Result<Connection, String> {
-        let Ssh {
-            host,
-            port,
-            user,
-            key_file,
-            key_passphrase,
-            timeout,
-            ..
-        } = &self.settings;
-        let config = client::Config {
-            inactivity_timeout: Some(Duration::from_secs(600)),
-            keepalive_interval: Some(Duration::from_secs(30)),
-            keepalive_max: 3,
-            nodelay: true,
-            preferred: Preferred {
-                key: Cow::Borrowed(HOST_KEYS),
-                ..Preferred::DEFAULT
-            },
-            ..client::Config::default()
-        };
-        let key = load_key(key_file, key_passphrase.as_ref().map(Secret::reveal))?;
-        let handler = KnownHosts {
-            settings: self.settings.clone(),
-        };
-        let mut handle = client::connect(Arc::new(config), (host.as_str(), *port), handler)
-            .await
-            .map_err(|e| explain(host, *port, &e))?;
-        let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
-        let answer = handle
-            .authenticate_publickey(user, key)
-            .await
-            .map_err(|e| e.to_string())?;
-        if !answer.success() {
-            return Err(format!(
-                "{host}:{port}: the server does not accept the key {} for the user {user}; add its public key to \
-                 ~/.ssh/authorized_keys there",
-                key_file.display()
-            ));
-        }
-        let channel = handle
-            .channel_open_session()
-            .await
-            .map_err(|e| e.to_string())?;
-        channel
-            .request_subsystem(true, "sftp")
-            .await
-            .map_err(|e| format!("{host}:{port}: the server does not offer SFTP: {e}"))?;
-        let sftp = SftpSession::new(channel.into_stream())
-            .await
-            .map_err(|e| format!("{host}:{port}: SFTP: {e}"))?;
-        sftp.set_timeout(timeout.as_secs().max(1));
-        Ok(Connection { handle, sftp })
-    }
-
-    /// Runs `work` on the connection, which is made first if necessary. Any error other than one about the file closes the
-    /// connection, so that the next call makes a new one.
-    async fn with<T>(
-        &self,
-        what: &str,
-        work: impl AsyncFnOnce(&SftpSession) -> Result<T, SftpError>,
-    ) -> Result<T, String> {
-        let limit = self.settings.timeout;
-        let mut slot = self.connection.lock().await;
-        if slot.as_ref().is_none_or(|c| c.handle.is_closed()) {
-            let timed_out = || {
-                format!(
-                    "{}:{}: no answer in {} s",
-                    self.settings.host,
-                    self.settings.port,
-                    limit.as_secs()
-                )
-            };
-            *slot = Some(
-                time::timeout(limit, self.connect())
-                    .await
-                    .map_err(|_| timed_out())??,
-            );
-        }
-        let Some(connection) = slot.as_ref() else {
-            return Err("not connected".into());
-        };
-        let result = time::timeout(limit, work(&connection.sftp)).await;
-        match result {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(SftpError::Status(status))) => Err(format!("{what}: {}", status.error_message)),
-            other => {
-                if let Some(connection) = slot.take() {
-                    let end = connection
-                        .handle
-                        .disconnect(Disconnect::ByApplication, "", "");
-                    drop(time::timeout(Duration::from_secs(1), end).await);
-                }
-                Err(match other {
-                    Ok(Err(error)) => format!("{what}: {error}"),
-                    _ => format!("{what}: no answer in {} s", limit.as_secs()),
-                })
-            }
-        }
-    }
-}
+/// Bytes per read. Servers may return less.
+const READ_BYTES: u32 = 128 * 1024;
+/// Longer names exist in no file system.
+const NAME_BYTES_MAX: usize = 255;
 
 /// Which files a folder on a server contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,19 +33,76 @@ pub struct RemoteDirectory {
 }
 
 impl RemoteDirectory {
+    pub(super) fn new(server: SshServer, path: &str, kind: FolderKind) -> Self {
+        Self {
+            server,
+            path: path.trim_end_matches('/').to_owned(),
+            kind,
+        }
+    }
+
     fn path_of(&self, name: &str) -> String {
         format!("{}/{name}", self.path)
     }
 }
 
-fn entry(name: &str, attributes: &FileAttributes) -> FileEntry {
+fn entry(name: String, attributes: &FileAttributes) -> FileEntry {
     FileEntry {
-        name: name.to_owned(),
+        name,
         version: FileVersion {
             size_bytes: attributes.size.unwrap_or(0),
             modified_unix: attributes.mtime.map_or(0, i64::from),
         },
     }
+}
+
+/// The regular files in a folder. The server may be hostile, so its list may be endless.
+async fn list(sftp: &RawSftpSession, path: &str) -> Result<Vec<FileEntry>, SftpError> {
+    let handle = sftp.opendir(path).await?.handle;
+    let (mut files, mut entries) = (Vec::new(), 0);
+    loop {
+        let page = match sftp.readdir(handle.as_str()).await {
+            // Without this, the list could be endless pages without an entry.
+            Ok(page) if page.files.is_empty() => break,
+            Ok(page) => page.files,
+            Err(SftpError::Status(status)) if status.status_code == StatusCode::Eof => break,
+            Err(error) => return Err(error),
+        };
+        entries += page.len();
+        if entries > ENTRIES_MAX {
+            return Err(SftpError::Limited(too_many_entries()));
+        }
+        files.extend(
+            page.into_iter()
+                .filter(|f| f.attrs.is_regular() && f.filename.len() <= NAME_BYTES_MAX)
+                .map(|f| entry(f.filename, &f.attrs)),
+        );
+    }
+    sftp.close(handle).await?;
+    Ok(files)
+}
+
+/// The first `most` bytes of a file.
+async fn read(sftp: &RawSftpSession, path: &str, most: usize) -> Result<Vec<u8>, SftpError> {
+    let attributes = FileAttributes::empty();
+    let handle = sftp.open(path, OpenFlags::READ, attributes).await?.handle;
+    let mut bytes: Vec<u8> = Vec::new();
+    while bytes.len() < most {
+        let rest = u32::try_from(most - bytes.len()).unwrap_or(READ_BYTES);
+        let offset = bytes.len() as u64;
+        match sftp
+            .read(handle.as_str(), offset, rest.min(READ_BYTES))
+            .await
+        {
+            Ok(data) if data.data.is_empty() => break,
+            Ok(data) => bytes.extend(data.data),
+            Err(SftpError::Status(status)) if status.status_code == StatusCode::Eof => break,
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(most);
+    sftp.close(handle).await?;
+    Ok(bytes)
 }
 
 impl Directory for RemoteDirectory {
@@ -326,53 +126,158 @@ impl Directory for RemoteDirectory {
 
     async fn list(&mut self) -> Result<Vec<FileEntry>, String> {
         let path = self.path.clone();
-        let list = self
-            .server
-            .with(&path, async |sftp| sftp.read_dir(path.as_str()).await)
-            .await?;
-        Ok(list
-            .filter(|item| item.metadata().is_regular())
-            .map(|item| entry(&item.file_name(), &item.metadata()))
-            .collect())
+        self.server
+            .with(&path, async |sftp| list(sftp, &path).await)
+            .await
     }
 
     async fn stat(&mut self, name: &str) -> Result<Option<FileEntry>, String> {
         let path = self.path_of(name);
-        let found = self.server.with(&path, async |sftp| {
-            match sftp.metadata(path.as_str()).await {
+        let found = self
+            .server
+            .with(&path, async |sftp| match sftp.stat(path.as_str()).await {
                 Err(SftpError::Status(status)) if status.status_code == StatusCode::NoSuchFile => {
                     Ok(None)
                 }
-                other => other.map(Some),
-            }
-        });
+                other => other.map(|found| Some(found.attrs)),
+            });
         Ok(found
             .await?
             .filter(FileAttributes::is_regular)
-            .map(|attributes| entry(name, &attributes)))
+            .map(|attributes| entry(name.to_owned(), &attributes)))
     }
 
     async fn read(&mut self, file: &FileEntry) -> Result<Vec<u8>, String> {
         let path = self.path_of(&file.name);
-        let read = self.server.with(&path, async |sftp| {
-            let remote = sftp.open(path.as_str()).await?;
-            let mut bytes = Vec::new();
-            // One byte more than the listed size, to notice that the file grew.
-            let most = (file.version.size_bytes + 1).min(FILE_BYTES_MAX as u64 + 1);
-            remote
-                .take(most)
-                .read_to_end(&mut bytes)
-                .await
-                .map_err(|e| SftpError::IO(e.to_string()))?;
-            Ok(bytes)
-        });
-        read.await
+        // One byte more than the listed size, to notice that the file grew.
+        let size = usize::try_from(file.version.size_bytes).unwrap_or(FILE_BYTES_MAX);
+        let most = size.min(FILE_BYTES_MAX) + 1;
+        self.server
+            .with(&path, async |sftp| read(sftp, &path, most).await)
+            .await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use russh_sftp::protocol::{Attrs, Data, File, Handle, Name, Status};
+    use russh_sftp::server::{self, Handler};
+
     use super::*;
+
+    /// A server whose folder has so many more pages, and whose file has `size` bytes. It returns at most 1000 of them at a time.
+    struct Hostile {
+        pages: usize,
+        entries_per_page: usize,
+        size: usize,
+    }
+
+    impl Handler for Hostile {
+        type Error = StatusCode;
+
+        fn unimplemented(&self) -> StatusCode {
+            StatusCode::OpUnsupported
+        }
+
+        async fn opendir(&mut self, id: u32, _: String) -> Result<Handle, StatusCode> {
+            let handle = "folder".into();
+            Ok(Handle { id, handle })
+        }
+
+        async fn readdir(&mut self, id: u32, _: String) -> Result<Name, StatusCode> {
+            self.pages = self.pages.checked_sub(1).ok_or(StatusCode::Eof)?;
+            let mut attrs = FileAttributes::empty();
+            attrs.set_regular(true);
+            let file = File::new("2026-11-20-125046-room1-round-1.txt", attrs);
+            let files = vec![file; self.entries_per_page];
+            Ok(Name { id, files })
+        }
+
+        async fn open(
+            &mut self,
+            id: u32,
+            _: String,
+            _: OpenFlags,
+            _: FileAttributes,
+        ) -> Result<Handle, StatusCode> {
+            let handle = "file".into();
+            Ok(Handle { id, handle })
+        }
+
+        async fn stat(&mut self, id: u32, _: String) -> Result<Attrs, StatusCode> {
+            let attrs = FileAttributes::empty();
+            Ok(Attrs { id, attrs })
+        }
+
+        async fn read(
+            &mut self,
+            id: u32,
+            _: String,
+            offset: u64,
+            len: u32,
+        ) -> Result<Data, StatusCode> {
+            let rest = self.size.saturating_sub(offset as usize);
+            match rest.min(len as usize).min(1000) {
+                0 => Err(StatusCode::Eof),
+                count => Ok(Data {
+                    id,
+                    data: vec![b'x'; count],
+                }),
+            }
+        }
+
+        async fn close(&mut self, id: u32, _: String) -> Result<Status, StatusCode> {
+            Ok(Status {
+                id,
+                status_code: StatusCode::Ok,
+                error_message: String::new(),
+                language_tag: String::new(),
+            })
+        }
+    }
+
+    async fn connected(hostile: Hostile) -> RawSftpSession {
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        server::run(theirs, hostile).await;
+        let session = RawSftpSession::new(ours);
+        session.init().await.unwrap();
+        session
+    }
+
+    #[tokio::test]
+    async fn a_list_of_files_without_an_end_is_refused() {
+        let hostile = |entries_per_page| {
+            connected(Hostile {
+                pages: 400,
+                entries_per_page,
+                size: 0,
+            })
+        };
+        let error = list(&hostile(1000).await, "/gamestats").await.unwrap_err();
+        assert!(
+            error.to_string().contains("more than 200000 entries"),
+            "{error}"
+        );
+        let session = hostile(0).await;
+        assert_eq!(list(&session, "/gamestats").await.unwrap(), []);
+        let page = session.readdir("folder").await;
+        assert!(page.is_ok(), "a page without an entry ended the list");
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_in_parts_up_to_its_end_or_to_the_limit() {
+        for (size, most) in [(0, 10), (2_500, 10_000), (2_500, 2_500), (2_500, 1_500)] {
+            let session = connected(Hostile {
+                pages: 0,
+                entries_per_page: 0,
+                size,
+            });
+            let bytes = read(&session.await, "/x", most).await.unwrap();
+            assert_eq!(bytes.len(), size.min(most), "{size} {most}");
+        }
+    }
 
     #[test]
     fn each_folder_waits_only_for_its_kind_of_file() {

@@ -1,12 +1,13 @@
 //! Pauses, votes, scores, warmups, ends of rounds, and the timeline.
 
 use gametimes_format::file::{EndReason, EventKind};
-use gametimes_format::{Team, TeamNumber};
+use gametimes_format::{Class, ObjectiveAction, Team, TeamNumber, limits};
 
 use uuid::Uuid;
 
 use super::{Outcome, Play, Round, player};
-use crate::event::{ShutdownCause, What};
+use crate::event::{ShutdownCause, Text, What};
+use crate::report::{Identity, gametimes_file};
 
 #[test]
 fn pauses_that_are_not_listed_stop_the_clock_too() {
@@ -297,5 +298,88 @@ fn the_timeline_contains_killers_and_means() {
             death.means_of_death.as_deref()
         ),
         (1000, Some("no guid"), Some("MOD_MP40"))
+    );
+}
+
+/// Readers accept files of [`limits::FILE_BYTES`], so that no round is lost.
+#[test]
+fn the_largest_round_makes_no_larger_file_than_readers_accept() {
+    let mut play = Play::start();
+    for _ in 0..=limits::PAUSES {
+        play.wait(1).what(What::Pause(true));
+        play.wait(1).what(What::Pause(false));
+    }
+    // Names whose length doubles in the file: Latin-1 becomes UTF-8. They differ in their last two bytes.
+    let name = |n: usize| {
+        let mut name = [0xe9; limits::NAME];
+        name[limits::NAME - 2..].copy_from_slice(&[0xc0 + (n / 32) as u8, 0xc0 + (n % 32) as u8]);
+        name
+    };
+    for n in 0..=limits::PLAYERS {
+        let slot = (n % limits::SLOTS) as u8;
+        play.what(What::Leave { slot });
+        play.connect(slot, "");
+        play.what(What::Player {
+            slot,
+            team: (1 + slot % 2).into(),
+            name: Text::new(&name(n)),
+        });
+        play.what(What::Spawn {
+            slot,
+            revived: false,
+            by: None,
+            class: Some(Class::CovertOps),
+        });
+    }
+    play.what(What::WaveOffsets {
+        axis_ms: 1,
+        allies_ms: 2,
+    });
+    for team in Team::ALL {
+        play.what(What::WaveInterval {
+            team: team.into(),
+            interval_ms: u32::MAX,
+        });
+    }
+    for n in 0..limits::OBJECTIVES {
+        let slot = (n % limits::SLOTS) as u8;
+        play.wait(1000).what(What::Objective {
+            action: ObjectiveAction::PickedUp,
+            slot: Some(slot),
+            team: Team::Axis.into(),
+            text: Text::new(&[0xe9; limits::OBJECTIVE_TEXT]),
+        });
+    }
+    for n in 0..limits::EVENTS {
+        let slot = (n % limits::SLOTS) as u8;
+        play.wait(10_000).what(What::Death {
+            slot,
+            by: Some((slot + 1) % limits::SLOTS as u8),
+            means: Text::new(&[b'M'; limits::MEANS]),
+        });
+    }
+    let mut round = play.exit(&"\\".repeat(limits::EXIT_TEXT));
+    assert_eq!(round.players.len(), limits::PLAYERS);
+    assert_eq!(round.timeline.len(), limits::EVENTS);
+    assert!(round.timeline_dropped > 0);
+    assert_eq!(round.pauses.len(), limits::PAUSES);
+    for text in [
+        &mut round.server_ip,
+        &mut round.server_port,
+        &mut round.server_hostname,
+        &mut round.engine_version,
+    ] {
+        *text = "\"".repeat(limits::CVAR);
+    }
+    let identity = Identity {
+        event_id: uuid::Uuid::max(),
+        utc_offset_seconds: -43_200,
+    };
+    let file = serde_json::to_string(&gametimes_file(&round, &identity)).unwrap();
+    let (size, limit) = (file.len(), limits::FILE_BYTES);
+    assert!(size <= limit, "{size} bytes, more than {limit}");
+    assert!(
+        size > limit / 5 * 4,
+        "{size} bytes: the limit of {limit} is not this file's"
     );
 }

@@ -27,7 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use state::Shared;
-pub use state::{GUILD_ID, Message, TOKEN};
+pub use state::{FileAnswer, GUILD_ID, Message, TOKEN};
 
 /// A running stand-in. Dropping it ends it.
 #[derive(Debug)]
@@ -237,6 +237,19 @@ impl Discord {
     /// Answers downloads of attachments with this status; with `None`, serves them again.
     pub fn fail_attachments(&self, status: Option<u16>) {
         self.state.lock().cdn_failure = status;
+    }
+
+    /// Sets how downloads of attachments of this name are answered; until then they are served.
+    pub fn set_file(&self, name: &str, answer: FileAnswer) {
+        self.state
+            .lock()
+            .file_answers
+            .insert(name.to_owned(), answer);
+    }
+
+    /// The number of downloads that are dripping now, see [`FileAnswer::Dripping`].
+    pub fn dripping(&self) -> usize {
+        Arc::strong_count(&self.state.lock().drips) - 1
     }
 
     /// Sets whether the bot has the Message Content intent in the Developer Portal, as it has at the start. Without it, the

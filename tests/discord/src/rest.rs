@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::state::{BOT_ID, Shared, State as Content, TOKEN, hide_content};
+use crate::state::{BOT_ID, FileAnswer, Shared, State as Content, TOKEN, hide_content};
 
 type App = State<Arc<Shared>>;
 
@@ -425,6 +425,14 @@ async fn attachment(
     if let Some(status) = state.cdn_failure.and_then(|s| StatusCode::from_u16(s).ok()) {
         return (status, "a failure that was ordered").into_response();
     }
+    let answer = state.file_answers.get(&name);
+    match answer.unwrap_or(&FileAnswer::Whole) {
+        FileAnswer::Whole => {}
+        FileAnswer::Dripping => return drip(Arc::clone(&state.drips)),
+        FileAnswer::Missing => {
+            return (StatusCode::NOT_FOUND, "as a test wants it").into_response();
+        }
+    }
     match state.attachments.get(&id).filter(|file| file.name == name) {
         Some(file) => (
             [(header::CONTENT_TYPE, crate::state::content_type(&name))],
@@ -437,4 +445,14 @@ async fn attachment(
         )
             .into_response(),
     }
+}
+
+/// An answer without an end: a byte every 20 ms, for as long as the client reads.
+fn drip(counted: Arc<()>) -> Response {
+    let bytes = futures_util::stream::unfold(counted, async |counted| {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        let byte: Result<&[u8], std::convert::Infallible> = Ok(b" ");
+        Some((byte, counted))
+    });
+    HttpBody::from_stream(bytes).into_response()
 }

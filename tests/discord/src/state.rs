@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -31,6 +31,17 @@ pub struct Message {
     pub json: Value,
     /// The JSON body as it was posted.
     pub body: Value,
+}
+
+/// How the download of an attachment is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileAnswer {
+    /// With the file.
+    Whole,
+    /// With 200 and an endless body that arrives byte by byte.
+    Dripping,
+    /// With 404.
+    Missing,
 }
 
 /// A file in the stand-in's CDN.
@@ -64,6 +75,9 @@ pub(crate) struct State {
     pub gone: bool,
     pub message_content: bool,
     pub cdn_failure: Option<u16>,
+    pub file_answers: HashMap<String, FileAnswer>,
+    /// Cloned for every dripping download.
+    pub drips: Arc<()>,
     pub reserved: Option<u64>,
     pub heartbeat_ms: u64,
     pub failures: VecDeque<u16>,
@@ -91,6 +105,8 @@ impl Shared {
             gone: false,
             message_content: true,
             cdn_failure: None,
+            file_answers: HashMap::new(),
+            drips: Arc::new(()),
             reserved: None,
             heartbeat_ms: 41_250,
             failures: VecDeque::new(),

@@ -1,6 +1,6 @@
 //! The script's functions, compared with the crate that module and bot share, and with the standards.
 
-use gametimes_format::{digest, text};
+use gametimes_format::{digest, limits, text};
 use gametimes_lua_tests::SCRIPT;
 use gametimes_lua_tests::world::Server;
 use mlua::{Function, LuaString, Table};
@@ -17,6 +17,24 @@ fn parts() -> (Server, tempfile::TempDir) {
     let mut server = Server::new(home.path(), &script);
     server.load();
     (server, home)
+}
+
+/// The size of the largest file follows from these numbers.
+#[test]
+fn script_records_no_more_than_the_module() {
+    let lines: Vec<&str> = SCRIPT.lines().collect();
+    for limit in [
+        format!("local MAX_CLIENTS = {}", limits::SLOTS),
+        format!("local EVENTS_LIMIT = {}", limits::EVENTS),
+        format!("local PAUSES_LIMIT = {}", limits::PAUSES),
+        format!(
+            "local PEOPLE_LIMIT = {} * MAX_CLIENTS",
+            limits::PLAYERS / limits::SLOTS
+        ),
+    ] {
+        let is_set = |line: &&str| line.split(" --").next().unwrap_or_default().trim_end() == limit;
+        assert!(lines.iter().any(is_set), "{limit}");
+    }
 }
 
 fn bytes(value: &LuaString) -> Vec<u8> {

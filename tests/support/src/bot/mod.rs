@@ -30,7 +30,7 @@ pub fn settings_for(discord: &Discord) -> DiscordSettings {
         username: "ET:Legacy Stats".into(),
         hmac_key: None,
         cdn_hosts: vec![discord.host()],
-        max_attachment_bytes: 2 << 20,
+        max_attachment_bytes: gametimes_format::limits::FILE_BYTES as u64,
         messages_per_minute: 10_000,
         proxy: Some(discord.host()),
         gateway_url: Some(discord.gateway_url()),

@@ -1,0 +1,209 @@
+//! Settings that are right, wrong, missing or secret.
+
+use std::os::unix::ffi::OsStringExt;
+
+use super::*;
+
+fn errors(text: &str, env: &[(&str, &str)]) -> Vec<String> {
+    let env = env
+        .iter()
+        .map(|(k, v)| (k.to_string(), v.to_string()))
+        .collect();
+    Config::parse(text, env)
+        .err()
+        .map(|e| e.0)
+        .unwrap_or_default()
+}
+
+#[test]
+fn without_settings_the_bot_uses_sqlite_on_loopback() {
+    let config = Config::parse("", BTreeMap::new()).unwrap();
+    assert_eq!(config.database_url.reveal(), "sqlite:gametimes.db");
+    assert!(config.discord.is_none() && config.ssh.is_empty());
+    assert!(config.listen.ip().is_loopback());
+}
+
+#[test]
+fn all_errors_are_reported_at_once() {
+    let found = errors(
+        "listen = \"0.0.0.0:80\"\ntypo = 1\n[discord]\nchannel_id = \"x\"\n[ssh]\nhost = \"h\"\n[[folders]]\nserver = \"s\"",
+        &[
+            ("GAMETIMES_POLL_SECONDS", "0"),
+            ("GAMETIMES_NOPE", "1"),
+            ("GAMETIMES_TIME_ZONE", "Mars"),
+        ],
+    );
+    for expected in [
+        "api_token: must be set",
+        "typo: no such setting",
+        "GAMETIMES_NOPE: no such setting",
+        "discord.channel_id: is not",
+        "ssh.user: missing",
+        "ssh.known_hosts: missing",
+        "ssh.stats_dir, ssh.gametimes_dir",
+        "folders[0].path: missing",
+        "poll_seconds: 0",
+        "time_zone: \"Mars\"",
+    ] {
+        assert!(
+            found.iter().any(|e| e.starts_with(expected)),
+            "{expected}: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn the_environment_overrides_the_file_and_secrets_are_not_printed() {
+    let env = [
+        ("GAMETIMES_DISCORD_TOKEN", "very-secret"),
+        ("GAMETIMES_DISCORD_CHANNEL_ID", "12"),
+        ("GAMETIMES_DISCORD_WEBHOOK_IDS", "1, 2"),
+        ("GAMETIMES_CONFIG", "x"),
+    ];
+    let env = env
+        .iter()
+        .map(|(k, v)| (k.to_string(), v.to_string()))
+        .collect();
+    let text = "[discord]\ntoken = \"other\"\nwebhook_ids = [7]\n[[ssh]]\nhost='a'\nuser='u'\nkey_file='k'\n\
+                known_hosts='h'\nstats_dir='d'\n[[folders]]\npath='p'";
+    let config = Config::parse(text, env).unwrap();
+    let discord = config.discord.as_ref().unwrap();
+    assert_eq!(
+        (discord.token.reveal(), discord.channel_id),
+        ("very-secret", 12)
+    );
+    assert_eq!(discord.webhook_ids, [1, 2]);
+    assert_eq!((config.ssh.len(), config.folders.len()), (1, 1));
+    assert!(!format!("{config:?}").contains("very-secret"));
+}
+
+#[test]
+fn a_syntax_error_names_its_line_and_prints_no_secret() {
+    for broken in [
+        "[discord]\n\ntoken = \"very-secret",
+        "[discord]\n\ntoken = very-secret",
+        "[discord]\n\ntoken = 'very-secret\nchannel_id = 1",
+        "[discord]\ntoken = 'a'\ntoken = 'very-secret'",
+        "[discord]\n\nvery-secret",
+    ] {
+        let found = errors(broken, &[]).join("");
+        assert!(found.starts_with("settings file, line "), "{found}");
+        assert!(!found.contains("very-secret"), "{found}");
+    }
+    let found = errors("[discord]\n\ntoken = \"very-secret", &[]);
+    assert!(found[0].starts_with("settings file, line 3: "), "{found:?}");
+}
+
+#[test]
+fn a_webhook_may_be_given_as_its_url_and_its_secret_is_not_printed() {
+    let text =
+        |id: &str| format!("[discord]\ntoken = 't'\nchannel_id = 5\nwebhook_ids = [{id}, 7]");
+    for url in [
+        "'https://discord.com/api/webhooks/42/very-secret'",
+        "'https://canary.discord.com/api/v10/webhooks/42/very-secret?wait=true'",
+        "'42'",
+        "42",
+    ] {
+        let config = Config::parse(&text(url), BTreeMap::new()).unwrap();
+        assert_eq!(config.discord.unwrap().webhook_ids, [42, 7], "{url}");
+    }
+    for bad in ["'very-secret'", "'https://x/webhooks/very-secret'", "true"] {
+        let found = errors(&text(bad), &[]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].starts_with("discord.webhook_ids: item 1 is not"),
+            "{found:?}"
+        );
+        assert!(!found[0].contains("very-secret"), "{found:?}");
+    }
+    let text =
+        "[discord]\ntoken = 't'\nchannel_id = 'very-secret'\nstats_channel_id = 'very-secret'";
+    let found = errors(text, &[]).join("");
+    assert!(found.contains("discord.channel_id: is not"), "{found}");
+    assert!(!found.contains("very-secret"), "{found}");
+}
+
+#[test]
+fn a_variable_that_is_not_utf8_is_an_error_only_if_it_is_a_setting_of_the_bot() {
+    let bytes = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+    let (env, errors) = environment(
+        [
+            (bytes(b"LC_NAME"), bytes(b"Andr\xe9")),
+            (bytes(b"\xff"), bytes(b"x")),
+            (bytes(b"GAMETIMES_DISCORD_TOKEN"), bytes(b"very-secret\xff")),
+            (bytes(b"GAMETIMES_\xff"), bytes(b"x")),
+            (
+                bytes(b"GAMETIMES_CONFIG"),
+                bytes(b"/home/andr\xe9/bot.toml"),
+            ),
+            (bytes(b"GAMETIMES_FOLDERS"), bytes(b"/a")),
+        ]
+        .into_iter(),
+    );
+    assert_eq!(
+        env.into_iter().collect::<Vec<_>>(),
+        [("GAMETIMES_FOLDERS".into(), "/a".into())]
+    );
+    assert_eq!(
+        errors,
+        [
+            "GAMETIMES_DISCORD_TOKEN: is not valid UTF-8",
+            "GAMETIMES_\u{fffd}: no such setting"
+        ]
+    );
+}
+
+#[test]
+fn with_a_key_no_file_that_a_recorder_makes_is_too_large() {
+    let text = "[discord]\ntoken = 't'\nchannel_id = 5\n";
+    let parse = |more: &str| Config::parse(&format!("{text}{more}"), BTreeMap::new());
+    let limit = |more| parse(more).unwrap().discord.unwrap().max_attachment_bytes;
+    let largest = gametimes_format::limits::FILE_BYTES as u64;
+    assert_eq!((limit(""), limit("hmac_key = 'k'")), (largest, largest));
+    assert_eq!(limit("max_attachment_bytes = 2097152"), 2 << 20);
+    let refused = parse("hmac_key = 'k'\nmax_attachment_bytes = 2097152").unwrap_err();
+    let [error] = &refused.0[..] else {
+        panic!("{refused}");
+    };
+    assert!(
+        error.starts_with("discord.max_attachment_bytes: recorders make files of up to"),
+        "{error}"
+    );
+    assert_eq!(
+        errors(
+            &format!("{text}max_attachment_bytes = {}", largest + 1),
+            &[]
+        )
+        .len(),
+        1
+    );
+    for (text, sentence) in [
+        (
+            include_str!("../../.env.example"),
+            format!("_MAX_ATTACHMENT_BYTES={largest}\n"),
+        ),
+        (
+            include_str!("../../../docs/json.md"),
+            format!("at most {largest} bytes long"),
+        ),
+    ] {
+        assert!(text.contains(&sentence), "{sentence}");
+    }
+}
+
+#[test]
+fn the_example_contains_only_existing_settings() {
+    let example = include_str!("../../.env.example");
+    let env: BTreeMap<String, String> = example
+        .lines()
+        .filter_map(|line| line.trim_start_matches('#').split_once('='))
+        .filter(|(name, _)| name.starts_with(PREFIX))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    assert_eq!(env.len(), 20);
+    let unset = env.keys().map(|k| (k.clone(), String::new())).collect();
+    assert!(Config::parse("", unset).is_ok());
+    let config = Config::parse("", env).unwrap();
+    assert_eq!((config.ssh.len(), config.poll.as_secs()), (1, 60));
+}
