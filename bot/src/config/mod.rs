@@ -20,6 +20,7 @@ use gametimes_format::text::counted;
 use jiff::tz::TimeZone;
 
 use reader::{NOT_SETTINGS, PREFIX, Reader};
+use sections::MAX_CONNECTIONS;
 
 /// All settings, checked.
 #[derive(Debug, Clone)]
@@ -30,6 +31,11 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The token that clients of the API must send; required unless `listen` is a loopback address.
     pub api_token: Option<Secret>,
+    /// Host names under which a reverse proxy passes requests on. Without a token, requests for other names than this machine's
+    /// own are refused.
+    pub allowed_hosts: Vec<String>,
+    /// How many connections to the API and the pages may be open at a time.
+    pub max_connections: usize,
     /// The time zone of the game servers.
     pub time_zone: TimeZone,
     /// Discord; `None` if it is not configured.
@@ -142,6 +148,8 @@ impl Config {
             database_url: Secret::new(url),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             api_token: None,
+            allowed_hosts: Vec::new(),
+            max_connections: MAX_CONNECTIONS,
             time_zone: TimeZone::UTC,
             discord: None,
             ssh: Vec::new(),
@@ -257,6 +265,7 @@ mod tests {
             &[
                 ("GAMETIMES_POLL_SECONDS", "0"),
                 ("GAMETIMES_NOPE", "1"),
+                ("GAMETIMES_ALLOWED_HOSTS", "b.example, https://a.example"),
                 ("GAMETIMES_TIME_ZONE", "Mars"),
             ],
         );
@@ -271,6 +280,7 @@ mod tests {
             "folders[0].path: missing",
             "poll_seconds: 0",
             "time_zone: \"Mars\"",
+            "allowed_hosts: \"https://a.example\" is not",
         ] {
             assert!(
                 found.iter().any(|e| e.starts_with(expected)),
@@ -360,7 +370,7 @@ mod tests {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .filter(|(_, value)| !value.is_empty())
             .collect();
-        assert_eq!(env.len(), 20);
+        assert_eq!(env.len(), 22);
         let unset = env.keys().map(|k| (k.clone(), String::new())).collect();
         assert!(Config::parse("", unset).is_ok());
         let config = Config::parse("", env).unwrap();

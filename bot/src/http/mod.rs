@@ -5,9 +5,11 @@
 mod api;
 mod auth;
 mod error;
+mod host;
 pub mod metrics;
 mod pages;
 mod query;
+pub mod server;
 mod state;
 
 use std::time::Duration;
@@ -35,6 +37,7 @@ pub fn router(app: App) -> Router {
         .fallback(|| async { ApiError::not_found("page") })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(middleware::from_fn_with_state(app.clone(), auth::authorize))
+        .layer(middleware::from_fn_with_state(app.clone(), host::check_host))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(30)))
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(header::X_FRAME_OPTIONS, "DENY"))

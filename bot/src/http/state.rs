@@ -1,5 +1,6 @@
 //! What all request handlers share.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::config::Secret;
@@ -15,4 +16,8 @@ pub struct App {
     pub status: Arc<Status>,
     /// The token that clients must send; without one, every request is answered.
     pub token: Option<Secret>,
+    /// The address of this server.
+    pub listen: SocketAddr,
+    /// Host names that requests may be for, besides those of this machine. Not checked if there is a token.
+    pub allowed_hosts: Arc<[String]>,
 }
