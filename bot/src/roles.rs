@@ -20,7 +20,7 @@ use crate::files::folder::{self, LocalDirectory};
 use crate::files::poller::{PollConfig, Poller};
 use crate::files::sftp::{FolderKind, SshServer};
 use crate::http::server::{self, Limits};
-use crate::http::{self, App};
+use crate::http::{self, App, Drawings};
 use crate::status::Status;
 use crate::writer::{SourceContext, Writer};
 
@@ -109,6 +109,7 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
             token: config.api_token.clone(),
             listen,
             allowed_hosts: config.allowed_hosts.clone().into(),
+            drawings: Drawings::default(),
         };
         let limits = Limits::new(config.max_connections);
         tokio::spawn(server::serve(

@@ -42,6 +42,8 @@ struct Picture {
     facts: String,
     /// `None` for a round without a timeline.
     plot: Option<Plot>,
+    /// What is shown without a timeline.
+    no_timeline: String,
     legend: Legend,
 }
 
@@ -185,6 +187,7 @@ impl Chart {
             title: fit(&self.title, 48.0),
             facts: fit(&self.facts.join("  ·  "), 80.0),
             plot: self.has_timeline.then(|| self.plot(&teams, sizes, bottom)),
+            no_timeline: self.no_timeline.clone(),
             legend: Legend::new(height - 20.0),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use gametimes_format::digest::{hex, sha256};
 use gametimes_format::rules::ROUND_2_WINDOW_SECONDS;
 use gametimes_format::{Team, TimelineEvent};
 use gametimes_rounds::stats_file::MATCH_ID_FORMAT;
@@ -257,7 +258,7 @@ impl StatsFileHeader {
     }
 }
 
-/// Everything that a round's page shows.
+/// A round with its timeline, which may be large.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoundPage {
     /// The round and its players.
@@ -266,9 +267,32 @@ pub struct RoundPage {
     pub stats_file: Option<StatsFileHeader>,
     /// The timeline; empty if the round has none.
     pub timeline: Vec<TimelineEvent>,
+}
+
+/// Everything that a round's page shows, except the timeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoundOverview {
+    /// The round and its players.
+    pub detail: RoundDetail,
+    /// The header of the stats file; `None` until the file arrives.
+    pub stats_file: Option<StatsFileHeader>,
     /// `rounds.id` of the match's other round.
     pub other_round: Option<i64>,
+    /// A hash of the round, its players and its timeline.
+    pub digest: String,
 }
+
+impl RoundOverview {
+    /// `rounds.id`.
+    pub fn id(&self) -> i64 {
+        self.detail.round.id
+    }
+}
+
+/// The timelines of rounds, of which the longest is the most complete.
+const TIMELINE_OF: &str = "FROM gametimes_groups g JOIN gametimes_facts f ON f.group_id = g.id \
+                           WHERE f.timeline IS NOT NULL AND g.round_id";
+const LONGEST_FIRST: &str = "ORDER BY LENGTH(f.timeline) DESC, f.identity";
 
 impl Db {
     /// A round with its players; `None` if there is no round with this id.
@@ -282,7 +306,30 @@ impl Db {
         Ok(Some(self.round_detail(&row, id).await?))
     }
 
-    /// The page of a round; `None` if there is no round with this id.
+    /// A round without its timeline; `None` if there is no round with this id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn round_overview(&self, id: i64) -> Result<Option<RoundOverview>, DbError> {
+        let Some(row) = self.round_row(id).await? else {
+            return Ok(None);
+        };
+        let detail = self.round_detail(&row, id).await?;
+        let sql = format!("SELECT f.identity {TIMELINE_OF} = $1 {LONGEST_FIRST} LIMIT 1");
+        let timeline = self.database.row(&sql, args![id]).await?;
+        let timeline = timeline.map_or_else(String::new, |row| row.get("identity"));
+        Ok(Some(RoundOverview {
+            stats_file: StatsFileHeader::from_row(&row),
+            other_round: self.other_round(&detail.round).await?,
+            digest: hex(&sha256([
+                format!("{detail:?}").as_bytes(),
+                timeline.as_bytes(),
+            ])),
+            detail,
+        }))
+    }
+
+    /// A round with its timeline; `None` if there is no round with this id.
     ///
     /// # Errors
     /// When the database fails.
@@ -298,7 +345,6 @@ impl Db {
         Ok(Some(RoundPage {
             stats_file: StatsFileHeader::from_row(&row),
             timeline: timeline.unwrap_or_default(),
-            other_round: self.other_round(&detail.round).await?,
             detail,
         }))
     }
@@ -363,12 +409,10 @@ impl Db {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn timeline(&self, round_id: i64) -> Result<Json, DbError> {
-        let bytes = self.timelines(&BTreeSet::from([round_id])).await?;
-        let timeline = bytes
-            .get(&round_id)
-            .and_then(|bytes| serde_json::from_slice(bytes).ok());
-        Ok(timeline.unwrap_or_else(|| Json::Array(Vec::new())))
+    pub async fn timeline(&self, round_id: i64) -> Result<Vec<u8>, DbError> {
+        let mut timelines = self.timelines(&BTreeSet::from([round_id])).await?;
+        let timeline = timelines.remove(&round_id);
+        Ok(timeline.unwrap_or_else(|| b"[]".to_vec()))
     }
 
     /// The timelines of several rounds, as JSON; rounds without one are omitted.
@@ -385,8 +429,7 @@ impl Db {
         }
         let ids: Vec<Value> = round_ids.iter().map(|id| (*id).into()).collect();
         let sql = format!(
-            "SELECT g.round_id, f.timeline FROM gametimes_groups g JOIN gametimes_facts f ON f.group_id = g.id \
-             WHERE g.round_id IN ({}) AND f.timeline IS NOT NULL ORDER BY LENGTH(f.timeline) DESC, f.identity",
+            "SELECT g.round_id, f.timeline {TIMELINE_OF} IN ({}) {LONGEST_FIRST}",
             self.database.placeholders(ids.len())
         );
         for row in self.database.rows(&sql, &ids).await? {

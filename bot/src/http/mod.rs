@@ -4,6 +4,7 @@
 
 mod api;
 mod auth;
+mod drawings;
 mod error;
 mod host;
 pub mod metrics;
@@ -21,6 +22,7 @@ use axum::routing::get;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
+pub use drawings::Drawings;
 pub use error::ApiError;
 pub use state::App;
 

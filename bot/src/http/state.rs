@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::drawings::Drawings;
 use crate::config::Secret;
 use crate::db::Db;
 use crate::status::Status;
@@ -20,4 +21,6 @@ pub struct App {
     pub listen: SocketAddr,
     /// Host names that requests may be for, besides those of this machine. Not checked if there is a token.
     pub allowed_hosts: Arc<[String]>,
+    /// The pictures of rounds.
+    pub drawings: Drawings,
 }
