@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use gametimes_format::Team;
 use gametimes_format::rules::STATS_ROUNDING_SECONDS;
+use gametimes_rounds::play_order::order_key;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::Db;
@@ -190,6 +192,8 @@ pub struct HistoryEntry {
     pub round_id: Option<i64>,
     /// When the round ended, `YYYY-MM-DD-HHMMSS` in the server's local time.
     pub match_id: String,
+    /// Sorts the rounds as they were played.
+    play_order: String,
     /// 1 or 2.
     pub round_number: i64,
     /// Name of the map.
@@ -243,11 +247,14 @@ impl HistoryEntry {
         "deaths",
     ];
 
-    fn from_recorder(row: &Row) -> Self {
+    fn from_recorder(row: &Row, zone: &TimeZone) -> Self {
         let exact = |column| row.get::<Option<i64>>(column).map(Time::Ms);
         let seconds = |column| row.get::<Option<i64>>(column).map(Time::Seconds);
         Self {
             round_id: row.get("round_id"),
+            play_order: row
+                .get::<Option<i64>>("round_end_unix")
+                .map_or_else(|| row.get("match_id"), |end| order_key(end, zone)),
             match_id: row.get("match_id"),
             round_number: row.get("round_number"),
             map_name: row.get("map_name"),
@@ -268,6 +275,7 @@ impl HistoryEntry {
         let name: Option<String> = row.get("clean_name");
         Self {
             round_id: row.get("round_id"),
+            play_order: row.get("play_order"),
             match_id: row.get("match_id"),
             round_number: row.get("round_number"),
             map_name: row.get("map_name"),
@@ -327,21 +335,23 @@ impl Db {
         if self.has("lua_spawn_stats") {
             let sql = self.spawns_of_player(&HistoryEntry::COLUMNS);
             let rows = self.database.rows(&sql, args![guid]).await?;
-            history.extend(rows.iter().map(HistoryEntry::from_recorder));
+            let entry = |row| HistoryEntry::from_recorder(row, self.zone());
+            history.extend(rows.iter().map(entry));
         }
         let recorded: HashSet<i64> = history.iter().filter_map(|e| e.round_id).collect();
         // Stats files do not identify clients without a guid.
         if !guid.starts_with("name:") {
             let sql = format!(
-                "SELECT {}, {} FROM player_comprehensive_stats p JOIN rounds r ON r.id = p.round_id \
+                "SELECT {}, {}, {order} AS play_order FROM player_comprehensive_stats p JOIN rounds r ON r.id = p.round_id \
                  WHERE UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8)) \
-                 ORDER BY COALESCE(r.match_id, '') DESC, p.id DESC LIMIT $2",
+                 ORDER BY {order} DESC, p.id DESC LIMIT $2",
                 self.select(
                     "player_comprehensive_stats",
                     "p",
                     &HistoryEntry::STATS_COLUMNS
                 ),
                 self.select("rounds", "r", &["round_end_unix", "match_id"]),
+                order = self.play_order(),
             );
             let values = args![guid, HISTORY_MAX];
             let rows = self.database.rows(&sql, values).await?;
@@ -351,8 +361,8 @@ impl Db {
                     .filter(|e| e.round_id.is_none_or(|id| !recorded.contains(&id))),
             );
         }
-        // A match_id begins with the server's local time, the only time that both sources have.
-        history.sort_by(|a, b| (&b.match_id, b.round_number).cmp(&(&a.match_id, a.round_number)));
+        history
+            .sort_by(|a, b| (&b.play_order, b.round_number).cmp(&(&a.play_order, a.round_number)));
         history.truncate(HISTORY_MAX);
         Ok(history)
     }

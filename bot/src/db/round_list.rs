@@ -69,12 +69,11 @@ impl Db {
     /// When the database fails.
     pub async fn rounds(&self, filter: &RoundFilter) -> Result<Vec<RoundSummary>, DbError> {
         let columns = self.select("rounds", "r", &RoundSummary::COLUMNS);
-        // The two databases sort NULL to different ends. Compared as an empty text it comes last in both.
+        let order = self.play_order();
         let sql = format!(
             "SELECT {columns} FROM rounds r WHERE ($1 = '' OR LOWER(r.map_name) = LOWER($1)) \
-             AND ($2 = 0 OR (COALESCE(r.match_id, ''), r.id) < \
-             (SELECT COALESCE(b.match_id, ''), b.id FROM rounds b WHERE b.id = $2)) \
-             ORDER BY COALESCE(r.match_id, '') DESC, r.id DESC LIMIT $3"
+             AND ($2 = 0 OR ({order}, r.id) < (SELECT {order}, r.id FROM rounds r WHERE r.id = $2)) \
+             ORDER BY {order} DESC, r.id DESC LIMIT $3"
         );
         let map = filter.map.clone().unwrap_or_default();
         let values = args![map, filter.before.unwrap_or(0), filter.limit];
@@ -118,9 +117,10 @@ impl Db {
             "SELECT {}, {}, {players} AS players FROM rounds r \
              WHERE ($1 = '' OR LOWER(r.map_name) LIKE LOWER($1) ESCAPE '!') AND ($2 = '' OR ({has_player})) \
              AND ($3 = '' OR SUBSTR(r.match_id, 1, 10) >= $3) AND ($4 = '' OR SUBSTR(r.match_id, 1, 10) <= $4) \
-             ORDER BY COALESCE(r.match_id, '') DESC, r.id DESC LIMIT $5 OFFSET $6",
+             ORDER BY {} DESC, r.id DESC LIMIT $5 OFFSET $6",
             self.select("rounds", "r", &RoundSummary::COLUMNS),
             self.select("rounds", "r", &["stats_duration_seconds"]),
+            self.play_order(),
         );
         let values = args![
             pattern(&filter.map),

@@ -5,10 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use gametimes_format::digest::{hex, sha256};
 use gametimes_format::rules::ROUND_2_WINDOW_SECONDS;
 use gametimes_format::{Team, TimelineEvent};
-use gametimes_rounds::stats_file::MATCH_ID_FORMAT;
+use gametimes_rounds::play_order::{end_of_order_key, order_key};
 use gametimes_rounds::stats_file::minutes_seconds;
-use jiff::ToSpan;
-use jiff::civil::DateTime;
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -320,7 +318,9 @@ impl Db {
         let timeline = timeline.map_or_else(String::new, |row| row.get("identity"));
         Ok(Some(RoundOverview {
             stats_file: StatsFileHeader::from_row(&row),
-            other_round: self.other_round(&detail.round).await?,
+            other_round: self
+                .other_round(&detail.round, row.get("play_order"))
+                .await?,
             digest: hex(&sha256([
                 format!("{detail:?}").as_bytes(),
                 timeline.as_bytes(),
@@ -356,10 +356,11 @@ impl Db {
             false => "",
         };
         let sql = format!(
-            "SELECT {}, {}, {} FROM rounds r {join} WHERE r.id = $1",
+            "SELECT {}, {}, {}, {} AS play_order FROM rounds r {join} WHERE r.id = $1",
             self.select("rounds", "r", &RoundSummary::COLUMNS),
             self.select("rounds", "r", &StatsFileHeader::COLUMNS),
             self.select("lua_round_teams", "t", &Recorded::COLUMNS),
+            self.play_order(),
         );
         self.database.row(&sql, args![id]).await
     }
@@ -374,26 +375,21 @@ impl Db {
 
     /// The other round of a match: the one next to this round on its map and server, if it has the other number and was
     /// played within the time that a match may take.
-    async fn other_round(&self, round: &RoundSummary) -> Result<Option<i64>, DbError> {
-        let at = round.match_id.get(..17);
-        let Some(at) = at.and_then(|at| DateTime::strptime(MATCH_ID_FORMAT, at).ok()) else {
+    async fn other_round(&self, round: &RoundSummary, at: String) -> Result<Option<i64>, DbError> {
+        let Some(end_unix) = end_of_order_key(&at, self.zone()) else {
             return Ok(None);
         };
-        let window = ROUND_2_WINDOW_SECONDS.seconds();
-        let (wanted, order, limit) = match round.round_number {
-            1 => (2, "ASC", at.checked_add(window)),
-            2 => (1, "DESC", at.checked_sub(window)),
+        let at_end = |seconds| order_key(end_unix.saturating_add(seconds), self.zone());
+        let (wanted, order, from, to) = match round.round_number {
+            1 => (2, "ASC", at, at_end(ROUND_2_WINDOW_SECONDS)),
+            2 => (1, "DESC", at_end(-ROUND_2_WINDOW_SECONDS), at),
             _ => return Ok(None),
         };
-        let limit = limit.unwrap_or(at).strftime(MATCH_ID_FORMAT).to_string();
-        let (from, to) = match wanted {
-            2 => (&round.match_id, &limit),
-            _ => (&limit, &round.match_id),
-        };
         let sql = format!(
-            "SELECT {} FROM rounds r WHERE r.match_id >= $1 AND r.match_id <= $2 AND r.map_name = $3 AND r.id <> $4 \
-             ORDER BY r.match_id {order}, r.id {order}",
-            self.select("rounds", "r", &["id", "round_number", "server_name"])
+            "SELECT {} FROM rounds r WHERE {at} >= $1 AND {at} <= $2 AND r.map_name = $3 AND r.id <> $4 \
+             ORDER BY {at} {order}, r.id {order}",
+            self.select("rounds", "r", &["id", "round_number", "server_name"]),
+            at = self.play_order(),
         );
         let values = args![from, to, &round.map_name, round.id];
         let rows = self.database.rows(&sql, values).await?;
