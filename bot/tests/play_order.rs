@@ -103,6 +103,21 @@ async fn assert_order(bot: &Bot, expected: &[&str]) {
 async fn rounds_with_stats_files_alone_are_in_order_when_the_clock_is_set_back(url: &str) {
     let bot = bot_with(url, &stats_files("in")).await;
     assert_order(&bot, &["2025-10-26-020130", "2025-10-26-025500"]).await;
+    // The pages show both ends in UTC, so that their order is visible.
+    for (page, ends) in [
+        ("/", ["01:01", "00:55"]),
+        ("/players/A0000004", ["01:01", "00:55"]),
+    ] {
+        let (_, html) = get(&bot.url(page)).await;
+        for end in ends {
+            assert!(
+                html.as_str()
+                    .unwrap()
+                    .contains(&format!("2025-10-26 {end} UTC")),
+                "{html}"
+            );
+        }
+    }
     bot.stop().await.unwrap();
 }
 

@@ -1,12 +1,20 @@
 //! The order in which rounds were played.
 
-use gametimes_rounds::play_order::order_key;
+use gametimes_rounds::play_order::{end_of_order_key, order_key};
+use jiff::tz::TimeZone;
 
+use super::value::Row;
 use super::{Db, DbError};
 use crate::args;
 
 /// How many rows are completed in one transaction.
 const BATCH: i64 = 5_000;
+
+/// When a round ended: as its recorder reports, else worked out from `play_order`, for a row with both.
+pub(super) fn ended_unix(row: &Row, zone: &TimeZone) -> Option<i64> {
+    let recorded = row.get::<Option<i64>>("round_end_unix");
+    recorded.or_else(|| end_of_order_key(&row.get::<String>("play_order"), zone))
+}
 
 impl Db {
     /// SQL for the order in which rounds were played, for a row `r` of `rounds`.

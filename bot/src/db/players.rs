@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::Db;
 use super::error::DbError;
+use super::play_order::ended_unix;
 use super::value::{Row, non_empty, team};
 use crate::args;
 
@@ -198,8 +199,8 @@ pub struct HistoryEntry {
     pub round_number: i64,
     /// Name of the map.
     pub map_name: String,
-    /// When the round ended.
-    pub round_end_unix: Option<i64>,
+    /// When the round ended, worked out from its `match_id` if no recorder reported it.
+    pub ended_unix: Option<i64>,
     /// The name that the player had in the round.
     pub name: String,
     /// Time on a team.
@@ -258,7 +259,7 @@ impl HistoryEntry {
             match_id: row.get("match_id"),
             round_number: row.get("round_number"),
             map_name: row.get("map_name"),
-            round_end_unix: row.get("round_end_unix"),
+            ended_unix: row.get("round_end_unix"),
             name: row.get("player_name"),
             played: exact("played_ms").filter(|played| played.ms() > 0),
             dead: exact("dead_ms").or_else(|| seconds("dead_seconds")),
@@ -270,7 +271,7 @@ impl HistoryEntry {
     }
 
     /// The stats file has the time dead in tenths of a minute, and the other times in seconds.
-    fn from_stats_file(row: &Row) -> Self {
+    fn from_stats_file(row: &Row, zone: &TimeZone) -> Self {
         let seconds = |column| row.get::<Option<i64>>(column).map(Time::Seconds);
         let name: Option<String> = row.get("clean_name");
         Self {
@@ -279,7 +280,7 @@ impl HistoryEntry {
             match_id: row.get("match_id"),
             round_number: row.get("round_number"),
             map_name: row.get("map_name"),
-            round_end_unix: row.get("round_end_unix"),
+            ended_unix: ended_unix(row, zone),
             name: name.unwrap_or_else(|| row.get("player_name")),
             played: seconds("time_played_seconds").filter(|played| played.ms() > 0),
             dead: seconds_dead(row).map(Time::Seconds),
@@ -357,7 +358,7 @@ impl Db {
             let rows = self.database.rows(&sql, values).await?;
             history.extend(
                 rows.iter()
-                    .map(HistoryEntry::from_stats_file)
+                    .map(|row| HistoryEntry::from_stats_file(row, self.zone()))
                     .filter(|e| e.round_id.is_none_or(|id| !recorded.contains(&id))),
             );
         }

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use super::Db;
 use super::error::DbError;
+use super::play_order::ended_unix;
 use super::players::Player;
 use super::value::{Row, Value, non_empty, team};
 use crate::args;
@@ -274,6 +275,8 @@ pub struct RoundOverview {
     pub detail: RoundDetail,
     /// The header of the stats file; `None` until the file arrives.
     pub stats_file: Option<StatsFileHeader>,
+    /// When the round ended, worked out from its `match_id` if no recorder reported it.
+    pub ended_unix: Option<i64>,
     /// `rounds.id` of the match's other round.
     pub other_round: Option<i64>,
     /// A hash of the round, its players and its timeline.
@@ -318,6 +321,7 @@ impl Db {
         let timeline = timeline.map_or_else(String::new, |row| row.get("identity"));
         Ok(Some(RoundOverview {
             stats_file: StatsFileHeader::from_row(&row),
+            ended_unix: ended_unix(&row, self.zone()),
             other_round: self
                 .other_round(&detail.round, row.get("play_order"))
                 .await?,

@@ -65,12 +65,13 @@ pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Resp
     let RoundOverview {
         detail,
         stats_file,
+        ended_unix,
         other_round,
         digest: _,
     } = round;
     let stats_file = stats_file.as_ref();
     Ok(render(&Page {
-        facts: facts(&detail),
+        facts: facts(&detail, ended_unix),
         other_round,
         svg: String::from_utf8_lossy(&svg).into_owned(),
         comparison: stats_file.map_or_else(Vec::new, |stats| compare(&detail.round, stats)),
@@ -81,7 +82,7 @@ pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Resp
     }))
 }
 
-fn facts(detail: &RoundDetail) -> Vec<(&'static str, String)> {
+fn facts(detail: &RoundDetail, ended_unix: Option<i64>) -> Vec<(&'static str, String)> {
     let round = &detail.round;
     let mut facts = vec![
         ("Result", display::winner(round)),
@@ -99,9 +100,7 @@ fn facts(detail: &RoundDetail) -> Vec<(&'static str, String)> {
         facts.push(("Warmup", seconds(recorded.warmup_seconds)));
     }
     facts.push(("Defender", display::defender(round.defender()).to_owned()));
-    let ended = round
-        .round_end_unix
-        .map_or_else(|| round.match_id.clone(), display::utc);
+    let ended = ended_unix.map_or_else(|| round.match_id.clone(), display::utc);
     facts.push(("Ended", ended));
     let server = round.server_name.as_ref().or(round.server_address.as_ref());
     facts.push((
