@@ -1,7 +1,5 @@
 //! Questions about one round.
 
-use std::collections::{BTreeSet, HashMap};
-
 use gametimes_format::digest::{hex, sha256};
 use gametimes_format::rules::ROUND_2_WINDOW_SECONDS;
 use gametimes_format::{Team, TimelineEvent};
@@ -14,7 +12,7 @@ use super::Db;
 use super::error::DbError;
 use super::play_order::ended_unix;
 use super::players::Player;
-use super::value::{Row, Value, non_empty, team};
+use super::value::{Row, non_empty, team};
 use crate::args;
 
 /// A round as lists show it.
@@ -290,10 +288,10 @@ impl RoundOverview {
     }
 }
 
-/// The timelines of rounds, of which the longest is the most complete.
+/// SQL for the report of the round `$1` with the longest timeline, which is the most complete one.
 const TIMELINE_OF: &str = "FROM gametimes_groups g JOIN gametimes_facts f ON f.group_id = g.id \
-                           WHERE f.timeline IS NOT NULL AND g.round_id";
-const LONGEST_FIRST: &str = "ORDER BY LENGTH(f.timeline) DESC, f.identity";
+                           WHERE g.round_id = $1 AND f.timeline IS NOT NULL \
+                           ORDER BY LENGTH(f.timeline) DESC, f.identity LIMIT 1";
 
 impl Db {
     /// A round with its players; `None` if there is no round with this id.
@@ -316,7 +314,7 @@ impl Db {
             return Ok(None);
         };
         let detail = self.round_detail(&row, id).await?;
-        let sql = format!("SELECT f.identity {TIMELINE_OF} = $1 {LONGEST_FIRST} LIMIT 1");
+        let sql = format!("SELECT f.identity {TIMELINE_OF}");
         let timeline = self.database.row(&sql, args![id]).await?;
         let timeline = timeline.map_or_else(String::new, |row| row.get("identity"));
         Ok(Some(RoundOverview {
@@ -342,10 +340,8 @@ impl Db {
             return Ok(None);
         };
         let detail = self.round_detail(&row, id).await?;
-        let timeline = self.timelines(&BTreeSet::from([id])).await?;
-        let timeline = timeline
-            .get(&id)
-            .and_then(|bytes| serde_json::from_slice(bytes).ok());
+        let timeline = self.timeline(id).await?;
+        let timeline = timeline.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Ok(Some(RoundPage {
             stats_file: StatsFileHeader::from_row(&row),
             timeline: timeline.unwrap_or_default(),
@@ -405,38 +401,13 @@ impl Db {
             .map(|row| row.get("id")))
     }
 
-    /// The timeline of a round as JSON, from its most complete report; an empty list if no report has one.
+    /// The timeline of a round as JSON, from its most complete report; `None` if no report has one.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn timeline(&self, round_id: i64) -> Result<Vec<u8>, DbError> {
-        let mut timelines = self.timelines(&BTreeSet::from([round_id])).await?;
-        let timeline = timelines.remove(&round_id);
-        Ok(timeline.unwrap_or_else(|| b"[]".to_vec()))
-    }
-
-    /// The timelines of several rounds, as JSON; rounds without one are omitted.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub(super) async fn timelines(
-        &self,
-        round_ids: &BTreeSet<i64>,
-    ) -> Result<HashMap<i64, Vec<u8>>, DbError> {
-        let mut timelines = HashMap::new();
-        if round_ids.is_empty() {
-            return Ok(timelines);
-        }
-        let ids: Vec<Value> = round_ids.iter().map(|id| (*id).into()).collect();
-        let sql = format!(
-            "SELECT g.round_id, f.timeline {TIMELINE_OF} IN ({}) {LONGEST_FIRST}",
-            self.database.placeholders(ids.len())
-        );
-        for row in self.database.rows(&sql, &ids).await? {
-            timelines
-                .entry(row.get("round_id"))
-                .or_insert_with(|| row.get("timeline"));
-        }
-        Ok(timelines)
+    pub async fn timeline(&self, round_id: i64) -> Result<Option<Vec<u8>>, DbError> {
+        let sql = format!("SELECT f.timeline {TIMELINE_OF}");
+        let row = self.database.row(&sql, args![round_id]).await?;
+        Ok(row.map(|row| row.get("timeline")))
     }
 }

@@ -135,6 +135,7 @@ async fn players(
 async fn timeline(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let round = find_round(&app, &id).await?;
     let timeline = app.db.timeline(round.round.id).await?;
+    let timeline = timeline.unwrap_or_else(|| b"[]".to_vec());
     Ok(([(header::CONTENT_TYPE, "application/json")], timeline).into_response())
 }
 
