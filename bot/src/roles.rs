@@ -20,7 +20,8 @@ use crate::files::folder::{self, LocalDirectory};
 use crate::files::poller::{PollConfig, Poller};
 use crate::files::sftp::FolderKind;
 use crate::files::ssh::SshServer;
-use crate::http::{self, App};
+use crate::http::server::{self, Limits};
+use crate::http::{self, App, Drawings};
 use crate::status::Status;
 use crate::writer::{SourceContext, Writer};
 
@@ -102,13 +103,22 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
     }
     let status = Arc::new(Status::default());
     let (stop, stopped) = watch::channel(false);
-    let server = listener.map(|listener| {
+    let server = listener.zip(address).map(|(listener, listen)| {
         let app = App {
             db: db.clone(),
             status: Arc::clone(&status),
             token: config.api_token.clone(),
+            listen,
+            allowed_hosts: config.allowed_hosts.clone().into(),
+            drawings: Drawings::default(),
         };
-        serve(listener, app, stopped.clone())
+        let limits = Limits::new(config.max_connections);
+        tokio::spawn(server::serve(
+            listener,
+            http::router(app),
+            limits,
+            stopped.clone(),
+        ))
     });
     let receiver = role
         .receives()
@@ -165,7 +175,7 @@ impl Bot {
 async fn supervise(
     db: Db,
     receiver: Option<Receiver>,
-    server: Option<JoinHandle<std::io::Result<()>>>,
+    server: Option<JoinHandle<()>>,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(), RunError> {
     let mut result = Ok(());
@@ -189,18 +199,6 @@ async fn supervise(
     }
     db.database.close().await;
     result
-}
-
-/// Answers requests until the bot is stopped.
-fn serve(
-    listener: TcpListener,
-    app: App,
-    mut stopped: watch::Receiver<bool>,
-) -> JoinHandle<std::io::Result<()>> {
-    let server = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
-        drop(stopped.wait_for(|stop| *stop).await);
-    });
-    tokio::spawn(async move { server.await })
 }
 
 /// The receiving parts of a bot.

@@ -406,6 +406,49 @@ async fn delivery_page_shows_no_problem_if_the_last_day_had_none() {
     bot.stop().await.unwrap();
 }
 
+/// A browser that has a picture asks with its tag. The stats file changes the round, and with it the tag.
+#[tokio::test(flavor = "multi_thread")]
+async fn picture_that_the_browser_has_is_not_sent_again_until_its_round_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
+    let paths = [samples().join("../native/surrender")];
+    ingest(&bot.store, &paths, "", false).await.unwrap();
+    let (_, rounds) = get(&bot.url("/api/rounds")).await;
+    let find = |round: &&serde_json::Value| round["round_number"] == 1;
+    let id = rounds.as_array().unwrap().iter().find(find).unwrap()["id"].clone();
+    let ask = async |format: &str, tag: &str| {
+        let url = bot.url(&format!("/rounds/{id}/timeline.{format}"));
+        let tag = tag.to_owned();
+        let fetch = move || {
+            let mut response = ureq::get(url).header("If-None-Match", tag).call().unwrap();
+            let tag = response.headers()["etag"].to_str().unwrap().to_owned();
+            let length = response.body_mut().read_to_vec().unwrap().len();
+            (response.status().as_u16(), tag, length)
+        };
+        tokio::task::spawn_blocking(fetch).await.unwrap()
+    };
+    let mut tags = Vec::new();
+    for format in ["svg", "png"] {
+        let (status, tag, length) = ask(format, "\"other\"").await;
+        assert!(
+            status == 200 && length > 1_000,
+            "{format}: {status}, {length} bytes"
+        );
+        for known in [tag.clone(), format!("\"other\", W/{tag}")] {
+            assert_eq!(ask(format, &known).await, (304, tag.clone(), 0), "{format}");
+        }
+        tags.push((format, tag));
+    }
+    let paths = [samples().join("gamestats")];
+    ingest(&bot.store, &paths, "", false).await.unwrap();
+    for (format, tag) in tags {
+        let (status, new, _) = ask(format, &tag).await;
+        assert_eq!(status, 200, "{format}");
+        assert_ne!(new, tag, "{format}");
+    }
+    bot.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn empty_pages_show_what_to_do_next() {
     let folder = tempfile::tempdir().unwrap();

@@ -30,6 +30,21 @@ async fn query_of_a_player_uses_an_index(url: &str) {
     );
 }
 
+/// The list of rounds is read from an index, without sorting.
+async fn list_of_rounds_uses_an_index(url: &str) {
+    let store = &open(url).await;
+    store.ingest(&everything()).await.unwrap();
+    store.analyze().await.unwrap();
+    let order = store.play_order();
+    let sql = format!("SELECT r.id FROM rounds r ORDER BY {order} DESC, r.id DESC LIMIT $1");
+    let plan = plan_of(store, &sql, 50.into()).await;
+    assert!(plan.contains("idx_rounds_play_order"), "{plan}");
+    assert!(
+        !plan.contains("TEMP B-TREE") && !plan.contains("Sort"),
+        "{plan}"
+    );
+}
+
 /// The query of the audit finds the player of each row through an index.
 async fn query_of_the_audit_uses_an_index(url: &str) {
     let store = &open(url).await;
@@ -109,6 +124,7 @@ async fn pages_of_the_round_list_leave_no_round_out(url: &str) {
 
 on_both_databases!(
     query_of_a_player_uses_an_index,
+    list_of_rounds_uses_an_index,
     query_of_the_audit_uses_an_index,
     pages_of_the_round_list_leave_no_round_out,
 );

@@ -6,7 +6,7 @@ use gametimes_rounds::reconcile::{
     Document, Fact, ReconciledRound, possible_times, reconcile, unix_of_civil,
 };
 use gametimes_rounds::report::Report;
-use gametimes_rounds::rows::{PlayerRow, build};
+use gametimes_rounds::rows::{PlayerRow, RoundTarget, build};
 use gametimes_rounds::stats_file::StatsFile;
 use jiff::tz::TimeZone;
 
@@ -146,6 +146,28 @@ fn stats_files_alone_are_linked_over_the_end_of_summer_time() {
     assert_eq!(
         base_of(&folder("clock-change/in", &utc), &utc, "round-2"),
         None
+    );
+}
+
+#[test]
+fn stats_files_alone_tell_when_rounds_ended_over_the_end_of_summer_time() {
+    let zone = zone(CENTRAL_EUROPE);
+    let facts = folder("clock-change/in", &zone);
+    let rounds = reconcile(&facts, &zone);
+    let end = |part| round_of(&facts, &rounds, part).end_unix;
+    // 02:55:00 before the clock was set back, and 02:01:30 after it.
+    assert_eq!(end("round-1"), 1_761_440_100);
+    assert_eq!(end("round-2"), 1_761_440_100 + 390);
+    let orders: Vec<String> = build(&facts, &rounds, &zone)
+        .into_iter()
+        .map(|rows| match rows.round.unwrap() {
+            RoundTarget::Own(round) => round.times.gametimes_order,
+            RoundTarget::Foreign { .. } => unreachable!(),
+        })
+        .collect();
+    assert_eq!(
+        orders,
+        ["2025-10-26-025959:2025-10-26-020130", "2025-10-26-025500",]
     );
 }
 

@@ -46,6 +46,8 @@ struct Picture {
     facts: String,
     /// `None` for a round without a timeline.
     plot: Option<Plot>,
+    /// What is shown without a timeline.
+    no_timeline: String,
     legend: Legend,
 }
 
@@ -224,6 +226,7 @@ impl Chart {
             facts: fit(&self.facts.join("  ·  "), 80.0),
             plot: self.has_timeline.then(|| self.plot(&teams, sizes, bottom)),
             legend: Legend::new(legend_y, has_objectives),
+            no_timeline: self.no_timeline.clone(),
         }
     }
 

@@ -25,6 +25,12 @@ use crate::display;
 /// How much larger than the SVG a PNG is, so that it looks sharp on high-resolution screens.
 pub const PNG_SCALE: f32 = 1.5;
 
+/// Larger rounds are not drawn, because a file can claim any number up to 65,536. The recorded matches have up to 15 events a minute
+/// for each player; 64 players reach this number in 40 minutes.
+const EVENTS_MAX: usize = 40_000;
+/// Players come and go, so there can be more of them than slots.
+const PLAYERS_MAX: usize = 256;
+
 /// A round, ready to be drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chart {
@@ -42,8 +48,10 @@ pub struct Chart {
     pub lanes: Vec<Lane>,
     /// What a team did with an objective, if no player is known for it.
     pub objectives: Vec<(Option<Team>, Objective)>,
-    /// Whether the round has a timeline.
+    /// Whether the round has a timeline that can be drawn.
     pub has_timeline: bool,
+    /// Why it has none.
+    pub no_timeline: String,
 }
 
 impl Chart {
@@ -68,6 +76,13 @@ impl Chart {
             .unwrap_or_default()
             .max(last_event);
         let facts = display::facts(detail);
+        let is_drawable = events.len() <= EVENTS_MAX && detail.players.len() <= PLAYERS_MAX;
+        let no_timeline = if is_drawable {
+            "No timeline: the recorder of this round wrote none.".to_owned()
+        } else {
+            let (events, players) = (events.len(), detail.players.len());
+            format!("No timeline: {events} events of {players} players are too many for a picture.")
+        };
         Self {
             title: format!(
                 "{}, round {}",
@@ -78,9 +93,16 @@ impl Chart {
             end: displayable(&display::end(detail)),
             duration_ms,
             pauses: pauses(detail, duration_ms),
-            lanes: lanes::build(&detail.players, events, duration_ms),
-            objectives: objectives::of_teams(events),
-            has_timeline: !events.is_empty(),
+            lanes: match is_drawable {
+                true => lanes::build(&detail.players, events, duration_ms),
+                false => Vec::new(),
+            },
+            objectives: match is_drawable {
+                true => objectives::of_teams(events),
+                false => Vec::new(),
+            },
+            has_timeline: is_drawable && !events.is_empty(),
+            no_timeline,
         }
     }
 }

@@ -21,9 +21,8 @@ static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
-/// Larger pictures are refused, because each pixel takes four bytes of memory. A round of 512 players, the maximum of a
-/// gametimes file, has 26 million.
-const PIXELS_MAX: u64 = 32_000_000;
+/// Larger pictures are refused, because each pixel takes four bytes of memory. The largest chart has 14 million.
+const PIXELS_MAX: u64 = 16_000_000;
 
 /// Why a picture could not be rendered.
 #[derive(Debug, thiserror::Error)]

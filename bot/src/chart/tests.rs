@@ -162,12 +162,58 @@ fn a_round_without_players_or_timeline_is_rendered() {
     assert!(chart.svg(Theme::Auto).contains("No timeline"));
 }
 
+/// The round with more players and events, in turns.
+fn enlarged(mut file: GametimesFile, players: usize, events: usize) -> GametimesFile {
+    let stats = file.meta.spawn_stats.clone();
+    let known = file.meta.events.clone();
+    for (n, stats) in (stats.len()..players).zip(stats.iter().cycle()) {
+        let mut stats = stats.clone();
+        stats.guid = format!("{n:032X}");
+        file.meta.spawn_stats.push(stats);
+    }
+    for (n, event) in (known.len()..events).zip(known.iter().cycle()) {
+        let mut event = event.clone();
+        event
+            .guid
+            .clone_from(&file.meta.spawn_stats[n % players].guid);
+        event.t_ms = n as i64;
+        file.meta.events.push(event);
+    }
+    file
+}
+
+#[test]
+fn round_that_is_too_large_is_not_drawn_but_says_so() {
+    let file = recorded()
+        .into_iter()
+        .find(|f| f.meta.spawn_stats.len() == 40)
+        .unwrap();
+    let events = file.meta.events.len();
+    assert!(chart_of(&enlarged(file.clone(), PLAYERS_MAX, EVENTS_MAX)).has_timeline);
+    let highest = chart_of(&enlarged(file.clone(), PLAYERS_MAX, events));
+    png::render(&highest.svg(Theme::Auto), PNG_SCALE).unwrap();
+    for (players, events) in [
+        (40, EVENTS_MAX + 1),
+        (PLAYERS_MAX + 1, 1_000),
+        (512, 65_536),
+    ] {
+        let chart = chart_of(&enlarged(file.clone(), players, events));
+        assert!(!chart.has_timeline && chart.lanes.is_empty());
+        let svg = chart.svg(Theme::Auto);
+        let text = format!(
+            "No timeline: {events} events of {players} players are too many for a picture."
+        );
+        assert!(svg.contains(&text), "{svg}");
+        png::render(&svg, PNG_SCALE).unwrap();
+    }
+}
+
 #[test]
 fn made_up_players_in_a_timeline_add_a_limited_number_of_lanes() {
     let mut file = recorded().remove(0);
     let players = chart_of(&file).lanes.len();
     let event = file.meta.events[0].clone();
-    for n in 0..50_000 {
+    for n in 0..EVENTS_MAX - file.meta.events.len() {
         file.meta.events.push(TimelineEvent {
             guid: format!("{n:032X}"),
             kind: EventKind::Spawn,

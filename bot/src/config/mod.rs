@@ -22,6 +22,7 @@ use jiff::tz::TimeZone;
 
 pub use reader::{CONFIG_VARIABLE, LOG_VARIABLE};
 use reader::{NOT_SETTINGS, PREFIX, Reader};
+use sections::MAX_CONNECTIONS;
 
 /// All settings, checked.
 #[derive(Debug, Clone)]
@@ -32,6 +33,11 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The token that clients of the API must send; required unless `listen` is a loopback address.
     pub api_token: Option<Secret>,
+    /// Host names under which a reverse proxy passes requests on. Without a token, requests for other names than this machine's
+    /// own are refused.
+    pub allowed_hosts: Vec<String>,
+    /// How many connections to the API and the pages may be open at a time.
+    pub max_connections: usize,
     /// The time zone of the game servers.
     pub time_zone: TimeZone,
     /// Discord; `None` if it is not configured.
@@ -144,6 +150,8 @@ impl Config {
             database_url: Secret::new(url),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             api_token: None,
+            allowed_hosts: Vec::new(),
+            max_connections: MAX_CONNECTIONS,
             time_zone: TimeZone::UTC,
             discord: None,
             ssh: Vec::new(),

@@ -1,6 +1,6 @@
 //! All settings, with their defaults and limits.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use gametimes_format::{limits, message};
@@ -8,6 +8,9 @@ use jiff::tz::TimeZone;
 
 use super::reader::Reader;
 use super::{Config, Discord, Folder, Secret, Ssh, StatsChannel};
+
+/// The default of `max_connections`.
+pub(super) const MAX_CONNECTIONS: usize = 256;
 
 impl Reader {
     pub(super) fn config(
@@ -23,6 +26,9 @@ impl Reader {
                 "api_token: must be set, with at least 16 characters, because listen = {listen} is not a loopback address"
             ));
         }
+        let allowed_hosts = self.allowed_hosts();
+        let max_connections =
+            self.number("max_connections", MAX_CONNECTIONS as u64, 1, 100_000) as usize;
         let database_url = self
             .text("database_url")
             .unwrap_or_else(|| "sqlite:gametimes.db".into());
@@ -71,6 +77,8 @@ impl Reader {
             database_url: Secret::new(database_url),
             listen,
             api_token,
+            allowed_hosts,
+            max_connections,
             time_zone,
             discord,
             ssh,
@@ -78,6 +86,21 @@ impl Reader {
             poll,
             lookback,
         }
+    }
+
+    /// Names in lower case, and addresses without brackets.
+    fn allowed_hosts(&mut self) -> Vec<String> {
+        let mut hosts = self.list("allowed_hosts");
+        for host in &mut hosts {
+            *host = host.trim_matches(['[', ']']).to_ascii_lowercase();
+            let is_part = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+            if !host.chars().all(is_part) && host.parse::<IpAddr>().is_err() {
+                self.errors.push(format!(
+                    "allowed_hosts: {host:?} is not a host name; write it like stats.example.org, without https:// and port"
+                ));
+            }
+        }
+        hosts
     }
 
     fn discord(&mut self) -> Option<Discord> {

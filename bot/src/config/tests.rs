@@ -30,6 +30,7 @@ fn all_errors_are_reported_at_once() {
         &[
             ("GAMETIMES_POLL_SECONDS", "0"),
             ("GAMETIMES_NOPE", "1"),
+            ("GAMETIMES_ALLOWED_HOSTS", "b.example, https://a.example"),
             ("GAMETIMES_TIME_ZONE", "Mars"),
         ],
     );
@@ -44,6 +45,7 @@ fn all_errors_are_reported_at_once() {
         "folders[0].path: missing",
         "poll_seconds: 0",
         "time_zone: \"Mars\"",
+        "allowed_hosts: \"https://a.example\" is not",
     ] {
         assert!(
             found.iter().any(|e| e.starts_with(expected)),
@@ -201,7 +203,7 @@ fn the_example_contains_only_existing_settings() {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .filter(|(_, value)| !value.is_empty())
         .collect();
-    assert_eq!(env.len(), 20);
+    assert_eq!(env.len(), 22);
     let unset = env.keys().map(|k| (k.clone(), String::new())).collect();
     assert!(Config::parse("", unset).is_ok());
     let config = Config::parse("", env).unwrap();

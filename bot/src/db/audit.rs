@@ -1,10 +1,11 @@
 //! The rows that the spawn audit compares.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use gametimes_format::Pause;
 use gametimes_rounds::audit::{
-    AuditRound, AuditRow, AuditStats, FlaggedRow, Params, RecordedRound, SpawnAudit, compare,
-    explain, most_telling,
+    AuditRound, AuditRow, AuditStats, FlaggedRow, Params, RecordedRound, Sample, SpawnAudit,
+    compare, explain, most_telling,
 };
 use serde_json::Value as Json;
 
@@ -27,16 +28,10 @@ impl Db {
             row.round = round.cloned().unwrap_or_default();
         }
         let chosen = most_telling(flagged);
-        let recorded = self.recorded_rounds(round_ids(&chosen)).await?;
-        let not_recorded = RecordedRound::default();
-        let samples = chosen.into_iter().map(|row| {
-            let round = row.sample.round_id.and_then(|id| recorded.get(&id));
-            explain(row, round.unwrap_or(&not_recorded))
-        });
         Ok(SpawnAudit {
             status: "ok".into(),
             summary,
-            samples: samples.collect(),
+            samples: self.explain(chosen).await?,
             params: Params {
                 limit,
                 diff_seconds,
@@ -116,12 +111,33 @@ impl Db {
             .collect())
     }
 
-    /// The pauses and timelines of rounds.
-    async fn recorded_rounds(
-        &self,
-        round_ids: BTreeSet<i64>,
-    ) -> Result<HashMap<i64, RecordedRound>, DbError> {
-        let mut recorded: HashMap<i64, RecordedRound> = HashMap::new();
+    /// Finds the reasons of all rows, round by round: together, the timelines could take a lot of memory.
+    async fn explain(&self, rows: Vec<FlaggedRow>) -> Result<Vec<Sample>, DbError> {
+        let pauses = self.pauses(round_ids(&rows)).await?;
+        let mut by_round: BTreeMap<Option<i64>, Vec<(usize, FlaggedRow)>> = BTreeMap::new();
+        for (at, row) in rows.into_iter().enumerate() {
+            let rows = by_round.entry(row.sample.round_id).or_default();
+            rows.push((at, row));
+        }
+        let mut samples = BTreeMap::new();
+        for (id, rows) in by_round {
+            let mut recorded = RecordedRound::default();
+            if let Some(id) = id {
+                let timeline = self.timeline(id).await?.unwrap_or_default();
+                recorded.timeline = serde_json::from_slice(&timeline).unwrap_or_default();
+                recorded.pauses = pauses.get(&id).cloned().unwrap_or_default();
+            }
+            samples.extend(
+                rows.into_iter()
+                    .map(|(at, row)| (at, explain(row, &recorded))),
+            );
+        }
+        Ok(samples.into_values().collect())
+    }
+
+    /// The pauses of rounds.
+    async fn pauses(&self, round_ids: BTreeSet<i64>) -> Result<HashMap<i64, Vec<Pause>>, DbError> {
+        let mut recorded = HashMap::new();
         if round_ids.is_empty() {
             return Ok(recorded);
         }
@@ -134,13 +150,9 @@ impl Db {
             );
             for row in self.database.rows(&sql, &ids).await? {
                 let pauses: Json = row.get("lua_pause_events");
-                recorded.entry(row.get("round_id")).or_default().pauses =
-                    serde_json::from_value(pauses).unwrap_or_default();
+                let pauses = serde_json::from_value(pauses).unwrap_or_default();
+                recorded.insert(row.get("round_id"), pauses);
             }
-        }
-        for (id, timeline) in self.timelines(&round_ids).await? {
-            recorded.entry(id).or_default().timeline =
-                serde_json::from_slice(&timeline).unwrap_or_default();
         }
         Ok(recorded)
     }

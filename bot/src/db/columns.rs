@@ -39,6 +39,7 @@ pub fn times(row: &RecordedTimes) -> Columns {
             row.end_reason.map(|r| r.as_str().to_owned()).into(),
         ),
         ("duration_ms", row.duration_ms.into()),
+        ("gametimes_order", row.gametimes_order.as_str().into()),
     ];
     if let Some(winner) = row.winner_team {
         columns.push(("winner_team", winner.into()));

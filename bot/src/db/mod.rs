@@ -21,6 +21,7 @@ mod error;
 mod facts;
 mod ingest;
 pub mod migrations;
+mod play_order;
 pub mod players;
 mod rebuild;
 pub mod round_list;
@@ -34,6 +35,7 @@ mod write;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use tracing::warn;
 
 pub use connection::Database;
 pub use error::DbError;
@@ -66,7 +68,12 @@ impl Db {
             migrations::migrate(&database, &Schema::current()).await?;
             Self::new(database, zone).await
         };
-        open.await.map_err(|e: DbError| e.at(url))
+        let db = open.await.map_err(|e: DbError| e.at(url))?;
+        // The tables may belong to another bot, so a failure is no reason not to start.
+        if let Err(error) = db.complete_play_order().await {
+            warn!("adding the order of play to stored rounds: {error}");
+        }
+        Ok(db)
     }
 
     /// Opens a database that is never written, and that another process keeps up to date.

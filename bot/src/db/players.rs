@@ -4,10 +4,13 @@ use std::collections::HashSet;
 
 use gametimes_format::Team;
 use gametimes_format::rules::STATS_ROUNDING_SECONDS;
+use gametimes_rounds::play_order::order_key;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::Db;
 use super::error::DbError;
+use super::play_order::ended_unix;
 use super::value::{Row, non_empty, team};
 use crate::args;
 
@@ -190,12 +193,14 @@ pub struct HistoryEntry {
     pub round_id: Option<i64>,
     /// When the round ended, `YYYY-MM-DD-HHMMSS` in the server's local time.
     pub match_id: String,
+    /// Sorts the rounds as they were played.
+    play_order: String,
     /// 1 or 2.
     pub round_number: i64,
     /// Name of the map.
     pub map_name: String,
-    /// When the round ended.
-    pub round_end_unix: Option<i64>,
+    /// When the round ended, worked out from its `match_id` if no recorder reported it.
+    pub ended_unix: Option<i64>,
     /// The name that the player had in the round.
     pub name: String,
     /// Time on a team.
@@ -243,15 +248,18 @@ impl HistoryEntry {
         "deaths",
     ];
 
-    fn from_recorder(row: &Row) -> Self {
+    fn from_recorder(row: &Row, zone: &TimeZone) -> Self {
         let exact = |column| row.get::<Option<i64>>(column).map(Time::Ms);
         let seconds = |column| row.get::<Option<i64>>(column).map(Time::Seconds);
         Self {
             round_id: row.get("round_id"),
+            play_order: row
+                .get::<Option<i64>>("round_end_unix")
+                .map_or_else(|| row.get("match_id"), |end| order_key(end, zone)),
             match_id: row.get("match_id"),
             round_number: row.get("round_number"),
             map_name: row.get("map_name"),
-            round_end_unix: row.get("round_end_unix"),
+            ended_unix: row.get("round_end_unix"),
             name: row.get("player_name"),
             played: exact("played_ms").filter(|played| played.ms() > 0),
             dead: exact("dead_ms").or_else(|| seconds("dead_seconds")),
@@ -263,15 +271,16 @@ impl HistoryEntry {
     }
 
     /// The stats file has the time dead in tenths of a minute, and the other times in seconds.
-    fn from_stats_file(row: &Row) -> Self {
+    fn from_stats_file(row: &Row, zone: &TimeZone) -> Self {
         let seconds = |column| row.get::<Option<i64>>(column).map(Time::Seconds);
         let name: Option<String> = row.get("clean_name");
         Self {
             round_id: row.get("round_id"),
+            play_order: row.get("play_order"),
             match_id: row.get("match_id"),
             round_number: row.get("round_number"),
             map_name: row.get("map_name"),
-            round_end_unix: row.get("round_end_unix"),
+            ended_unix: ended_unix(row, zone),
             name: name.unwrap_or_else(|| row.get("player_name")),
             played: seconds("time_played_seconds").filter(|played| played.ms() > 0),
             dead: seconds_dead(row).map(Time::Seconds),
@@ -327,32 +336,34 @@ impl Db {
         if self.has("lua_spawn_stats") {
             let sql = self.spawns_of_player(&HistoryEntry::COLUMNS);
             let rows = self.database.rows(&sql, args![guid]).await?;
-            history.extend(rows.iter().map(HistoryEntry::from_recorder));
+            let entry = |row| HistoryEntry::from_recorder(row, self.zone());
+            history.extend(rows.iter().map(entry));
         }
         let recorded: HashSet<i64> = history.iter().filter_map(|e| e.round_id).collect();
         // Stats files do not identify clients without a guid.
         if !guid.starts_with("name:") {
             let sql = format!(
-                "SELECT {}, {} FROM player_comprehensive_stats p JOIN rounds r ON r.id = p.round_id \
+                "SELECT {}, {}, {order} AS play_order FROM player_comprehensive_stats p JOIN rounds r ON r.id = p.round_id \
                  WHERE UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8)) \
-                 ORDER BY COALESCE(r.match_id, '') DESC, p.id DESC LIMIT $2",
+                 ORDER BY {order} DESC, p.id DESC LIMIT $2",
                 self.select(
                     "player_comprehensive_stats",
                     "p",
                     &HistoryEntry::STATS_COLUMNS
                 ),
                 self.select("rounds", "r", &["round_end_unix", "match_id"]),
+                order = self.play_order(),
             );
             let values = args![guid, HISTORY_MAX];
             let rows = self.database.rows(&sql, values).await?;
             history.extend(
                 rows.iter()
-                    .map(HistoryEntry::from_stats_file)
+                    .map(|row| HistoryEntry::from_stats_file(row, self.zone()))
                     .filter(|e| e.round_id.is_none_or(|id| !recorded.contains(&id))),
             );
         }
-        // A match_id begins with the server's local time, the only time that both sources have.
-        history.sort_by(|a, b| (&b.match_id, b.round_number).cmp(&(&a.match_id, a.round_number)));
+        history
+            .sort_by(|a, b| (&b.play_order, b.round_number).cmp(&(&a.play_order, a.round_number)));
         history.truncate(HISTORY_MAX);
         Ok(history)
     }

@@ -2,9 +2,11 @@
 
 use super::Db;
 use super::error::DbError;
+use super::play_order::ended_unix;
 use super::rounds::RoundSummary;
 use super::value::Row;
 use crate::args;
+use jiff::tz::TimeZone;
 
 /// Which rounds the API lists.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +48,8 @@ pub struct RoundList {
 pub struct RoundListEntry {
     /// The round.
     pub round: RoundSummary,
+    /// When the round ended, worked out from its `match_id` if no recorder reported it.
+    pub ended_unix: Option<i64>,
     /// The duration according to the stats file.
     pub stats_duration_seconds: Option<i64>,
     /// Number of players.
@@ -53,9 +57,10 @@ pub struct RoundListEntry {
 }
 
 impl RoundListEntry {
-    fn from_row(row: &Row) -> Self {
+    fn from_row(row: &Row, zone: &TimeZone) -> Self {
         Self {
             round: RoundSummary::from_row(row),
+            ended_unix: ended_unix(row, zone),
             stats_duration_seconds: row.get("stats_duration_seconds"),
             players: row.get("players"),
         }
@@ -69,12 +74,11 @@ impl Db {
     /// When the database fails.
     pub async fn rounds(&self, filter: &RoundFilter) -> Result<Vec<RoundSummary>, DbError> {
         let columns = self.select("rounds", "r", &RoundSummary::COLUMNS);
-        // The two databases sort NULL to different ends. Compared as an empty text it comes last in both.
+        let order = self.play_order();
         let sql = format!(
             "SELECT {columns} FROM rounds r WHERE ($1 = '' OR LOWER(r.map_name) = LOWER($1)) \
-             AND ($2 = 0 OR (COALESCE(r.match_id, ''), r.id) < \
-             (SELECT COALESCE(b.match_id, ''), b.id FROM rounds b WHERE b.id = $2)) \
-             ORDER BY COALESCE(r.match_id, '') DESC, r.id DESC LIMIT $3"
+             AND ($2 = 0 OR ({order}, r.id) < (SELECT {order}, r.id FROM rounds r WHERE r.id = $2)) \
+             ORDER BY {order} DESC, r.id DESC LIMIT $3"
         );
         let map = filter.map.clone().unwrap_or_default();
         let values = args![map, filter.before.unwrap_or(0), filter.limit];
@@ -115,12 +119,13 @@ impl Db {
         };
         // match_id begins with the server's local date, which is the date that players remember.
         let sql = format!(
-            "SELECT {}, {}, {players} AS players FROM rounds r \
+            "SELECT {}, {}, {order} AS play_order, {players} AS players FROM rounds r \
              WHERE ($1 = '' OR LOWER(r.map_name) LIKE LOWER($1) ESCAPE '!') AND ($2 = '' OR ({has_player})) \
              AND ($3 = '' OR SUBSTR(r.match_id, 1, 10) >= $3) AND ($4 = '' OR SUBSTR(r.match_id, 1, 10) <= $4) \
-             ORDER BY COALESCE(r.match_id, '') DESC, r.id DESC LIMIT $5 OFFSET $6",
+             ORDER BY {order} DESC, r.id DESC LIMIT $5 OFFSET $6",
             self.select("rounds", "r", &RoundSummary::COLUMNS),
             self.select("rounds", "r", &["stats_duration_seconds"]),
+            order = self.play_order(),
         );
         let values = args![
             pattern(&filter.map),
@@ -135,7 +140,7 @@ impl Db {
             rounds: rows
                 .iter()
                 .take(PER_PAGE as usize)
-                .map(RoundListEntry::from_row)
+                .map(|row| RoundListEntry::from_row(row, self.zone()))
                 .collect(),
             has_more: rows.len() as i64 > PER_PAGE,
         })

@@ -1,20 +1,18 @@
 //! Questions about one round.
 
-use std::collections::{BTreeSet, HashMap};
-
+use gametimes_format::digest::{hex, sha256};
 use gametimes_format::rules::ROUND_2_WINDOW_SECONDS;
 use gametimes_format::{Team, TimelineEvent};
-use gametimes_rounds::stats_file::MATCH_ID_FORMAT;
+use gametimes_rounds::play_order::{end_of_order_key, order_key};
 use gametimes_rounds::stats_file::minutes_seconds;
-use jiff::ToSpan;
-use jiff::civil::DateTime;
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::Db;
 use super::error::DbError;
+use super::play_order::ended_unix;
 use super::players::Player;
-use super::value::{Row, Value, non_empty, team};
+use super::value::{Row, non_empty, team};
 use crate::args;
 
 /// A round as lists show it.
@@ -257,7 +255,7 @@ impl StatsFileHeader {
     }
 }
 
-/// Everything that a round's page shows.
+/// A round with its timeline, which may be large.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoundPage {
     /// The round and its players.
@@ -266,9 +264,34 @@ pub struct RoundPage {
     pub stats_file: Option<StatsFileHeader>,
     /// The timeline; empty if the round has none.
     pub timeline: Vec<TimelineEvent>,
+}
+
+/// Everything that a round's page shows, except the timeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoundOverview {
+    /// The round and its players.
+    pub detail: RoundDetail,
+    /// The header of the stats file; `None` until the file arrives.
+    pub stats_file: Option<StatsFileHeader>,
+    /// When the round ended, worked out from its `match_id` if no recorder reported it.
+    pub ended_unix: Option<i64>,
     /// `rounds.id` of the match's other round.
     pub other_round: Option<i64>,
+    /// A hash of the round, its players and its timeline.
+    pub digest: String,
 }
+
+impl RoundOverview {
+    /// `rounds.id`.
+    pub fn id(&self) -> i64 {
+        self.detail.round.id
+    }
+}
+
+/// SQL for the report of the round `$1` with the longest timeline, which is the most complete one.
+const TIMELINE_OF: &str = "FROM gametimes_groups g JOIN gametimes_facts f ON f.group_id = g.id \
+                           WHERE g.round_id = $1 AND f.timeline IS NOT NULL \
+                           ORDER BY LENGTH(f.timeline) DESC, f.identity LIMIT 1";
 
 impl Db {
     /// A round with its players; `None` if there is no round with this id.
@@ -282,7 +305,33 @@ impl Db {
         Ok(Some(self.round_detail(&row, id).await?))
     }
 
-    /// The page of a round; `None` if there is no round with this id.
+    /// A round without its timeline; `None` if there is no round with this id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn round_overview(&self, id: i64) -> Result<Option<RoundOverview>, DbError> {
+        let Some(row) = self.round_row(id).await? else {
+            return Ok(None);
+        };
+        let detail = self.round_detail(&row, id).await?;
+        let sql = format!("SELECT f.identity {TIMELINE_OF}");
+        let timeline = self.database.row(&sql, args![id]).await?;
+        let timeline = timeline.map_or_else(String::new, |row| row.get("identity"));
+        Ok(Some(RoundOverview {
+            stats_file: StatsFileHeader::from_row(&row),
+            ended_unix: ended_unix(&row, self.zone()),
+            other_round: self
+                .other_round(&detail.round, row.get("play_order"))
+                .await?,
+            digest: hex(&sha256([
+                format!("{detail:?}").as_bytes(),
+                timeline.as_bytes(),
+            ])),
+            detail,
+        }))
+    }
+
+    /// A round with its timeline; `None` if there is no round with this id.
     ///
     /// # Errors
     /// When the database fails.
@@ -291,14 +340,11 @@ impl Db {
             return Ok(None);
         };
         let detail = self.round_detail(&row, id).await?;
-        let timeline = self.timelines(&BTreeSet::from([id])).await?;
-        let timeline = timeline
-            .get(&id)
-            .and_then(|bytes| serde_json::from_slice(bytes).ok());
+        let timeline = self.timeline(id).await?;
+        let timeline = timeline.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Ok(Some(RoundPage {
             stats_file: StatsFileHeader::from_row(&row),
             timeline: timeline.unwrap_or_default(),
-            other_round: self.other_round(&detail.round).await?,
             detail,
         }))
     }
@@ -310,10 +356,11 @@ impl Db {
             false => "",
         };
         let sql = format!(
-            "SELECT {}, {}, {} FROM rounds r {join} WHERE r.id = $1",
+            "SELECT {}, {}, {}, {} AS play_order FROM rounds r {join} WHERE r.id = $1",
             self.select("rounds", "r", &RoundSummary::COLUMNS),
             self.select("rounds", "r", &StatsFileHeader::COLUMNS),
             self.select("lua_round_teams", "t", &Recorded::COLUMNS),
+            self.play_order(),
         );
         self.database.row(&sql, args![id]).await
     }
@@ -328,26 +375,21 @@ impl Db {
 
     /// The other round of a match: the one next to this round on its map and server, if it has the other number and was
     /// played within the time that a match may take.
-    async fn other_round(&self, round: &RoundSummary) -> Result<Option<i64>, DbError> {
-        let at = round.match_id.get(..17);
-        let Some(at) = at.and_then(|at| DateTime::strptime(MATCH_ID_FORMAT, at).ok()) else {
+    async fn other_round(&self, round: &RoundSummary, at: String) -> Result<Option<i64>, DbError> {
+        let Some(end_unix) = end_of_order_key(&at, self.zone()) else {
             return Ok(None);
         };
-        let window = ROUND_2_WINDOW_SECONDS.seconds();
-        let (wanted, order, limit) = match round.round_number {
-            1 => (2, "ASC", at.checked_add(window)),
-            2 => (1, "DESC", at.checked_sub(window)),
+        let at_end = |seconds| order_key(end_unix.saturating_add(seconds), self.zone());
+        let (wanted, order, from, to) = match round.round_number {
+            1 => (2, "ASC", at, at_end(ROUND_2_WINDOW_SECONDS)),
+            2 => (1, "DESC", at_end(-ROUND_2_WINDOW_SECONDS), at),
             _ => return Ok(None),
         };
-        let limit = limit.unwrap_or(at).strftime(MATCH_ID_FORMAT).to_string();
-        let (from, to) = match wanted {
-            2 => (&round.match_id, &limit),
-            _ => (&limit, &round.match_id),
-        };
         let sql = format!(
-            "SELECT {} FROM rounds r WHERE r.match_id >= $1 AND r.match_id <= $2 AND r.map_name = $3 AND r.id <> $4 \
-             ORDER BY r.match_id {order}, r.id {order}",
-            self.select("rounds", "r", &["id", "round_number", "server_name"])
+            "SELECT {} FROM rounds r WHERE {at} >= $1 AND {at} <= $2 AND r.map_name = $3 AND r.id <> $4 \
+             ORDER BY {at} {order}, r.id {order}",
+            self.select("rounds", "r", &["id", "round_number", "server_name"]),
+            at = self.play_order(),
         );
         let values = args![from, to, &round.map_name, round.id];
         let rows = self.database.rows(&sql, values).await?;
@@ -359,41 +401,13 @@ impl Db {
             .map(|row| row.get("id")))
     }
 
-    /// The timeline of a round as JSON, from its most complete report; an empty list if no report has one.
+    /// The timeline of a round as JSON, from its most complete report; `None` if no report has one.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn timeline(&self, round_id: i64) -> Result<Json, DbError> {
-        let bytes = self.timelines(&BTreeSet::from([round_id])).await?;
-        let timeline = bytes
-            .get(&round_id)
-            .and_then(|bytes| serde_json::from_slice(bytes).ok());
-        Ok(timeline.unwrap_or_else(|| Json::Array(Vec::new())))
-    }
-
-    /// The timelines of several rounds, as JSON; rounds without one are omitted.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub(super) async fn timelines(
-        &self,
-        round_ids: &BTreeSet<i64>,
-    ) -> Result<HashMap<i64, Vec<u8>>, DbError> {
-        let mut timelines = HashMap::new();
-        if round_ids.is_empty() {
-            return Ok(timelines);
-        }
-        let ids: Vec<Value> = round_ids.iter().map(|id| (*id).into()).collect();
-        let sql = format!(
-            "SELECT g.round_id, f.timeline FROM gametimes_groups g JOIN gametimes_facts f ON f.group_id = g.id \
-             WHERE g.round_id IN ({}) AND f.timeline IS NOT NULL ORDER BY LENGTH(f.timeline) DESC, f.identity",
-            self.database.placeholders(ids.len())
-        );
-        for row in self.database.rows(&sql, &ids).await? {
-            timelines
-                .entry(row.get("round_id"))
-                .or_insert_with(|| row.get("timeline"));
-        }
-        Ok(timelines)
+    pub async fn timeline(&self, round_id: i64) -> Result<Option<Vec<u8>>, DbError> {
+        let sql = format!("SELECT f.timeline {TIMELINE_OF}");
+        let row = self.database.row(&sql, args![round_id]).await?;
+        Ok(row.map(|row| row.get("timeline")))
     }
 }

@@ -282,14 +282,19 @@ fn rounds() -> Table {
             column("event_id", Varchar(64)),
             column("exit_text", Varchar(256)),
             column("gametimes_flags", Text),
+            column("gametimes_order", Varchar(64)),
         ],
         unique: "match_id, round_number",
         indexes: vec![
             ("idx_rounds_end_unix", "round_end_unix"),
-            // The list of rounds, latest first; rounds without a match_id come last.
-            ("idx_rounds_latest", "COALESCE(match_id, ''), id"),
+            // The list of rounds, latest first; see `Db::play_order`.
+            (
+                "idx_rounds_play_order",
+                "COALESCE(gametimes_order, match_id, ''), id",
+            ),
         ],
-        obsolete_indexes: vec![],
+        // It sorted by local time.
+        obsolete_indexes: vec!["idx_rounds_latest"],
     }
 }
 

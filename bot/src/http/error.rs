@@ -1,7 +1,10 @@
 //! Answers to requests that failed.
 
+use std::net::SocketAddr;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use gametimes_format::text::cut;
 use serde_json::json;
 
 use crate::db::DbError;
@@ -54,6 +57,18 @@ impl ApiError {
         Self {
             status: StatusCode::UNAUTHORIZED,
             message: "the api_token is required: as the password, with any user name, or in the header Authorization: Bearer <api_token>".into(),
+            allowed: None,
+        }
+    }
+
+    /// The request is for a host name that is not allowed.
+    pub(crate) fn wrong_host(host: &str, listen: SocketAddr) -> Self {
+        let shown = cut(host, 80);
+        Self {
+            status: StatusCode::MISDIRECTED_REQUEST,
+            message: format!(
+                "the host name {shown:?} is not allowed; open http://{listen}, or add the name to allowed_hosts"
+            ),
             allowed: None,
         }
     }

@@ -4,10 +4,13 @@
 
 mod api;
 mod auth;
+mod drawings;
 mod error;
+mod host;
 pub mod metrics;
 mod pages;
 mod query;
+pub mod server;
 mod state;
 
 use std::time::Duration;
@@ -19,6 +22,7 @@ use axum::routing::get;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
+pub use drawings::Drawings;
 pub use error::ApiError;
 pub use state::App;
 
@@ -35,6 +39,7 @@ pub fn router(app: App) -> Router {
         .fallback(|| async { ApiError::not_found("page") })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(middleware::from_fn_with_state(app.clone(), auth::authorize))
+        .layer(middleware::from_fn_with_state(app.clone(), host::check_host))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(30)))
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(header::X_FRAME_OPTIONS, "DENY"))

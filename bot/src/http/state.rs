@@ -1,7 +1,9 @@
 //! What all request handlers share.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::drawings::Drawings;
 use crate::config::Secret;
 use crate::db::Db;
 use crate::status::Status;
@@ -15,4 +17,10 @@ pub struct App {
     pub status: Arc<Status>,
     /// The token that clients must send; without one, every request is answered.
     pub token: Option<Secret>,
+    /// The address of this server.
+    pub listen: SocketAddr,
+    /// Host names that requests may be for, besides those of this machine. Not checked if there is a token.
+    pub allowed_hosts: Arc<[String]>,
+    /// The pictures of rounds.
+    pub drawings: Drawings,
 }

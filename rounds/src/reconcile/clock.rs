@@ -52,6 +52,36 @@ impl Written {
             && self.times.len() + other.times.len() > 2
     }
 
+    /// When the round ended: by its report, else the first of the times that the name allows.
+    pub(super) fn end_unix(&self) -> i64 {
+        self.end_unix
+            .or(self.times.first().copied())
+            .unwrap_or_default()
+    }
+
+    /// Rules out all other times that the name allows.
+    pub(super) fn choose(&mut self, at_unix: i64) {
+        self.times = vec![at_unix];
+    }
+
+    /// The times of `other` and of this file for which this file was written after `other` with the shortest time between
+    /// them.
+    pub(super) fn closest_after(&self, other: &Self) -> (i64, i64) {
+        let known = |written: &Self| {
+            written
+                .end_unix
+                .map_or(written.times.clone(), |end| vec![end])
+        };
+        let (times, others) = (known(self), known(other));
+        let pairs = others
+            .iter()
+            .flat_map(|a| times.iter().map(move |b| (*a, *b)));
+        let closest = pairs
+            .filter(|(a, b)| b > a)
+            .min_by_key(|(a, b)| (b.saturating_sub(*a), *a));
+        closest.unwrap_or((other.end_unix(), self.end_unix()))
+    }
+
     /// How many seconds after `other` this file was written; the smallest positive number of seconds that is possible, or `None`
     /// if it was not written after it.
     pub(super) fn seconds_after(&self, other: &Self) -> Option<i64> {

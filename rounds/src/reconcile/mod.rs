@@ -123,6 +123,9 @@ pub struct ReconciledRound {
     pub orphan: bool,
     /// Whether several stats files fit the report equally well, or several reports the stats file. They are not linked then.
     pub ambiguous: bool,
+    /// When the round ended: by its report, else by the name of its stats file. If that allows two times, by those of the match's
+    /// other round.
+    pub end_unix: i64,
 }
 
 impl ReconciledRound {
@@ -162,6 +165,7 @@ pub fn reconcile(facts: &[Fact], zone: &TimeZone) -> Vec<ReconciledRound> {
             base: None,
             orphan: false,
             ambiguous: links.ambiguous_sets.contains(&i),
+            end_unix: 0,
         });
     }
     for &file in &files {
@@ -178,6 +182,7 @@ pub fn reconcile(facts: &[Fact], zone: &TimeZone) -> Vec<ReconciledRound> {
             base: None,
             orphan: false,
             ambiguous: links.ambiguous_files.contains(&file),
+            end_unix: 0,
         });
     }
     // A stats file that does not name its server is of the server whose report it belongs to.
@@ -199,6 +204,26 @@ pub fn reconcile(facts: &[Fact], zone: &TimeZone) -> Vec<ReconciledRound> {
         if let Some(file) = round.stats {
             (round.base, round.orphan) = base(facts, &servers, &written, file);
         }
+    }
+    let pairs: Vec<_> = rounds
+        .iter()
+        .filter_map(|r| Some((r.base?, r.stats?)))
+        .collect();
+    for (one, two) in pairs {
+        let (one_at, two_at) = written[&two].closest_after(&written[&one]);
+        for (file, at) in [(one, one_at), (two, two_at)] {
+            if let Some(written) = written.get_mut(&file) {
+                written.choose(at);
+            }
+        }
+    }
+    for round in &mut rounds {
+        let report = round.report.and_then(|r| facts[r].report());
+        let file = round.stats.map(|file| written[&file].end_unix());
+        round.end_unix = report
+            .map(|report| report.meta.round_end_unix)
+            .or(file)
+            .unwrap_or_default();
     }
     rounds
 }

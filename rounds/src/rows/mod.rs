@@ -162,12 +162,13 @@ fn build_one(facts: &[Fact], round: &ReconciledRound, zone: &TimeZone) -> RoundR
         _ if is_ambiguous_report => None,
         (Some(foreign), Some(report)) => Some(RoundTarget::Foreign {
             round_id: foreign.round_id,
-            times: RecordedTimes::of(report),
+            times: RecordedTimes::of(report, zone),
         }),
         _ => Some(RoundTarget::Own(Box::new(RoundRow::new(
             &sources,
             &match_id,
             round_number,
+            zone,
         )))),
     };
     let map_name = match &target {

@@ -8,6 +8,7 @@ use jiff::tz::{Offset, TimeZone};
 
 use super::int4;
 use crate::per_round::{Flag, PlayerRound};
+use crate::play_order::order_key;
 use crate::reconcile::ReconciledRound;
 use crate::report::{Completeness, Report};
 use crate::stats_file::{MATCH_ID_FORMAT, StatsFile, minutes_seconds};
@@ -37,10 +38,12 @@ pub struct RecordedTimes {
     pub duration_ms: Option<i64>,
     /// `None` if the recorder does not know the winner: what the stats file says stays.
     pub winner_team: Option<TeamNumber>,
+    /// The order in which rounds were played; see [`crate::play_order`].
+    pub gametimes_order: String,
 }
 
 impl RecordedTimes {
-    pub(super) fn of(report: &Report) -> Self {
+    pub(super) fn of(report: &Report, zone: &TimeZone) -> Self {
         let meta = &report.meta;
         let is_exact = report.completeness == Completeness::File;
         // An old script that does not know the winner must not overwrite the winner of the stats file.
@@ -54,11 +57,12 @@ impl RecordedTimes {
             end_reason: Some(meta.end_reason),
             duration_ms: is_exact.then_some(meta.duration_ms),
             winner_team: knows_winner.then_some(meta.winner),
+            gametimes_order: order_key(meta.round_end_unix, zone),
         }
     }
 
     /// What a stats file alone allows: the duration and the winner, if it has them.
-    fn of_stats_file(file: Option<&StatsFile>) -> Self {
+    fn of_stats_file(file: Option<&StatsFile>, end_unix: i64, zone: &TimeZone) -> Self {
         Self {
             round_start_unix: None,
             round_end_unix: None,
@@ -68,6 +72,7 @@ impl RecordedTimes {
             end_reason: None,
             duration_ms: None,
             winner_team: None,
+            gametimes_order: order_key(end_unix, zone),
         }
     }
 }
@@ -110,7 +115,12 @@ pub struct RoundRow {
 }
 
 impl RoundRow {
-    pub(super) fn new(sources: &Sources<'_>, match_id: &str, round_number: u8) -> Self {
+    pub(super) fn new(
+        sources: &Sources<'_>,
+        match_id: &str,
+        round_number: u8,
+        zone: &TimeZone,
+    ) -> Self {
         let header = sources.file.map(|f| &f.header);
         let meta = sources.report.map(|r| &r.meta);
         let (date, time) = match_id.split_at_checked(10).unwrap_or((match_id, ""));
@@ -122,8 +132,8 @@ impl RoundRow {
         let text = |of: fn(&Meta) -> &str, most| meta.map(|m| cut(of(m), most));
         let (bots, humans) = sources.players.map(count_bots).unzip();
         let mut times = match sources.report {
-            Some(report) => RecordedTimes::of(report),
-            None => RecordedTimes::of_stats_file(sources.file),
+            Some(report) => RecordedTimes::of(report, zone),
+            None => RecordedTimes::of_stats_file(sources.file, sources.round.end_unix, zone),
         };
         times.winner_team = times
             .winner_team

@@ -9,7 +9,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use gametimes_rounds::audit::SpawnAudit;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi;
 
@@ -132,9 +132,11 @@ async fn players(
 /// The timeline of a round: `[{t_ms, kind, guid, by, mod}]`.
 #[utoipa::path(get, path = "/api/rounds/{id}/timeline", params(("id" = i64, Path, description = "rounds.id")),
     responses((status = 200), (status = 404)))]
-async fn timeline(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+async fn timeline(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let round = find_round(&app, &id).await?;
-    Ok(Json(app.db.timeline(round.round.id).await?))
+    let timeline = app.db.timeline(round.round.id).await?;
+    let timeline = timeline.unwrap_or_else(|| b"[]".to_vec());
+    Ok(([(header::CONTENT_TYPE, "application/json")], timeline).into_response())
 }
 
 /// Rejected messages and files, latest first.

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::render;
 use crate::db::DbError;
+use crate::http::drawings::DrawError;
 use crate::http::error::ApiError;
 
 #[derive(Template)]
@@ -19,14 +20,6 @@ struct Page<'a> {
 /// An error that is answered with a page.
 pub struct PageError(ApiError);
 
-impl PageError {
-    /// A failure of the bot itself. The page has no details; they are in the log.
-    pub fn internal(error: &dyn std::fmt::Display) -> Self {
-        tracing::error!("answering a request: {error}");
-        Self(ApiError::internal())
-    }
-}
-
 impl From<ApiError> for PageError {
     fn from(error: ApiError) -> Self {
         Self(error)
@@ -35,6 +28,12 @@ impl From<ApiError> for PageError {
 
 impl From<DbError> for PageError {
     fn from(error: DbError) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<DrawError> for PageError {
+    fn from(error: DrawError) -> Self {
         Self(error.into())
     }
 }

@@ -1,38 +1,75 @@
 //! A round's timeline as a picture.
 
+use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::header;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::error::PageError;
-use crate::chart::{self, Chart, PNG_SCALE, Theme};
+use crate::db::rounds::RoundOverview;
 use crate::http::error::ApiError;
 use crate::http::query::round_id;
 use crate::http::state::App;
 
-/// Pictures may be cached for a minute: a file that arrives late changes its round.
+/// Browsers may show a picture for a minute without asking again: a file that arrives late changes its round.
 const CACHE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "max-age=60");
 
-async fn draw(app: &App, id: &str) -> Result<String, PageError> {
-    let chart = Chart::load(&app.db, round_id(id)?).await?;
-    let chart = chart.ok_or_else(|| ApiError::not_found("round"))?;
-    Ok(chart.svg(Theme::Auto))
-}
-
 /// `/rounds/{id}/timeline.svg`
-pub async fn svg(State(app): State<App>, Path(id): Path<String>) -> Result<Response, PageError> {
-    let svg = draw(&app, &id).await?;
-    Ok(([(header::CONTENT_TYPE, "image/svg+xml"), CACHE], svg).into_response())
+pub async fn svg(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let round = find(&app, &id).await?;
+    let tag = tag(&round, "svg");
+    if is_known(&headers, &tag) {
+        return Ok(unchanged(tag));
+    }
+    let picture = app.drawings.svg(&app.db, &round).await?;
+    Ok(answer("image/svg+xml", tag, picture))
 }
 
 /// `/rounds/{id}/timeline.png`
-pub async fn png(State(app): State<App>, Path(id): Path<String>) -> Result<Response, PageError> {
-    let svg = draw(&app, &id).await?;
-    // Rendering takes tens of milliseconds, too long for the threads that answer requests.
-    let rendered = tokio::task::spawn_blocking(move || chart::png::render(&svg, PNG_SCALE)).await;
-    match rendered {
-        Ok(Ok(png)) => Ok(([(header::CONTENT_TYPE, "image/png"), CACHE], png).into_response()),
-        Ok(Err(error)) => Err(PageError::internal(&error)),
-        Err(error) => Err(PageError::internal(&error)),
+pub async fn png(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let round = find(&app, &id).await?;
+    let tag = tag(&round, "png");
+    if is_known(&headers, &tag) {
+        return Ok(unchanged(tag));
     }
+    let picture = app.drawings.png(&app.db, &round).await?;
+    Ok(answer("image/png", tag, picture))
+}
+
+async fn find(app: &App, id: &str) -> Result<RoundOverview, PageError> {
+    let round = app.db.round_overview(round_id(id)?).await?;
+    Ok(round.ok_or_else(|| ApiError::not_found("round"))?)
+}
+
+/// The picture's `ETag`. Another version of the bot may draw the same round differently.
+fn tag(round: &RoundOverview, format: &str) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!("\"{}-{version}-{format}\"", round.digest)
+}
+
+/// Whether the browser has this picture already.
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let lists = headers.get_all(header::IF_NONE_MATCH).iter();
+    let mut known = lists
+        .filter_map(|list| list.to_str().ok())
+        .flat_map(|list| list.split(','));
+    // A proxy that compresses marks the tag as weak.
+    known.any(|known| known.trim().trim_start_matches("W/") == tag)
+}
+
+fn unchanged(tag: String) -> Response {
+    (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)], [CACHE]).into_response()
+}
+
+fn answer(content_type: &str, tag: String, picture: Bytes) -> Response {
+    let headers = [(header::CONTENT_TYPE, content_type), CACHE];
+    (headers, [(header::ETAG, tag)], picture).into_response()
 }

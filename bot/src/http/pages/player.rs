@@ -83,7 +83,7 @@ fn line(entry: &HistoryEntry) -> Line {
         round_id: entry.round_id,
         round: round_label(&entry.map_name, entry.round_number),
         ended: entry
-            .round_end_unix
+            .ended_unix
             .map_or_else(|| entry.match_id.clone(), display::utc),
         played: time(entry.played),
         dead: time(entry.dead),

@@ -9,9 +9,8 @@ use gametimes_format::rules::STATS_ROUNDING_SECONDS;
 use super::error::PageError;
 use super::format::{ms, number, player_link, seconds, share};
 use super::render;
-use crate::chart::{Chart, Theme};
 use crate::db::players::Player;
-use crate::db::rounds::{RoundDetail, RoundPage, RoundSummary, StatsFileHeader};
+use crate::db::rounds::{RoundDetail, RoundOverview, RoundSummary, StatsFileHeader};
 use crate::display::{self, durations_differ};
 use crate::http::error::ApiError;
 use crate::http::query::round_id;
@@ -60,18 +59,21 @@ struct Page {
 
 /// `/rounds/{id}`
 pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Response, PageError> {
-    let page = app.db.round_page(round_id(&id)?).await?;
-    let RoundPage {
+    let round = app.db.round_overview(round_id(&id)?).await?;
+    let round = round.ok_or_else(|| ApiError::not_found("round"))?;
+    let svg = app.drawings.svg(&app.db, &round).await?;
+    let RoundOverview {
         detail,
         stats_file,
-        timeline,
+        ended_unix,
         other_round,
-    } = page.ok_or_else(|| ApiError::not_found("round"))?;
+        digest: _,
+    } = round;
     let stats_file = stats_file.as_ref();
     Ok(render(&Page {
-        facts: facts(&detail),
+        facts: facts(&detail, ended_unix),
         other_round,
-        svg: Chart::new(&detail, &timeline).svg(Theme::Auto),
+        svg: String::from_utf8_lossy(&svg).into_owned(),
         comparison: stats_file.map_or_else(Vec::new, |stats| compare(&detail.round, stats)),
         explanation: stats_file.and_then(|stats| explanation(&detail.round, stats)),
         teams: teams(&detail.players),
@@ -80,7 +82,7 @@ pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Resp
     }))
 }
 
-fn facts(detail: &RoundDetail) -> Vec<(&'static str, String)> {
+fn facts(detail: &RoundDetail, ended_unix: Option<i64>) -> Vec<(&'static str, String)> {
     let round = &detail.round;
     let mut facts = vec![
         ("Result", display::winner(round)),
@@ -98,9 +100,7 @@ fn facts(detail: &RoundDetail) -> Vec<(&'static str, String)> {
         facts.push(("Warmup", seconds(recorded.warmup_seconds)));
     }
     facts.push(("Defender", display::defender(round.defender()).to_owned()));
-    let ended = round
-        .round_end_unix
-        .map_or_else(|| round.match_id.clone(), display::utc);
+    let ended = ended_unix.map_or_else(|| round.match_id.clone(), display::utc);
     facts.push(("Ended", ended));
     let server = round.server_name.as_ref().or(round.server_address.as_ref());
     facts.push((

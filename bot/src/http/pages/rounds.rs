@@ -108,8 +108,8 @@ fn line(entry: &RoundListEntry) -> Line {
     Line {
         id: round.id,
         round: round_label(&round.map_name, round.round_number),
-        ended: round
-            .round_end_unix
+        ended: entry
+            .ended_unix
             .map_or_else(|| round.match_id.clone(), display::utc),
         played: seconds(recorded),
         stats_duration: seconds(stats),
