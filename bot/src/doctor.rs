@@ -12,8 +12,8 @@ use twilight_model::id::Id;
 use twilight_model::id::marker::ChannelMarker;
 
 use crate::config::{Config, Discord, Ssh};
-use crate::db::Database;
 use crate::db::migrations::{Schema, pending};
+use crate::db::{Database, files, sequences};
 use crate::discord;
 use crate::files::folder::LocalDirectory;
 use crate::files::is_round_file;
@@ -98,7 +98,8 @@ async fn database(config: &Config, found: &mut Findings) {
             ),
         );
     }
-    let opened = match Database::open(config.database_url.reveal()).await {
+    file_permissions(config, found);
+    let opened = match Database::open_read_only(config.database_url.reveal()).await {
         Ok(database) => database,
         Err(error) => {
             return found.bad(
@@ -125,8 +126,43 @@ async fn database(config: &Config, found: &mut Findings) {
             Ok(now) => clock("database's clock", now, found),
             Err(error) => found.bad("database's clock", error.to_string()),
         }
+        let what = "database sequences";
+        match sequences::behind(&opened).await {
+            Ok(behind) if behind.is_empty() => found.good(what, "new rows get free ids"),
+            Ok(behind) => found.bad(
+                what,
+                format!(
+                    "no new row can be stored: {} the next `run` or `receive` does so if it may",
+                    sequences::describe(&behind)
+                ),
+            ),
+            Err(error) => found.bad(what, error.to_string()),
+        }
     }
     opened.close().await;
+}
+
+/// Checks who may read an SQLite database. A setting that opens it is a decision, not a mistake.
+fn file_permissions(config: &Config, found: &mut Findings) {
+    let what = "database files";
+    let is_wanted = config
+        .database_file_mode
+        .is_some_and(|mode| mode & 0o007 != 0);
+    match files::open_to_others(config.database_url.reveal()) {
+        Err(error) => found.bad(what, error.to_string()),
+        Ok(open) if open.is_empty() || is_wanted => {}
+        Ok(open) => {
+            let names: Vec<String> = open.iter().map(|f| f.display().to_string()).collect();
+            let names = names.join(" ");
+            found.bad(
+                what,
+                format!(
+                    "every user of this machine may open them, and they contain full guids; run: chmod 600 {names} (or set \
+                     database_file_mode, if that is intended)"
+                ),
+            );
+        }
+    }
 }
 
 fn clock(what: &str, unix: i64, found: &mut Findings) {

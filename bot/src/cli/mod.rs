@@ -15,7 +15,7 @@ use crate::chart::{self, Chart, PNG_SCALE, Theme};
 use crate::cli::table::print;
 use crate::config::Config;
 use crate::db::round_list::RoundFilter;
-use crate::db::{Db, Schema};
+use crate::db::{Db, Schema, files as db_files};
 use crate::roles::{self, Role};
 use crate::{doctor, files};
 
@@ -103,6 +103,13 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Whether the command changes the database. The others read it beside any writer, and run no migrations.
+    fn writes(&self) -> bool {
+        matches!(self, Self::Ingest { .. } | Self::Rebuild | Self::Migrate)
+    }
+}
+
 impl Cli {
     /// Runs the command. Exit code 2 means wrong settings, 1 any other failure.
     pub async fn execute(self) -> ExitCode {
@@ -141,8 +148,16 @@ async fn run(config: Config, role: Role) -> Result<(), String> {
 }
 
 async fn with_database(config: Config, command: Command) -> Result<(), String> {
-    let open = Db::open(config.database_url.reveal(), config.time_zone.clone());
-    let db = open.await.map_err(|e| e.to_string())?;
+    let (url, zone) = (config.database_url.reveal(), config.time_zone.clone());
+    let db = if command.writes() {
+        if let Some(mode) = config.database_file_mode {
+            db_files::set_modes(url, mode);
+        }
+        Db::open(url, zone).await.map(Db::waiting_for_lock)
+    } else {
+        Db::open_read_only(url, zone).await
+    };
+    let db = db.map_err(|e| e.to_string())?;
     let result = match command {
         // These were handled before the database was opened.
         Command::Run

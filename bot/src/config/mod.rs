@@ -26,6 +26,9 @@ use reader::{NOT_SETTINGS, PREFIX, Reader};
 pub struct Config {
     /// `sqlite:FILE` or `postgres://...`.
     pub database_url: Secret,
+    /// The permissions of an SQLite database and of the files beside it; `None` leaves those of an existing one as they are,
+    /// and makes a new one private.
+    pub database_file_mode: Option<u32>,
     /// The address of the API and the pages.
     pub listen: SocketAddr,
     /// The token that clients of the API must send; required unless `listen` is a loopback address.
@@ -140,6 +143,7 @@ impl Config {
     pub fn with_database(url: &str) -> Self {
         Self {
             database_url: Secret::new(url),
+            database_file_mode: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             api_token: None,
             time_zone: TimeZone::UTC,
@@ -360,7 +364,7 @@ mod tests {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .filter(|(_, value)| !value.is_empty())
             .collect();
-        assert_eq!(env.len(), 20);
+        assert_eq!(env.len(), 21);
         let unset = env.keys().map(|k| (k.clone(), String::new())).collect();
         assert!(Config::parse("", unset).is_ok());
         let config = Config::parse("", env).unwrap();

@@ -41,7 +41,7 @@ impl Db {
             .iter()
             .map(|item| refuse_future(item, &self.zone, now, &mut report))
             .collect();
-        let mut transaction = self.database.begin().await?;
+        let mut transaction = self.begin().await?;
         let changed = self
             .add_facts(&mut transaction, &items, now, &mut report)
             .await?;

@@ -132,8 +132,12 @@ impl Schema {
 /// # Errors
 /// When the database fails or a table of ours cannot be created; then nothing was changed.
 pub async fn migrate(database: &Database, schema: &Schema) -> Result<Migrated, DbError> {
+    // The lock of a long writer would delay the start although there is nothing to do.
+    if !database.is_postgres() && pending(database, schema).await?.is_empty() {
+        return Ok(Migrated::default());
+    }
     // Its lock makes other processes wait, so what is pending from here on stays pending.
-    let mut transaction = database.begin().await?;
+    let mut transaction = database.begin_waiting().await?;
     let mut migrated = Migrated::default();
     let own = schema.own_pending(database).await?;
     if !own.is_empty() {
