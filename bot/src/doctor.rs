@@ -13,7 +13,7 @@ use twilight_model::id::marker::ChannelMarker;
 
 use crate::config::{Config, Discord, Ssh};
 use crate::db::migrations::{Schema, pending};
-use crate::db::{Database, files, sequences};
+use crate::db::{Database, files, sequences, webhooks};
 use crate::discord;
 use crate::files::folder::LocalDirectory;
 use crate::files::is_round_file;
@@ -111,7 +111,10 @@ async fn database(config: &Config, found: &mut Findings) {
         }
     };
     match pending(&opened, &Schema::current()).await {
-        Ok(pending) if pending.is_empty() => found.good(what, "reachable, all migrations applied"),
+        Ok(pending) if pending.is_empty() => {
+            found.good(what, "reachable, all migrations applied");
+            servers(&opened, found).await;
+        }
         Ok(pending) => found.bad(
             what,
             format!(
@@ -140,6 +143,19 @@ async fn database(config: &Config, found: &mut Findings) {
         }
     }
     opened.close().await;
+}
+
+/// Reports servers whose rounds came through a webhook that they do not belong to.
+async fn servers(database: &Database, found: &mut Findings) {
+    let what = "servers and webhooks";
+    match webhooks::conflicts(database).await {
+        Ok(conflicts) => {
+            for conflict in conflicts {
+                found.bad(what, conflict.to_string());
+            }
+        }
+        Err(error) => found.bad(what, error.to_string()),
+    }
 }
 
 /// Checks who may read an SQLite database. A setting that opens it is a decision, not a mistake.

@@ -90,6 +90,9 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
     drop(rustls::crypto::ring::default_provider().install_default());
     http::metrics::install();
     let db = open(&config, role).await?;
+    if let Some(discord) = config.discord.as_ref().filter(|_| role.receives()) {
+        db.release_servers(&discord.webhook_ids).await?;
+    }
     let (mut listener, mut address) = (None, None);
     if role.serves() {
         let failed = |e| RunError::Listen(config.listen, e);

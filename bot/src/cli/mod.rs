@@ -47,6 +47,13 @@ enum Command {
         #[arg(long, default_value = "")]
         server: String,
     },
+    /// Assign a game server to a webhook, after the server has moved to it: its reports that were held back become rounds.
+    AssignServer {
+        /// `ip:port` of the game server, as `doctor` lists it.
+        server: String,
+        /// The webhook's id: the first number in its URL.
+        webhook_id: u64,
+    },
     /// Recompute all rounds from the received data, for example after you corrected `time_zone`.
     Rebuild,
     /// Bring the database schema up to date.
@@ -106,7 +113,10 @@ enum Command {
 impl Command {
     /// Whether the command changes the database. The others read it beside any writer, and run no migrations.
     fn writes(&self) -> bool {
-        matches!(self, Self::Ingest { .. } | Self::Rebuild | Self::Migrate)
+        matches!(
+            self,
+            Self::Ingest { .. } | Self::AssignServer { .. } | Self::Rebuild | Self::Migrate
+        )
     }
 }
 
@@ -168,6 +178,13 @@ async fn with_database(config: Config, command: Command) -> Result<(), String> {
         Command::Ingest { paths, server } => files::ingest::ingest(&db, &paths, &server, true)
             .await
             .map(|summary| println!("{summary}")),
+        Command::AssignServer { server, webhook_id } => {
+            let assigned = db.assign_server(&server, webhook_id).await;
+            assigned.map_err(|e| e.to_string()).map(|rounds| {
+                let rounds = counted(rounds, "round");
+                println!("{server} belongs to webhook {webhook_id}; {rounds} changed");
+            })
+        }
         Command::Rebuild => rebuild(&db).await,
         Command::Migrate => report_migrations(&db).await,
         Command::Rounds { json, limit, map } => {

@@ -27,7 +27,7 @@ pub struct Migration {
 }
 
 /// The migrations, oldest first: the first one has the version 1. Never change one that was released.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         name: "facts",
         sql: include_str!("../../migrations/0001_facts.sql"),
@@ -39,6 +39,10 @@ const MIGRATIONS: [Migration; 3] = [
     Migration {
         name: "match_ids",
         sql: include_str!("../../migrations/0003_match_ids.sql"),
+    },
+    Migration {
+        name: "webhooks",
+        sql: include_str!("../../migrations/0004_webhooks.sql"),
     },
 ];
 

@@ -32,6 +32,7 @@ pub mod sequences;
 pub mod sources;
 pub mod summaries;
 pub mod value;
+pub mod webhooks;
 mod write;
 
 use std::sync::Arc;
@@ -161,6 +162,8 @@ pub struct IngestItem {
     pub origin: String,
     /// `ip:port` of the server if the source determines it, else empty.
     pub server: String,
+    /// The Discord webhook that it came through; `None` if the bot read it itself.
+    pub webhook: Option<u64>,
     /// What was received.
     pub content: Content,
     /// How far the source was read.
@@ -229,6 +232,7 @@ impl IngestItem {
             source,
             origin: name.to_owned(),
             server: server.to_owned(),
+            webhook: None,
             content,
             checkpoints: Vec::new(),
         }

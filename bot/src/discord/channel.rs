@@ -204,6 +204,7 @@ impl ControlChannel {
             source: SOURCE,
             origin: format!("message {id}"),
             server: String::new(),
+            webhook: None,
             content: Content::Rejected {
                 reason,
                 excerpt: String::new(),
@@ -231,6 +232,7 @@ impl ControlChannel {
                 source: SOURCE,
                 origin: String::new(),
                 server: String::new(),
+                webhook: None,
                 content: Content::Nothing,
                 checkpoints: Vec::new(),
             },

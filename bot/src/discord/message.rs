@@ -245,6 +245,7 @@ fn item(message: &Incoming, report: Result<Report, String>) -> IngestItem {
         source: SOURCE,
         origin: format!("message {}", message.id),
         server: String::new(),
+        webhook: message.webhook_id,
         content,
         checkpoints: Vec::new(),
     }
