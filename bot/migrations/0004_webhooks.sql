@@ -6,12 +6,13 @@ CREATE TABLE IF NOT EXISTS gametimes_servers (
 );
 
 -- The webhook that each fact came through, and the server that it names, if its address is unique. A fact in conflict names a
--- server of another webhook; no rows are computed from it. Facts that the bot read itself are not here.
+-- server or a round of another webhook, owner_id; no rows are computed from it. Facts that the bot read itself are not here.
 CREATE TABLE IF NOT EXISTS gametimes_reporters (
     identity VARCHAR(64) PRIMARY KEY,
     webhook_id BIGINT NOT NULL,
     server VARCHAR(128) NOT NULL,
-    in_conflict BOOLEAN NOT NULL
+    in_conflict BOOLEAN NOT NULL,
+    owner_id BIGINT
 );
 
 CREATE INDEX IF NOT EXISTS idx_gametimes_reporters_server ON gametimes_reporters (server);

@@ -5,6 +5,7 @@ use tracing::{info, warn};
 
 use super::connection::{Database, Transaction};
 use super::error::DbError;
+use super::migrations::columns_of;
 use super::schema::SHARED;
 use crate::args;
 
@@ -55,12 +56,15 @@ pub async fn behind(database: &Database) -> Result<Vec<Behind>, DbError> {
     }
     // A sequence that belongs to the column, or another one that the column's default takes its value from.
     let of_column = "SELECT sequence FROM (SELECT COALESCE(pg_get_serial_sequence($1, 'id'), (SELECT d.refobjid::regclass::text \
-                     FROM pg_attrdef f JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid \
+                     FROM pg_attribute a JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum \
+                     JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid \
                      AND d.refclassid = 'pg_class'::regclass JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S' \
-                     WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum LIMIT 1)) AS sequence FROM pg_attribute a \
-                     WHERE a.attrelid = to_regclass($1) AND a.attname = 'id' AND NOT a.attisdropped) AS found \
-                     WHERE sequence IS NOT NULL AND has_sequence_privilege(sequence, 'SELECT')";
+                     WHERE a.attrelid = to_regclass($1) AND a.attname = 'id' LIMIT 1)) AS sequence) AS found \
+                     WHERE has_sequence_privilege(sequence, 'SELECT')";
     for table in SHARED.into_iter().chain(OWN) {
+        if !columns_of(database, &[table]).await?[table].contains("id") {
+            continue;
+        }
         let Some(row) = database.row(of_column, args![table]).await? else {
             continue;
         };

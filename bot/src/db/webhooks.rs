@@ -1,24 +1,29 @@
 //! Which Discord webhook reports which server.
 //!
 //! Everybody who knows the URL of a listed webhook can post a report of any server through it. So a server belongs to the webhook
-//! that reported it first. A report of the server through another webhook is stored, but in conflict: no rows are computed from
-//! it until an admin assigns the server to that webhook. One webhook may report many servers.
+//! that reported it first, and so does a round. A report of either through another webhook is stored, but in conflict: no rows are
+//! computed from it until an admin assigns the server to that webhook. One webhook may report many servers.
 //!
-//! Only servers with a unique address are assigned. For the others, and for reports that do not name their server,
-//! [`gametimes_rounds::reconcile`] never merges what came through different webhooks.
+//! Only servers with a unique address are assigned. What this does not find, [`gametimes_rounds::reconcile`] never merges: reports of
+//! different webhooks are different rounds.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use gametimes_format::text::{counted, cut};
+use gametimes_rounds::reconcile::{Document, Fact, SAME_END_SECONDS, same_known_round};
 use gametimes_rounds::report::Report;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::connection::{Database, Transaction};
+use super::facts::{self, StoredFact};
 use super::value::{Row, Value};
 use super::{Content, Db, DbError, IngestItem};
 use crate::args;
+
+/// What to do about a forged report.
+const FORGED: &str = "If it is forged, delete the webhook in Discord and create a new one.";
 
 /// A fact that has just arrived, perhaps not for the first time.
 pub(super) struct Delivery<'a> {
@@ -29,18 +34,18 @@ pub(super) struct Delivery<'a> {
 /// What is known about how a fact was received.
 #[derive(Clone, Copy)]
 enum Reporter {
-    /// The bot read it itself, or the webhook owns the server that it names.
+    /// The bot read it itself, or the webhook may report it.
     Accepted,
-    /// A webhook that does not own the server that it names.
+    /// It names a server or a round of another webhook.
     InConflict,
 }
 
-/// Reports of a server through a webhook that it does not belong to.
+/// Reports through a webhook of a server or of rounds that belong to another webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ServerConflict {
-    /// `ip:port` of the server.
-    pub server: String,
-    /// The webhook that the server belongs to, because it reported it first.
+    /// `ip:port` of the server; null if only the rounds belong to the other webhook, because the address is not unique or differs.
+    pub server: Option<String>,
+    /// The webhook that has reported the server, or the rounds, first.
     pub owner_webhook_id: u64,
     /// The other webhook.
     pub webhook_id: u64,
@@ -56,13 +61,18 @@ impl std::fmt::Display for ServerConflict {
             webhook_id,
             reports,
         } = self;
-        write!(
-            f,
-            "{} of {server} came through webhook {webhook_id}, but the server belongs to webhook {owner_webhook_id}, so they are not \
-             shown. If the server has moved: gametimes-bot assign-server {server} {webhook_id}. If not, somebody else may know \
-             the webhook's URL.",
-            counted(usize::try_from(*reports).unwrap_or_default(), "report")
-        )
+        let reports = counted(usize::try_from(*reports).unwrap_or_default(), "report");
+        match server {
+            Some(server) => write!(
+                f,
+                "Not shown: {reports} of {server} through webhook {webhook_id}, because the server belongs to webhook \
+                 {owner_webhook_id}. If the server has moved: gametimes-bot assign-server {server} {webhook_id}. {FORGED}"
+            ),
+            None => write!(
+                f,
+                "Not shown: {reports} through webhook {webhook_id} of rounds that webhook {owner_webhook_id} has reported before. {FORGED}"
+            ),
+        }
     }
 }
 
@@ -138,28 +148,43 @@ pub(super) async fn record<'a>(
             Content::Report(report) => unique_server(report),
             _ => None,
         };
-        let foreign_owner = match (item.webhook, &server) {
-            (Some(webhook), Some(server)) => {
+        let mut foreign_owner = None;
+        if let Some(webhook) = item.webhook {
+            let but =
+                format!("but this came through webhook {webhook}. It is kept, but not shown.");
+            if let Some(server) = &server {
                 let owner = owner(transaction, server, webhook, now).await?;
-                (owner != webhook).then_some(owner)
+                foreign_owner = Some(owner).filter(|owner| *owner != webhook);
+                if foreign_owner.is_some() {
+                    let reason = format!(
+                        "{server} belongs to webhook {owner}, {but} If the server has moved: gametimes-bot assign-server {server} {webhook}"
+                    );
+                    recorded.conflicts.push((*item, reason));
+                }
             }
-            _ => None,
-        };
-        if let (Some(webhook), Some(owner), Some(server)) = (item.webhook, foreign_owner, &server) {
-            let reason = format!(
-                "{server} belongs to webhook {owner}, but this came through webhook {webhook}. It is kept, but not shown. If the \
-                 server has moved: gametimes-bot assign-server {server} {webhook}"
-            );
-            recorded.conflicts.push((*item, reason));
+            if foreign_owner.is_none() {
+                foreign_owner = other_reporter(transaction, identity, item, webhook).await?;
+                if let Some(owner) = foreign_owner {
+                    let reason =
+                        format!("webhook {owner} has reported this round before, {but} {FORGED}");
+                    recorded.conflicts.push((*item, reason));
+                }
+            }
         }
         if before.is_some() && foreign_owner.is_some() {
             continue;
         }
         if let Some(webhook) = item.webhook {
-            let sql = "INSERT INTO gametimes_reporters (identity, webhook_id, server, in_conflict) VALUES ($1, $2, $3, $4) \
-                       ON CONFLICT (identity) DO UPDATE SET webhook_id = EXCLUDED.webhook_id, in_conflict = EXCLUDED.in_conflict";
-            let server = server.unwrap_or_default();
-            let values = args![identity, stored(webhook), server, foreign_owner.is_some()];
+            let sql = "INSERT INTO gametimes_reporters (identity, webhook_id, server, in_conflict, owner_id) \
+                       VALUES ($1, $2, $3, $4, $5) ON CONFLICT (identity) DO UPDATE SET webhook_id = EXCLUDED.webhook_id, \
+                       in_conflict = EXCLUDED.in_conflict, owner_id = EXCLUDED.owner_id";
+            let values = args![
+                identity,
+                stored(webhook),
+                server.unwrap_or_default(),
+                foreign_owner.is_some(),
+                foreign_owner.map(stored)
+            ];
             transaction.execute(sql, values).await?;
         } else if before.is_some() {
             let sql = "DELETE FROM gametimes_reporters WHERE identity = $1";
@@ -194,14 +219,48 @@ async fn owner(
     Ok(rows.first().map_or(webhook, |row| row.get("webhook_id")))
 }
 
+/// The other webhook through which a report of the same round has come before.
+async fn other_reporter(
+    transaction: &mut Transaction,
+    identity: &str,
+    item: &IngestItem,
+    webhook: u64,
+) -> Result<Option<u64>, DbError> {
+    let Content::Report(report) = &item.content else {
+        return Ok(None);
+    };
+    let at_unix = report.meta.round_end_unix;
+    let fact = Fact {
+        id: 0,
+        identity: identity.to_owned(),
+        server: facts::server_of(item),
+        webhook: Some(webhook),
+        at_unix,
+        document: Document::Report(report.clone()),
+    };
+    let sql = format!(
+        "{} f.at_unix BETWEEN $1 AND $2 AND r.webhook_id <> $3 ORDER BY f.id",
+        facts::SELECT
+    );
+    let (from, to) = (at_unix - SAME_END_SECONDS, at_unix + SAME_END_SECONDS);
+    let values = args![from, to, stored(webhook)];
+    let others = transaction.rows(&sql, values).await?;
+    // A damaged fact is of no round.
+    let others = others
+        .iter()
+        .filter_map(|row| StoredFact::from_row(row).ok());
+    let mut same = others.filter(|other| same_known_round(&fact, &other.fact));
+    Ok(same.next().and_then(|other| other.fact.webhook))
+}
+
 /// The reports in conflict, by server and webhook.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn conflicts(database: &Database) -> Result<Vec<ServerConflict>, DbError> {
-    let sql = "SELECT r.server, s.webhook_id AS owner_id, r.webhook_id, COUNT(*) AS reports FROM gametimes_reporters r \
-               LEFT JOIN gametimes_servers s ON s.server = r.server WHERE r.in_conflict \
-               GROUP BY r.server, s.webhook_id, r.webhook_id ORDER BY r.server, r.webhook_id LIMIT 100";
+    let sql = "SELECT s.server, r.owner_id, r.webhook_id, COUNT(*) AS reports FROM gametimes_reporters r \
+               LEFT JOIN gametimes_servers s ON s.server = r.server AND s.webhook_id = r.owner_id WHERE r.in_conflict \
+               GROUP BY s.server, r.owner_id, r.webhook_id ORDER BY COALESCE(s.server, ''), r.owner_id, r.webhook_id LIMIT 100";
     let conflict = |row: &Row| ServerConflict {
         server: row.get("server"),
         owner_webhook_id: row.get("owner_id"),
@@ -235,8 +294,7 @@ impl Db {
                    WHERE r.server = $1 AND r.webhook_id = $2 AND r.in_conflict";
         let values = args![server, stored(webhook)];
         let times = transaction.rows(sql, values).await?;
-        let sql =
-            "UPDATE gametimes_reporters SET in_conflict = $3 WHERE server = $1 AND webhook_id = $2";
+        let sql = "UPDATE gametimes_reporters SET in_conflict = $3, owner_id = NULL WHERE server = $1 AND webhook_id = $2";
         let values = args![server, stored(webhook), false];
         transaction.execute(sql, values).await?;
         let times: BTreeSet<i64> = times.iter().map(|row| row.get("at_unix")).collect();
@@ -261,7 +319,7 @@ impl Db {
             }
             let mut others = conflicts
                 .iter()
-                .filter(|c| c.server == server && listed.contains(&c.webhook_id));
+                .filter(|c| c.server.as_ref() == Some(&server) && listed.contains(&c.webhook_id));
             if let (Some(other), None) = (others.next(), others.next()) {
                 let other = other.webhook_id;
                 self.assign_server(&server, other).await?;

@@ -37,6 +37,7 @@ use jiff::tz::TimeZone;
 
 use self::clock::Written;
 pub use self::clock::possible_times;
+pub use self::report_sets::same_known_round;
 use self::server::Server;
 pub(crate) use self::webhooks::arrival;
 use crate::report::Report;

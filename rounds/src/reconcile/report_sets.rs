@@ -88,15 +88,23 @@ fn join_known(
             if report_b.meta.round_end_unix - report_a.meta.round_end_unix > SAME_END_SECONDS {
                 break;
             }
-            let known = !facts[*fact_a].server.is_empty()
-                && facts[*fact_a].server == facts[*fact_b].server
-                && Server::of(&facts[*fact_a]).may_be(Server::of(&facts[*fact_b]));
-            let fits = same_event(report_a, report_b) || (known && same_round(report_a, report_b));
-            if fits && sources[a] == sources[b] {
+            if sources[a] == sources[b] && same_known_round(&facts[*fact_a], &facts[*fact_b]) {
                 sets.join(a, b);
             }
         }
     }
+}
+
+/// Whether two reports are of the same round: they have the same event, or the same known server, map and round number, and end at
+/// most [`SAME_END_SECONDS`] apart.
+pub fn same_known_round(a: &Fact, b: &Fact) -> bool {
+    let (Some(report_a), Some(report_b)) = (a.report(), b.report()) else {
+        return false;
+    };
+    let apart = report_a.meta.round_end_unix - report_b.meta.round_end_unix;
+    let known = !a.server.is_empty() && a.server == b.server && Server::of(a).may_be(Server::of(b));
+    apart.abs() <= SAME_END_SECONDS
+        && (same_event(report_a, report_b) || (known && same_round(report_a, report_b)))
 }
 
 /// How complete a report is; of two equal ones, that of the module ranks before that of the script, and a file that the bot read
