@@ -131,7 +131,6 @@ async fn open(config: &Config, role: Role) -> Result<Db, DbError> {
         database_files::set_modes(url, mode);
     }
     let mut backoff = Backoff::new(DATABASE_WAIT_FIRST, DATABASE_WAIT_LIMIT);
-    let mut reported = String::new();
     loop {
         let zone = config.time_zone.clone();
         let result = if role.receives() {
@@ -141,15 +140,14 @@ async fn open(config: &Config, role: Role) -> Result<Db, DbError> {
         };
         match result {
             Err(error) if error.is_unavailable() => {
-                let error = error.to_string();
-                if error != reported {
+                // Once, although the same failure has several texts: a connection is refused, reset or closed.
+                if backoff.failures() == 0 {
                     warn!("waiting for the database: {error}");
-                    reported = error;
                 }
                 tokio::time::sleep(backoff.next_wait()).await;
             }
             result => {
-                if !reported.is_empty() && result.is_ok() {
+                if backoff.failures() > 0 && result.is_ok() {
                     info!("the database answers");
                 }
                 return result;

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use super::connection::{Database, Transaction};
 use super::facts::{self, StoredFact};
+use super::migrations::columns_of;
 use super::value::{Row, Value};
 use super::{Content, Db, DbError, IngestItem};
 use crate::args;
@@ -256,8 +257,12 @@ async fn other_reporter(
 /// The reports in conflict, by server and webhook.
 ///
 /// # Errors
-/// If the database fails.
+/// If the database fails, or has not got these tables yet.
 pub async fn conflicts(database: &Database) -> Result<Vec<ServerConflict>, DbError> {
+    let table = "gametimes_reporters";
+    if columns_of(database, &[table]).await?[table].is_empty() {
+        return Err(DbError::NotMigrated);
+    }
     let sql = "SELECT s.server, r.owner_id, r.webhook_id, COUNT(*) AS reports FROM gametimes_reporters r \
                LEFT JOIN gametimes_servers s ON s.server = r.server AND s.webhook_id = r.owner_id WHERE r.in_conflict \
                GROUP BY s.server, r.owner_id, r.webhook_id ORDER BY COALESCE(s.server, ''), r.owner_id, r.webhook_id LIMIT 100";
