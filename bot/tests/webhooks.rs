@@ -420,6 +420,10 @@ async fn second_listed_webhook_changes_no_round_of_the_first() {
     })
     .await;
     assert_eq!(rounds(&bot.store).await, before);
+    let (_, body) = get(&bot.url("/api/diagnostics/lua-webhook")).await;
+    let told = json!([{"server": SERVER, "owner_webhook_id": discord.webhook().id.to_string(),
+        "webhook_id": other.id.to_string(), "reports": 1}]);
+    assert_eq!(body["conflicts"], told);
     let (_, page) = get(&bot.url("/delivery")).await;
     let cure = format!("gametimes-bot assign-server {SERVER} {}", other.id);
     assert!(page.as_str().unwrap().contains(&cure), "{page}");

@@ -47,11 +47,24 @@ pub struct ServerConflict {
     /// `ip:port` of the server; null if only the rounds belong to the other webhook, because the address is not unique or differs.
     pub server: Option<String>,
     /// The webhook that has reported the server, or the rounds, first.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
     pub owner_webhook_id: u64,
     /// The other webhook.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
     pub webhook_id: u64,
     /// How many reports came through the other webhook.
     pub reports: i64,
+}
+
+/// Writes an id as Discord does: JavaScript rounds such numbers.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn as_text<S: serde::Serializer>(id: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
 }
 
 impl std::fmt::Display for ServerConflict {
