@@ -13,8 +13,9 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
+use crate::backoff::Backoff;
 use crate::config::Config;
-use crate::db::{Db, DbError};
+use crate::db::{Db, DbError, files as database_files};
 use crate::discord;
 use crate::files::folder::{self, LocalDirectory};
 use crate::files::poller::{PollConfig, Poller};
@@ -78,8 +79,11 @@ pub struct Bot {
 
 /// How long open requests and queued items have when the bot stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The waits between attempts to reach the database's server at the start.
+const DATABASE_WAIT_FIRST: Duration = Duration::from_millis(500);
+const DATABASE_WAIT_LIMIT: Duration = Duration::from_secs(30);
 
-/// Starts the bot; it runs until [`Bot::stop`].
+/// Starts the bot; it runs until [`Bot::stop`]. Waits while the database's server cannot be reached.
 ///
 /// # Errors
 /// If the database cannot be opened or the address cannot be bound.
@@ -87,12 +91,10 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
     // One TLS provider per process. A second bot in the same process, as in tests, finds it installed.
     drop(rustls::crypto::ring::default_provider().install_default());
     http::metrics::install();
-    let (url, zone) = (config.database_url.reveal(), config.time_zone.clone());
-    let db = if role.receives() {
-        Db::open(url, zone).await?
-    } else {
-        Db::open_read_only(url, zone).await?
-    };
+    let db = open(&config, role).await?;
+    if let Some(discord) = config.discord.as_ref().filter(|_| role.receives()) {
+        db.release_servers(&discord.webhook_ids).await?;
+    }
     let (mut listener, mut address) = (None, None);
     if role.serves() {
         let failed = |e| RunError::Listen(config.listen, e);
@@ -133,6 +135,38 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
     })
 }
 
+/// Opens the database. While its server cannot be reached, waits for it, as a machine may start before its database does.
+async fn open(config: &Config, role: Role) -> Result<Db, DbError> {
+    let url = config.database_url.reveal();
+    if let Some(mode) = config.database_file_mode.filter(|_| role.receives()) {
+        database_files::set_modes(url, mode);
+    }
+    let mut backoff = Backoff::new(DATABASE_WAIT_FIRST, DATABASE_WAIT_LIMIT);
+    loop {
+        let zone = config.time_zone.clone();
+        let result = if role.receives() {
+            Db::open(url, zone).await
+        } else {
+            Db::open_read_only(url, zone).await
+        };
+        match result {
+            Err(error) if error.is_unavailable() => {
+                // Once, although the same failure has several texts: a connection is refused, reset or closed.
+                if backoff.failures() == 0 {
+                    warn!("waiting for the database: {error}");
+                }
+                tokio::time::sleep(backoff.next_wait()).await;
+            }
+            result => {
+                if backoff.failures() > 0 && result.is_ok() {
+                    info!("the database answers");
+                }
+                return result;
+            }
+        }
+    }
+}
+
 /// Runs the bot until `shutdown` completes.
 ///
 /// # Errors
@@ -142,10 +176,15 @@ pub async fn run(
     role: Role,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    let mut bot = start(config, role).await?;
+    tokio::pin!(shutdown);
+    let mut bot = tokio::select! {
+        bot = start(config, role) => bot?,
+        // It may wait for the database.
+        () = &mut shutdown => return Ok(()),
+    };
     tokio::select! {
         result = &mut bot.task => return result.unwrap_or_else(|e| Err(RunError::Aborted(e))),
-        () = shutdown => {}
+        () = &mut shutdown => {}
     }
     bot.stop().await
 }

@@ -48,7 +48,10 @@ impl Outcome {
     }
 }
 
-/// The state of all sources: `discord`, `stats channel`, and each folder by its name.
+/// The name under which `delivery` lists the database once it has refused to store something.
+const DATABASE: &str = "database";
+
+/// The state of all sources: `discord`, `stats channel`, each folder by its name, and [`DATABASE`].
 #[derive(Debug, Default)]
 pub struct Status {
     sources: Mutex<BTreeMap<String, Delivery>>,
@@ -123,6 +126,25 @@ impl Status {
         });
     }
 
+    /// The database did not accept a batch. Until it does, `delivery` lists it as [`DATABASE`].
+    pub fn database_failed(&self, error: &str) {
+        self.failed(DATABASE, error);
+        counter!("gametimes_database_failures_total").increment(1);
+    }
+
+    /// The database accepted a batch.
+    pub fn database_recovered(&self) {
+        if self.database_failed_unix().is_some() {
+            self.recovered(DATABASE);
+        }
+    }
+
+    /// Since when the database refuses to store, as unix time; `None` if it does not.
+    pub fn database_failed_unix(&self) -> Option<i64> {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.get(DATABASE)?.last_error_unix
+    }
+
     /// Sets whether the gateway connection is up.
     pub fn set_discord_connected(&self, connected: bool) {
         self.discord_connected.store(connected, Ordering::Relaxed);
@@ -132,11 +154,6 @@ impl Status {
     /// Whether the gateway connection is up.
     pub fn is_discord_connected(&self) -> bool {
         self.discord_connected.load(Ordering::Relaxed)
-    }
-
-    /// The database did not accept a batch.
-    pub fn database_failed(&self) {
-        counter!("gametimes_database_failures_total").increment(1);
     }
 
     /// This many rounds were added or changed.

@@ -112,7 +112,7 @@ async fn write(
                 counted(batch.len(), "item"),
                 wait.as_millis()
             );
-            status.database_failed();
+            status.database_failed(&error.to_string());
             if *stop.borrow() {
                 warn!(
                     "stopping while the database cannot be reached; what was not stored is read again after the next start"
@@ -121,6 +121,7 @@ async fn write(
             }
             time::sleep(wait).await;
         };
+        status.database_recovered();
         if !report.rounds.is_empty() {
             info!(
                 "stored: {} new, {} known, {} rejected; rounds {:?}",

@@ -145,6 +145,7 @@ async fn webhook_diagnostics_have_the_documented_shape(url: &str) {
     assert_eq!(
         keys(&body),
         [
+            "conflicts",
             "counts",
             "delivery",
             "errors",

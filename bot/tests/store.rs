@@ -127,6 +127,7 @@ async fn checkpoints_never_move_back(url: &str) {
         source: "discord",
         origin: String::new(),
         server: String::new(),
+        webhook: None,
         content: Content::Nothing,
         checkpoints: vec![Checkpoint::Reached {
             name: "x".into(),
@@ -205,6 +206,7 @@ async fn long_reason_is_truncated(url: &str) {
         source: "ssh",
         origin: reason.clone(),
         server: String::new(),
+        webhook: None,
         content: Content::Rejected {
             reason: reason.clone(),
             excerpt: reason.clone(),

@@ -29,6 +29,7 @@ fn stats_fact(name: &str, bytes: &[u8], zone: &TimeZone) -> Fact {
         id: 0,
         identity: name.to_owned(),
         server: String::new(),
+        webhook: None,
         at_unix: unix_of_civil(file.name.written, zone),
         document: Document::Stats(Box::new(file)),
     }
@@ -64,6 +65,7 @@ fn reports(with_names: bool) -> Vec<Fact> {
             id: 0,
             identity: file.to_owned(),
             server: report.server(),
+            webhook: None,
             at_unix: report.meta.round_end_unix,
             document: Document::Report(Box::new(report)),
         }

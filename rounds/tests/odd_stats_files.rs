@@ -19,6 +19,7 @@ fn rows_of(folder: &str, names: &[&str]) -> Vec<RoundRows> {
                 id: 0,
                 identity: (*name).to_owned(),
                 server: String::new(),
+                webhook: None,
                 at_unix: unix_of_civil(file.name.written, &TimeZone::UTC),
                 document: Document::Stats(Box::new(file)),
             }

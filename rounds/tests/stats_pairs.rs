@@ -48,6 +48,7 @@ fn rows_of_all_pairs() -> BTreeMap<String, Vec<PlayerRow>> {
             id: facts.len() as i64,
             identity: name.to_owned(),
             server: String::new(),
+            webhook: None,
             at_unix: unix_of_civil(file.name.written, &TimeZone::UTC),
             document: Document::Stats(Box::new(file)),
         });

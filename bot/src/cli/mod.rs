@@ -16,7 +16,7 @@ use crate::chart::{self, Chart, PNG_SCALE, Theme};
 use crate::cli::table::print;
 use crate::config::{CONFIG_VARIABLE, Config};
 use crate::db::round_list::RoundFilter;
-use crate::db::{Db, Schema};
+use crate::db::{Db, Schema, files as db_files};
 use crate::files::ingest::IngestSummary;
 use crate::log::LINE_CHARS_MAX;
 use crate::roles::{self, Role};
@@ -49,6 +49,13 @@ enum Command {
         /// `ip:port` of the game server, for files that do not contain it.
         #[arg(long, default_value = "")]
         server: String,
+    },
+    /// Assign a game server to a webhook, after the server has moved to it: its reports that were held back become rounds.
+    AssignServer {
+        /// `ip:port` of the game server, as `doctor` lists it.
+        server: String,
+        /// The webhook's id: the first number in its URL.
+        webhook_id: u64,
     },
     /// Recompute all rounds from the received data, for example after you corrected `time_zone`.
     Rebuild,
@@ -106,6 +113,16 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Whether the command changes the database. The others read it beside any writer, and run no migrations.
+    fn writes(&self) -> bool {
+        matches!(
+            self,
+            Self::Ingest { .. } | Self::AssignServer { .. } | Self::Rebuild | Self::Migrate
+        )
+    }
+}
+
 impl Cli {
     /// Runs the command. Exit code 2 means wrong settings, 1 any other failure.
     pub async fn execute(self) -> ExitCode {
@@ -145,8 +162,16 @@ async fn run(config: Config, role: Role) -> Result<(), String> {
 }
 
 async fn with_database(config: Config, command: Command) -> Result<(), String> {
-    let open = Db::open(config.database_url.reveal(), config.time_zone.clone());
-    let db = open.await.map_err(|e| e.to_string())?;
+    let (url, zone) = (config.database_url.reveal(), config.time_zone.clone());
+    let db = if command.writes() {
+        if let Some(mode) = config.database_file_mode {
+            db_files::set_modes(url, mode);
+        }
+        Db::open(url, zone).await.map(Db::waiting_for_lock)
+    } else {
+        Db::open_read_only(url, zone).await
+    };
+    let db = db.map_err(|e| e.to_string())?;
     let result = match command {
         // These were handled before the database was opened.
         Command::Run
@@ -157,6 +182,13 @@ async fn with_database(config: Config, command: Command) -> Result<(), String> {
         Command::Ingest { paths, server } => files::ingest::ingest(&db, &paths, &server, true)
             .await
             .and_then(report_ingest),
+        Command::AssignServer { server, webhook_id } => {
+            let assigned = db.assign_server(&server, webhook_id).await;
+            assigned.map_err(|e| e.to_string()).map(|rounds| {
+                let rounds = counted(rounds, "round");
+                println!("{server} belongs to webhook {webhook_id}; {rounds} changed");
+            })
+        }
         Command::Rebuild => rebuild(&db).await,
         Command::Migrate => report_migrations(&db).await,
         Command::Rounds { json, limit, map } => {

@@ -29,6 +29,9 @@ use sections::MAX_CONNECTIONS;
 pub struct Config {
     /// `sqlite:FILE` or `postgres://...`.
     pub database_url: Secret,
+    /// The permissions of an SQLite database and of the files beside it; `None` leaves those of an existing one as they are,
+    /// and makes a new one private.
+    pub database_file_mode: Option<u32>,
     /// The address of the API and the pages.
     pub listen: SocketAddr,
     /// The token that clients of the API must send; required unless `listen` is a loopback address.
@@ -148,6 +151,7 @@ impl Config {
     pub fn with_database(url: &str) -> Self {
         Self {
             database_url: Secret::new(url),
+            database_file_mode: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             api_token: None,
             allowed_hosts: Vec::new(),

@@ -39,6 +39,7 @@ impl Reader {
             self.errors
                 .push("database_url: must begin with sqlite: or postgres://".into());
         }
+        let database_file_mode = self.file_mode("database_file_mode");
         let zone = self.text("time_zone");
         let time_zone = match zone.as_deref() {
             None => TimeZone::system(),
@@ -75,6 +76,7 @@ impl Reader {
         }
         Config {
             database_url: Secret::new(database_url),
+            database_file_mode,
             listen,
             api_token,
             allowed_hosts,
@@ -101,6 +103,19 @@ impl Reader {
             }
         }
         hosts
+    }
+
+    /// The permissions of a file, in octal digits. Its owner can always read and write it.
+    fn file_mode(&mut self, key: &str) -> Option<u32> {
+        let text = self.text(key)?;
+        let mode = u32::from_str_radix(&text, 8).ok();
+        let mode = mode.filter(|mode| mode & !0o066 == 0o600);
+        if mode.is_none() {
+            self.errors.push(format!(
+                "{key}: {text:?} is not a mode like \"0600\" (only the owner) or \"0640\" (the group reads)"
+            ));
+        }
+        mode
     }
 
     fn discord(&mut self) -> Option<Discord> {

@@ -3,7 +3,7 @@
 use tracing::error;
 
 use super::error::DbError;
-use super::{Content, Db, IngestItem, IngestReport};
+use super::{Content, Db, IngestItem, IngestReport, sequences};
 
 /// How often an item is tried if a row of another bot is in the way.
 const TRIES: usize = 3;
@@ -18,6 +18,7 @@ impl Db {
         let mut tries = 1;
         let refusal = loop {
             match self.ingest(batch).await {
+                Err(error) if is_conflict(&error) && self.repair_sequences().await? => {}
                 // Another bot has just stored the same round. The next try finds its rows.
                 Err(error) if batch.len() == 1 && tries < TRIES && is_conflict(&error) => {
                     tries += 1;
@@ -53,6 +54,17 @@ impl Db {
                 Ok(report)
             }
         }
+    }
+
+    /// Puts sequences right that are behind, after a row got a number that is taken. Returns whether there were any.
+    async fn repair_sequences(&self) -> Result<bool, DbError> {
+        let behind = sequences::behind(&self.database).await?;
+        if behind.is_empty() {
+            return Ok(false);
+        }
+        let repaired = sequences::repair(&self.database, &behind).await;
+        repaired.map_err(|_| DbError::SequencesBehind(sequences::describe(&behind)))?;
+        Ok(true)
     }
 }
 

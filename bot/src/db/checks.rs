@@ -1,21 +1,14 @@
 //! What `doctor` asks about the database itself.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use sqlx::sqlite::SqliteConnectOptions;
-
+use super::files::sqlite_file;
 use super::{Database, DbError};
 
 impl Database {
     /// The SQLite file that `url` names, if it does not exist. Opening the database would create it.
     pub fn missing_file(url: &str) -> Option<PathBuf> {
-        if !url.starts_with("sqlite:") || url.contains(":memory:") {
-            return None;
-        }
-        let options = SqliteConnectOptions::from_str(url).ok()?;
-        let file = options.get_filename();
-        (!file.exists()).then(|| file.to_owned())
+        sqlite_file(url).filter(|file| !file.exists())
     }
 
     /// The clock of the database's machine, unix time.

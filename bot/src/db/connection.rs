@@ -7,10 +7,14 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction as SqlxTransaction};
+use sqlx::{
+    Connection, PgConnection, PgPool, Postgres, Sqlite, SqlitePool, Transaction as SqlxTransaction,
+};
+use tracing::{info, warn};
 
 use super::encoding::{convert, from_postgres, from_sqlite, postgres_query, sqlite_query};
 use super::error::DbError;
+use super::files;
 use super::value::{Columns, Row, Value};
 
 /// An open database.
@@ -31,6 +35,8 @@ pub enum Transaction {
 
 /// The longest wait for a connection or for SQLite's lock.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long [`Database::begin_waiting`] waits before it logs what it waits for.
+const SILENT: Duration = Duration::from_secs(1);
 
 impl Database {
     /// Opens `sqlite:FILE` (created if missing) or `postgres://...`.
@@ -61,6 +67,9 @@ impl Database {
                 }
                 options.read_only(true)
             } else {
+                if let Some(file) = files::sqlite_file(url) {
+                    files::create(&file, files::PRIVATE);
+                }
                 options
                     .create_if_missing(true)
                     .journal_mode(SqliteJournalMode::Wal)
@@ -69,6 +78,15 @@ impl Database {
             let pool = SqlitePoolOptions::new()
                 .max_connections(4)
                 .acquire_timeout(PATIENCE)
+                // SQLite ends a transaction by itself when it cannot write, as on a full disk. The rollback that follows fails,
+                // and sqlx counts the connection as inside a transaction forever, so it must not be used again.
+                .after_release(|connection, _| {
+                    Box::pin(async {
+                        // The rollback of a dropped transaction is queued before this.
+                        connection.ping().await?;
+                        Ok(!connection.is_in_transaction())
+                    })
+                })
                 .connect_with(options)
                 .await?;
             Ok(Self::Sqlite(pool))
@@ -79,11 +97,14 @@ impl Database {
             if read_only {
                 options = options.options([("default_transaction_read_only", "on")]);
             }
+            // The pool would try for as long as its patience lasts, and then not report the reason.
+            let attempt = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options));
+            let first = attempt.await.map_err(|_| no_answer())??;
+            first.close().await?;
             let pool = PgPoolOptions::new()
                 .max_connections(5)
                 .acquire_timeout(PATIENCE)
-                .connect_with(options)
-                .await?;
+                .connect_lazy_with(options);
             Ok(Self::Postgres(pool))
         } else {
             Err(DbError::Url)
@@ -132,6 +153,31 @@ impl Database {
         }
     }
 
+    /// Like [`Database::begin`], but waits for as long as another process has the lock, and logs that it does.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin_waiting(&self) -> Result<Transaction, DbError> {
+        let patient = async {
+            loop {
+                match self.begin().await {
+                    Err(error) if error.is_locked() => {}
+                    result => return result,
+                }
+            }
+        };
+        tokio::pin!(patient);
+        if let Ok(result) = tokio::time::timeout(SILENT, &mut patient).await {
+            return result;
+        }
+        warn!(
+            "another process is writing to the database (such as `gametimes-bot rebuild` or `ingest`); waiting until it has finished"
+        );
+        let result = patient.await;
+        info!("the other process has finished writing to the database");
+        result
+    }
+
     /// Runs a query outside of a transaction.
     ///
     /// # Errors
@@ -164,6 +210,12 @@ impl Database {
             Self::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// The error of a server that accepts a connection and then does not answer.
+fn no_answer() -> sqlx::Error {
+    let text = format!("no answer within {} s", PATIENCE.as_secs());
+    std::io::Error::new(std::io::ErrorKind::TimedOut, text).into()
 }
 
 /// How many values are searched for in one query.

@@ -5,6 +5,7 @@ use jiff::ToSpan;
 use serde::Serialize;
 
 use super::value::Row;
+use super::webhooks::{self, ServerConflict};
 use super::{Db, DbError};
 use crate::args;
 
@@ -22,6 +23,8 @@ pub struct LuaWebhookDiagnostics {
     pub r1_r2_coverage: Vec<Coverage>,
     /// Reports without a round, at most 20.
     pub orphans: Vec<Orphan>,
+    /// Servers that were reported through a webhook that they do not belong to; these reports are not shown.
+    pub conflicts: Vec<ServerConflict>,
     /// The latest report.
     pub latest: Option<Latest>,
     /// The latest five reports.
@@ -277,6 +280,8 @@ impl Db {
         let mut errors = Vec::new();
         let r1_r2_coverage = or_error(self.coverage().await, "r1_r2_coverage", &mut errors);
         let orphans = or_error(self.orphans().await, "orphans", &mut errors);
+        let conflicts = webhooks::conflicts(&self.database).await;
+        let conflicts = or_error(conflicts, "conflicts", &mut errors);
         let (latest, recent) = or_error(self.recent_reports().await, "recent", &mut errors);
         let trends = or_error(self.trends().await, "trends", &mut errors);
         LuaWebhookDiagnostics {
@@ -285,6 +290,7 @@ impl Db {
             counts,
             r1_r2_coverage,
             orphans,
+            conflicts,
             latest,
             recent,
             trends,

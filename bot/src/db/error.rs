@@ -19,6 +19,9 @@ pub enum DbError {
     /// Something in the database cannot be read.
     #[error("unreadable in the database: {0}")]
     Content(String),
+    /// PostgreSQL gives new rows numbers that are taken.
+    #[error("no new row can be stored: {0}")]
+    SequencesBehind(String),
     /// Migrations have not run, and this process must not run them.
     #[error(
         "the database is not up to date: run `gametimes-bot migrate` first, or start the bot that receives"

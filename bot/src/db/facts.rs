@@ -43,6 +43,11 @@ pub(super) struct StoredFact {
     pub received_unix: i64,
 }
 
+/// Selects what [`StoredFact::from_row`] reads. Facts in conflict with those of another webhook are stored, but do not take part.
+pub(super) const SELECT: &str = "SELECT f.id, f.kind, f.identity, f.server, f.at_unix, f.origin, f.body, f.group_id, \
+     f.received_unix, f.stats_name, r.webhook_id FROM gametimes_facts f LEFT JOIN gametimes_reporters r \
+     ON r.identity = f.identity WHERE (r.in_conflict IS NULL OR NOT r.in_conflict) AND";
+
 impl NewFact {
     /// Returns the fact in an item, or `None` if the item holds none.
     pub fn of(item: &IngestItem, zone: &TimeZone, now: i64) -> Result<Option<Self>, DbError> {
@@ -90,7 +95,7 @@ impl NewFact {
 }
 
 /// The server that the content names, else the server of its source.
-fn server_of(item: &IngestItem) -> String {
+pub(super) fn server_of(item: &IngestItem) -> String {
     let named = match &item.content {
         Content::Report(report) => report.server(),
         _ => String::new(),
@@ -122,12 +127,10 @@ impl Db {
         transaction: &mut Transaction,
         times: &BTreeSet<i64>,
     ) -> Result<Vec<StoredFact>, DbError> {
-        const SELECT: &str = "SELECT id, kind, identity, server, at_unix, origin, body, group_id, received_unix, stats_name \
-                              FROM gametimes_facts WHERE";
         let spans = spans(times, 2 * REACH_SECONDS);
         let mut rows = Vec::new();
         for (from, to) in &spans {
-            let sql = format!("{SELECT} at_unix BETWEEN $1 AND $2");
+            let sql = format!("{SELECT} f.at_unix BETWEEN $1 AND $2");
             rows.extend(transaction.rows(&sql, args![*from, *to]).await?);
         }
         // If the time zone was wrong, the file that a report names may be hours away.
@@ -142,7 +145,7 @@ impl Db {
         let missing: Vec<Value> = missing.into_iter().map(Value::from).collect();
         rows.extend(
             transaction
-                .rows_in(&format!("{SELECT} id IN"), &missing)
+                .rows_in(&format!("{SELECT} f.id IN"), &missing)
                 .await?,
         );
         let readable = rows.iter().filter_map(|row| {
@@ -189,6 +192,7 @@ impl Db {
                             id: -foreign.round_id,
                             identity: format!("foreign {}", foreign.name),
                             server: String::new(),
+                            webhook: None,
                             at_unix,
                             document: Document::Foreign(Box::new(foreign)),
                         },
@@ -216,7 +220,7 @@ fn foreign_round(row: &Row) -> ForeignRound {
 }
 
 impl StoredFact {
-    fn from_row(row: &Row) -> Result<Self, DbError> {
+    pub(super) fn from_row(row: &Row) -> Result<Self, DbError> {
         let id: i64 = row.get("id");
         let broken = |why: String| DbError::Content(format!("fact {id}: {why}"));
         let body: Vec<u8> = row.get("body");
@@ -234,6 +238,7 @@ impl StoredFact {
                 id,
                 identity: row.get("identity"),
                 server: row.get("server"),
+                webhook: row.get("webhook_id"),
                 at_unix: row.get("at_unix"),
                 document,
             },

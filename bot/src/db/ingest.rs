@@ -11,7 +11,8 @@ use jiff::tz::TimeZone;
 use super::connection::Transaction;
 use super::error::DbError;
 use super::facts::NewFact;
-use super::value::{Row, Value};
+use super::value::Value;
+use super::webhooks::{self, Delivery};
 use super::{Content, Db, IngestItem, checkpoints, columns};
 
 /// What [`Db::ingest`] changed.
@@ -41,7 +42,7 @@ impl Db {
             .iter()
             .map(|item| refuse_future(item, &self.zone, now, &mut report))
             .collect();
-        let mut transaction = self.database.begin().await?;
+        let mut transaction = self.begin().await?;
         let changed = self
             .add_facts(&mut transaction, &items, now, &mut report)
             .await?;
@@ -75,12 +76,15 @@ impl Db {
         report: &mut IngestReport,
     ) -> Result<Vec<NewFact>, DbError> {
         let mut facts: BTreeMap<String, NewFact> = BTreeMap::new();
-        let mut count = 0;
+        let mut deliveries: Vec<Delivery<'_>> = Vec::new();
         for item in items {
             let Some(fact) = NewFact::of(item, &self.zone, now)? else {
                 continue;
             };
-            count += 1;
+            deliveries.push(Delivery {
+                identity: fact.identity.clone(),
+                item,
+            });
             let server = fact.server.clone();
             let first = facts.entry(fact.identity.clone()).or_insert(fact);
             // The same file may come from two sources of which only one names the server.
@@ -88,14 +92,24 @@ impl Db {
                 first.server = server;
             }
         }
+        let known = webhooks::known(transaction, &deliveries).await?;
         let rows: Vec<columns::Columns> = facts.values().map(columns::fact).collect();
         let tail = "ON CONFLICT (identity) DO UPDATE SET server = EXCLUDED.server \
                     WHERE gametimes_facts.server = '' AND EXCLUDED.server <> '' RETURNING identity";
         let returned = transaction.insert("gametimes_facts", &rows, tail).await?;
         report.new_facts = returned.len();
-        report.repeated = count - returned.len();
-        let changed = |row: &Row| facts.remove(&row.get::<String>("identity"));
-        Ok(returned.iter().filter_map(changed).collect())
+        report.repeated = deliveries.len() - returned.len();
+        let recorded = webhooks::record(transaction, &deliveries, known, now).await?;
+        for (item, reason) in recorded.conflicts {
+            tracing::warn!("{}: {reason}", item.origin);
+            report.rejected += 1;
+            report.refused.push(format!("{}: {reason}", item.origin));
+            checkpoints::reject(transaction, item, &reason, "", now).await?;
+        }
+        let mut changed = recorded.resolved;
+        changed.extend(returned.iter().map(|row| row.get::<String>("identity")));
+        facts.retain(|identity, _| changed.contains(identity));
+        Ok(facts.into_values().collect())
     }
 }
 

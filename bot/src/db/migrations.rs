@@ -27,7 +27,7 @@ pub struct Migration {
 }
 
 /// The migrations, oldest first: the first one has the version 1. Never change one that was released.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         name: "facts",
         sql: include_str!("../../migrations/0001_facts.sql"),
@@ -39,6 +39,10 @@ const MIGRATIONS: [Migration; 3] = [
     Migration {
         name: "match_ids",
         sql: include_str!("../../migrations/0003_match_ids.sql"),
+    },
+    Migration {
+        name: "webhooks",
+        sql: include_str!("../../migrations/0004_webhooks.sql"),
     },
 ];
 
@@ -132,8 +136,12 @@ impl Schema {
 /// # Errors
 /// When the database fails or a table of ours cannot be created; then nothing was changed.
 pub async fn migrate(database: &Database, schema: &Schema) -> Result<Migrated, DbError> {
+    // The lock of a long writer would delay the start although there is nothing to do.
+    if !database.is_postgres() && pending(database, schema).await?.is_empty() {
+        return Ok(Migrated::default());
+    }
     // Its lock makes other processes wait, so what is pending from here on stays pending.
-    let mut transaction = database.begin().await?;
+    let mut transaction = database.begin_waiting().await?;
     let mut migrated = Migrated::default();
     let own = schema.own_pending(database).await?;
     if !own.is_empty() {

@@ -11,6 +11,7 @@
 
 pub mod audit;
 mod bisect;
+mod causes;
 mod checkpoints;
 pub mod checks;
 pub mod columns;
@@ -19,6 +20,7 @@ pub mod diagnostics;
 mod encoding;
 mod error;
 mod facts;
+pub mod files;
 mod ingest;
 pub mod migrations;
 mod play_order;
@@ -27,9 +29,11 @@ mod rebuild;
 pub mod round_list;
 pub mod rounds;
 pub mod schema;
+pub mod sequences;
 pub mod sources;
 pub mod summaries;
 pub mod value;
+pub mod webhooks;
 mod write;
 
 use std::sync::Arc;
@@ -42,6 +46,7 @@ pub use error::DbError;
 pub use ingest::IngestReport;
 pub use migrations::{Migrated, Schema};
 
+use self::connection::Transaction;
 use self::schema::TableColumns;
 use gametimes_rounds::report::Report;
 use gametimes_rounds::stats_file::StatsFile;
@@ -54,6 +59,8 @@ pub struct Db {
     /// The columns of the shared tables.
     columns: Arc<TableColumns>,
     zone: TimeZone,
+    /// Whether to wait as long as another process writes, instead of giving up.
+    waits_for_lock: bool,
 }
 
 impl Db {
@@ -66,6 +73,7 @@ impl Db {
         let open = async {
             let database = Database::open(url).await?;
             migrations::migrate(&database, &Schema::current()).await?;
+            sequences::repair_at_start(&database).await?;
             Self::new(database, zone).await
         };
         let db = open.await.map_err(|e: DbError| e.at(url))?;
@@ -95,7 +103,25 @@ impl Db {
             database,
             columns: Arc::new(columns),
             zone,
+            waits_for_lock: false,
         })
+    }
+
+    /// The same database, for a command whose data nobody sends again: it waits as long as another process writes.
+    pub fn waiting_for_lock(self) -> Self {
+        Self {
+            waits_for_lock: true,
+            ..self
+        }
+    }
+
+    /// Begins a transaction that writes.
+    async fn begin(&self) -> Result<Transaction, DbError> {
+        if self.waits_for_lock {
+            self.database.begin_waiting().await
+        } else {
+            self.database.begin().await
+        }
     }
 
     /// Updates PostgreSQL's statistics, as is needed after many new rows: until then it plans joins over whole tables. It would do so
@@ -149,6 +175,8 @@ pub struct IngestItem {
     pub origin: String,
     /// `ip:port` of the server if the source determines it, else empty.
     pub server: String,
+    /// The Discord webhook that it came through; `None` if the bot read it itself.
+    pub webhook: Option<u64>,
     /// What was received.
     pub content: Content,
     /// How far the source was read.
@@ -217,6 +245,7 @@ impl IngestItem {
             source,
             origin: name.to_owned(),
             server: server.to_owned(),
+            webhook: None,
             content,
             checkpoints: Vec::new(),
         }

@@ -20,7 +20,7 @@ impl Db {
     /// # Errors
     /// When the database fails; what was rebuilt until then stays.
     pub async fn rebuild(&self, mut progress: impl FnMut(usize, usize)) -> Result<usize, DbError> {
-        let mut transaction = self.database.begin().await?;
+        let mut transaction = self.begin().await?;
         self.correct_times(&mut transaction).await?;
         // Without the hashes of their content, all rows are written again.
         let sql = "UPDATE gametimes_groups SET content = ''";
@@ -32,7 +32,7 @@ impl Db {
         let mut rounds = BTreeSet::new();
         for (n, chunk) in times.chunks(TIMES_PER_TRANSACTION).enumerate() {
             progress(n * TIMES_PER_TRANSACTION, times.len());
-            let mut transaction = self.database.begin().await?;
+            let mut transaction = self.begin().await?;
             let chunk: BTreeSet<i64> = chunk.iter().copied().collect();
             let (changed, _) = self.rebuild_rows(&mut transaction, &chunk).await?;
             transaction.commit().await?;

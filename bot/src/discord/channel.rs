@@ -250,6 +250,7 @@ impl ControlChannel {
             source: SOURCE,
             origin: format!("message {id}"),
             server: String::new(),
+            webhook: None,
             content: Content::Rejected {
                 reason,
                 excerpt: String::new(),
@@ -267,6 +268,7 @@ impl ControlChannel {
                 source: SOURCE,
                 origin: String::new(),
                 server: String::new(),
+                webhook: None,
                 content: Content::Nothing,
                 checkpoints: Vec::new(),
             },

@@ -236,6 +236,7 @@ fn item_of(message: &Incoming, content: Content) -> IngestItem {
         source: SOURCE,
         origin: format!("message {}", message.id),
         server: String::new(),
+        webhook: message.webhook_id,
         content,
         checkpoints: Vec::new(),
     }

@@ -170,6 +170,7 @@ fn read(path: &Path, server: &str) -> IngestItem {
             source: "ingest",
             origin: name,
             server: server.to_owned(),
+            webhook: None,
             content: Content::Rejected {
                 reason: format!("cannot be read: {error}"),
                 excerpt: String::new(),

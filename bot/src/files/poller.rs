@@ -288,6 +288,7 @@ impl<D: Directory> Poller<D> {
                 source,
                 origin: name.clone(),
                 server: server.clone(),
+                webhook: None,
                 content: Content::Rejected {
                     reason: format!(
                         "the file has {} bytes, more than {FILE_BYTES_MAX}",

@@ -57,6 +57,7 @@ fn fact(document: Document, at_unix: i64) -> Fact {
         id: 1,
         identity: format!("{at_unix}"),
         server: String::new(),
+        webhook: None,
         at_unix,
         document,
     }

@@ -6,7 +6,7 @@ use jiff::tz::Offset;
 
 use super::clock::{Written, local_time};
 use super::server::{self, Server};
-use super::{Document, Fact, WINDOW_SECONDS};
+use super::{Document, Fact, WINDOW_SECONDS, webhooks};
 use crate::report::{Completeness, Report};
 
 /// Which stats file each set of reports has. Sets are numbered as in the slice given to [`link`].
@@ -26,13 +26,48 @@ impl Links {
     }
 }
 
-/// Links sets of reports and stats files: first by the names in the reports, then by time.
+/// Links sets of reports and stats files, for the reports of each webhook on their own: none can make the links of another one
+/// ambiguous. If sets of several webhooks fit a file, it belongs to the one that [`webhooks::arrival`] puts first.
 pub(super) fn link(
     facts: &[Fact],
     sets: &[Vec<usize>],
     files: &[usize],
     written: &BTreeMap<usize, Written>,
 ) -> Links {
+    let mut by_webhook: BTreeMap<Option<u64>, Vec<usize>> = BTreeMap::new();
+    for (set, reports) in sets.iter().enumerate() {
+        let webhook = webhooks::of_set(facts, reports);
+        by_webhook.entry(webhook).or_default().push(set);
+    }
+    let mut links = Links::default();
+    let mut wanted: Vec<(usize, usize)> = Vec::new();
+    for own in by_webhook.values() {
+        let found = link_own(facts, sets, own, files, written);
+        wanted.extend(found.file_of);
+        links.ambiguous_sets.extend(found.ambiguous_sets);
+        links.ambiguous_files.extend(found.ambiguous_files);
+    }
+    wanted.sort_by_key(|(set, _)| (webhooks::arrival(facts, &sets[*set]), *set));
+    let mut taken = BTreeSet::new();
+    for (set, file) in wanted {
+        if taken.insert(file) {
+            links.file_of.insert(set, file);
+        }
+    }
+    links.ambiguous_files.retain(|file| !taken.contains(file));
+    links
+}
+
+/// Links sets of one webhook: first by the names in the reports, then by time.
+fn link_own(
+    facts: &[Fact],
+    all_sets: &[Vec<usize>],
+    own: &[usize],
+    files: &[usize],
+    written: &BTreeMap<usize, Written>,
+) -> Links {
+    let sets: Vec<(usize, &[usize])> = own.iter().map(|&s| (s, all_sets[s].as_slice())).collect();
+    let sets = sets.as_slice();
     let mut links = Links::default();
     let taken = link_by_name(facts, sets, files, &mut links);
     let free: Vec<(usize, &Written)> = written
@@ -47,13 +82,13 @@ pub(super) fn link(
 /// Links each set to the file that it names: the recorder saw the server write that file. Returns the files that were named.
 fn link_by_name(
     facts: &[Fact],
-    sets: &[Vec<usize>],
+    sets: &[(usize, &[usize])],
     files: &[usize],
     links: &mut Links,
 ) -> BTreeSet<usize> {
     let mut sets_of_file: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let mut files_of_set: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (set, reports) in sets.iter().enumerate() {
+    for &(set, reports) in sets {
         let Some(name) = named_file(facts, reports) else {
             continue;
         };
@@ -80,12 +115,12 @@ fn link_by_name(
 /// Links the sets that name no file to the nearest of the other files, if each is the only nearest one of the other.
 fn link_by_time(
     facts: &[Fact],
-    sets: &[Vec<usize>],
+    sets: &[(usize, &[usize])],
     files: &[(usize, &Written)],
     links: &mut Links,
 ) {
     let mut candidates: Vec<(usize, usize, i64)> = Vec::new();
-    for (set, reports) in sets.iter().enumerate() {
+    for &(set, reports) in sets {
         if named_file(facts, reports).is_some() {
             continue;
         }

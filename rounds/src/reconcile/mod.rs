@@ -6,6 +6,7 @@
 //! 1. **Reports of one round are merged** (`report_sets.rs`). Two reports are of the same round if they have the same `event_id`, or
 //!    the same server, map and round number; in both cases their ends are at most [`SAME_END_SECONDS`] apart. A report that does
 //!    not name its server (a message without a file) joins the only round that fits; if rounds of two servers fit, it stays alone.
+//!    Reports of two webhooks are never merged (`webhooks.rs`): the holder of one must not change the rounds of the other.
 //! 2. **A round gets its stats file** (`links.rs`): the file that its report names. If the report names none, it is the file of the
 //!    same map and round number that was written closest to the round's end, at most [`WINDOW_SECONDS`] from it, if no other
 //!    round is as close to that file. If several files or several rounds fit equally well, the round is ambiguous: nothing is
@@ -24,6 +25,7 @@ mod clock;
 mod links;
 mod report_sets;
 mod server;
+mod webhooks;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -35,7 +37,9 @@ use jiff::tz::TimeZone;
 
 use self::clock::Written;
 pub use self::clock::possible_times;
+pub use self::report_sets::same_known_round;
 use self::server::Server;
+pub(crate) use self::webhooks::arrival;
 use crate::report::Report;
 use crate::stats_file::{MATCH_ID_FORMAT, StatsFile, minutes_seconds};
 
@@ -50,12 +54,14 @@ pub const REACH_SECONDS: i64 = ROUND_2_WINDOW_SECONDS + 4 * WINDOW_SECONDS;
 /// Something that was received and stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fact {
-    /// The number in the database. It does not affect the result.
+    /// The number in the database, in the order of arrival. It affects the result only where reports of several webhooks compete.
     pub id: i64,
     /// The hash over the content. It decides the order of facts of the same time.
     pub identity: String,
     /// `ip:port`, or the name that an admin gave to the source; empty if unknown.
     pub server: String,
+    /// The Discord webhook that the fact came through; `None` for a file that the bot read itself.
+    pub webhook: Option<u64>,
     /// The round's end, or the time in the name of the stats file, as a unix time.
     pub at_unix: i64,
     /// The content.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fact, SAME_END_SECONDS, Server};
+use super::{Fact, SAME_END_SECONDS, Server, webhooks};
 use crate::report::Report;
 
 /// Returns sets of reports of the same round, with the most complete report of each first.
@@ -12,21 +12,11 @@ pub(super) fn merge(facts: &[Fact], order: &[usize]) -> Vec<Vec<usize>> {
         .filter_map(|&i| Some((i, facts[i].report()?)))
         .collect();
     let mut sets = Sets::new(reports.len());
-    // First the reports that identify their server or have the same event.
-    for (b, (fact_b, report_b)) in reports.iter().enumerate() {
-        for (a, (fact_a, report_a)) in reports[..b].iter().enumerate().rev() {
-            // The reports are ordered by their ends, so no earlier one fits either.
-            if report_b.meta.round_end_unix - report_a.meta.round_end_unix > SAME_END_SECONDS {
-                break;
-            }
-            let known = !facts[*fact_a].server.is_empty()
-                && facts[*fact_a].server == facts[*fact_b].server
-                && Server::of(&facts[*fact_a]).may_be(Server::of(&facts[*fact_b]));
-            if same_event(report_a, report_b) || (known && same_round(report_a, report_b)) {
-                sets.join(a, b);
-            }
-        }
-    }
+    // First the reports that identify their server or have the same event: those of one webhook, and those of none.
+    let webhooks: Vec<Option<u64>> = reports.iter().map(|(f, _)| facts[*f].webhook).collect();
+    join_known(facts, &reports, &webhooks, &mut sets);
+    let sources = webhooks::sources(facts, &reports, |r| sets.root(r));
+    join_known(facts, &reports, &sources, &mut sets);
     // Then a report that does not name its server joins the only round that fits.
     let named: Vec<bool> = {
         let mut named = vec![false; reports.len()];
@@ -43,7 +33,10 @@ pub(super) fn merge(facts: &[Fact], order: &[usize]) -> Vec<Vec<usize>> {
             .enumerate()
             .filter(|(a, (_, other))| {
                 let apart = (report.meta.round_end_unix - other.meta.round_end_unix).abs();
-                named[*a] && apart <= SAME_END_SECONDS && same_round(report, other)
+                named[*a]
+                    && apart <= SAME_END_SECONDS
+                    && sources[*a] == sources[b]
+                    && same_round(report, other)
             })
             .map(|(a, _)| sets.root(a))
             .collect();
@@ -56,7 +49,10 @@ pub(super) fn merge(facts: &[Fact], order: &[usize]) -> Vec<Vec<usize>> {
                     .enumerate()
                     .filter(|(a, (_, other))| {
                         let apart = report.meta.round_end_unix - other.meta.round_end_unix;
-                        !named[*a] && apart <= SAME_END_SECONDS && same_round(report, other)
+                        !named[*a]
+                            && apart <= SAME_END_SECONDS
+                            && sources[*a] == sources[b]
+                            && same_round(report, other)
                     })
                     .map(|(a, _)| (a, b)),
             ),
@@ -79,15 +75,51 @@ pub(super) fn merge(facts: &[Fact], order: &[usize]) -> Vec<Vec<usize>> {
     merged
 }
 
-/// How complete a report is; of two equal ones, that of the module ranks before that of the script.
+/// Joins reports that identify their server, or have the same event, and come from the same source.
+fn join_known(
+    facts: &[Fact],
+    reports: &[(usize, &Report)],
+    sources: &[Option<u64>],
+    sets: &mut Sets,
+) {
+    for (b, (fact_b, report_b)) in reports.iter().enumerate() {
+        for (a, (fact_a, report_a)) in reports[..b].iter().enumerate().rev() {
+            // The reports are ordered by their ends, so no earlier one fits either.
+            if report_b.meta.round_end_unix - report_a.meta.round_end_unix > SAME_END_SECONDS {
+                break;
+            }
+            if sources[a] == sources[b] && same_known_round(&facts[*fact_a], &facts[*fact_b]) {
+                sets.join(a, b);
+            }
+        }
+    }
+}
+
+/// Whether two reports are of the same round: they have the same event, or the same known server, map and round number, and end at
+/// most [`SAME_END_SECONDS`] apart.
+pub fn same_known_round(a: &Fact, b: &Fact) -> bool {
+    let (Some(report_a), Some(report_b)) = (a.report(), b.report()) else {
+        return false;
+    };
+    let apart = report_a.meta.round_end_unix - report_b.meta.round_end_unix;
+    let known = !a.server.is_empty() && a.server == b.server && Server::of(a).may_be(Server::of(b));
+    apart.abs() <= SAME_END_SECONDS
+        && (same_event(report_a, report_b) || (known && same_round(report_a, report_b)))
+}
+
+/// How complete a report is; of two equal ones, that of the module ranks before that of the script, and a file that the bot read
+/// itself before what came through a webhook. If a report through a webhook does not name its server, it ranks last: anybody
+/// may have sent it.
 fn rank(facts: &[Fact], i: usize) -> impl Ord {
-    let report = facts[i].report();
-    report.map(|report| {
+    let fact = &facts[i];
+    fact.report().map(|report| {
         (
+            fact.webhook.is_none() || !fact.server.is_empty(),
             report.completeness,
             report.meta.source == "native",
+            fact.webhook.is_none(),
             report.meta.spawn_stats.len(),
-            facts[i].identity.clone(),
+            fact.identity.clone(),
         )
     })
 }
@@ -98,7 +130,7 @@ fn same_event(a: &Report, b: &Report) -> bool {
 
 /// Whether map and round number are the same, and the reports are not two events of one recorder: a recorder gives each round one
 /// `event_id`.
-fn same_round(a: &Report, b: &Report) -> bool {
+pub(super) fn same_round(a: &Report, b: &Report) -> bool {
     let two_events = !a.meta.event_id.is_empty()
         && !b.meta.event_id.is_empty()
         && a.meta.event_id != b.meta.event_id

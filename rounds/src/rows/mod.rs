@@ -15,7 +15,7 @@ use gametimes_format::digest::{hex, sha256};
 use jiff::tz::TimeZone;
 
 use crate::per_round;
-use crate::reconcile::{Document, Fact, ReconciledRound};
+use crate::reconcile::{Document, Fact, ReconciledRound, arrival};
 
 pub use player::PlayerRow;
 pub use recorded::{SpawnRow, TeamsRow, player_key};
@@ -72,7 +72,11 @@ pub fn build(facts: &[Fact], rounds: &[ReconciledRound], zone: &TimeZone) -> Vec
         }
     }
     // Other programs know a round by the name of its stats file, so a round with a stats file keeps the id.
-    let order = |i: &usize| (rounds[*i].stats.is_none(), identities(facts, &rounds[*i]));
+    let order = |i: &usize| {
+        let round = &rounds[*i];
+        let arrival = arrival(facts, &round.reports);
+        (round.stats.is_none(), arrival, identities(facts, round))
+    };
     for ((match_id, _), mut same) in same_match_id {
         same.sort_by_key(order);
         for (n, i) in same.into_iter().enumerate().skip(1) {

@@ -67,17 +67,23 @@ pub fn router() -> Router<App> {
         .layer(no_store)
 }
 
-/// Whether the bot works: 200, or 503 if the database does not answer.
+/// Whether the bot works: 200, or 503 if the database does not answer, or does not store what arrives (`degraded`).
 #[utoipa::path(get, path = "/api/health", responses((status = 200), (status = 503)))]
 async fn health(State(app): State<App>) -> Response {
     let database = app.db.is_reachable().await;
-    let status = if database {
-        StatusCode::OK
+    let (status, state, reason) = if !database {
+        let reason = "the database does not answer; the bot's log has the details";
+        (StatusCode::SERVICE_UNAVAILABLE, "error", Some(reason))
+    } else if app.status.database_failed_unix().is_some() {
+        // Anybody may ask for the health, so the error itself is only in the log and in `delivery`.
+        let reason = "the database does not store what arrives; the bot's log and the page Delivery have the details";
+        (StatusCode::SERVICE_UNAVAILABLE, "degraded", Some(reason))
     } else {
-        StatusCode::SERVICE_UNAVAILABLE
+        (StatusCode::OK, "ok", None)
     };
     let body = json!({
-        "status": if database { "ok" } else { "error" },
+        "status": state,
+        "reason": reason,
         "database": database,
         "discord_connected": app.status.is_discord_connected(),
         "version": env!("CARGO_PKG_VERSION"),

@@ -102,6 +102,7 @@ fn todo(
             counted(d.counts.unlinked_24h as usize, "report")
         ));
     }
+    todo.extend(d.conflicts.iter().map(ToString::to_string));
     let yesterday = now.date().yesterday().unwrap_or(now.date()).to_string();
     let days = d.trends.rounds_without_lua_by_day.iter();
     let (rounds, without) = days

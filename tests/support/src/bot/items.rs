@@ -34,6 +34,7 @@ pub fn message(name: &str) -> IngestItem {
         source: "discord",
         origin: "message".into(),
         server: String::new(),
+        webhook: None,
         content: Content::Report(Box::new(report)),
         checkpoints: Vec::new(),
     }

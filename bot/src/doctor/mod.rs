@@ -1,5 +1,7 @@
 //! Checks everything outside of the bot, and explains what to do.
 
+mod database;
+
 use std::fmt;
 
 use gametimes_format::text::{counted, one_line};
@@ -12,8 +14,6 @@ use twilight_model::id::Id;
 use twilight_model::id::marker::ChannelMarker;
 
 use crate::config::{Config, Discord, Ssh};
-use crate::db::Database;
-use crate::db::migrations::{Schema, pending};
 use crate::discord;
 use crate::files::folder::LocalDirectory;
 use crate::files::is_round_file;
@@ -71,7 +71,7 @@ impl Findings {
 pub async fn examine(config: &Config) -> Vec<Finding> {
     drop(rustls::crypto::ring::default_provider().install_default());
     let mut found = Findings::default();
-    database(config, &mut found).await;
+    database::examine(config, &mut found).await;
     match &config.discord {
         None => found.bad(
             "discord",
@@ -89,42 +89,6 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     listen(config, &mut found).await;
     time_zone(config, &mut found);
     found.0
-}
-
-async fn database(config: &Config, found: &mut Findings) {
-    let what = "database";
-    if let Some(file) = Database::missing_file(config.database_url.reveal()) {
-        return found.bad(
-            what,
-            format!(
-                "{} does not exist yet; `gametimes-bot migrate` or the first `run` creates it",
-                file.display()
-            ),
-        );
-    }
-    let url = config.database_url.reveal();
-    let opened = match Database::open(url).await {
-        Ok(database) => database,
-        Err(error) => return found.bad(what, error.at(url).to_string()),
-    };
-    match pending(&opened, &Schema::current()).await {
-        Ok(pending) if pending.is_empty() => found.good(what, "reachable, all migrations applied"),
-        Ok(pending) => found.bad(
-            what,
-            format!(
-                "missing migrations: {}; run `gametimes-bot migrate` as the owner of the tables",
-                pending.join(", ")
-            ),
-        ),
-        Err(error) => found.bad(what, error.to_string()),
-    }
-    if opened.is_postgres() {
-        match opened.now_unix().await {
-            Ok(now) => clock("database's clock", now, found),
-            Err(error) => found.bad("database's clock", error.to_string()),
-        }
-    }
-    opened.close().await;
 }
 
 fn clock(what: &str, unix: i64, found: &mut Findings) {
