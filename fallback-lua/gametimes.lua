@@ -525,7 +525,7 @@ end
 -- and writes, too, so that either can record the other's round 2: 1 <id> <attackers> <held|lost|unknown> <play_ms> <map>
 local first_round = { CVAR = "gametimes_match", HELD = { held = true, lost = false } }
 
---- Round 1 of the round that begins on this map; nil if it has none.
+--- Round 1 of the round that begins on this map, if it was recorded.
 function first_round.load(map)
   local id, attackers, held, ms, on = cvar(first_round.CVAR):match("^1 (%S+) (%d) (%a+) (%d+) (.+)$")
   if id and on == map and round_number() == 2 then
@@ -534,7 +534,7 @@ function first_round.load(map)
   et.trap_Cvar_Set(first_round.CVAR, "")       -- a round 2 on another map belongs to no round 1
 end
 
---- Whether the defenders won; nil if nobody did or the defender is unknown.
+--- Whether the defenders won; nil if neither team did or the defender is unknown.
 function first_round.was_held(done)
   if done.winner ~= 0 and done.defender ~= 0 then return done.winner == done.defender end
 end
@@ -1153,9 +1153,9 @@ end
 
 local lineups, match_keys
 do
-  --- The players of both teams at the start, and the substitutions: somebody who did not play takes the place of a player who has left
+  --- The players of both teams at the start, and the substitutions: a player from outside takes the place of one who has left
   --- the server or joined the spectators. Places are taken in the order in which they became free. A player who comes back before that
-  --- was not substituted, and a change of sides is no substitution.
+  --- was not substituted, and a change of sides does not count.
   function lineups(events)
     local plays_for, free, start, replaced = {}, { {}, {} }, { {}, {} }, {}
     local function remove(list, person)
@@ -1878,7 +1878,7 @@ local function stand_by()
   local module = cvar("gametimes_module")
   if module:find("^native") then return "the module does (gametimes_module is \"" .. decode(module) .. "\")" end
   if integer_setting("gametimes_enabled", 1, 0, 1) == 0 then
-    et.trap_Cvar_Set(first_round.CVAR, "")     -- a round 1 that nobody records leaves no older one to the next round 2
+    et.trap_Cvar_Set(first_round.CVAR, "")     -- it would belong to a match before this one
     return "gametimes_enabled is 0"
   end
   for vm = 0, (et.FindSelf() or 0) - 1 do      -- listed twice in lua_modules, or installed in two places

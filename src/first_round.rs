@@ -20,7 +20,7 @@ pub struct FirstRound {
     pub event_id: Uuid,
     /// The team that attacked; `None` if unknown.
     pub attackers: Option<TeamNumber>,
-    /// Whether the defenders won; `None` if nobody did.
+    /// Whether the defenders won; `None` if neither team did.
     pub held: Option<bool>,
     /// Time played, without pauses.
     pub played_ms: i64,

@@ -156,7 +156,7 @@ fn server_killed_at_random_moments_loses_no_finished_round() {
         "{} events delivered, {repeats} of them again",
         delivered.len()
     );
-    // A server killed before its players were counted leaves a round with nobody in it, which has a file and no message.
+    // A server killed before its players were counted leaves a round without players, which has a file but is not posted.
     let is_posted = |m: &Meta| !m.spawn_stats.is_empty();
     for file in &files {
         let m = &file.meta;

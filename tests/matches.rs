@@ -225,7 +225,7 @@ fn clients_inside_the_server_and_omni_bots_are_bots() {
     assert_eq!((bots, meta.bots), (vec![false, true, true], 2));
 }
 
-/// A module that records round 1 hands it over to whatever records round 2, and takes it over.
+/// The module leaves round 1 in the cvar for the recorder of round 2, and takes it from there.
 #[test]
 fn round_1_is_handed_over_in_a_cvar() {
     let home = tempfile::tempdir().unwrap();
@@ -257,14 +257,14 @@ fn round_1_is_handed_over_in_a_cvar() {
     let files = gametimes_files(home.path());
     assert_eq!(files[1].meta.round_1_event_id, Some(id));
 
-    // Whoever recorded it.
+    // The script may have recorded it.
     let other = "01a1f902-36f7-77cd-bd21-923ae6b7c58c";
     server.set_cvar("gametimes_match", format!("1 {other} 2 held 600000 supply"));
     server.set_unix_ms(1_795_000_120_000);
     play(&mut server, "1");
     let files = gametimes_files(home.path());
     assert_eq!(files[2].meta.match_uid, other);
-    // A round 1 that nobody records leaves nothing behind.
+    // A round 1 that is not recorded clears the cvar.
     server.set_cvar("gametimes_match", format!("1 {other} 2 held 600000 supply"));
     server.set_cvar("gametimes_enabled", "0");
     assert_eq!(play(&mut server, "0"), "");

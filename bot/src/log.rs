@@ -42,7 +42,7 @@ fn filter(setting: Option<OsString>) -> Result<EnvFilter, String> {
         Some(text) => text.to_str().ok_or("is not valid UTF-8")?,
     };
     EnvFilter::builder().parse(text).map_err(|e| {
-        format!("{text:?} is no filter such as info or info,gametimes_bot::discord=debug ({e})")
+        format!("{text:?} is not a filter such as info or info,gametimes_bot::discord=debug ({e})")
     })
 }
 
@@ -135,7 +135,7 @@ mod tests {
         }
         let fault = filter(Some("info,gametimes_bot=loud".into())).unwrap_err();
         assert!(
-            fault.starts_with("\"info,gametimes_bot=loud\" is no filter"),
+            fault.starts_with("\"info,gametimes_bot=loud\" is not a filter"),
             "{fault}"
         );
     }

@@ -191,7 +191,7 @@ pub struct Meta {
     /// Who won the map; only in a round 2 of stopwatch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map_result: Option<MapResult>,
-    /// The server's config, such as `legacy6` (cvar `g_customConfig`); empty if it has none.
+    /// The server's config, such as `legacy6` (cvar `g_customConfig`); empty without one.
     #[serde(default)]
     pub config: String,
     /// The version of the game module (cvar `mod_version`).

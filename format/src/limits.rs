@@ -43,7 +43,7 @@ pub const FILE_BYTES: usize = (EVENTS - OBJECTIVES) * DEATH
 // The file is posted as an attachment, together with the message.
 const _: () = assert!(FILE_BYTES + PAYLOAD + 1024 <= UPLOAD_BYTES);
 // A substitution is made of two entries of the timeline, a player who leaves and one who joins. With it, these are still shorter
-// than two deaths, so the longest file contains no substitutions. A player without a guid has none in the substitution, and one
+// than two deaths, so the longest file contains no substitutions. A player without a guid has an empty one in the substitution, and one
 // with a guid has no name in the timeline: either saves the length of a guid, because a name is at least twice as long.
 const _: () = assert!(NAME >= 2 * GUID);
 const _: () = assert!(SUBSTITUTION + 2 * (JOIN - json(GUID)) <= 2 * DEATH);

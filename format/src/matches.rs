@@ -37,7 +37,7 @@ pub struct Stopwatch {
     pub target_ms: Option<i64>,
     /// The time limit that the game has set for the next round (cvar `g_nextTimeLimit`); null if the round was cut off.
     pub next_limit_ms: Option<i64>,
-    /// Whether the defenders won; null if nobody did or the defender is unknown.
+    /// Whether the defenders won; null if neither team did or the defender is unknown.
     pub held: Option<bool>,
 }
 
@@ -89,7 +89,7 @@ pub struct MapResult {
 /// What counts of one round for the result of its map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Half {
-    /// Whether the defenders won; `None` if the round was cut off or nobody won.
+    /// Whether the defenders won; `None` if the round was cut off or neither team won.
     pub held: Option<bool>,
     /// Whether a team gave up.
     pub surrendered: bool,
@@ -151,11 +151,11 @@ pub enum PauseKind {
 pub struct PauseBy {
     /// How the pause was called.
     pub kind: PauseKind,
-    /// The guid of the player, the referee, or the caller of the vote; empty if there is none.
+    /// The guid of the player, the referee, or the caller of the vote; empty for the server.
     pub guid: String,
-    /// The name of that player, without colours; empty if there is none.
+    /// The name of that player, without colours; empty for the server.
     pub name: String,
-    /// The team of that player: 1 Axis, 2 Allies, 3 spectators, 0 if there is none.
+    /// The team of that player: 1 Axis, 2 Allies, 3 spectators, 0 for the server.
     pub team: TeamNumber,
 }
 
@@ -178,7 +178,7 @@ pub struct Substitution {
 struct Lineup {
     /// The players of the two teams now.
     playing: [Vec<String>; 2],
-    /// The players whose places in the two teams are free, the one who left first in front.
+    /// The players whose places in the two teams are free, in the order in which they left.
     left: [Vec<String>; 2],
     /// The players at the start.
     start: [Vec<String>; 2],
@@ -222,7 +222,7 @@ impl Lineup {
         if at_start {
             self.start[place(to)].push(key.to_owned());
         } else if from.is_some() {
-            // A change of sides replaces nobody.
+            // A change of sides is not a substitution.
         } else if let Some(own) = left.iter().position(|player| player == key) {
             left.remove(own); // came back
         } else if !left.is_empty() {
@@ -245,9 +245,9 @@ pub fn keys_at_start(events: &[TimelineEvent]) -> [Vec<String>; 2] {
     Lineup::of(events).start
 }
 
-/// The substitutions of a round, from its timeline: somebody who did not play takes the place of a player who has left the server
-/// or joined the spectators. Players are substituted in the order in which they left. A player who comes back before somebody
-/// else joins was not substituted. A change of sides is no substitution.
+/// The substitutions of a round, from its timeline: a player from outside takes the place of one who has left the server
+/// or joined the spectators. Players are substituted in the order in which they left. A player who comes back before
+/// that was not substituted, and a change of sides does not count.
 pub fn substitutions(
     events: &[TimelineEvent],
     reference: impl Fn(&str) -> PlayerRef,
@@ -357,14 +357,14 @@ mod tests {
             event(500, Join, "a", 1),
             event(500, Join, "b", 1),
             event(500, Join, "c", 2),
-            event(2000, Join, "late", 1), // a place more, for nobody
+            event(2000, Join, "late", 1), // an additional place
             event(5000, Leave, "a", 0),
             event(6000, Team, "b", 3),
             event(7000, Join, "new", 1), // for a
             event(8000, Team, "b", 1),   // comes back
             event(9000, Leave, "c", 0),
             event(9500, Team, "late", 2), // changes sides
-            event(9900, Join, "last", 1), // a place more, for nobody
+            event(9900, Join, "last", 1), // an additional place
             event(9950, Team, "a", 2),    // was substituted, and comes back for c
         ];
         let found = substitutions(&events, |key| PlayerRef {

@@ -180,7 +180,7 @@ impl<E: Engine> Module<E> {
         version: i32,
     ) -> Result<(), String> {
         if !settings.enabled {
-            // A round 1 that nobody records must not leave an older one to the next round 2.
+            // Otherwise, the next round 2 would belong to the round 1 of an earlier match.
             self.engine.set_cvar(FIRST_ROUND, "");
             return Err("gametimes_enabled is 0".to_owned());
         }

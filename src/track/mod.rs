@@ -197,7 +197,7 @@ impl Tracker {
         })
     }
 
-    /// Whether the match begins anew: by `reset_match`, a vote or a referee's command to that effect, teams that were swapped or
+    /// Whether the match starts again: by `reset_match`, a vote or a referee's command to that effect, teams that were swapped or
     /// shuffled in mid-match, or because a team was empty.
     fn match_was_reset(&self, rules: &Rules) -> bool {
         // Round 1 instead of round 2.

@@ -150,7 +150,7 @@ pub struct Round {
 }
 
 impl Round {
-    /// Whether the defenders won; `None` if nobody did or the defender is unknown.
+    /// Whether the defenders won; `None` if neither team did or the defender is unknown.
     pub fn held(&self) -> Option<bool> {
         Some(self.winner? == self.defender?)
     }

@@ -50,7 +50,7 @@ pub struct Chart {
     pub objectives: Vec<(Option<Team>, Objective)>,
     /// Whether the round has a timeline that can be drawn.
     pub has_timeline: bool,
-    /// Why it has none.
+    /// The reason why it cannot be drawn.
     pub no_timeline: String,
 }
 

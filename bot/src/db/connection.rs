@@ -78,7 +78,7 @@ impl Database {
             let pool = SqlitePoolOptions::new()
                 .max_connections(4)
                 .acquire_timeout(PATIENCE)
-                // SQLite ends a transaction by itself when it cannot write, as on a full disk. The rollback that follows fails,
+                // SQLite ends a transaction when it cannot write, as on a full disk. The rollback that follows fails,
                 // and sqlx counts the connection as inside a transaction forever, so it must not be used again.
                 .after_release(|connection, _| {
                     Box::pin(async {

@@ -35,7 +35,7 @@ pub enum DbError {
     Open {
         /// Which database.
         place: String,
-        /// Why.
+        /// The reason.
         error: Box<DbError>,
     },
 }
@@ -121,7 +121,7 @@ fn advice_for_sqlite(error: &SqliteError) -> Option<&'static str> {
         14 => {
             "check that the folder exists, and that this user may read and write the file and its folder"
         }
-        26 => "the file is no SQLite database; correct database_url",
+        26 => "this is not an SQLite database; correct database_url",
         _ => return None,
     })
 }
@@ -167,7 +167,10 @@ mod tests {
             ),
             (
                 format!("sqlite:{}", text.display()),
-                vec!["notes.txt: ", "is no SQLite database; correct database_url"],
+                vec![
+                    "notes.txt: ",
+                    "this is not an SQLite database; correct database_url",
+                ],
             ),
             (
                 "postgres://bot:very-secret@127.0.0.1:1/stats".to_owned(),

@@ -23,7 +23,7 @@ pub(super) fn sqlite_file(url: &str) -> Option<PathBuf> {
     Some(options.get_filename().to_owned())
 }
 
-/// Creates the file if it does not exist, with these permissions whatever the umask is. SQLite gives the files that it creates
+/// Creates the file if it does not exist, with these permissions, independent of the umask. SQLite gives the files that it creates
 /// beside it the same permissions.
 pub(super) fn create(file: &Path, mode: u32) {
     let mut options = OpenOptions::new();

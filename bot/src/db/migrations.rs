@@ -102,7 +102,7 @@ impl Schema {
         migrator
     }
 
-    /// The names of our own migrations that have not run yet.
+    /// The names of our migrations that have not run yet.
     async fn own_pending(&self, database: &Database) -> Result<Vec<&'static str>, DbError> {
         let mut done = BTreeSet::new();
         if !columns_of(database, &[MIGRATIONS_TABLE]).await?[MIGRATIONS_TABLE].is_empty() {

@@ -77,7 +77,7 @@ impl Db {
             Self::new(database, zone).await
         };
         let db = open.await.map_err(|e: DbError| e.at(url))?;
-        // The tables may belong to another bot, so a failure is no reason not to start.
+        // The tables may belong to another bot, so the bot starts despite a failure.
         if let Err(error) = db.complete_play_order().await {
             warn!("adding the order of play to stored rounds: {error}");
         }
@@ -107,7 +107,7 @@ impl Db {
         })
     }
 
-    /// The same database, for a command whose data nobody sends again: it waits as long as another process writes.
+    /// The same database, for a command whose data would not be sent again: it waits as long as another process writes.
     pub fn waiting_for_lock(self) -> Self {
         Self {
             waits_for_lock: true,

@@ -262,7 +262,7 @@ pub struct RoundPage {
     pub detail: RoundDetail,
     /// The header of the stats file; `None` until the file arrives.
     pub stats_file: Option<StatsFileHeader>,
-    /// The timeline; empty if the round has none.
+    /// The timeline; empty if it was not recorded.
     pub timeline: Vec<TimelineEvent>,
 }
 

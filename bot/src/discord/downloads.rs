@@ -36,7 +36,7 @@ pub(super) enum Outcome {
     Complete(Option<Box<IngestItem>>),
     /// Its file cannot be downloaded now.
     WithoutFile {
-        /// Why.
+        /// The reason.
         error: String,
         /// The round from the fields of the message; `None` with a key, which only a file can prove.
         fields: Option<Box<IngestItem>>,

@@ -103,7 +103,7 @@ pub enum Verdict {
 /// The gametimes file of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttachedFile {
-    /// The message has none, or it cannot be downloaded now.
+    /// Without an attachment, or it cannot be downloaded now.
     None,
     /// It is not downloaded, for this reason.
     Forbidden(String),

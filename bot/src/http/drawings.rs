@@ -24,7 +24,7 @@ pub struct Drawings {
     png: Pool,
 }
 
-/// Why there is no picture.
+/// The reason why a picture cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum DrawError {
     /// The database failed.
@@ -113,7 +113,7 @@ impl Pool {
     /// Returns the picture if it is kept. Otherwise waits its turn, loads what the picture shows, and draws it in the
     /// background.
     ///
-    /// If nobody waits for the result any more, a picture whose turn has not come is not drawn. One that has been begun is
+    /// If the request has been cancelled, a picture whose turn has not come is not drawn. One that has been begun is
     /// finished and kept.
     async fn get<T: Send + 'static>(
         &self,

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use super::error::ApiError;
 use super::state::App;
 
-/// Refuses requests for host names that are not allowed. With a token there is no such check: a website does not know it.
+/// Refuses requests for host names that are not allowed. With a token this is not checked: a website does not know it.
 ///
 /// Browsers always send a `Host`. A request without one comes from a program, such as a load balancer's health check.
 pub(super) async fn check_host(State(app): State<App>, request: Request, next: Next) -> Response {

@@ -105,6 +105,6 @@ impl Checker {
     }
 
     pub(super) fn team(&mut self, path: &str, team: TeamNumber) {
-        self.reject_unless(team.number() <= 3, path, || format!("{team} is no team"));
+        self.reject_unless(team.number() <= 3, path, || format!("{team} is not a team"));
     }
 }

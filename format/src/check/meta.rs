@@ -340,7 +340,7 @@ impl Checker {
             }
             let team = event.team.map(TeamNumber::number);
             self.reject_unless(team.is_none_or(|t| t <= 3), &path, || {
-                format!("{team:?} is no team")
+                format!("{team:?} is not a team")
             });
             self.objective(&path, event);
             self.waves_at(&path, event, meta);

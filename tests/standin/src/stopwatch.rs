@@ -55,7 +55,7 @@ impl Ending {
 pub struct Result {
     /// `team_a` attacks in round 1.
     pub winner: Option<&'static str>,
-    /// Why.
+    /// What decided the map.
     pub reason: Option<&'static str>,
     /// The time in which team A completed the map.
     pub team_a_ms: Option<i64>,
