@@ -1,5 +1,6 @@
 //! The script's functions, compared with the crate that module and bot share, and with the standards.
 
+use gametimes_format::check::bounds;
 use gametimes_format::{digest, limits, text};
 use gametimes_lua_tests::SCRIPT;
 use gametimes_lua_tests::world::Server;
@@ -26,6 +27,9 @@ fn script_records_no_more_than_the_module() {
     for limit in [
         format!("local MAX_CLIENTS = {}", limits::SLOTS),
         format!("local EVENTS_LIMIT = {}", limits::EVENTS),
+        format!("local OBJECTIVES_LIMIT = {}", limits::OBJECTIVES),
+        format!("local TEXT_LIMIT = {}", limits::OBJECTIVE_TEXT),
+        format!("local INTERVALS_LIMIT = {}", bounds::INTERVALS),
         format!("local PAUSES_LIMIT = {}", limits::PAUSES),
         format!(
             "local PEOPLE_LIMIT = {} * MAX_CLIENTS",
