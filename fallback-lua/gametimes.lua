@@ -34,7 +34,7 @@ local PAUSED = 0x10                            -- configstring server toggles
 local CS = { vote_time = 6, vote = 7, start = 11, intermission = 12, info = 13, winner = 14, waves = 31, toggles = 32 }
 local MAX_CLIENTS = 64
 local WORLD = 1022                             -- the killer of a player whom no player killed
-local MAP_LIMIT, NAME_LIMIT, TEXT_LIMIT = 64, 64, 256 -- characters; readers refuse more
+local MAP_LIMIT, NAME_LIMIT, CVAR_LIMIT = 64, 64, 256 -- characters; readers refuse more
 local GAMETYPE_LIMIT = 64
 local TIMELIMIT_LIMIT = 100000                 -- minutes
 
@@ -1246,8 +1246,8 @@ local function gametimes_file(done)
     "stats_file", done.stats_file or NULL, "events", timeline(done.events),
     "events_dropped", done.events_dropped > 0 and done.events_dropped or nil,
     "match_uid", keys.match_uid, "round_1_event_id", keys.round_1_event_id, "sides", keys.sides, "stopwatch", keys.stopwatch,
-    "map_result", keys.map_result, "config", head(decode(cvar("g_customConfig")), TEXT_LIMIT),
-    "mod_version", head(decode(cvar("mod_version")), TEXT_LIMIT), "teams_start", start, "substitutions", replaced, "bots", bots,
+    "map_result", keys.map_result, "config", head(decode(cvar("g_customConfig")), CVAR_LIMIT),
+    "mod_version", head(decode(cvar("mod_version")), CVAR_LIMIT), "teams_start", start, "substitutions", replaced, "bots", bots,
     "waves", waves_object(done.waves))
   return json(object("meta", meta, "payload", message(done)))
 end

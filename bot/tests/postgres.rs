@@ -258,7 +258,7 @@ async fn tables_of_another_role_are_used_as_they_are() {
             count("index "),
             to_do.len()
         ],
-        [25, 1, 16, 9, 8, 59]
+        [26, 1, 16, 9, 8, 60]
     );
     store.ingest(&surrender()).await.unwrap();
     let count = cluster.psql(

@@ -7,10 +7,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gametimes_discord_standin::Discord;
+use gametimes_format::text::counted;
+use gametimes_format::{GametimesFile, Meta};
 use gametimes_standin::{Options, play, recorded};
 use serde_json::Value;
 
 use crate::run::{build_module, cargo, root, run, target};
+
+/// Printed before anything is built. Measured on two cores.
+const BEFORE: &str = "The first time, building takes about 5 minutes and 2 GB in the target folder. After that, the demo takes seconds.\n\
+                      Its own files take less than 10 MB.";
 
 /// How long to wait for the bot.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -32,6 +38,9 @@ pub struct Demo {
     #[arg(long)]
     once: bool,
 }
+
+/// The folder in the demo's folder from which the bot reads the stats files of the match.
+const STATS_FOLDER: &str = "gamestats";
 
 /// The bot's process, killed on drop.
 pub struct Bot(pub Child);
@@ -56,11 +65,12 @@ impl Demo {
                 folder.display()
             ));
         }
-        fs::create_dir_all(&folder)
+        fs::create_dir_all(folder.join(STATS_FOLDER))
             .and_then(|()| fs::write(&marker, ""))
             .map_err(|e| format!("{}: {e}", folder.display()))?;
 
-        println!("1. Building module and bot (takes a few minutes the first time)");
+        println!("{BEFORE}");
+        println!("1. Building module and bot");
         let module = build_module()?;
         run(&mut cargo(&["build", "--package", "gametimes-bot"]))?;
 
@@ -95,22 +105,28 @@ impl Demo {
             println!("   {line}");
         }
 
-        let posted = discord.messages().len();
-        let messages = if posted == 1 { "message" } else { "messages" };
-        println!("4. Posted {posted} {messages}; the bot stores the rounds in SQLite");
+        let posted = posted_rounds(&discord)?;
+        add_stats_files(&posted, &folder.join(STATS_FOLDER))?;
+        let messages = counted(posted.len(), "message");
+        println!("4. Posted {messages}; the bot stores the rounds in SQLite");
         let rounds = wait_for("the rounds", &mut bot, || {
-            get(&format!("{url}/api/rounds")).filter(|r| round_list(r).len() >= posted)
+            finished(&posted, &get(&format!("{url}/api/rounds"))?)
         })?;
-        show(&url, &rounds)?;
-        println!("View the rounds at {url}/");
-        println!(
-            "Files, outbox, database and the server's log (etconsole.log) are in {}",
-            folder.display()
-        );
+        let latest = show(&url, &rounds)?;
+
+        let pages = pages(&url, &latest);
+        for (_, page) in &pages {
+            ureq::get(page).call().map_err(|e| format!("{page}: {e}"))?;
+        }
         if !self.once && std::io::stdin().is_terminal() {
-            println!("The bot serves the pages until you press Enter.");
+            println!("Until you press Enter, the bot serves:");
+            for (what, page) in &pages {
+                println!("  {page:<40} {what}");
+            }
             let _ = std::io::stdin().read(&mut [0]);
         }
+        drop(bot);
+        println!("{}", left_behind(&folder));
         Ok(())
     }
 
@@ -135,6 +151,7 @@ fn bot_settings(folder: &Path, listen: &str, discord: &Discord) -> String {
         r#"# Written by `cargo xtask demo`.
 database_url = "sqlite:{database}"
 listen = "{listen}"
+poll_seconds = 5
 
 [discord]
 token = "{token}"
@@ -144,6 +161,7 @@ proxy = "{host}"
 gateway_url = "{gateway}"
 cdn_hosts = ["{host}"]
 
+# The stats files of the match.
 [[folders]]
 path = "{stats}"
 "#,
@@ -153,7 +171,7 @@ path = "{stats}"
         webhook = discord.webhook().id,
         host = discord.host(),
         gateway = discord.gateway_url(),
-        stats = root().join("tests/data/samples/gamestats").display(),
+        stats = folder.join(STATS_FOLDER).display(),
     )
 }
 
@@ -192,14 +210,76 @@ pub fn wait_for(
     ))
 }
 
-/// The rounds in an answer of the API, which is a list or an object with the key `rounds`.
-fn round_list(answer: &Value) -> Vec<&Value> {
-    let list = answer.as_array().or_else(|| answer["rounds"].as_array());
-    list.map(|list| list.iter().collect()).unwrap_or_default()
+/// The rounds of which a message was posted: the files attached to the messages.
+fn posted_rounds(discord: &Discord) -> Result<Vec<Meta>, String> {
+    let read = |message| {
+        let file = discord.attachment(&message, 0);
+        let file = file.ok_or("a message has no gametimes file attached")?;
+        let file: GametimesFile = serde_json::from_slice(&file).map_err(|e| e.to_string())?;
+        Ok(file.meta)
+    };
+    discord.messages().into_iter().map(read).collect()
 }
 
-/// Prints the rounds, and the players of the latest one, as tables.
-fn show(url: &str, rounds: &Value) -> Result<(), String> {
+/// Copies the stats files that these rounds name to the folder that the bot reads.
+fn add_stats_files(posted: &[Meta], folder: &Path) -> Result<(), String> {
+    for name in posted.iter().filter_map(|meta| meta.stats_file.as_ref()) {
+        let file = root().join("tests/data/samples/gamestats").join(name);
+        if file.exists() {
+            fs::copy(&file, folder.join(name)).map_err(|e| format!("{}: {e}", file.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The posted rounds in the API's list of rounds, latest first, once all of them are there with the recorder's report and, if
+/// they have one, the stats file.
+fn finished(posted: &[Meta], answer: &Value) -> Option<Value> {
+    let rounds = answer.as_array()?;
+    let mut finished = Vec::new();
+    for meta in posted {
+        let round = rounds.iter().find(|round| {
+            round["recorder"] == "native"
+                && round["map_name"] == meta.map.as_str()
+                && round["round_number"] == meta.round
+                && round["round_end_unix"] == meta.round_end_unix
+        })?;
+        if meta.stats_file.is_some() && round["stats_file"].is_null() {
+            return None;
+        }
+        finished.push(round.clone());
+    }
+    finished.sort_by_key(|round| std::cmp::Reverse(round["round_end_unix"].as_i64()));
+    Some(finished.into())
+}
+
+/// The pages worth a look, with what they show.
+fn pages(url: &str, latest_round: &str) -> [(&'static str, String); 4] {
+    [
+        ("all rounds", format!("{url}/")),
+        ("the latest round", format!("{url}/rounds/{latest_round}")),
+        ("recorder and stats files compared", format!("{url}/audit")),
+        ("what the bot received", format!("{url}/delivery")),
+    ]
+}
+
+/// What the demo leaves in its folder. The bot has stopped, so no page is mentioned.
+fn left_behind(folder: &Path) -> String {
+    let folder = folder.display();
+    format!(
+        "The bot has stopped. These are in {folder}:\n  \
+         legacy/gametimes/   the gametimes files\n  \
+         gamestats/          the stats files\n  \
+         gametimes.sqlite    the bot's database\n  \
+         etconsole.log       the game server's log\n  \
+         bot.log             the bot's log\n\
+         To serve the pages again: {} --config {folder}/bot.toml serve",
+        target().join("debug/gametimes-bot").display()
+    )
+}
+
+/// Prints the rounds, and the players of the latest one, as tables. Returns the latest round's id.
+fn show(url: &str, rounds: &Value) -> Result<String, String> {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         Value::Null => "-".to_owned(),
@@ -210,8 +290,7 @@ fn show(url: &str, rounds: &Value) -> Result<(), String> {
         "  {:<4} {:<12} {:>5} {:>9} {:>7} {:<12}",
         "id", "map", "round", "played", "pauses", "ended by"
     );
-    let rounds = round_list(rounds);
-    for round in &rounds {
+    for round in rounds.as_array().into_iter().flatten() {
         println!(
             "  {:<4} {:<12} {:>5} {:>7} s {:>7} {:<12}",
             text(&round["id"]),
@@ -222,8 +301,7 @@ fn show(url: &str, rounds: &Value) -> Result<(), String> {
             text(&round["end_reason"])
         );
     }
-    let latest = rounds.first().ok_or("the bot stored no rounds")?;
-    let id = text(&latest["id"]);
+    let id = text(&rounds[0]["id"]);
     let players = get(&format!("{url}/api/rounds/{id}/players"))
         .ok_or("the bot did not return the players")?;
     println!();
@@ -245,5 +323,77 @@ fn show(url: &str, rounds: &Value) -> Result<(), String> {
         );
     }
     println!();
-    Ok(())
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn posted() -> Vec<Meta> {
+        let read =
+            |(_, bytes): (_, Vec<u8>)| -> GametimesFile { serde_json::from_slice(&bytes).unwrap() };
+        let files = gametimes_test_support::samples::native_files("stopwatch");
+        files.into_iter().map(|file| read(file).meta).collect()
+    }
+
+    fn stored(meta: &Meta) -> Value {
+        json!({
+            "id": 1, "map_name": meta.map, "round_number": meta.round, "round_end_unix": meta.round_end_unix,
+            "recorder": "native", "stats_file": meta.stats_file,
+        })
+    }
+
+    #[test]
+    fn rounds_are_shown_when_each_has_its_report_and_its_stats_file() {
+        let posted = posted();
+        let complete: Vec<Value> = posted.iter().map(stored).collect();
+        assert_eq!(finished(&posted, &json!([])), None);
+        assert_eq!(finished(&posted, &json!(complete[1..])), None);
+        // As many rounds as were posted, but not theirs: made from the stats files of other matches.
+        for (key, value) in [
+            ("recorder", json!(null)),
+            ("stats_file", json!(null)),
+            ("round_end_unix", json!(1)),
+        ] {
+            let mut rounds = complete.clone();
+            rounds[0][key] = value;
+            rounds.push(rounds[0].clone());
+            assert_eq!(finished(&posted, &json!(rounds)), None, "{key}");
+        }
+        let mut rounds = complete;
+        rounds.push(json!({ "id": 9, "recorder": null, "round_end_unix": i64::MAX }));
+        let shown = finished(&posted, &json!(rounds)).unwrap();
+        let ends: Vec<i64> = shown
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| r["round_end_unix"].as_i64().unwrap())
+            .collect();
+        assert_eq!(ends, [1_795_178_169, 1_795_178_128, 1_795_178_021]);
+    }
+
+    #[test]
+    fn bot_reads_the_stats_files_of_this_match_only() {
+        let folder = tempfile::tempdir().unwrap();
+        add_stats_files(&posted(), folder.path()).unwrap();
+        let mut names: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|f| f.unwrap().file_name())
+            .collect();
+        names.sort();
+        let expected = [
+            "2026-11-20-123344-room2-round-1.txt",
+            "2026-11-20-123531-room2-round-2.txt",
+            "2026-11-20-123609-room2-round-2.txt",
+        ];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn no_page_is_named_after_the_bot_has_stopped() {
+        assert!(!left_behind(Path::new("/demo-data")).contains("http"));
+    }
 }
