@@ -31,6 +31,10 @@ const NOT_UTF8: &[u8] = b"very-secret\xff";
 fn environment_that_is_not_utf8_stops_the_bot_only_if_it_is_a_setting() {
     let folder = tempfile::tempdir().unwrap();
     let not_utf8 = OsStr::from_bytes(NOT_UTF8);
+    let before = bot(&folder).arg("rounds").output().unwrap();
+    let (_, err) = texts(&before);
+    assert!(err.contains("bot.db: does not exist yet: "), "{err}");
+    assert!(bot(&folder).arg("migrate").status().unwrap().success());
     let others = bot(&folder)
         .arg("rounds")
         .env("LC_NAME", not_utf8)

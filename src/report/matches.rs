@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::Identity;
 use crate::engine::numbers::GAMETYPE_STOPWATCH;
-use crate::track::Round;
+use crate::first_round::FirstRound;
+use crate::track::{PlayerStats, Round};
 
 /// The id of the match: that of its round 1.
 pub(super) fn match_uid(round: &Round, identity: &Identity) -> Uuid {
@@ -39,7 +40,7 @@ pub(super) fn map_result(round: &Round) -> Option<MapResult> {
     if round.gametype != GAMETYPE_STOPWATCH || round.number != 2 {
         return None;
     }
-    let first = round.first_round.as_ref().map(|first| first.half());
+    let first = round.first_round.as_ref().map(FirstRound::half);
     let second = Half {
         held: round.held(),
         surrendered: round.end_reason == EndReason::Surrender,
@@ -71,7 +72,7 @@ fn reference(round: &Round, key: &str) -> PlayerRef {
             guid: key.to_owned(), // gone before taking part
             name: String::new(),
         },
-        |player| player.reference(),
+        PlayerStats::reference,
     )
 }
 

@@ -27,6 +27,7 @@ impl DbError {
             Self::Database(sqlx::Error::Database(error)) => error
                 .code()
                 .is_some_and(|code| matches!(&*code, "57P01" | "57P02" | "57P03" | "53300")),
+            Self::Open { error, .. } => error.is_unavailable(),
             _ => false,
         }
     }

@@ -63,7 +63,7 @@ impl Database {
                 .pragma("cache_size", "-65536");
             let options = if read_only {
                 if !options.get_filename().exists() {
-                    return Err(DbError::NotMigrated);
+                    return Err(DbError::Missing);
                 }
                 options.read_only(true)
             } else {

@@ -27,6 +27,9 @@ pub enum DbError {
         "the database is not up to date: run `gametimes-bot migrate` first, or start the bot that receives"
     )]
     NotMigrated,
+    /// The file of the database does not exist, and this process must not create it.
+    #[error("does not exist yet: `gametimes-bot run`, `receive`, `ingest` or `migrate` creates it")]
+    Missing,
     /// A table of ours could not be created.
     #[error("creating the tables: {}", explain_migration(.0))]
     Migration(#[from] MigrateError),

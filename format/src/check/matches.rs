@@ -5,7 +5,7 @@ use super::checker::Checker;
 use super::names::is_uuid_v7;
 use crate::file::{Meta, PlayerRef};
 use crate::matches::{Sides, Stopwatch};
-use crate::team::TeamNumber;
+use crate::team::{Team, TeamNumber};
 
 impl Checker {
     pub(super) fn matches(&mut self, meta: &Meta) {
@@ -27,7 +27,7 @@ impl Checker {
         );
         if let Some(Sides { team_a, team_b }) = meta.sides {
             let opposed =
-                team_a.team().is_some() && team_a.team() == team_b.team().map(|t| t.opponent());
+                team_a.team().is_some() && team_a.team() == team_b.team().map(Team::opponent);
             self.reject_unless(opposed, "meta.sides", || {
                 format!("{team_a} and {team_b}, but the sides are 1 and 2")
             });
