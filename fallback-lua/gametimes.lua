@@ -96,6 +96,15 @@ local function leading_number(text)
   return math.tointeger(tonumber(tostring(text or ""):match("^%s*(-?%d+)") or 0)) or 0
 end
 
+--- A function like leading_number for a text that is read in every frame and seldom changes.
+local function remembered_number()
+  local last, number
+  return function(text)
+    if text ~= last then last, number = text, leading_number(text) end
+    return number
+  end
+end
+
 local function configstring(n) return et.trap_GetConfigstring(n) or "" end
 
 --- A gametype that readers accept; 0, which no game has, for others.
@@ -575,7 +584,7 @@ local function close_life(seat, t)
     local list = seat.person[seat.life]
     list[#list + 1] = { seat.since, t, seat.by }
   end
-  seat.life, seat.by, seat.limbo = "none", nil, nil
+  seat.life, seat.by = "none", nil
 end
 
 --- Takes a player off the team: the player left or moved to the spectators, or the round is over.
@@ -672,6 +681,7 @@ local function death(d)
     killer = killer or (enemy and sit(d.killer, d.t)) or nil
     seat.life, seat.since, seat.by = "dead", d.t, enemy and killer and killer.person or nil
     if seat.by then seat.by.kills = seat.by.kills + 1 end
+    round.fallen[d.slot] = seat
   end
   note(d.t, "death", seat, { by = killer and killer.person, means = d.means })
 end
@@ -686,6 +696,7 @@ end
 
 --- Applies the queued spawns of one slot or of all.
 local function settle_queue(slot)
+  if #round.queue == 0 then return end
   local rest = {}
   for _, entry in ipairs(round.queue) do
     if slot and entry.slot ~= slot then rest[#rest + 1] = entry else settle(entry) end
@@ -701,9 +712,10 @@ local function begin(t)
     start = t, start_unix = os.time(),
     warmup_ms = match.warm_ms and math.max(0, now_ms() - match.warm_ms) or 0,
     warmup_unix = match.warm_unix,
-    pauses = {}, shift = configstring(CS.start),
+    pauses = {},
     current_before = leading_number(cvar("g_currentRound")),
     intermission_before = leading_number(configstring(CS.intermission)) ~= 0,
+    fallen = {},                               -- the seats of the dead who are not in limbo yet, by slot
     people = {}, seats = {}, ghosts = {}, queue = {}, medics = {}, kills = {}, kills_printed = 0, votes = {}, events = {}, events_dropped = 0,
   }
   match.warm_ms, match.warm_unix = nil, nil
@@ -726,19 +738,21 @@ local function play_clock(t) return cut(round.start, t) end
 --- 8:32.150
 local function minutes(ms) return string.format("%d:%02d.%03d", ms // 60000, ms // 1000 % 60, ms % 1000) end
 
+local toggles_number = remembered_number()
+
 --- Checks whether the match is paused. The game moves configstring 11 by the length of the pause, in steps of half a second
 --- and exactly when play continues. This gives the exact time at which the clock stopped.
 local function watch_pause(t)
-  local paused = leading_number(configstring(CS.toggles)) & PAUSED ~= 0
-  local shift = configstring(CS.start)
+  local paused = toggles_number(configstring(CS.toggles)) & PAUSED ~= 0
   local pause = round.pauses[#round.pauses]
   local open = pause and not pause.stop
-  if paused and not open then
+  if not paused and not open then return end
+  local shift = configstring(CS.start)
+  if not open then
     pause = { start = math.max(clock.prev, round.start), start_unix = os.time() }
     round.pauses[#round.pauses + 1] = pause
     log("pause %d at %s", #round.pauses, minutes(play_clock(t)))
-  end
-  if pause and not pause.stop and shift ~= round.shift then
+  elseif shift ~= round.shift then
     local start = t - (leading_number(shift) - round.start)
     for i = 1, #round.pauses - 1 do start = start + round.pauses[i].stop - round.pauses[i].start end
     if math.abs(start - pause.start) <= 200 and start >= round.start then pause.start = start end
@@ -1474,6 +1488,7 @@ end
 
 local recording = false                        -- whether this script records, and not the module
 local gamestate                                -- as of the last frame
+local gamestate_number = remembered_number()
 local engine_error = ""                        -- the engine's last error before this map
 local looked = 0                               -- level time of the last check for stats files and results
 
@@ -1600,9 +1615,10 @@ local function callback(name, f)
   local is_print, is_last = name == "et_Print", name == "et_ShutdownGame"
   -- et_Obituary follows its print, so it decides about that itself.
   local settle = name == "et_Obituary" and settle_exit or settle_prints
+  local is_held = HELD[name]
   local function run(...)
     settle(is_print, is_last)
-    local claim = HELD[name] and round and round.exit_claim
+    local claim = is_held and round and round.exit_claim
     if claim then
       claim.held[#claim.held + 1] = { f = f, is_obituary = name == "et_Obituary", kills = round.kills_printed,
         last = clock.last, prev = clock.prev, n = select("#", ...), ... }
@@ -1680,14 +1696,14 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
   end
   clock.prev, clock.last = clock.last, level_time
   if round then
-    round.medics = {}
+    if next(round.medics) then round.medics = {} end
     local claim = round.exit_claim
     if claim then
       claim.frame, claim.frames = claim.frame or level_time, claim.frames + 1
       settle_exit()
     end
   end
-  gamestate = leading_number(cvar("gamestate"))
+  gamestate = gamestate_number(cvar("gamestate"))
   if round then
     watch_pause(level_time)
     if not round.exit and not round.exit_claim and gamestate ~= PLAYING then -- play is over, and the game printed no reason
@@ -1699,9 +1715,11 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
       waiting.deadline = level_time + STATS_FILE_WAIT_MS
     elseif not round.exit_claim then
       settle_queue()
-      for slot, seat in pairs(round.seats) do
-        if seat.life == "dead" and not seat.limbo and (field(slot, "ps.pm_flags") or 0) & LIMBO ~= 0 then
-          seat.limbo = true
+      for slot, seat in pairs(round.fallen) do
+        if seat.life ~= "dead" or round.seats[slot] ~= seat then
+          round.fallen[slot] = nil
+        elseif (field(slot, "ps.pm_flags") or 0) & LIMBO ~= 0 then
+          round.fallen[slot] = nil
           note(math.max(seat.since, clock.prev), "limbo", seat)
         end
       end
@@ -1884,13 +1902,17 @@ local PRINTS = {
 -- The beginnings of the lines above.
 local BEGINNINGS = { [75] = "^Kill: ", [77] = "^Medic_Revive: ", [69] = "^Exit: ", [97] = "^axis:", [99] = "^callvote: ", [86] = "^Vote %a+[:!]" }
 
-et_Print = callback("et_Print", function(text)
+local handle_print = callback("et_Print", function(text)
   local first = text:byte()
   local f = round and not round.exit and PRINTS[first]
   if f and text:find(BEGINNINGS[first]) and not f(text) then
     complain("the game printed a line that could not be understood; ignored", text:match("^%w+"))
   end
 end)
+
+function et_Print(text)
+  if round and (round.exit_claim or PRINTS[text:byte()]) then handle_print(text) end
+end
 
 --- `gametimes status` on the server's console. While the module records, the module answers.
 local function console_command()
