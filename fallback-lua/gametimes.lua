@@ -742,8 +742,8 @@ local toggles_number = remembered_number()
 
 --- Checks whether the match is paused. The game moves configstring 11 by the length of the pause, in steps of half a second
 --- and exactly when play continues. This gives the exact time at which the clock stopped.
-local function watch_pause(t)
-  local paused = toggles_number(configstring(CS.toggles)) & PAUSED ~= 0
+local function watch_pause(t, toggles)
+  local paused = toggles_number(toggles) & PAUSED ~= 0
   local pause = round.pauses[#round.pauses]
   local open = pause and not pause.stop
   if not paused and not open then return end
@@ -1610,6 +1610,10 @@ end
 
 local HELD = { et_ClientSpawn = true, et_Obituary = true, et_ClientDisconnect = true, et_ClientUserinfoChanged = true }
 
+-- Whether the next frame has nothing to do as long as two texts of the engine stay and nobody goes into limbo: a round is being
+-- played and not paused, and no callback has come since the last frame.
+local calm = false
+
 --- Makes a callback that never raises an error and never returns a value.
 local function callback(name, f)
   local is_print, is_last = name == "et_Print", name == "et_ShutdownGame"
@@ -1617,6 +1621,7 @@ local function callback(name, f)
   local settle = name == "et_Obituary" and settle_exit or settle_prints
   local is_held = HELD[name]
   local function run(...)
+    calm = false
     settle(is_print, is_last)
     local claim = is_held and round and round.exit_claim
     if claim then
@@ -1686,7 +1691,10 @@ et_InitGame = callback("et_InitGame", function(level_time)
   start_senders()
 end)
 
-et_RunFrame = callback("et_RunFrame", function(level_time)
+local calm_gamestate, calm_toggles, calm_fallen -- as of the last frame that was not calm
+local flags_exist = false                      -- whether this game has the field ps.pm_flags
+
+local run_frame = callback("et_RunFrame", function(level_time)
   if not recording then
     if gamestate == nil then
       gamestate = false
@@ -1703,9 +1711,10 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
       settle_exit()
     end
   end
-  gamestate = gamestate_number(cvar("gamestate"))
+  calm_gamestate, calm_toggles = cvar("gamestate"), configstring(CS.toggles)
+  gamestate = gamestate_number(calm_gamestate)
   if round then
-    watch_pause(level_time)
+    watch_pause(level_time, calm_toggles)
     if not round.exit and not round.exit_claim and gamestate ~= PLAYING then -- play is over, and the game printed no reason
       round.exit, round.exit_after, round.exit_unix = "", clock.prev, os.time()
     end
@@ -1716,13 +1725,18 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
     elseif not round.exit_claim then
       settle_queue()
       for slot, seat in pairs(round.fallen) do
+        local flags = field(slot, "ps.pm_flags")
+        flags_exist = flags ~= nil
         if seat.life ~= "dead" or round.seats[slot] ~= seat then
           round.fallen[slot] = nil
-        elseif (field(slot, "ps.pm_flags") or 0) & LIMBO ~= 0 then
+        elseif (flags or 0) & LIMBO ~= 0 then
           round.fallen[slot] = nil
           note(math.max(seat.since, clock.prev), "limbo", seat)
         end
       end
+      local pause = round.pauses[#round.pauses]
+      calm_fallen = round.fallen
+      calm = gamestate == PLAYING and not (pause and not pause.stop) and (flags_exist or not next(calm_fallen))
     end
   end
   if gamestate ~= PLAYING and level_time - looked >= 1000 then
@@ -1734,6 +1748,22 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
     read_results()
   end
 end)
+
+local get_cvar, get_configstring, get_field = et.trap_Cvar_Get, et.trap_GetConfigstring, et.gentity_get
+
+--- Nearly every frame of play ends here: no table, no string, and as little memory as possible is touched.
+local function is_calm(level_time)
+  if not calm or get_cvar("gamestate") ~= calm_gamestate or get_configstring(CS.toggles) ~= calm_toggles then return false end
+  for slot in next, calm_fallen do
+    if get_field(slot, "ps.pm_flags") & LIMBO ~= 0 then return false end
+  end
+  clock.prev, clock.last = clock.last, level_time
+  return true
+end
+
+function et_RunFrame(level_time)
+  if not is_calm(level_time) then run_frame(level_time) end
+end
 
 et_ShutdownGame = callback("et_ShutdownGame", function(restart)
   et.trap_Cvar_Set("gametimes_module", "")     -- a module sets it again before the next map
