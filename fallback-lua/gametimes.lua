@@ -103,6 +103,15 @@ local function leading_number(text)
   return math.tointeger(tonumber(tostring(text or ""):match("^%s*(-?%d+)") or 0)) or 0
 end
 
+--- A function like leading_number for a text that is read in every frame and seldom changes.
+local function remembered_number()
+  local last, number
+  return function(text)
+    if text ~= last then last, number = text, leading_number(text) end
+    return number
+  end
+end
+
 local function configstring(n) return et.trap_GetConfigstring(n) or "" end
 
 --- A gametype that readers accept; 0, which no game has, for others.
@@ -318,178 +327,180 @@ local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Settings
 
-local settings = {}
-local home                                     -- <fs_homepath>/<fs_game>
+local settings, home, url_fault, integer_setting, secrets, first_map, give_back_secrets, read_folder, read_settings
+do
+  settings = {}
 
-local function integer_setting(name, default, least, most)
-  local text = cvar(name)
-  if text == "" then return default end
-  local value = math.tointeger(tonumber(text:match("^%s*([+-]?%d+)%s*$")))
-  if not value or value < least or value > most then
-    log('%s: "%s" is not a whole number from %d to %d; %d is used', name, decode(text), least, most, default)
-    return default
-  end
-  return value
-end
-
-local function resolve(path)
-  if path:sub(1, 1) == "/" or (WINDOWS and path:find("^%a:")) then return path end
-  return home .. "/" .. path
-end
-
-local DISCORD_HOSTS = { ["discord.com"] = true, ["discordapp.com"] = true, ["ptb.discord.com"] = true,
-  ["canary.discord.com"] = true }
-
-local function is_loopback(host)
-  return host == "localhost" or host == "[::1]" or host:find("^127%.%d+%.%d+%.%d+$") ~= nil
-end
-
---- What is wrong with a URL, or nil if it is that of a webhook at Discord, on this host, or on one of the allowed hosts. A URL is
---- a secret and is never logged.
-local function url_fault(text, allowed)
-  if text:find("[^!#-;=?-Z%[%]_a-z~]") then return "it contains invalid characters" end
-  local scheme, authority, path = text:match("^(%a+)://([^/?#]*)([^?#]*)")
-  scheme = scheme and scheme:lower()
-  if scheme ~= "https" and scheme ~= "http" then return "it does not start with https://" end
-  local host = authority:gsub(":%d*$", ""):lower()
-  if host == "" then return "it has no host" end
-  if authority:find("@", 1, true) then return "it contains a user name" end
-  if #path < 2 then return "it has no path" end
-  if allowed[host] or is_loopback(host) then return nil end
-  if not DISCORD_HOSTS[host] then return "its host is not discord.com; gametimes_webhook_hosts can allow it" end
-  if scheme ~= "https" then return "it does not start with https://" end
-  path = path:gsub("^/api/v%d+/", "/api/"):gsub("/+$", "")
-  if not path:find("^/api/webhooks/%d+/[^/]+$") then return "its path is not /api/webhooks/ID/TOKEN" end
-end
-
--- Secrets that were moved out of the cvars, so that rcon users cannot list them. The engine keeps a cvar's first value as its
--- default and lists that too, so a cvar that a cfg created is removed first. Created here, it has an empty default.
-local secrets = {}
-
---- Whether this is the first map that the script records in this process.
-local function first_map() return cvar("gametimes_lua_state") == "" end
-
-local function take_secret(name)
-  local value = cvar(name)
-  if value ~= "" then
-    secrets[name] = value
-    et.trap_Cvar_Set(name, "")
-    if first_map() then et.trap_SendConsoleCommand(et.EXEC_INSERT or 1, "unset " .. name .. "\n") end
-  end
-  value = value:match("^%s*(.-)%s*$")
-  return value ~= "none" and value or ""
-end
-
---- Puts the secrets back for the next map's recorder. Nothing else runs between a shutdown and the next init.
-local function give_back_secrets()
-  for name, value in pairs(secrets) do
-    if cvar(name) == "" then
-      et.trap_Cvar_Set(name, "")               -- sets an empty default if the cvar does not exist
-      et.trap_Cvar_Set(name, value)
+  function integer_setting(name, default, least, most)
+    local text = cvar(name)
+    if text == "" then return default end
+    local value = math.tointeger(tonumber(text:match("^%s*([+-]?%d+)%s*$")))
+    if not value or value < least or value > most then
+      log('%s: "%s" is not a whole number from %d to %d; %d is used', name, decode(text), least, most, default)
+      return default
     end
+    return value
   end
+
+  local function resolve(path)
+    if path:sub(1, 1) == "/" or (WINDOWS and path:find("^%a:")) then return path end
+    return home .. "/" .. path
+  end
+
+  local DISCORD_HOSTS = { ["discord.com"] = true, ["discordapp.com"] = true, ["ptb.discord.com"] = true,
+    ["canary.discord.com"] = true }
+
+  local function is_loopback(host)
+    return host == "localhost" or host == "[::1]" or host:find("^127%.%d+%.%d+%.%d+$") ~= nil
+  end
+
+  --- What is wrong with a URL, or nil if it is that of a webhook at Discord, on this host, or on one of the allowed hosts. A URL is
+  --- a secret and is never logged.
+  function url_fault(text, allowed)
+    if text:find("[^!#-;=?-Z%[%]_a-z~]") then return "it contains invalid characters" end
+    local scheme, authority, path = text:match("^(%a+)://([^/?#]*)([^?#]*)")
+    scheme = scheme and scheme:lower()
+    if scheme ~= "https" and scheme ~= "http" then return "it does not start with https://" end
+    local host = authority:gsub(":%d*$", ""):lower()
+    if host == "" then return "it has no host" end
+    if authority:find("@", 1, true) then return "it contains a user name" end
+    if #path < 2 then return "it has no path" end
+    if allowed[host] or is_loopback(host) then return nil end
+    if not DISCORD_HOSTS[host] then return "its host is not discord.com; gametimes_webhook_hosts can allow it" end
+    if scheme ~= "https" then return "it does not start with https://" end
+    path = path:gsub("^/api/v%d+/", "/api/"):gsub("/+$", "")
+    if not path:find("^/api/webhooks/%d+/[^/]+$") then return "its path is not /api/webhooks/ID/TOKEN" end
+  end
+
+  -- Secrets that were moved out of the cvars, so that rcon users cannot list them. The engine keeps a cvar's first value as its
+  -- default and lists that too, so a cvar that a cfg created is removed first. Created here, it has an empty default.
   secrets = {}
-end
 
-local function allowed_hosts()
-  local hosts, n = {}, 0
-  for host in cvar("gametimes_webhook_hosts"):gmatch("%S+") do
-    n = n + 1
-    if host:find("^[%w%-%._:%[%]]+$") then
-      hosts[host:lower()] = true
-    else                                       -- not logged, because it may be a URL
-      log("gametimes_webhook_hosts: entry %d is not a host name such as hooks.example.org; it is ignored", n)
+  --- Whether this is the first map that the script records in this process.
+  function first_map() return cvar("gametimes_lua_state") == "" end
+
+  local function take_secret(name)
+    local value = cvar(name)
+    if value ~= "" then
+      secrets[name] = value
+      et.trap_Cvar_Set(name, "")
+      if first_map() then et.trap_SendConsoleCommand(et.EXEC_INSERT or 1, "unset " .. name .. "\n") end
     end
+    value = value:match("^%s*(.-)%s*$")
+    return value ~= "none" and value or ""
   end
-  return hosts
-end
 
---- The text of the file of URLs, as UTF-8 without a byte order mark; nil and an error if it cannot be read.
-local function read_url_file(path)
-  local file, err = io.open(path, "rb")
-  if not file then return nil, err end
-  local text
-  text, err = file:read(URL_FILE_LIMIT + 1)    -- a device could be endless
-  file:close()
-  if err then return nil, path .. ": " .. err end
-  text = text or ""
-  if #text > URL_FILE_LIMIT then return nil, path .. ": it is not a regular file of at most 65536 bytes" end
-  -- Text in UTF-16 begins with one of these marks. Without a mark, it contains zeros.
-  if text:find("^\xFF\xFE") or text:find("^\xFE\xFF") or text:find("\0", 1, true) then
-    return nil, path .. ": it is in UTF-16; save it again as UTF-8"
-  end
-  return (text:gsub("\xEF\xBB\xBF", ""))
-end
-
-local function read_urls()
-  local urls, seen, n = {}, {}, 0
-  local hosts = allowed_hosts()
-  local function add(url, name)
-    n = n + 1
-    local fault = url_fault(url, hosts)
-    if fault then
-      log("%s: entry %d is not a webhook URL (%s); expected https://discord.com/api/webhooks/ID/TOKEN; it is ignored", name, n,
-        fault)
-    elseif not seen[url] then
-      seen[url] = true
-      urls[#urls + 1] = url
+  --- Puts the secrets back for the next map's recorder. Nothing else runs between a shutdown and the next init.
+  function give_back_secrets()
+    for name, value in pairs(secrets) do
+      if cvar(name) == "" then
+        et.trap_Cvar_Set(name, "")               -- sets an empty default if the cvar does not exist
+        et.trap_Cvar_Set(name, value)
+      end
     end
+    secrets = {}
   end
-  local text = take_secret("gametimes_webhook_url")
-  if #text >= 255 then
-    log("gametimes_webhook_url: longer than the 255 characters that a script can read; use gametimes_webhook_file")
-  end
-  for url in text:gmatch("%S+") do add(url, "gametimes_webhook_url") end
-  local name = cvar("gametimes_webhook_file")
-  if name:find("://", 1, true) then            -- not logged, because it is a secret
-    log("gametimes_webhook_file: expected a file name, found a URL; write the URL into a file and set its name")
-  elseif name ~= "" then
-    settings.url_file = resolve(name)
-    local content, err = read_url_file(settings.url_file)
-    if not content then
-      log("gametimes_webhook_file: %s; its URLs are not used", decode(tostring(err)))
+
+  local function allowed_hosts()
+    local hosts, n = {}, 0
+    for host in cvar("gametimes_webhook_hosts"):gmatch("%S+") do
+      n = n + 1
+      if host:find("^[%w%-%._:%[%]]+$") then
+        hosts[host:lower()] = true
+      else                                       -- not logged, because it may be a URL
+        log("gametimes_webhook_hosts: entry %d is not a host name such as hooks.example.org; it is ignored", n)
+      end
     end
-    for line in (content or ""):gmatch("[^\r\n]+") do
-      local url = line:match("^[^#]*"):match("^%s*(.-)%s*$")
-      if url ~= "" then add(url, "gametimes_webhook_file") end
+    return hosts
+  end
+
+  --- The text of the file of URLs, as UTF-8 without a byte order mark; nil and an error if it cannot be read.
+  local function read_url_file(path)
+    local file, err = io.open(path, "rb")
+    if not file then return nil, err end
+    local text
+    text, err = file:read(URL_FILE_LIMIT + 1)    -- a device could be endless
+    file:close()
+    if err then return nil, path .. ": " .. err end
+    text = text or ""
+    if #text > URL_FILE_LIMIT then return nil, path .. ": it is not a regular file of at most 65536 bytes" end
+    -- Text in UTF-16 begins with one of these marks. Without a mark, it contains zeros.
+    if text:find("^\xFF\xFE") or text:find("^\xFE\xFF") or text:find("\0", 1, true) then
+      return nil, path .. ": it is in UTF-16; save it again as UTF-8"
     end
+    return (text:gsub("\xEF\xBB\xBF", ""))
   end
-  return urls
-end
 
---- The permissions of gametimes files, and of a new folder for them.
-local function read_mode()
-  local text = cvar("gametimes_file_mode")
-  local mode = text:match("^%s*0*(6[0246][0246])%s*$")
-  if text ~= "" and not mode then
-    log("gametimes_file_mode: \"%s\" is not a file mode such as 0640 or 0644; 0640 is used", decode(text))
+  local function read_urls()
+    local urls, seen, n = {}, {}, 0
+    local hosts = allowed_hosts()
+    local function add(url, name)
+      n = n + 1
+      local fault = url_fault(url, hosts)
+      if fault then
+        log("%s: entry %d is not a webhook URL (%s); expected https://discord.com/api/webhooks/ID/TOKEN; it is ignored", name, n,
+          fault)
+      elseif not seen[url] then
+        seen[url] = true
+        urls[#urls + 1] = url
+      end
+    end
+    local text = take_secret("gametimes_webhook_url")
+    if #text >= 255 then
+      log("gametimes_webhook_url: longer than the 255 characters that a script can read; use gametimes_webhook_file")
+    end
+    for url in text:gmatch("%S+") do add(url, "gametimes_webhook_url") end
+    local name = cvar("gametimes_webhook_file")
+    if name:find("://", 1, true) then            -- not logged, because it is a secret
+      log("gametimes_webhook_file: expected a file name, found a URL; write the URL into a file and set its name")
+    elseif name ~= "" then
+      settings.url_file = resolve(name)
+      local content, err = read_url_file(settings.url_file)
+      if not content then
+        log("gametimes_webhook_file: %s; its URLs are not used", decode(tostring(err)))
+      end
+      for line in (content or ""):gmatch("[^\r\n]+") do
+        local url = line:match("^[^#]*"):match("^%s*(.-)%s*$")
+        if url ~= "" then add(url, "gametimes_webhook_file") end
+      end
+    end
+    return urls
   end
-  settings.file_mode = mode or MODES
-  settings.folder_mode = settings.file_mode:gsub("^0", ""):gsub("%d", function(digit)
-    digit = math.tointeger(tonumber(digit))
-    return string.format("%d", digit & 4 ~= 0 and digit | 1 or digit)
-  end)
-end
 
-local function read_folder()
-  local game = cvar("fs_game")
-  home = cvar("fs_homepath") .. "/" .. (game ~= "" and game or "legacy")
-  local dir = cvar("gametimes_dir")
-  settings = { dir = resolve(dir ~= "" and dir or "gametimes"):gsub("/+$", ""), dir_set = dir }
-  settings.outbox = settings.dir .. "/outbox/lua"
-end
+  --- The permissions of gametimes files, and of a new folder for them.
+  local function read_mode()
+    local text = cvar("gametimes_file_mode")
+    local mode = text:match("^%s*0*(6[0246][0246])%s*$")
+    if text ~= "" and not mode then
+      log("gametimes_file_mode: \"%s\" is not a file mode such as 0640 or 0644; 0640 is used", decode(text))
+    end
+    settings.file_mode = mode or MODES
+    settings.folder_mode = settings.file_mode:gsub("^0", ""):gsub("%d", function(digit)
+      digit = math.tointeger(tonumber(digit))
+      return string.format("%d", digit & 4 ~= 0 and digit | 1 or digit)
+    end)
+  end
 
-local function read_settings()
-  read_folder()
-  log("fs_basepath=%s fs_homepath=%s fs_game=%s", cvar("fs_basepath"), cvar("fs_homepath"), cvar("fs_game"))
-  log("gametimes_enabled=1 gametimes_dir=%s resolved=%s", settings.dir_set, settings.dir)
-  settings.min_seconds = integer_setting("gametimes_min_seconds", 30, 0, 3600)
-  settings.keep_days = integer_setting("gametimes_keep_days", 0, 0, 36500)
-  settings.backlog_seconds = integer_setting("gametimes_backlog_seconds", 8, 0, 300)
-  read_mode()
-  debug_on = integer_setting("gametimes_debug", 0, 0, 1) == 1
-  settings.hmac_key = take_secret("gametimes_hmac_key")
-  settings.urls = read_urls()
+  function read_folder()
+    local game = cvar("fs_game")
+    home = cvar("fs_homepath") .. "/" .. (game ~= "" and game or "legacy")
+    local dir = cvar("gametimes_dir")
+    settings = { dir = resolve(dir ~= "" and dir or "gametimes"):gsub("/+$", ""), dir_set = dir }
+    settings.outbox = settings.dir .. "/outbox/lua"
+  end
+
+  function read_settings()
+    read_folder()
+    log("fs_basepath=%s fs_homepath=%s fs_game=%s", cvar("fs_basepath"), cvar("fs_homepath"), cvar("fs_game"))
+    log("gametimes_enabled=1 gametimes_dir=%s resolved=%s", settings.dir_set, settings.dir)
+    settings.min_seconds = integer_setting("gametimes_min_seconds", 30, 0, 3600)
+    settings.keep_days = integer_setting("gametimes_keep_days", 0, 0, 36500)
+    settings.backlog_seconds = integer_setting("gametimes_backlog_seconds", 8, 0, 300)
+    read_mode()
+    debug_on = integer_setting("gametimes_debug", 0, 0, 1) == 1
+    settings.hmac_key = take_secret("gametimes_hmac_key")
+    settings.urls = read_urls()
+  end
 end
 
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -621,7 +632,7 @@ local function close_life(seat, t)
     local list = seat.person[seat.life]
     list[#list + 1] = { seat.since, t, seat.by }
   end
-  seat.life, seat.by, seat.limbo = "none", nil, nil
+  seat.life, seat.by = "none", nil
 end
 
 --- Takes a player off the team: the player left or moved to the spectators, or the round is over.
@@ -720,6 +731,7 @@ local function death(d)
     killer = killer or (enemy and sit(d.killer, d.t)) or nil
     seat.life, seat.since, seat.by = "dead", d.t, enemy and killer and killer.person or nil
     if seat.by then seat.by.kills = seat.by.kills + 1 end
+    round.fallen[d.slot] = seat
   end
   note(d.t, "death", seat, { by = killer and killer.person, means = d.means, class = seat.class, victim_team = d.team,
     killer_team = d.killer and d.killer_team })
@@ -735,6 +747,7 @@ end
 
 --- Applies the queued spawns of one slot or of all.
 local function settle_queue(slot)
+  if #round.queue == 0 then return end
   local rest = {}
   for _, entry in ipairs(round.queue) do
     if slot and entry.slot ~= slot then rest[#rest + 1] = entry else settle(entry) end
@@ -790,10 +803,11 @@ local function begin(t)
     start = t, start_unix = os.time(),
     warmup_ms = match.warm_ms and math.max(0, now_ms() - match.warm_ms) or 0,
     warmup_unix = match.warm_unix,
-    pauses = {}, shift = configstring(CS.start),
+    pauses = {},
     current_before = leading_number(cvar("g_currentRound")),
     intermission_before = leading_number(configstring(CS.intermission)) ~= 0,
     first = match.first,
+    fallen = {},                               -- the seats of the dead who are not in limbo yet, by slot
     people = {}, seats = {}, ghosts = {}, queue = {}, medics = {}, kills = {}, kills_printed = 0, votes = {}, events = {}, events_dropped = 0,
     objectives = 0, halves = {}, waves = read_waves(t),
   }
@@ -832,20 +846,21 @@ local function paused_by()
   if vote then return { kind = "vote", guid = vote.guid, name = vote.name, team = vote.team } end
   return { kind = "server", guid = "", name = "", team = 0 }
 end
+local toggles_number = remembered_number()
 
 --- Checks whether the match is paused. The game moves configstring 11 by the length of the pause, in steps of half a second
 --- and exactly when play continues. This gives the exact time at which the clock stopped.
-local function watch_pause(t)
-  local paused = leading_number(configstring(CS.toggles)) & PAUSED ~= 0
-  local shift = configstring(CS.start)
+local function watch_pause(t, toggles)
+  local paused = toggles_number(toggles) & PAUSED ~= 0
   local pause = round.pauses[#round.pauses]
   local open = pause and not pause.stop
-  if paused and not open then
+  if not paused and not open then return end
+  local shift = configstring(CS.start)
+  if not open then
     pause = { start = math.max(clock.prev, round.start), start_unix = os.time(), by = paused_by() }
     round.pauses[#round.pauses + 1] = pause
     log("pause %d at %s", #round.pauses, minutes(play_clock(t)))
-  end
-  if pause and not pause.stop and shift ~= round.shift then
+  elseif shift ~= round.shift then
     local start = t - (leading_number(shift) - round.start)
     for i = 1, #round.pauses - 1 do start = start + round.pauses[i].stop - round.pauses[i].start end
     if math.abs(start - pause.start) <= 200 and start >= round.start then pause.start = start end
@@ -989,267 +1004,270 @@ end
 -- ---------------------------------------------------------------------------------------------------------------------
 -- The gametimes file and the message
 
-local function reference(person) return object("guid", person.guid, "name", person.name) end
+local harmless, team_field, utc_offset, pause_ms, message, server_version, gametimes_file
+do
+  local function reference(person) return object("guid", person.guid, "name", person.name) end
 
-local function references(people)
-  local out = {}
-  for i, p in ipairs(people) do out[i] = reference(p) end
-  return out
-end
-
---- Replaces quotes and backslashes, because some readers unescape a field before they parse it.
-local function harmless(text) return (text:gsub('"', "'"):gsub("\\", "/")) end
-
---- A list of players as valid JSON within the 1024 characters of a field. If it is too long, names are shortened first, then guids
---- to 8 characters, then players are left out.
-local function team_field(people)
-  local function render(count, guid_length, name_length)
+  local function references(people)
     local out = {}
-    for i = 1, count do
-      local p = people[i]
-      out[i] = object("guid", harmless(p.guid):sub(1, guid_length), "name", head(harmless(p.name), name_length))
+    for i, p in ipairs(people) do out[i] = reference(p) end
+    return out
+  end
+
+  --- Replaces quotes and backslashes, because some readers unescape a field before they parse it.
+  function harmless(text) return (text:gsub('"', "'"):gsub("\\", "/")) end
+
+  --- A list of players as valid JSON within the 1024 characters of a field. If it is too long, names are shortened first, then guids
+  --- to 8 characters, then players are left out.
+  function team_field(people)
+    local function render(count, guid_length, name_length)
+      local out = {}
+      for i = 1, count do
+        local p = people[i]
+        out[i] = object("guid", harmless(p.guid):sub(1, guid_length), "name", head(harmless(p.name), name_length))
+      end
+      local text = json(out)
+      return utf8.len(text) <= 1024 and text or nil
     end
-    local text = json(out)
-    return utf8.len(text) <= 1024 and text or nil
-  end
-  for length = 36, 12, -1 do
-    local text = render(#people, 32, length)
-    if text then return text end
-  end
-  for count = #people, 0, -1 do
-    for length = 36, 1, -1 do
-      local text = render(count, 8, length)
+    for length = 36, 12, -1 do
+      local text = render(#people, 32, length)
       if text then return text end
     end
-  end
-end
-
-local function pause_list(done, short)
-  local out, paused = {}, 0
-  for n, p in ipairs(done.pauses) do
-    local sec = (p.stop - p.start) // 1000
-    if short then
-      out[n] = object("n", n, "start", p.start_unix, "end", p.stop_unix, "sec", sec)
-    else
-      local by = p.by
-      out[n] = object("n", n, "start", p.start_unix, "end", p.stop_unix, "sec", sec, "start_ms", p.start, "end_ms", p.stop,
-        "at_play_ms", p.start - done.start - paused,
-        "by", object("kind", by.kind, "guid", by.guid, "name", by.name, "team", by.team))
-    end
-    paused = paused + p.stop - p.start
-  end
-  return out
-end
-
-local function pauses_field(done)
-  local list = pause_list(done, true)
-  while utf8.len(json(list)) > 1024 do list[#list] = nil end -- Lua_Pauses still contains their number
-  return json(list)
-end
-
-local function pause_ms(done)
-  local sum = 0
-  for _, p in ipairs(done.pauses) do sum = sum + p.stop - p.start end
-  return sum
-end
-
-local function spawn_summary(people)
-  local spawns, deaths, dead_ms, max_ms = 0, 0, 0, 0
-  for _, p in ipairs(people) do
-    spawns, deaths, dead_ms = spawns + p.spawns, deaths + p.deaths, dead_ms + p.dead_ms
-    max_ms = math.max(max_ms, p.max_dead_ms)
-  end
-  return string.format("Players:%d | Spawns:%d | AvgRespawn:%ds | MaxRespawn:%ds", #people, spawns,
-    deaths > 0 and dead_ms // deaths // 1000 or 0, max_ms // 1000)
-end
-
--- The words in the message for those that readers of the old script do not know. The file has the exact word.
-local MESSAGE_REASONS = { server_quit = "server_restart", server_crash = "server_restart", eliminated = "objective",
-  vote = "map_change", unknown = "time_expired" }
-
---- The Discord message, with the signature in its footer.
-local function message(done, signature)
-  local fields = {}
-  local function add(name, value, wide)
-    fields[#fields + 1] = object("name", name, "value", tostring(value), "inline", not wide)
-  end
-  local function seconds(ms) return string.format("%d sec", ms // 1000) end
-  add("Map", harmless(done.map))
-  add("Round", done.number)
-  add("Winner", done.winner)
-  add("Defender", done.defender)
-  add("Lua_Playtime", seconds(done.play_ms))
-  add("Lua_Timelimit", string.format("%.14g min", done.timelimit))
-  add("Lua_Pauses", string.format("%d (%s)", #done.pauses, seconds(pause_ms(done))))
-  add("Lua_EndReason", MESSAGE_REASONS[done.reason] or done.reason)
-  add("Lua_Warmup", seconds(done.warmup_ms))
-  add("Lua_WarmupStart", done.warmup_unix or done.start_unix)
-  add("Lua_RoundStart", done.start_unix)
-  add("Lua_RoundEnd", done.stop_unix)
-  add("Lua_SurrenderTeam", done.surrender.team)
-  add("Lua_SurrenderCaller", harmless(done.surrender.guid))
-  add("Lua_SurrenderCallerName", harmless(done.surrender.name))
-  add("Lua_AxisScore", done.score_axis)
-  add("Lua_AlliesScore", done.score_allies)
-  add("Axis_JSON", team_field(done.axis), true)
-  add("Allies_JSON", team_field(done.allies), true)
-  add("Lua_Pauses_JSON", pauses_field(done), true)
-  add("Lua_SpawnSummary", spawn_summary(done.players), true)
-  add("Lua_WarmupEnd", done.start_unix)
-  add("Lua_RoundID", done.canonical_id)
-  add("Lua_StatsFile", harmless(done.stats_file or "none"))
-  add("Lua_EventID", done.event_id)
-  local footer = "gametimes v" .. VERSION .. " lua" .. (signature and " hmac-sha256 " .. signature or "")
-  return object("username", "ET:Legacy Stats", "content", "STATS_READY",
-    "embeds", { object("title", string.format("Round Complete: %s R%d", done.map, done.number),
-      "description", "Playtime without pauses · warmup · wall clock", "color", 3447003, "fields", fields,
-      "footer", object("text", footer)) },
-    "allowed_mentions", object("parse", {}))
-end
-
-local function spawn_stats(p)
-  local dead = p.dead_ms // 1000
-  return object("guid", p.guid, "name", p.name, "spawns", p.spawns, "deaths", p.deaths, "dead_seconds", dead,
-    "avg_respawn", p.deaths > 0 and dead // p.deaths or 0, "max_respawn", p.max_dead_ms // 1000, "team", p.team,
-    "revives", p.revives, "kills", p.kills, "denied_seconds", p.denied_ms // 1000, "dead_ms", p.dead_ms,
-    "max_dead_ms", p.max_dead_ms, "denied_ms", p.denied_ms, "alive_ms", p.alive_ms, "played_ms", p.played_ms,
-    "is_bot", p.is_bot, "wave_wait_ms", p.wave_wait_ms)
-end
-
-local function timeline(events)
-  local out = {}
-  for i, e in ipairs(events) do
-    local p = e.person
-    out[i] = object("t_ms", e.t_ms, "kind", e.kind, "guid", p and p.guid or "",
-      "name", p and p.guid == "" and p.name or nil, "by", e.by and key(e.by) or NULL,
-      "mod", e.means or NULL, "team", e.team, "class", e.class, "wave_in_ms", e.wave_in,
-      "killer_wave_in_ms", e.killer_wave_in, "action", e.action, "text", e.text)
-  end
-  return out
-end
-
-local function waves_object(waves)
-  if not waves then return nil end
-  local function of(team)
-    local wave = waves[team]
-    if not wave then return nil end
-    local intervals = {}
-    for n, i in ipairs(wave.intervals) do intervals[n] = object("from_ms", i.from, "interval_ms", i.interval) end
-    return object("offset_ms", wave.offset, "intervals", intervals)
-  end
-  return object("axis", of(AXIS), "allies", of(ALLIES))
-end
-
---- The server's local time minus UTC.
-local function utc_offset(unix)
-  local utc = os.date("!*t", unix)
-  utc.isdst = os.date("*t", unix).isdst
-  return math.tointeger(unix - os.time(utc)) or 0
-end
-
-local function server_version()
-  return cvar("mod_version"):match("(%d+%.%d+%.?%d*)") or cvar("version"):match("[vV](%d+%.%d+%.?%d*)") or ""
-end
-
-local lineups, match_keys
-do
-  --- The players of both teams at the start, and the substitutions: a player from outside takes the place of one who has left
-  --- the server or joined the spectators. Places are taken in the order in which they became free. A player who comes back before that
-  --- was not substituted, and a change of sides does not count.
-  function lineups(events)
-    local plays_for, free, start, replaced = {}, { {}, {} }, { {}, {} }, {}
-    local function remove(list, person)
-      for i, p in ipairs(list) do
-        if p == person then return table.remove(list, i) end
+    for count = #people, 0, -1 do
+      for length = 36, 1, -1 do
+        local text = render(count, 8, length)
+        if text then return text end
       end
     end
-    for _, e in ipairs(events) do
-      local moves = e.kind == "join" or e.kind == "team" or e.kind == "leave"
-      local person, from = e.person, plays_for[e.person]
-      local to = moves and e.kind ~= "leave" and plays(e.team) and e.team or nil
-      if moves and from ~= to then
-        plays_for[person] = to
-        if e.t_ms <= START_MS then
-          if from then remove(start[from], person) end
-          if to then table.insert(start[to], person) end
-        elseif from and not to then
-          table.insert(free[from], person)
-        elseif to and not from and not remove(free[to], person) and #free[to] > 0 then
-          replaced[#replaced + 1] = object("t_ms", e.t_ms, "team", to, "out", reference(table.remove(free[to], 1)),
-            "in", reference(person))
+  end
+
+  local function pause_list(done, short)
+    local out, paused = {}, 0
+    for n, p in ipairs(done.pauses) do
+      local sec = (p.stop - p.start) // 1000
+      if short then
+        out[n] = object("n", n, "start", p.start_unix, "end", p.stop_unix, "sec", sec)
+      else
+        local by = p.by
+        out[n] = object("n", n, "start", p.start_unix, "end", p.stop_unix, "sec", sec, "start_ms", p.start, "end_ms", p.stop,
+          "at_play_ms", p.start - done.start - paused,
+          "by", object("kind", by.kind, "guid", by.guid, "name", by.name, "team", by.team))
+      end
+      paused = paused + p.stop - p.start
+    end
+    return out
+  end
+
+  local function pauses_field(done)
+    local list = pause_list(done, true)
+    while utf8.len(json(list)) > 1024 do list[#list] = nil end -- Lua_Pauses still contains their number
+    return json(list)
+  end
+
+  function pause_ms(done)
+    local sum = 0
+    for _, p in ipairs(done.pauses) do sum = sum + p.stop - p.start end
+    return sum
+  end
+
+  local function spawn_summary(people)
+    local spawns, deaths, dead_ms, max_ms = 0, 0, 0, 0
+    for _, p in ipairs(people) do
+      spawns, deaths, dead_ms = spawns + p.spawns, deaths + p.deaths, dead_ms + p.dead_ms
+      max_ms = math.max(max_ms, p.max_dead_ms)
+    end
+    return string.format("Players:%d | Spawns:%d | AvgRespawn:%ds | MaxRespawn:%ds", #people, spawns,
+      deaths > 0 and dead_ms // deaths // 1000 or 0, max_ms // 1000)
+  end
+
+  -- The words in the message for those that readers of the old script do not know. The file has the exact word.
+  local MESSAGE_REASONS = { server_quit = "server_restart", server_crash = "server_restart", eliminated = "objective",
+    vote = "map_change", unknown = "time_expired" }
+
+  --- The Discord message, with the signature in its footer.
+  function message(done, signature)
+    local fields = {}
+    local function add(name, value, wide)
+      fields[#fields + 1] = object("name", name, "value", tostring(value), "inline", not wide)
+    end
+    local function seconds(ms) return string.format("%d sec", ms // 1000) end
+    add("Map", harmless(done.map))
+    add("Round", done.number)
+    add("Winner", done.winner)
+    add("Defender", done.defender)
+    add("Lua_Playtime", seconds(done.play_ms))
+    add("Lua_Timelimit", string.format("%.14g min", done.timelimit))
+    add("Lua_Pauses", string.format("%d (%s)", #done.pauses, seconds(pause_ms(done))))
+    add("Lua_EndReason", MESSAGE_REASONS[done.reason] or done.reason)
+    add("Lua_Warmup", seconds(done.warmup_ms))
+    add("Lua_WarmupStart", done.warmup_unix or done.start_unix)
+    add("Lua_RoundStart", done.start_unix)
+    add("Lua_RoundEnd", done.stop_unix)
+    add("Lua_SurrenderTeam", done.surrender.team)
+    add("Lua_SurrenderCaller", harmless(done.surrender.guid))
+    add("Lua_SurrenderCallerName", harmless(done.surrender.name))
+    add("Lua_AxisScore", done.score_axis)
+    add("Lua_AlliesScore", done.score_allies)
+    add("Axis_JSON", team_field(done.axis), true)
+    add("Allies_JSON", team_field(done.allies), true)
+    add("Lua_Pauses_JSON", pauses_field(done), true)
+    add("Lua_SpawnSummary", spawn_summary(done.players), true)
+    add("Lua_WarmupEnd", done.start_unix)
+    add("Lua_RoundID", done.canonical_id)
+    add("Lua_StatsFile", harmless(done.stats_file or "none"))
+    add("Lua_EventID", done.event_id)
+    local footer = "gametimes v" .. VERSION .. " lua" .. (signature and " hmac-sha256 " .. signature or "")
+    return object("username", "ET:Legacy Stats", "content", "STATS_READY",
+      "embeds", { object("title", string.format("Round Complete: %s R%d", done.map, done.number),
+        "description", "Playtime without pauses · warmup · wall clock", "color", 3447003, "fields", fields,
+        "footer", object("text", footer)) },
+      "allowed_mentions", object("parse", {}))
+  end
+
+  local function spawn_stats(p)
+    local dead = p.dead_ms // 1000
+    return object("guid", p.guid, "name", p.name, "spawns", p.spawns, "deaths", p.deaths, "dead_seconds", dead,
+      "avg_respawn", p.deaths > 0 and dead // p.deaths or 0, "max_respawn", p.max_dead_ms // 1000, "team", p.team,
+      "revives", p.revives, "kills", p.kills, "denied_seconds", p.denied_ms // 1000, "dead_ms", p.dead_ms,
+      "max_dead_ms", p.max_dead_ms, "denied_ms", p.denied_ms, "alive_ms", p.alive_ms, "played_ms", p.played_ms,
+      "is_bot", p.is_bot, "wave_wait_ms", p.wave_wait_ms)
+  end
+
+  local function timeline(events)
+    local out = {}
+    for i, e in ipairs(events) do
+      local p = e.person
+      out[i] = object("t_ms", e.t_ms, "kind", e.kind, "guid", p and p.guid or "",
+        "name", p and p.guid == "" and p.name or nil, "by", e.by and key(e.by) or NULL,
+        "mod", e.means or NULL, "team", e.team, "class", e.class, "wave_in_ms", e.wave_in,
+        "killer_wave_in_ms", e.killer_wave_in, "action", e.action, "text", e.text)
+    end
+    return out
+  end
+
+  local function waves_object(waves)
+    if not waves then return nil end
+    local function of(team)
+      local wave = waves[team]
+      if not wave then return nil end
+      local intervals = {}
+      for n, i in ipairs(wave.intervals) do intervals[n] = object("from_ms", i.from, "interval_ms", i.interval) end
+      return object("offset_ms", wave.offset, "intervals", intervals)
+    end
+    return object("axis", of(AXIS), "allies", of(ALLIES))
+  end
+
+  --- The server's local time minus UTC.
+  function utc_offset(unix)
+    local utc = os.date("!*t", unix)
+    utc.isdst = os.date("*t", unix).isdst
+    return math.tointeger(unix - os.time(utc)) or 0
+  end
+
+  function server_version()
+    return cvar("mod_version"):match("(%d+%.%d+%.?%d*)") or cvar("version"):match("[vV](%d+%.%d+%.?%d*)") or ""
+  end
+
+  local lineups, match_keys
+  do
+    --- The players of both teams at the start, and the substitutions: a player from outside takes the place of one who has left
+    --- the server or joined the spectators. Places are taken in the order in which they became free. A player who comes back before that
+    --- was not substituted, and a change of sides does not count.
+    function lineups(events)
+      local plays_for, free, start, replaced = {}, { {}, {} }, { {}, {} }, {}
+      local function remove(list, person)
+        for i, p in ipairs(list) do
+          if p == person then return table.remove(list, i) end
         end
       end
-    end
-    return object("axis", references(start[AXIS]), "allies", references(start[ALLIES])), replaced
-  end
-
-  local function milliseconds(minutes) return math.floor(minutes * 60000 + 0.5) end
-
-  --- The keys about the match; docs/json.md explains them.
-  function match_keys(done)
-    local first, attackers = done.first, nil
-    if done.number == 2 then
-      attackers = first and first.attackers ~= 0 and first.attackers or nil
-    elseif done.defender ~= 0 then
-      attackers = 3 - done.defender
-    end
-    local team_a = attackers and (done.number == 2 and 3 - attackers or attackers)
-    local keys = { match_uid = first and first.id or done.event_id, round_1_event_id = first and first.id,
-      sides = team_a and object("team_a", team_a, "team_b", 3 - team_a) }
-    if done.gametype ~= STOPWATCH then return keys end
-    local held, limit = first_round.was_held(done), milliseconds(done.timelimit)
-    local function or_null(value) if value == nil then return NULL end return value end
-    keys.stopwatch = object("limit_ms", limit, "target_ms", done.number == 2 and limit or NULL,
-      "next_limit_ms", done.next_limit and milliseconds(done.next_limit) or NULL, "held", or_null(held))
-    if done.number == 2 then
-      local before, winner, reason = nil, NULL, NULL
-      if first then before = first.held end
-      if before ~= nil and held ~= nil then
-        if not held then
-          winner, reason = "team_b", before and "held" or "faster"
-        elseif before then
-          winner, reason = "draw", "both_held"
-        else
-          winner, reason = "team_a", "held"
+      for _, e in ipairs(events) do
+        local moves = e.kind == "join" or e.kind == "team" or e.kind == "leave"
+        local person, from = e.person, plays_for[e.person]
+        local to = moves and e.kind ~= "leave" and plays(e.team) and e.team or nil
+        if moves and from ~= to then
+          plays_for[person] = to
+          if e.t_ms <= START_MS then
+            if from then remove(start[from], person) end
+            if to then table.insert(start[to], person) end
+          elseif from and not to then
+            table.insert(free[from], person)
+          elseif to and not from and not remove(free[to], person) and #free[to] > 0 then
+            replaced[#replaced + 1] = object("t_ms", e.t_ms, "team", to, "out", reference(table.remove(free[to], 1)),
+              "in", reference(person))
+          end
         end
-        if winner ~= "draw" and done.reason == "surrender" then reason = "surrender" end
       end
-      keys.map_result = object("winner", winner, "reason", reason, "team_a_ms", before == false and first.play_ms or NULL,
-        "team_b_ms", held == false and done.play_ms or NULL)
+      return object("axis", references(start[AXIS]), "allies", references(start[ALLIES])), replaced
     end
-    return keys
-  end
-end
 
---- The gametimes file as text.
-local function gametimes_file(done)
-  local stats = {}
-  local bots = 0
-  for i, p in ipairs(done.players) do
-    stats[i] = spawn_stats(p)
-    if p.is_bot then bots = bots + 1 end
+    local function milliseconds(minutes) return math.floor(minutes * 60000 + 0.5) end
+
+    --- The keys about the match; docs/json.md explains them.
+    function match_keys(done)
+      local first, attackers = done.first, nil
+      if done.number == 2 then
+        attackers = first and first.attackers ~= 0 and first.attackers or nil
+      elseif done.defender ~= 0 then
+        attackers = 3 - done.defender
+      end
+      local team_a = attackers and (done.number == 2 and 3 - attackers or attackers)
+      local keys = { match_uid = first and first.id or done.event_id, round_1_event_id = first and first.id,
+        sides = team_a and object("team_a", team_a, "team_b", 3 - team_a) }
+      if done.gametype ~= STOPWATCH then return keys end
+      local held, limit = first_round.was_held(done), milliseconds(done.timelimit)
+      local function or_null(value) if value == nil then return NULL end return value end
+      keys.stopwatch = object("limit_ms", limit, "target_ms", done.number == 2 and limit or NULL,
+        "next_limit_ms", done.next_limit and milliseconds(done.next_limit) or NULL, "held", or_null(held))
+      if done.number == 2 then
+        local before, winner, reason = nil, NULL, NULL
+        if first then before = first.held end
+        if before ~= nil and held ~= nil then
+          if not held then
+            winner, reason = "team_b", before and "held" or "faster"
+          elseif before then
+            winner, reason = "draw", "both_held"
+          else
+            winner, reason = "team_a", "held"
+          end
+          if winner ~= "draw" and done.reason == "surrender" then reason = "surrender" end
+        end
+        keys.map_result = object("winner", winner, "reason", reason, "team_a_ms", before == false and first.play_ms or NULL,
+          "team_b_ms", held == false and done.play_ms or NULL)
+      end
+      return keys
+    end
   end
-  local keys, start, replaced = match_keys(done), lineups(done.events)
-  local meta = object("map", done.map, "round", done.number, "round_start_unix", done.start_unix,
-    "round_end_unix", done.stop_unix, "actual_duration_seconds", done.play_ms // 1000,
-    "warmup_seconds", done.warmup_ms // 1000, "pause_seconds", pause_ms(done) // 1000, "pause_count", #done.pauses,
-    "server_ip", decode(cvar("net_ip")), "server_port", decode(cvar("net_port")), "match_id", tostring(done.stop_unix),
-    "spawn_stats", stats, "schema", SCHEMA, "source", "lua", "module_version", VERSION,
-    "engine_version", server_version(), "event_id", done.event_id, "round_canonical_id", done.canonical_id,
-    "gametype", done.gametype, "timelimit_minutes", done.timelimit, "winner", done.winner, "defender", done.defender,
-    "end_reason", done.reason, "exit_text", done.exit, "surrender", object("team", done.surrender.team,
-      "caller_guid", done.surrender.guid, "caller_name", done.surrender.name),
-    "score", object("axis", done.score_axis, "allies", done.score_allies),
-    "teams", object("axis", references(done.axis), "allies", references(done.allies)),
-    "pauses", pause_list(done), "duration_ms", done.play_ms, "warmup_ms", done.warmup_ms,
-    "utc_offset_seconds", utc_offset(done.stop_unix), "server_hostname", plain(cvar("sv_hostname")),
-    "stats_file", done.stats_file or NULL, "events", timeline(done.events),
-    "events_dropped", done.events_dropped > 0 and done.events_dropped or nil,
-    "match_uid", keys.match_uid, "round_1_event_id", keys.round_1_event_id, "sides", keys.sides, "stopwatch", keys.stopwatch,
-    "map_result", keys.map_result, "config", head(decode(cvar("g_customConfig")), CVAR_LIMIT),
-    "mod_version", head(decode(cvar("mod_version")), CVAR_LIMIT), "teams_start", start, "substitutions", replaced, "bots", bots,
-    "waves", waves_object(done.waves))
-  return json(object("meta", meta, "payload", message(done)))
+
+  --- The gametimes file as text.
+  function gametimes_file(done)
+    local stats = {}
+    local bots = 0
+    for i, p in ipairs(done.players) do
+      stats[i] = spawn_stats(p)
+      if p.is_bot then bots = bots + 1 end
+    end
+    local keys, start, replaced = match_keys(done), lineups(done.events)
+    local meta = object("map", done.map, "round", done.number, "round_start_unix", done.start_unix,
+      "round_end_unix", done.stop_unix, "actual_duration_seconds", done.play_ms // 1000,
+      "warmup_seconds", done.warmup_ms // 1000, "pause_seconds", pause_ms(done) // 1000, "pause_count", #done.pauses,
+      "server_ip", decode(cvar("net_ip")), "server_port", decode(cvar("net_port")), "match_id", tostring(done.stop_unix),
+      "spawn_stats", stats, "schema", SCHEMA, "source", "lua", "module_version", VERSION,
+      "engine_version", server_version(), "event_id", done.event_id, "round_canonical_id", done.canonical_id,
+      "gametype", done.gametype, "timelimit_minutes", done.timelimit, "winner", done.winner, "defender", done.defender,
+      "end_reason", done.reason, "exit_text", done.exit, "surrender", object("team", done.surrender.team,
+        "caller_guid", done.surrender.guid, "caller_name", done.surrender.name),
+      "score", object("axis", done.score_axis, "allies", done.score_allies),
+      "teams", object("axis", references(done.axis), "allies", references(done.allies)),
+      "pauses", pause_list(done), "duration_ms", done.play_ms, "warmup_ms", done.warmup_ms,
+      "utc_offset_seconds", utc_offset(done.stop_unix), "server_hostname", plain(cvar("sv_hostname")),
+      "stats_file", done.stats_file or NULL, "events", timeline(done.events),
+      "events_dropped", done.events_dropped > 0 and done.events_dropped or nil,
+      "match_uid", keys.match_uid, "round_1_event_id", keys.round_1_event_id, "sides", keys.sides, "stopwatch", keys.stopwatch,
+      "map_result", keys.map_result, "config", head(decode(cvar("g_customConfig")), CVAR_LIMIT),
+      "mod_version", head(decode(cvar("mod_version")), CVAR_LIMIT), "teams_start", start, "substitutions", replaced, "bots", bots,
+      "waves", waves_object(done.waves))
+    return json(object("meta", meta, "payload", message(done)))
+  end
 end
 
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -1717,6 +1735,7 @@ end
 
 local recording = false                        -- whether this script records, and not the module
 local gamestate                                -- as of the last frame
+local gamestate_number = remembered_number()
 local engine_error = ""                        -- the engine's last error before this map
 local looked = 0                               -- level time of the last check for stats files and results
 
@@ -1850,14 +1869,20 @@ end
 
 local HELD = { et_ClientSpawn = true, et_Obituary = true, et_ClientDisconnect = true, et_ClientUserinfoChanged = true }
 
+-- Whether the next frame has nothing to do as long as four texts of the engine stay and nobody goes into limbo: a round is being
+-- played and not paused, and no callback has come since the last frame.
+local calm = false
+
 --- Makes a callback that never raises an error and never returns a value.
 local function callback(name, f)
   local is_print, is_last = name == "et_Print", name == "et_ShutdownGame"
   -- et_Obituary follows its print, so it decides about that itself.
   local settle = name == "et_Obituary" and settle_exit or settle_prints
+  local is_held = HELD[name]
   local function run(...)
+    calm = false
     settle(is_print, is_last)
-    local claim = HELD[name] and round and round.exit_claim
+    local claim = is_held and round and round.exit_claim
     if claim then
       claim.held[#claim.held + 1] = { f = f, is_obituary = name == "et_Obituary", kills = round.kills_printed,
         last = clock.last, prev = clock.prev, n = select("#", ...), ... }
@@ -1930,7 +1955,10 @@ et_InitGame = callback("et_InitGame", function(level_time)
   start_senders()
 end)
 
-et_RunFrame = callback("et_RunFrame", function(level_time)
+local calm_gamestate, calm_toggles, calm_fallen, calm_waves -- as of the last frame that was not calm
+local flags_exist = false                      -- whether this game has the field ps.pm_flags
+
+local run_frame = callback("et_RunFrame", function(level_time)
   if not recording then
     if gamestate == nil then
       gamestate = false
@@ -1940,16 +1968,17 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
   end
   clock.prev, clock.last = clock.last, level_time
   if round then
-    round.medics = {}
+    if next(round.medics) then round.medics = {} end
     local claim = round.exit_claim
     if claim then
       claim.frame, claim.frames = claim.frame or level_time, claim.frames + 1
       settle_exit()
     end
   end
-  gamestate = leading_number(cvar("gamestate"))
+  calm_gamestate, calm_toggles = cvar("gamestate"), configstring(CS.toggles)
+  gamestate = gamestate_number(calm_gamestate)
   if round then
-    watch_pause(level_time)
+    watch_pause(level_time, calm_toggles)
     asked = nil
     if round.waves then watch_waves(level_time) end
     settle_objectives(level_time)
@@ -1962,12 +1991,21 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
       waiting.deadline = level_time + STATS_FILE_WAIT_MS
     elseif not round.exit_claim then
       settle_queue()
-      for slot, seat in pairs(round.seats) do
-        if seat.life == "dead" and not seat.limbo and (field(slot, "ps.pm_flags") or 0) & LIMBO ~= 0 then
-          seat.limbo = true
+      for slot, seat in pairs(round.fallen) do
+        local flags = field(slot, "ps.pm_flags")
+        flags_exist = flags ~= nil
+        if seat.life ~= "dead" or round.seats[slot] ~= seat then
+          round.fallen[slot] = nil
+        elseif (flags or 0) & LIMBO ~= 0 then
+          round.fallen[slot] = nil
           note(math.max(seat.since, clock.prev), "limbo", seat)
         end
       end
+      local pause = round.pauses[#round.pauses]
+      calm_fallen = round.fallen
+      calm_waves = round.waves
+      calm = gamestate == PLAYING and not (pause and not pause.stop) and (flags_exist or not next(calm_fallen))
+        and not (calm_waves and (calm_waves[AXIS].next or calm_waves[ALLIES].next))
     end
   end
   if gamestate ~= PLAYING and level_time - looked >= 1000 then
@@ -1979,6 +2017,25 @@ et_RunFrame = callback("et_RunFrame", function(level_time)
     read_results()
   end
 end)
+
+local get_cvar, get_configstring, get_field = et.trap_Cvar_Get, et.trap_GetConfigstring, et.gentity_get
+
+--- Nearly every frame of play ends here: no table, no string, and as little memory as possible is touched.
+local function is_calm(level_time)
+  if not calm or get_cvar("gamestate") ~= calm_gamestate or get_configstring(CS.toggles) ~= calm_toggles then return false end
+  if calm_waves and (get_cvar(WAVES[AXIS].cvar) ~= calm_waves[AXIS].seen or get_cvar(WAVES[ALLIES].cvar) ~= calm_waves[ALLIES].seen) then
+    return false
+  end
+  for slot in next, calm_fallen do
+    if get_field(slot, "ps.pm_flags") & LIMBO ~= 0 then return false end
+  end
+  clock.prev, clock.last = clock.last, level_time
+  return true
+end
+
+function et_RunFrame(level_time)
+  if not is_calm(level_time) then run_frame(level_time) end
+end
 
 et_ShutdownGame = callback("et_ShutdownGame", function(restart)
   et.trap_Cvar_Set("gametimes_module", "")     -- a module sets it again before the next map
@@ -2260,13 +2317,17 @@ local PRINTS = {
 local BEGINNINGS = { [75] = "^Kill: ", [77] = "^Medic_Revive: ", [69] = "^Exit: ", [97] = "^axis:", [99] = "^callvote: ", [86] = "^Vote %a+[:!]",
   [73] = "^Item: %d+ team_CTF_", [68] = "^Dynamite_[PD]%a+: ", [79] = "^Objective_Destroyed: ", [82] = "^Repair: ", [108] = "^legacy %a+: " }
 
-et_Print = callback("et_Print", function(text)
+local handle_print = callback("et_Print", function(text)
   local first = text:byte()
   local f = round and not round.exit and PRINTS[first]
   if f and text:find(BEGINNINGS[first]) and not f(text) then
     complain("the game printed a line that could not be understood; ignored", text:match("^%w+"))
   end
 end)
+
+function et_Print(text)
+  if round and (round.exit_claim or PRINTS[text:byte()]) then handle_print(text) end
+end
 
 et_ClientCommand = callback("et_ClientCommand", function(slot, command)
   if not round then return end

@@ -1,4 +1,4 @@
-//! The cost of calls and traps that the module ignores.
+//! The cost of calls and traps that the module does not need.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,9 +8,9 @@ use gametimes_standin::{GAME, Server};
 use crate::server::fight;
 use crate::times::Times;
 
-/// The number of `GAME_SNAPSHOT_CALLBACK`, which the module ignores.
+/// The number of `GAME_SNAPSHOT_CALLBACK`, which the module does not need.
 const CALL: i32 = 10;
-/// The number of `G_MILLISECONDS`, which the module ignores.
+/// The number of `G_MILLISECONDS`, which the module does not need.
 const TRAP: isize = 2;
 /// How many calls or traps one measurement takes, and how many measurements there are.
 const MANY: isize = 1000;
@@ -19,7 +19,7 @@ const BLOCKS: usize = 5;
 
 /// Prints the table.
 pub fn print(module: &Path) {
-    println!("## A call or a trap that the module ignores, in nanoseconds");
+    println!("## A call or a trap that the module does not need, in nanoseconds");
     println!();
     println!("| | base median | with median | **added median** |");
     println!("| --- | ---: | ---: | ---: |");

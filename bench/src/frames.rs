@@ -109,7 +109,7 @@ pub fn print_tape(module: &Path) {
     println!("## One frame of a recorded public match of 40 players, in nanoseconds");
     println!();
     println!(
-        "{} frames; the time of each is the shortest of {PLAYS} plays. The script's work on prints is not included.",
+        "{} frames; the time of each is the shortest of {PLAYS} plays. The script's handling of prints is not included.",
         with.len()
     );
     println!();

@@ -22,10 +22,10 @@ pub fn print(module: &Path) {
     println!("## Memory that the module adds with 64 players, in KiB");
     println!();
     println!(
-        "A webhook over TLS is set but never answers: at the end of the round, its message with the file of 500 deaths waits in memory."
+        "A webhook over TLS is set and never answers. At the end of the round, the message with its file of 500 deaths waits in memory."
     );
     println!();
-    println!("| | resident | of it heap and stacks | of it mapped files | threads |");
+    println!("| | resident | heap and stacks | mapped files | threads |");
     println!("| --- | ---: | ---: | ---: | ---: |");
     for (n, when) in ["in play", "at the end of the round"]
         .into_iter()
@@ -105,7 +105,7 @@ fn size(module: &Path) {
         .collect();
     if let [text, data, bss, ..] = numbers.as_slice() {
         println!(
-            "`size`: text {text}, data {data}, bss {bss} bytes. All tables of players are of fixed size."
+            "`size`: text {text}, data {data}, bss {bss} bytes. All tables of players have a fixed size."
         );
     }
 }

@@ -41,7 +41,7 @@ pub fn print(module: &Path) {
     }
     println!("## The frame in which a round of 64 players ends, in nanoseconds");
     println!();
-    println!("500 messages wait in the outbox, and the webhook never answers.");
+    println!("The outbox contains 500 waiting messages, and the webhook never answers.");
     println!();
     println!("| | median | p99 | max |");
     println!("| --- | ---: | ---: | ---: |");
