@@ -19,7 +19,7 @@ use crate::db::{Db, DbError, files as database_files};
 use crate::discord;
 use crate::files::folder::{self, LocalDirectory};
 use crate::files::poller::{PollConfig, Poller};
-use crate::files::sftp::FolderKind;
+use crate::files::sftp::{FolderKind, RemoteDirectory};
 use crate::files::ssh::SshServer;
 use crate::http::server::{self, Limits};
 use crate::http::{self, App, Drawings};
@@ -302,7 +302,11 @@ impl Receiver {
                     interval: config.poll,
                     lookback: Some(config.lookback),
                 };
-                let poller = Poller::new(server.directory(path, kind), poll, context);
+                let poller = Poller::new(
+                    RemoteDirectory::new(server.clone(), path, kind),
+                    poll,
+                    context,
+                );
                 self.sources.spawn(poller.run());
             }
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::class::{Class, ObjectiveAction};
-use crate::matches::{MapResult, PauseBy, Sides, Stopwatch, Substitution};
+use crate::matches::{MapResult, PauseBy, Sides, Stopwatch};
 use crate::message::Message;
 use crate::team::TeamNumber;
 use crate::waves::Waves;
@@ -334,6 +334,20 @@ pub struct Teams {
     pub axis: Vec<PlayerRef>,
     /// The players of the Allies.
     pub allies: Vec<PlayerRef>,
+}
+
+/// One player replaced another in a team.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Substitution {
+    /// When the new player joined, on the play clock.
+    pub t_ms: i64,
+    /// The team: 1 Axis, 2 Allies.
+    pub team: TeamNumber,
+    /// The player who had left the team before.
+    pub out: PlayerRef,
+    /// The player who joined it.
+    #[serde(rename = "in")]
+    pub joined: PlayerRef,
 }
 
 /// One pause of the match.

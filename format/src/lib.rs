@@ -4,6 +4,7 @@
 //! * [`class`]: the classes of players, and the actions at objectives.
 //! * [`file`]: the gametimes file, `{"meta": {...}, "payload": {...}}`, and its name.
 //! * [`limits`]: how much a recorder writes at most, and so how large a file can be.
+//! * [`lineups`]: who played for which team at the start, and as a substitute.
 //! * [`matches`]: what ties the two rounds of a match together, and which team won the map.
 //! * [`message`]: the Discord message, as it is posted to a webhook and as `payload` contains it.
 //! * [`rules`]: rules about rounds and players that several readers share.
@@ -25,6 +26,7 @@ pub mod class;
 pub mod digest;
 pub mod file;
 pub mod limits;
+pub mod lineups;
 pub mod matches;
 pub mod message;
 pub mod rules;

@@ -5,14 +5,16 @@
 //! the records of players who may spawn are read.
 //!
 //! [`lives`] decides who is alive, [`parse`] parses prints and configstrings, [`claims`] decides which prints are believed,
-//! [`objectives`] does both for those about objectives, and `waves` follows the spawn waves.
+//! [`objective_lines`] and [`objectives`] do the same for lines about objectives, and `waves` follows the spawn waves.
 
 mod claims;
 mod complaint;
 mod lives;
-pub mod objectives;
+pub mod objective_lines;
+mod objectives;
 pub mod parse;
 mod waves;
+mod words;
 
 use claims::Claims;
 pub use complaint::Complaint;

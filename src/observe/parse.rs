@@ -2,8 +2,8 @@
 
 use gametimes_format::check::is_stats_file_name;
 
-use super::objectives;
-use crate::engine::numbers::MAX_CLIENTS;
+use super::objective_lines;
+use super::words::{decimal, line, slot};
 
 /// A print of the game about the round, in exactly the form in which the game prints it.
 ///
@@ -29,7 +29,7 @@ pub enum Print<'a> {
     /// `Exit: ...` and the text after it.
     Exit(&'a [u8]),
     /// A line about an objective.
-    Objective(objectives::Line<'a>),
+    Objective(objective_lines::Line<'a>),
     /// `callvote: slot ...`
     VoteCalled {
         slot: u8,
@@ -57,17 +57,8 @@ pub fn print(text: &[u8]) -> Option<Result<Print<'_>, ()>> {
         }
         b'c' => Some(vote_called(text.strip_prefix(b"callvote: ")?).ok_or(())),
         b'V' => vote_result(text.strip_prefix(b"Vote ")?),
-        _ => Some(objectives::line(text)?.map(Print::Objective)),
+        _ => Some(objective_lines::line(text)?.map(Print::Objective)),
     }
-}
-
-/// The line without its end. `None` if it does not end, or another line follows. The game ends some lines twice.
-pub(super) fn line(text: &[u8]) -> Option<&[u8]> {
-    let mut line = text.strip_suffix(b"\n")?;
-    while let Some(shorter) = line.strip_suffix(b"\n") {
-        line = shorter;
-    }
-    (!line.contains(&b'\n')).then_some(line)
 }
 
 fn kill(rest: &[u8]) -> Option<Print<'_>> {
@@ -167,24 +158,6 @@ pub fn is_known_exit(text: &[u8]) -> bool {
 
 /// The number by which the game calls the world in prints.
 const WORLD: i32 = 1022;
-
-/// The number as a slot; `None` if no server has it.
-pub(super) fn slot(number: i32) -> Option<u8> {
-    u8::try_from(number)
-        .ok()
-        .filter(|&n| usize::from(n) < MAX_CLIENTS)
-}
-
-/// The number at the start as C prints it, without blanks and leading zeros, and the text after it and after `end`.
-pub(super) fn decimal<'a>(text: &'a [u8], end: &[u8]) -> Option<(i32, &'a [u8])> {
-    let len = text.iter().take_while(|b| b.is_ascii_digit()).count();
-    let (digits, rest) = text.split_at(len);
-    if len > 1 && digits.starts_with(b"0") {
-        return None;
-    }
-    let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    Some((number, rest.strip_prefix(end)?))
-}
 
 /// The decimal number at the start, after any spaces, and the rest of the text. `None` if it is out of range.
 pub(super) fn number(text: &[u8]) -> Option<(i32, &[u8])> {

@@ -1,7 +1,8 @@
-//! The keys of a file that are about the match: see [`gametimes_format::matches`].
+//! The keys of a file that are about the match: see [`gametimes_format::matches`] and [`gametimes_format::lineups`].
 
-use gametimes_format::file::{EndReason, PlayerRef, Teams};
-use gametimes_format::matches::{self, Half, MapResult, Sides, Stopwatch, Substitution};
+use gametimes_format::file::{EndReason, PlayerRef, Substitution, Teams};
+use gametimes_format::lineups;
+use gametimes_format::matches::{self, Half, MapResult, Sides, Stopwatch};
 use uuid::Uuid;
 
 use super::Identity;
@@ -52,7 +53,7 @@ pub(super) fn map_result(round: &Round) -> Option<MapResult> {
 /// The players of each team at the start of the round.
 pub(super) fn teams_start(round: &Round) -> Teams {
     let team = |keys: Vec<String>| keys.iter().map(|key| reference(round, key)).collect();
-    let [axis, allies] = matches::keys_at_start(&round.timeline);
+    let [axis, allies] = lineups::keys_at_start(&round.timeline);
     Teams {
         axis: team(axis),
         allies: team(allies),
@@ -61,7 +62,7 @@ pub(super) fn teams_start(round: &Round) -> Teams {
 
 /// The players who replaced others.
 pub(super) fn substitutions(round: &Round) -> Vec<Substitution> {
-    matches::substitutions(&round.timeline, |key| reference(round, key))
+    lineups::substitutions(&round.timeline, |key| reference(round, key))
 }
 
 /// A player of the timeline, as the list of players names them.

@@ -6,12 +6,14 @@
 
 mod clock;
 mod live;
+mod objective_halves;
 mod objectives;
 mod round;
 mod running;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod wave_times;
 mod waves;
 
 pub use clock::PlayClock;

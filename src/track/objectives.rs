@@ -3,29 +3,12 @@
 use gametimes_format::file::{EventKind, TimelineEvent};
 use gametimes_format::{ObjectiveAction, TeamNumber, limits};
 
+use super::objective_halves::Half;
 use super::running::RunningRound;
 use crate::event::Stamp;
 
 /// Further repairs of a player within this time are not listed: the game prints one for each part of a construction.
 const REPAIR_EVERY_MS: i64 = 5000;
-
-/// The objectives of a round, as far as the next lines about them need it.
-#[derive(Debug, Default)]
-pub(super) struct Objectives {
-    /// How many the timeline lists.
-    listed: usize,
-    /// Those of the current level time that another line can complete.
-    halves: Vec<Half>,
-}
-
-/// An entry of the timeline that the game has told one half of: the player, or the team and the name.
-#[derive(Debug, Clone, Copy)]
-struct Half {
-    level_ms: i64,
-    /// Its index in the timeline.
-    index: usize,
-    has_player: bool,
-}
 
 impl RunningRound {
     /// Something happened to an objective. The game prints some actions twice in one call, once with the player and once with the

@@ -9,7 +9,7 @@ use gametimes_format::rules::is_bot_guid;
 use gametimes_format::{Class, Team, TeamNumber, limits};
 
 use super::clock::PlayClock;
-use super::objectives::Objectives;
+use super::objective_halves::Objectives;
 use super::round::{Pause, PlayerStats, Round};
 use super::slots::{LifeState, Slots};
 use super::waves::WaveClock;

@@ -1,12 +1,9 @@
 //! The spawn waves of a round.
 
 use gametimes_format::check::bounds;
-use gametimes_format::file::{EventKind, TimelineEvent};
-use gametimes_format::{Team, TeamNumber, TeamWaves, WaveInterval, Waves};
+use gametimes_format::{Team, TeamWaves, WaveInterval, Waves};
 
-use super::running::RunningRound;
 use crate::engine::numbers::GAMETYPE_LAST_MAN_STANDING;
-use crate::event::Stamp;
 
 /// What is known of the waves so far.
 #[derive(Debug, Default)]
@@ -16,7 +13,7 @@ pub(super) struct WaveClock {
     axis: TeamWaves,
     allies: TeamWaves,
     /// For each death, its index in the timeline, and the teams of victim and killer.
-    deaths: Vec<(usize, Option<Team>, Option<Team>)>,
+    pub(super) deaths: Vec<(usize, Option<Team>, Option<Team>)>,
 }
 
 impl WaveClock {
@@ -34,7 +31,7 @@ impl WaveClock {
     }
 
     /// From this time on, waves of a team come at this interval.
-    fn set_interval(&mut self, team: Team, from_ms: i64, interval_ms: u32) {
+    pub(super) fn set_interval(&mut self, team: Team, from_ms: i64, interval_ms: u32) {
         let intervals = &mut self.team_mut(team).intervals;
         let interval_ms = interval_ms.into();
         intervals.pop_if(|last| last.from_ms == from_ms);
@@ -58,54 +55,5 @@ impl WaveClock {
             allies: of(self.allies),
         };
         (waves != Waves::default()).then_some(waves)
-    }
-}
-
-impl RunningRound {
-    pub(super) fn wave_interval(&mut self, at: Stamp, team: TeamNumber, interval_ms: u32) {
-        if let Some(team) = team.team() {
-            let now = self.clock.played_ms(at.level_ms);
-            self.waves.set_interval(team, now, interval_ms);
-        }
-    }
-
-    /// Adds a death to the timeline.
-    pub(super) fn note_death(&mut self, now: i64, slot: u8, by: Option<u8>, means: &str) {
-        let entry = TimelineEvent {
-            t_ms: now,
-            kind: EventKind::Death,
-            means_of_death: Some(means.to_owned()),
-            class: self.slots.get(slot).class,
-            ..TimelineEvent::default()
-        };
-        let index = self.round.timeline.len();
-        self.note_entry(slot, by, entry);
-        if self.round.timeline.len() > index {
-            let team = |slot: u8| self.slots.get(slot).playing_for();
-            let victims_team = team(slot);
-            let killers_team = by.and_then(team);
-            self.waves.deaths.push((index, victims_team, killers_team));
-        }
-    }
-
-    /// At the end of the round, sets its waves, and for each death the time to the next ones. Computed only now, so that the two
-    /// agree even if an interval changed during a pause.
-    pub(super) fn add_waves(&mut self) {
-        let mut clock = std::mem::take(&mut self.waves);
-        let deaths = std::mem::take(&mut clock.deaths);
-        self.round.waves = clock.into_waves(self.round.gametype);
-        let Some(waves) = &self.round.waves else {
-            return;
-        };
-        for (index, victims_team, killers_team) in deaths {
-            let entry = &mut self.round.timeline[index];
-            let next = |team: Option<Team>| waves.of(team?)?.next_in_ms(entry.t_ms);
-            let (wave_in_ms, killer_wave_in_ms) = (next(victims_team), next(killers_team));
-            (entry.wave_in_ms, entry.killer_wave_in_ms) = (wave_in_ms, killer_wave_in_ms);
-            let (victim, _) = self.timeline_players[index];
-            if let Some(stats) = victim.and_then(|victim| self.round.players.get_mut(victim)) {
-                stats.wave_wait_ms += wave_in_ms.unwrap_or(0);
-            }
-        }
     }
 }

@@ -17,7 +17,7 @@ use twilight_http::Client;
 use super::SOURCE;
 use super::downloads::{Downloads, Finished, Outcome};
 use super::gateway::GatewayEvent;
-use super::message::{AttachedFile, Incoming, RateLimit, Verdict, check, item};
+use super::message::{AttachedFile, ContentHidden, Incoming, RateLimit, Verdict, check, item};
 use super::progress::Progress;
 use crate::backoff::Backoff;
 use crate::config::Discord;
@@ -26,14 +26,6 @@ use crate::writer::SourceContext;
 
 /// How often the history is read although the connection seems to work.
 const HISTORY_INTERVAL: Duration = Duration::from_secs(300);
-
-/// Discord hides the content of a message. The message must be read again once the bot may see it.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "messages arrive without their content: enable the Message Content intent (Developer Portal, Bot); the bot reads them \
-     once it has the intent"
-)]
-pub(super) struct ContentHidden;
 
 /// Processes the messages of the control channel.
 pub(super) struct ControlChannel {

@@ -13,8 +13,7 @@ use twilight_model::id::Id;
 use twilight_model::id::marker::ChannelMarker;
 
 use super::attachments::{Attachment, DownloadError, Downloader};
-use super::channel::ContentHidden;
-use super::message::{AttachedFile, Incoming, Verdict, check, item};
+use super::message::{AttachedFile, ContentHidden, Incoming, Verdict, check, item};
 use crate::config::Discord;
 use crate::db::IngestItem;
 

@@ -8,8 +8,8 @@ use twilight_model::id::Id;
 use twilight_model::id::marker::ChannelMarker;
 
 use super::SOURCE;
-use super::channel::{ContentHidden, ControlChannel};
-use super::message::Incoming;
+use super::channel::ControlChannel;
+use super::message::{ContentHidden, Incoming};
 use crate::backoff::Backoff;
 
 /// Messages per page of the history: Discord's maximum.

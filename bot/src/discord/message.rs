@@ -87,6 +87,14 @@ fn is_blank(message: &Message) -> bool {
         && message.poll.is_none()
 }
 
+/// Discord hides the content of a message. The message must be read again once the bot may see it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "messages arrive without their content: enable the Message Content intent (Developer Portal, Bot); the bot reads them \
+     once it has the intent"
+)]
+pub(super) struct ContentHidden;
+
 /// What to do with a message, before its file is downloaded.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {

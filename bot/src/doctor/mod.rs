@@ -18,7 +18,7 @@ use crate::discord;
 use crate::files::folder::LocalDirectory;
 use crate::files::is_round_file;
 use crate::files::poller::Directory;
-use crate::files::sftp::FolderKind;
+use crate::files::sftp::{FolderKind, RemoteDirectory};
 use crate::files::ssh::{SshServer, check_key_file, check_known_hosts};
 use crate::log::LINE_CHARS_MAX;
 
@@ -281,7 +281,12 @@ async fn ssh_server(ssh: &Ssh, found: &mut Findings) {
     for (path, kind) in folders {
         if let Some(path) = path {
             let what = format!("{what} {path}");
-            directory(&what, server.directory(path, kind), found).await;
+            directory(
+                &what,
+                RemoteDirectory::new(server.clone(), path, kind),
+                found,
+            )
+            .await;
         }
     }
 }

@@ -33,7 +33,8 @@ pub struct RemoteDirectory {
 }
 
 impl RemoteDirectory {
-    pub(super) fn new(server: SshServer, path: &str, kind: FolderKind) -> Self {
+    /// A folder on a server: the one with stats files, or the one with gametimes files.
+    pub fn new(server: SshServer, path: &str, kind: FolderKind) -> Self {
         Self {
             server,
             path: path.trim_end_matches('/').to_owned(),
@@ -304,12 +305,12 @@ mod tests {
             ("server.log", false, false),
         ] {
             assert_eq!(
-                server.directory("/d", FolderKind::Stats).expects(name),
+                RemoteDirectory::new(server.clone(), "/d", FolderKind::Stats).expects(name),
                 in_stats,
                 "{name}"
             );
             assert_eq!(
-                server.directory("/d", FolderKind::Gametimes).expects(name),
+                RemoteDirectory::new(server.clone(), "/d", FolderKind::Gametimes).expects(name),
                 in_gametimes,
                 "{name}"
             );

@@ -17,7 +17,6 @@ use russh_sftp::client::error::Error as SftpError;
 use tokio::sync::Mutex;
 use tokio::time;
 
-use super::sftp::{FolderKind, RemoteDirectory};
 use crate::config::{Secret, Ssh};
 
 /// A game server. The connection is made when it is needed.
@@ -176,11 +175,6 @@ impl SshServer {
             settings,
             connection: Arc::new(Mutex::new(None)),
         }
-    }
-
-    /// A folder on the server: the one with stats files, or the one with gametimes files.
-    pub fn directory(&self, path: &str, kind: FolderKind) -> RemoteDirectory {
-        RemoteDirectory::new(self.clone(), path, kind)
     }
 
     async fn connect(&self) -> Result<Connection, String> {

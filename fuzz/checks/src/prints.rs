@@ -1,7 +1,7 @@
 //! Parsing of the game's prints and strings: for any bytes, the result is part of them and is parsed the same again.
 
 use gametimes::event::Text;
-use gametimes::observe::objectives::Line;
+use gametimes::observe::objective_lines::Line;
 use gametimes::observe::parse::{self, Print};
 use gametimes_format::check::{is_path_safe, is_stats_file_name};
 use gametimes_format::text::{decode, strip_colors};

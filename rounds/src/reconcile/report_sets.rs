@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fact, SAME_END_SECONDS, Server, webhooks};
+use super::webhooks::{self, same_round};
+use super::{Fact, SAME_END_SECONDS, Server};
 use crate::report::Report;
 
 /// Returns sets of reports of the same round, with the most complete report of each first.
@@ -126,16 +127,6 @@ fn rank(facts: &[Fact], i: usize) -> impl Ord {
 
 fn same_event(a: &Report, b: &Report) -> bool {
     !a.meta.event_id.is_empty() && a.meta.event_id == b.meta.event_id
-}
-
-/// Whether map and round number are the same, and the reports are not two events of one recorder: a recorder gives each round one
-/// `event_id`.
-pub(super) fn same_round(a: &Report, b: &Report) -> bool {
-    let two_events = !a.meta.event_id.is_empty()
-        && !b.meta.event_id.is_empty()
-        && a.meta.event_id != b.meta.event_id
-        && a.meta.source == b.meta.source;
-    a.meta.map.eq_ignore_ascii_case(&b.meta.map) && a.meta.round == b.meta.round && !two_events
 }
 
 /// Disjoint sets of numbers, as a forest: each number points towards the smallest of its set.

@@ -4,7 +4,6 @@
 //! the same webhook, and with files that the bot read itself. Where reports of two webhooks want the same file, the one that
 //! arrived first gets it: whoever forges a report knows the round only after it has ended.
 
-use super::report_sets::same_round;
 use super::{Fact, SAME_END_SECONDS, Server};
 use crate::report::Report;
 
@@ -44,6 +43,16 @@ fn near<'a, 'r>(
     before
         .chain(reports[r + 1..].iter().take_while(is_near))
         .copied()
+}
+
+/// Whether map and round number are the same, and the reports are not two events of one recorder: a recorder gives each round one
+/// `event_id`.
+pub(super) fn same_round(a: &Report, b: &Report) -> bool {
+    let two_events = !a.meta.event_id.is_empty()
+        && !b.meta.event_id.is_empty()
+        && a.meta.event_id != b.meta.event_id
+        && a.meta.source == b.meta.source;
+    a.meta.map.eq_ignore_ascii_case(&b.meta.map) && a.meta.round == b.meta.round && !two_events
 }
 
 /// How well the report of a webhook fits a file, and its webhook; the smallest fits best.
