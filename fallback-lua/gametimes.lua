@@ -29,6 +29,7 @@ local AXIS, ALLIES = 1, 2
 local STOPWATCH = 3                            -- g_gametype
 local LIMBO = 0x4000                           -- ps.pm_flags
 local DEAD = 3                                 -- ps.pm_type
+local PERS_KILLED = 6                          -- index of the number of deaths in ps.persistant
 local PAUSED = 0x10                            -- configstring server toggles
 local CS = { vote_time = 6, vote = 7, start = 11, intermission = 12, info = 13, winner = 14, toggles = 32 }
 local MAX_CLIENTS = 64
@@ -1692,7 +1693,13 @@ et_InitGame = callback("et_InitGame", function(level_time)
 end)
 
 local calm_gamestate, calm_toggles, calm_fallen -- as of the last frame that was not calm
-local flags_exist = false                      -- whether this game has the field ps.pm_flags
+
+--- A counter that the game copies when a player goes into limbo, and that has grown with the death before. Much cheaper to read than
+--- ps.pm_flags: the game looks for a field's name in a list, in which this one is the third. nil if this game lacks the field.
+local function saved_deaths(slot)
+  local ok, value = pcall(et.gentity_get, slot, "saved_persistant", PERS_KILLED)
+  return ok and value or nil
+end
 
 local run_frame = callback("et_RunFrame", function(level_time)
   if not recording then
@@ -1724,19 +1731,21 @@ local run_frame = callback("et_RunFrame", function(level_time)
       waiting.deadline = level_time + STATS_FILE_WAIT_MS
     elseif not round.exit_claim then
       settle_queue()
+      local known = true
       for slot, seat in pairs(round.fallen) do
-        local flags = field(slot, "ps.pm_flags")
-        flags_exist = flags ~= nil
         if seat.life ~= "dead" or round.seats[slot] ~= seat then
           round.fallen[slot] = nil
-        elseif (flags or 0) & LIMBO ~= 0 then
+        elseif (field(slot, "ps.pm_flags") or 0) & LIMBO ~= 0 then
           round.fallen[slot] = nil
           note(math.max(seat.since, clock.prev), "limbo", seat)
+        else
+          seat.saved_deaths = saved_deaths(slot)
+          known = known and seat.saved_deaths
         end
       end
       local pause = round.pauses[#round.pauses]
+      calm = known and gamestate == PLAYING and not (pause and not pause.stop)
       calm_fallen = round.fallen
-      calm = gamestate == PLAYING and not (pause and not pause.stop) and (flags_exist or not next(calm_fallen))
     end
   end
   if gamestate ~= PLAYING and level_time - looked >= 1000 then
@@ -1754,8 +1763,8 @@ local get_cvar, get_configstring, get_field = et.trap_Cvar_Get, et.trap_GetConfi
 --- Nearly every frame of play ends here: no table, no string, and as little memory as possible is touched.
 local function is_calm(level_time)
   if not calm or get_cvar("gamestate") ~= calm_gamestate or get_configstring(CS.toggles) ~= calm_toggles then return false end
-  for slot in next, calm_fallen do
-    if get_field(slot, "ps.pm_flags") & LIMBO ~= 0 then return false end
+  for slot, seat in next, calm_fallen do
+    if get_field(slot, "saved_persistant", PERS_KILLED) ~= seat.saved_deaths then return false end
   end
   clock.prev, clock.last = clock.last, level_time
   return true
