@@ -83,6 +83,8 @@ impl World {
             "ps.pm_flags" => client.pm_flags,
             "deathTime" => client.death_ms,
             "pers.lastSpawnTime" => client.spawn_ms,
+            // The game copies a counter when a player goes into limbo; here it is enough that the number changes then.
+            "saved_persistant" => client.pm_flags & 0x4000,
             "pers.netname" => return Ok(None),
             _ => {
                 return Err(mlua::Error::runtime(format!(

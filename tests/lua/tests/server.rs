@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gametimes_format::GametimesFile;
-use gametimes_format::file::EndReason;
+use gametimes_format::file::{EndReason, EventKind};
 use gametimes_lua_tests::SCRIPT;
 use gametimes_lua_tests::results::{of, record, rounds};
 use gametimes_lua_tests::round::{Round, play_round};
@@ -128,6 +128,29 @@ fn missing_game_field_costs_one_number_and_one_log_line() {
         (of(&file.meta, 1).deaths, of(&file.meta, 1).dead_ms),
         (20, 2000)
     );
+}
+
+/// The script watches a counter that the game copies in limbo, or the limbo flag itself where the game has no such counter.
+#[test]
+fn limbo_is_recorded_in_its_frame_with_and_without_the_counter() {
+    for missing in [vec![], vec!["saved_persistant".to_owned()]] {
+        let home = tempfile::tempdir().unwrap();
+        let mut server = Server::new(home.path(), SCRIPT);
+        server.world.borrow_mut().broken_fields = missing;
+        let mut round = Round::start(&mut server, 0);
+        round.kill(1, 0);
+        round.frames(20);
+        round.server.world.borrow_mut().clients[1].pm_flags = 0x4000;
+        round.frames(20);
+        round.exit("Wolf EndRound.");
+        round.shutdown(1);
+        let (_, file) = rounds(&server.game_dir().join("gametimes")).remove(0);
+        let time = |kind| {
+            let event = file.meta.events.iter().find(|e| e.kind == kind);
+            event.expect("an event of this kind").t_ms
+        };
+        assert_eq!(time(EventKind::Limbo) - time(EventKind::Death), 1000);
+    }
 }
 
 #[test]
