@@ -213,6 +213,7 @@ mod tests {
     use crate::deliver::console::console;
     use crate::deliver::journal::Journal;
     use crate::event::{Level, Rules, Stamp, Text};
+    use crate::first_round::FirstRound;
 
     const START_UNIX_MS: i64 = 1_795_000_000_000;
 
@@ -264,15 +265,20 @@ mod tests {
 
         /// A round begins.
         fn start(&mut self) {
+            self.start_round(1, None);
+        }
+
+        fn start_round(&mut self, round: u8, first_round: Option<FirstRound>) {
             let level = Level {
                 map: "supply".to_owned(),
                 max_clients: 64,
+                first_round,
                 ..Level::default()
             };
             self.event(0, What::Level(Box::new(level)));
             let rules = Rules {
                 gametype: 3,
-                round: 1,
+                round,
                 timelimit_minutes: 20.0,
                 ..Rules::default()
             };
@@ -368,6 +374,37 @@ mod tests {
         let file: GametimesFile = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(file.meta.end_reason.as_str(), "server_crash");
         assert_eq!(file.meta.round_start_unix, START_UNIX_MS / 1000);
+    }
+
+    #[test]
+    fn a_recovered_round_2_belongs_to_its_round_1() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut play = Bench::new(folder.path(), &[]);
+        let first = FirstRound {
+            event_id: Uuid::from_u128(7),
+            attackers: Some(Team::Allies.into()),
+            held: Some(false),
+            played_ms: 400_000,
+            map: "supply".to_owned(),
+        };
+        play.start_round(2, Some(first.clone()));
+        play.event(5000, What::Limbo { slot: 1 });
+        let journal = &mut play.worker.dir.as_mut().unwrap().journal;
+        journal.flush(true).unwrap();
+        drop(play); // the server crashes
+        drop(Bench::new(folder.path(), &[]));
+        let name = format!("gametime-supply-R2-{}.json", START_UNIX_MS / 1000 + 5);
+        let bytes = fs::read(folder.path().join(name)).unwrap();
+        let meta = serde_json::from_slice::<GametimesFile>(&bytes)
+            .unwrap()
+            .meta;
+        let id = first.event_id.to_string();
+        assert_eq!(
+            (&meta.match_uid, &meta.round_1_event_id),
+            (&id, &Some(id.clone()))
+        );
+        let result = meta.map_result.unwrap();
+        assert_eq!((result.winner, result.team_a_ms), (None, Some(400_000)));
     }
 
     #[test]
