@@ -49,7 +49,7 @@ fn round(number: u8, end_minute: i64, winner: Option<Team>) -> PlayedRound {
         gametype: Some(3),
         match_uid: None,
         team_a: None,
-        held: None,
+        stopwatch: None,
         map_result: None,
         players: players(&axis, &allies),
     }

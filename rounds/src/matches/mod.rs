@@ -11,9 +11,10 @@ mod pairs;
 mod result;
 mod teams;
 
-use gametimes_format::Team;
-use gametimes_format::matches::MapResult;
-use serde::Serialize;
+use gametimes_format::matches::{MapResult, Stopwatch};
+use gametimes_format::text::cut;
+use gametimes_format::{Meta, Team};
+use serde::{Deserialize, Serialize};
 
 use crate::reconcile::may_be_same_server;
 
@@ -58,12 +59,42 @@ pub struct PlayedRound {
     pub match_uid: Option<String>,
     /// The side of the team that attacked in round 1, according to the gametimes file.
     pub team_a: Option<Team>,
-    /// Whether the defenders won, according to the gametimes file.
-    pub held: Option<bool>,
+    /// The time limits of stopwatch, according to the gametimes file.
+    pub stopwatch: Option<Stopwatch>,
     /// The result of the map, according to the gametimes file of round 2.
     pub map_result: Option<MapResult>,
     /// The players.
     pub players: Vec<RoundPlayer>,
+}
+
+/// What a gametimes file reports about the match of its round.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedMatch {
+    /// The id of the match.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub match_uid: Option<String>,
+    /// The side of the team that attacked in round 1: 1 Axis, 2 Allies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team_a: Option<u8>,
+    /// The time limits of stopwatch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopwatch: Option<Stopwatch>,
+    /// Who won the map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map_result: Option<MapResult>,
+}
+
+impl ReportedMatch {
+    /// What a file contains. Older files and messages without a file contain nothing of it.
+    pub fn of(meta: &Meta) -> Self {
+        let uid = cut(&meta.match_uid, 64);
+        Self {
+            match_uid: (!uid.is_empty()).then_some(uid),
+            team_a: meta.sides.map(|sides| sides.team_a.number()),
+            stopwatch: meta.stopwatch,
+            map_result: meta.map_result,
+        }
+    }
 }
 
 /// A player in a round.
@@ -125,6 +156,8 @@ pub struct MatchRound {
     pub ended_unix: i64,
     /// Time played, without pauses.
     pub played_ms: Option<i64>,
+    /// The time limit, in round 2 the time to beat; null if no gametimes file contains it.
+    pub limit_ms: Option<i64>,
     /// The side of team A: 1 Axis, 2 Allies.
     pub team_a_side: u8,
     /// Whether the defenders won; null if the round was cut off or its winner is unknown.
@@ -225,6 +258,7 @@ impl<'a> Paired<'a> {
                     round_number: round.round_number,
                     ended_unix: round.end_unix,
                     played_ms: round.played_ms,
+                    limit_ms: round.stopwatch.map(|stopwatch| stopwatch.limit_ms),
                     team_a_side: sides.of_team_a(round).number(),
                     held: result::held(round),
                     is_cut_off: round.is_cut_off,

@@ -73,7 +73,8 @@ pub(super) fn held(round: &PlayedRound) -> Option<bool> {
         return None;
     }
     let by_winner = || Some(round.winner? == round.defender?);
-    round.held.or_else(by_winner)
+    let in_file = round.stopwatch.and_then(|stopwatch| stopwatch.held);
+    in_file.or_else(by_winner)
 }
 
 /// The result of a match: that of the file of round 2 if it contains one, else by the same rule from both rounds.
