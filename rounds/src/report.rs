@@ -216,6 +216,7 @@ fn clean(meta: &mut Meta) {
         &mut meta.surrender.caller_guid,
         &mut meta.round_canonical_id,
         &mut meta.match_id,
+        &mut meta.match_uid,
     ] {
         fix(text);
     }

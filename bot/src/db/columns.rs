@@ -123,6 +123,7 @@ pub fn teams(row: &TeamsRow) -> Columns {
         ),
         ("axis_score", row.axis_score.into()),
         ("allies_score", row.allies_score.into()),
+        ("gametimes_match", json!(row.gametimes_match).into()),
     ]
 }
 

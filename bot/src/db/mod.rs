@@ -22,6 +22,7 @@ mod error;
 mod facts;
 pub mod files;
 mod ingest;
+pub mod matches;
 pub mod migrations;
 mod play_order;
 pub mod players;

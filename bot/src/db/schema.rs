@@ -407,6 +407,8 @@ fn lua_round_teams() -> Table {
             count("axis_score"),
             count("allies_score"),
             column("round_id", Int),
+            // What the gametimes file reports about the match: `rounds::matches::ReportedMatch`.
+            column("gametimes_match", Json),
         ],
         unique: "match_id, round_number",
         indexes: vec![("idx_lua_round_teams_round_id", "round_id")],

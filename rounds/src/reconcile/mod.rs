@@ -321,6 +321,12 @@ fn sets_limit_of(one: &StatsFile, two: &StatsFile) -> bool {
     one.header.round == 1 && limit.is_some() && one.header.next_limit_seconds() == limit
 }
 
+/// Whether two rounds may be of one server. Each is given by the address and the name of its server, empty if unknown.
+pub(crate) fn may_be_same_server(a: (&str, &str), b: (&str, &str)) -> bool {
+    let server = |(address, name)| Server { address, name };
+    server(a).may_be(server(b))
+}
+
 /// Two files without a common player are hardly of the same match: two servers may have the same name and address.
 fn share_a_player(a: &StatsFile, b: &StatsFile) -> bool {
     let is_in_b = |guid: &str| b.players.iter().any(|p| p.guid.eq_ignore_ascii_case(guid));

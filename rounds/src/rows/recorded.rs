@@ -8,6 +8,7 @@ use gametimes_format::text::cut;
 use gametimes_format::{EndReason, Meta, Pause, PlayerRef, SpawnStats, Team, TeamNumber};
 
 use super::int4;
+use crate::matches::ReportedMatch;
 use crate::report::{Completeness, Report};
 
 /// Characters of a player's key in the tables.
@@ -43,6 +44,7 @@ pub struct TeamsRow {
     pub surrender_caller_name: Option<String>,
     pub axis_score: i64,
     pub allies_score: i64,
+    pub gametimes_match: ReportedMatch,
 }
 
 impl TeamsRow {
@@ -75,6 +77,7 @@ impl TeamsRow {
             surrender_caller_name: caller(&meta.surrender.caller_name, 64),
             axis_score: int4(meta.score.axis.into()),
             allies_score: int4(meta.score.allies.into()),
+            gametimes_match: ReportedMatch::of(meta),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The JSON API: one function per route.
 
+mod matches;
+
 use std::collections::BTreeMap;
 
 use axum::extract::{Path, Query, State};
@@ -38,6 +40,9 @@ type RawQuery = Query<BTreeMap<String, String>>;
         round,
         players,
         timeline,
+        matches::matches,
+        matches::found_match,
+        matches::evenings,
         rejected,
         lua_webhook,
         spawn_audit
@@ -57,6 +62,9 @@ pub fn router() -> Router<App> {
         .route("/rounds/{id}", get(round))
         .route("/rounds/{id}/players", get(players))
         .route("/rounds/{id}/timeline", get(timeline))
+        .route("/matches", get(matches::matches))
+        .route("/matches/{id}", get(matches::found_match))
+        .route("/evenings", get(matches::evenings))
         .route("/rejected", get(rejected))
         .route("/diagnostics/lua-webhook", get(lua_webhook))
         .route("/diagnostics/spawn-audit", get(spawn_audit))
