@@ -165,6 +165,11 @@ impl Config {
         }
     }
 
+    /// Whether there is anything that rounds are received from.
+    pub fn has_sources(&self) -> bool {
+        self.discord.is_some() || !self.ssh.is_empty() || !self.folders.is_empty()
+    }
+
     /// Reads the environment and, if given, a TOML file.
     ///
     /// # Errors

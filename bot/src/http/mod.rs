@@ -24,7 +24,7 @@ use tower_http::timeout::TimeoutLayer;
 
 pub use drawings::Drawings;
 pub use error::ApiError;
-pub use state::App;
+pub use state::{App, Sources};
 
 /// All routes.
 pub fn router(app: App) -> Router {
@@ -40,6 +40,7 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(middleware::from_fn_with_state(app.clone(), auth::authorize))
         .layer(middleware::from_fn_with_state(app.clone(), host::check_host))
+        .layer(middleware::from_fn(pages::errors_for_browsers))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(30)))
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(header::X_FRAME_OPTIONS, "DENY"))

@@ -8,6 +8,17 @@ use crate::config::Secret;
 use crate::db::Db;
 use crate::status::Status;
 
+/// Where a process receives rounds from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sources {
+    /// Discord, folders or servers.
+    Configured,
+    /// Nowhere, because no setting names a source.
+    None,
+    /// Other processes receive, on the same database.
+    Elsewhere,
+}
+
 /// The state of the HTTP server.
 #[derive(Debug, Clone)]
 pub struct App {
@@ -21,6 +32,8 @@ pub struct App {
     pub listen: SocketAddr,
     /// Host names that requests may be for, besides those of this machine. Not checked if there is a token.
     pub allowed_hosts: Arc<[String]>,
+    /// Where this process receives rounds from.
+    pub sources: Sources,
     /// The pictures of rounds.
     pub drawings: Drawings,
 }

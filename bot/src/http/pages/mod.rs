@@ -18,6 +18,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
+pub use self::error::errors_for_browsers;
 use super::query::Parameters;
 use super::state::App;
 

@@ -120,7 +120,7 @@ fn line(entry: &RoundListEntry) -> Line {
             (count, length) => format!("{} ({})", number(count), seconds(length)),
         },
         winner: display::team(round.winner()),
-        end: display::end_reason(round.end_reason.as_deref()).to_owned(),
+        end: display::round_end(round).to_owned(),
         players: entry.players,
         server: server.cloned().unwrap_or_else(dash),
     }
