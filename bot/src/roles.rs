@@ -117,6 +117,8 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
             token: config.api_token.clone(),
             listen,
             allowed_hosts: config.allowed_hosts.clone().into(),
+            cors_origins: config.cors_origins.clone().into(),
+            public_url: config.public_url.as_deref().map(Into::into),
             sources,
             drawings: Drawings::default(),
         };

@@ -16,7 +16,7 @@ use super::value::{Row, non_empty, team};
 use crate::args;
 
 /// A round as lists show it.
-#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct RoundSummary {
     /// `rounds.id`.
     pub id: i64,

@@ -32,6 +32,10 @@ pub struct App {
     pub listen: SocketAddr,
     /// Host names that requests may be for, besides those of this machine. Not checked if there is a token.
     pub allowed_hosts: Arc<[String]>,
+    /// Websites whose scripts may read the API.
+    pub cors_origins: Arc<[String]>,
+    /// Where people open the pages, without a slash at the end.
+    pub public_url: Option<Arc<str>>,
     /// Where this process receives rounds from.
     pub sources: Sources,
     /// The pictures of rounds.

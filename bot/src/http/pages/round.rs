@@ -1,5 +1,7 @@
 //! The page of a round.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -46,6 +48,10 @@ struct Line {
 #[template(path = "round.html")]
 struct Page {
     round: RoundSummary,
+    /// Where people open the pages. If it is set, other programs show a preview of links to this page.
+    public_url: Option<Arc<str>>,
+    result: String,
+    summary: String,
     facts: Vec<(&'static str, String)>,
     /// `rounds.id` of the match's other round.
     other_round: Option<i64>,
@@ -76,6 +82,10 @@ pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Resp
     } = round;
     let stats_file = stats_file.as_ref();
     Ok(render(&Page {
+        public_url: app.public_url.clone(),
+        result: display::winner(&detail.round),
+        // The result is in the title.
+        summary: display::facts(&detail)[1..].join(" · "),
         facts: facts(&detail, ended_unix),
         other_round,
         svg: svg.map(|svg| String::from_utf8_lossy(&svg).into_owned()),
