@@ -39,7 +39,7 @@ pub fn defender(team: Option<Team>) -> &'static str {
 }
 
 /// Why a round ended.
-pub fn end_reason(reason: Option<&str>) -> &str {
+fn end_reason(reason: Option<&str>) -> &str {
     match reason {
         Some("objective") => "objective completed",
         Some("surrender") => "surrender",
@@ -56,9 +56,17 @@ pub fn end_reason(reason: Option<&str>) -> &str {
     }
 }
 
+/// Why a listed round ended. A stats file does not contain the reason, but shows whether the round was cut off.
+pub fn round_end(round: &RoundSummary) -> &str {
+    match round.end_reason.as_deref() {
+        None if round.is_cut_off() => "cut off",
+        reason => end_reason(reason),
+    }
+}
+
 /// Why a round ended, with the team that surrendered.
 pub fn end(detail: &RoundDetail) -> String {
-    let reason = end_reason(detail.round.end_reason.as_deref());
+    let reason = round_end(&detail.round);
     match detail.recorded.as_ref().and_then(Recorded::surrendered) {
         Some(team) => format!("{reason} of the {}", team.name()),
         None => reason.to_owned(),

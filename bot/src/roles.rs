@@ -22,7 +22,7 @@ use crate::files::poller::{PollConfig, Poller};
 use crate::files::sftp::{FolderKind, RemoteDirectory};
 use crate::files::ssh::SshServer;
 use crate::http::server::{self, Limits};
-use crate::http::{self, App, Drawings};
+use crate::http::{self, App, Drawings, Sources};
 use crate::status::Status;
 use crate::writer::{SourceContext, Writer};
 
@@ -105,6 +105,11 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
     }
     let status = Arc::new(Status::default());
     let (stop, stopped) = watch::channel(false);
+    let sources = match role.receives() {
+        true if config.has_sources() => Sources::Configured,
+        true => Sources::None,
+        false => Sources::Elsewhere,
+    };
     let server = listener.zip(address).map(|(listener, listen)| {
         let app = App {
             db: db.clone(),
@@ -112,6 +117,9 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
             token: config.api_token.clone(),
             listen,
             allowed_hosts: config.allowed_hosts.clone().into(),
+            cors_origins: config.cors_origins.clone().into(),
+            public_url: config.public_url.as_deref().map(Into::into),
+            sources,
             drawings: Drawings::default(),
         };
         let limits = Limits::new(config.max_connections);

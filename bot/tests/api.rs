@@ -253,7 +253,7 @@ async fn invalid_parameters_are_answered_with_the_allowed_values(url: &str) {
         ),
         ("/api/diagnostics/spawn-audit?diff_seconds=x", "0 to 3600"),
         ("/api/rounds?limit=-1", "1 to 500"),
-        ("/api/rounds?nope=1", "limit, map, before"),
+        ("/api/rounds?nope=1", "limit, map, player, from, to, before"),
         ("/api/rounds/abc", "the id of a round"),
         ("/api/rounds/99999999999", "the id of a round"),
     ] {

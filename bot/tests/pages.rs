@@ -357,7 +357,14 @@ async fn players_with_only_a_stats_file_have_pages() {
 #[tokio::test(flavor = "multi_thread")]
 async fn delivery_page_shows_no_problem_if_the_last_day_had_none() {
     let folder = tempfile::tempdir().unwrap();
-    let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
+    let mut config = config_in(&folder);
+    let path = folder.path().join("files");
+    std::fs::create_dir(&path).unwrap();
+    config.folders = vec![gametimes_bot::config::Folder {
+        path,
+        server: String::new(),
+    }];
+    let bot = gametimes_bot::start(config).await.unwrap();
     let paths = [samples().join("../native/stopwatch")];
     ingest(&bot.store, &paths, "", false).await.unwrap();
     let mut transaction = bot.store.database.begin().await.unwrap();

@@ -12,7 +12,7 @@ async fn query_of_a_player_uses_an_index(url: &str) {
     let store = &open(url).await;
     store.ingest(&everything()).await.unwrap();
     store.analyze().await.unwrap();
-    let sql = store.spawns_of_player(&["match_id"]);
+    let sql = store.spawns_of_player(&["match_id"], 100);
     let found = async |guid: &str| {
         let rows = store.database.rows(&sql, &[guid.into()]).await.unwrap();
         rows.len()
@@ -112,7 +112,7 @@ async fn pages_of_the_round_list_leave_no_round_out(url: &str) {
         "",
     ];
     assert_eq!(found, right);
-    let sql = store.spawns_of_player(&["match_id"]);
+    let sql = store.spawns_of_player(&["match_id"], 100);
     let rows = store
         .database
         .rows(&sql, &["A0000001".into()])

@@ -77,7 +77,9 @@ impl Chart {
             .max(last_event);
         let facts = display::facts(detail);
         let is_drawable = events.len() <= EVENTS_MAX && detail.players.len() <= PLAYERS_MAX;
-        let no_timeline = if is_drawable {
+        let no_timeline = if round.recorder.is_none() {
+            "No timeline: no recorder's report has arrived for this round.".to_owned()
+        } else if is_drawable {
             "No timeline: the recorder of this round wrote none.".to_owned()
         } else {
             let (events, players) = (events.len(), detail.players.len());

@@ -9,8 +9,9 @@ use skrifa::{FontRef, MetadataProvider};
 static DEJAVU: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
 static DROID: &[u8] = include_bytes!("../../assets/fonts/DroidSansFallback-subset.ttf");
 static NANUM: &[u8] = include_bytes!("../../assets/fonts/NanumSquareR.ttf");
+static EMOJI: &[u8] = include_bytes!("../../assets/fonts/NotoEmoji.ttf");
 /// In the order in which a character is looked up in them.
-static ALL: [&[u8]; 3] = [DEJAVU, DROID, NANUM];
+static ALL: [&[u8]; 4] = [DEJAVU, DROID, NANUM, EMOJI];
 
 static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     let mut fonts = fontdb::Database::new();
@@ -39,12 +40,17 @@ fn is_covered(c: char) -> bool {
     c.is_ascii() || CHARMAPS.iter().any(|font| font.charmap().map(c).is_some())
 }
 
-/// Replaces characters that no font contains, which would become empty boxes. Joiners and variation selectors only change how
-/// other characters look, and are removed.
+/// Replaces characters that no font contains, which would become empty boxes. Joiners, variation selectors and skin tones only
+/// change how other characters look, and are removed.
 fn with_known_glyphs(svg: &str) -> String {
     svg.chars()
-        .filter(|c| !matches!(*c, '\u{200B}'..='\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0000}'..='\u{E01EF}'))
-        .map(|c| if is_covered(c) { c } else { '\u{FFFD}' })
+        .filter(|c| !matches!(*c, '\u{200B}'..='\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}' | '\u{E0000}'..='\u{E01EF}'))
+        .map(|c| match c {
+            // The two letters of a flag's country. The font's glyphs for them are empty boxes.
+            '\u{1F1E6}'..='\u{1F1FF}' => ('A'..='Z').nth(c as usize - 0x1F1E6).unwrap_or('\u{FFFD}'),
+            c if is_covered(c) => c,
+            _ => '\u{FFFD}',
+        })
         .collect()
 }
 
@@ -97,12 +103,13 @@ mod tests {
     #[test]
     fn characters_that_no_font_contains_become_the_replacement_character() {
         assert!(is_covered('\u{FFFD}'), "the replacement itself");
-        for c in "aéЖאعΩ日本語テスト中文한국어뷁".chars() {
+        for c in "aéЖאعΩ日本語テスト中文한국어뷁😀🔥💀🦩❤".chars() {
             assert!(is_covered(c), "{c}");
         }
         assert_eq!(
-            with_known_glyphs("<a>\u{1F9A9}x\u{200D}</a>"),
+            with_known_glyphs("<a>\u{1F0FF}x\u{200D}</a>"),
             "<a>\u{FFFD}x</a>"
         );
+        assert_eq!(with_known_glyphs("👍🏽👩‍🚀🇩🇪"), "👍👩🚀DE");
     }
 }

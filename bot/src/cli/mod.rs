@@ -194,8 +194,8 @@ async fn with_database(config: Config, command: Command) -> Result<(), String> {
         Command::Rounds { json, limit, map } => {
             let filter = RoundFilter {
                 map: map.clone(),
-                before: None,
                 limit: limit.into(),
+                ..RoundFilter::default()
             };
             let rounds = db.rounds(&filter).await;
             rounds.map_err(|e| e.to_string()).and_then(|rounds| {

@@ -56,7 +56,7 @@ pub fn rounds(rounds: &[RoundSummary], map: Option<&str>) {
             display::played(r).into(),
             number(r.pause_count),
             display::team(r.winner()).into(),
-            display::end_reason(r.end_reason.as_deref()).into(),
+            display::round_end(r).into(),
         ]);
     }
     table.print();

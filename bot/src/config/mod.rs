@@ -39,6 +39,11 @@ pub struct Config {
     /// Host names under which a reverse proxy passes requests on. Without a token, requests for other names than this machine's
     /// own are refused.
     pub allowed_hosts: Vec<String>,
+    /// Websites whose scripts may read the API, such as `https://stats.example.org`; `*` allows all.
+    pub cors_origins: Vec<String>,
+    /// Where people open the pages, such as `https://stats.example.org`, without a slash at the end. Needed for the feed and for
+    /// previews of links.
+    pub public_url: Option<String>,
     /// How many connections to the API and the pages may be open at a time.
     pub max_connections: usize,
     /// The time zone of the game servers.
@@ -155,6 +160,8 @@ impl Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             api_token: None,
             allowed_hosts: Vec::new(),
+            cors_origins: Vec::new(),
+            public_url: None,
             max_connections: MAX_CONNECTIONS,
             time_zone: TimeZone::UTC,
             discord: None,
@@ -163,6 +170,11 @@ impl Config {
             poll: Duration::from_secs(60),
             lookback: Duration::from_secs(7 * 24 * 3600),
         }
+    }
+
+    /// Whether there is anything that rounds are received from.
+    pub fn has_sources(&self) -> bool {
+        self.discord.is_some() || !self.ssh.is_empty() || !self.folders.is_empty()
     }
 
     /// Reads the environment and, if given, a TOML file.

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use axum::http::Uri;
 use gametimes_format::{limits, message};
 use jiff::tz::TimeZone;
 
@@ -11,6 +12,28 @@ use super::{Config, Discord, Folder, Secret, Ssh, StatsChannel};
 
 /// The default of `max_connections`.
 pub(super) const MAX_CONNECTIONS: usize = 256;
+
+/// A host name in lower case, or an address without brackets.
+fn host_name(host: &str) -> String {
+    host.trim_matches(['[', ']']).to_ascii_lowercase()
+}
+
+/// Scheme, host and port in lower case, without the default port, as browsers send them in `Origin`; `None` if the text has other
+/// parts.
+fn origin(text: &str) -> Option<String> {
+    let url: Uri = text.trim_end_matches('/').parse().ok()?;
+    let (scheme, authority) = (url.scheme_str()?, url.authority()?);
+    let is_origin = ["http", "https"].contains(&scheme)
+        && !authority.as_str().contains('@')
+        && ["", "/"].contains(&url.path())
+        && url.query().is_none();
+    let port = match (authority.port_u16(), scheme) {
+        (Some(80), "http") | (Some(443), "https") | (None, _) => String::new(),
+        (Some(port), _) => format!(":{port}"),
+    };
+    let host = authority.host().to_ascii_lowercase();
+    is_origin.then(|| format!("{scheme}://{host}{port}"))
+}
 
 impl Reader {
     pub(super) fn config(
@@ -26,7 +49,12 @@ impl Reader {
                 "api_token: must be set, with at least 16 characters, because listen = {listen} is not a loopback address"
             ));
         }
-        let allowed_hosts = self.allowed_hosts();
+        let cors_origins = self.cors_origins();
+        let public_url = self.public_url();
+        let mut allowed_hosts = self.allowed_hosts();
+        // A reverse proxy may pass on the name under which people open the pages.
+        let public_host = public_url.as_ref().and_then(|url| url.parse::<Uri>().ok());
+        allowed_hosts.extend(public_host.and_then(|url| Some(host_name(url.host()?))));
         let max_connections =
             self.number("max_connections", MAX_CONNECTIONS as u64, 1, 100_000) as usize;
         let database_url = self
@@ -80,6 +108,8 @@ impl Reader {
             listen,
             api_token,
             allowed_hosts,
+            cors_origins,
+            public_url,
             max_connections,
             time_zone,
             discord,
@@ -94,7 +124,7 @@ impl Reader {
     fn allowed_hosts(&mut self) -> Vec<String> {
         let mut hosts = self.list("allowed_hosts");
         for host in &mut hosts {
-            *host = host.trim_matches(['[', ']']).to_ascii_lowercase();
+            *host = host_name(host);
             let is_part = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
             if !host.chars().all(is_part) && host.parse::<IpAddr>().is_err() {
                 self.errors.push(format!(
@@ -103,6 +133,30 @@ impl Reader {
             }
         }
         hosts
+    }
+
+    fn cors_origins(&mut self) -> Vec<String> {
+        let mut origins = self.list("cors_origins");
+        for text in origins.iter_mut().filter(|text| *text != "*") {
+            match origin(text) {
+                Some(origin) => *text = origin,
+                None => self.errors.push(format!(
+                    "cors_origins: {text:?} is not a website's origin; write it like https://stats.example.org, without a path, or *"
+                )),
+            }
+        }
+        origins
+    }
+
+    fn public_url(&mut self) -> Option<String> {
+        let text = self.text("public_url")?;
+        let url = origin(&text);
+        if url.is_none() {
+            self.errors.push(format!(
+                "public_url: {text:?} is not an address like https://stats.example.org; the pages cannot have a path before theirs"
+            ));
+        }
+        url
     }
 
     /// The permissions of a file, in octal digits. Its owner can always read and write it.

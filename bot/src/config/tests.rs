@@ -32,6 +32,8 @@ fn all_errors_are_reported_at_once() {
             ("GAMETIMES_NOPE", "1"),
             ("GAMETIMES_ALLOWED_HOSTS", "b.example, https://a.example"),
             ("GAMETIMES_TIME_ZONE", "Mars"),
+            ("GAMETIMES_CORS_ORIGINS", "https://a.example/path"),
+            ("GAMETIMES_PUBLIC_URL", "stats.example.org"),
         ],
     );
     for expected in [
@@ -46,11 +48,37 @@ fn all_errors_are_reported_at_once() {
         "poll_seconds: 0",
         "time_zone: \"Mars\"",
         "allowed_hosts: \"https://a.example\" is not",
+        "cors_origins: \"https://a.example/path\" is not",
+        "public_url: \"stats.example.org\" is not",
     ] {
         assert!(
             found.iter().any(|e| e.starts_with(expected)),
             "{expected}: {found:#?}"
         );
+    }
+}
+
+#[test]
+fn public_url_is_an_origin_whose_host_is_allowed() {
+    let env = [
+        ("GAMETIMES_PUBLIC_URL", "HTTPS://Stats.Example.ORG:443/"),
+        ("GAMETIMES_CORS_ORIGINS", "*, http://[2001:DB8::1]:8080/"),
+    ];
+    let env = env.map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let config = Config::parse("", env.into()).unwrap();
+    let url = config.public_url.as_deref();
+    assert_eq!(url, Some("https://stats.example.org"));
+    assert_eq!(config.allowed_hosts, ["stats.example.org"]);
+    assert_eq!(config.cors_origins, ["*", "http://[2001:db8::1]:8080"]);
+    for bad in [
+        "ftp://a.example",
+        "https://user@a.example",
+        "https://a.example/?x",
+        "https://",
+        "*",
+    ] {
+        let found = errors("", &[("GAMETIMES_PUBLIC_URL", bad)]);
+        assert!(found[0].starts_with("public_url: "), "{bad}: {found:?}");
     }
 }
 
@@ -203,7 +231,7 @@ fn the_example_contains_only_existing_settings() {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .filter(|(_, value)| !value.is_empty())
         .collect();
-    assert_eq!(env.len(), 23);
+    assert_eq!(env.len(), 25);
     let unset = env.keys().map(|k| (k.clone(), String::new())).collect();
     assert!(Config::parse("", unset).is_ok());
     let config = Config::parse("", env).unwrap();

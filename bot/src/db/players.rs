@@ -14,8 +14,8 @@ use super::play_order::ended_unix;
 use super::value::{Row, non_empty, team};
 use crate::args;
 
-/// How many rounds a player's history has at most.
-pub const HISTORY_MAX: usize = 100;
+/// How many rounds a page of a player's history has.
+pub const HISTORY_PER_PAGE: usize = 100;
 
 /// A player in a round: the recorder's times beside the numbers of the stats file. The two are matched by the first 8
 /// digits of the guid.
@@ -292,6 +292,15 @@ impl HistoryEntry {
     }
 }
 
+/// A page of a player's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// The rounds, latest first.
+    pub rounds: Vec<HistoryEntry>,
+    /// Whether there is another page after this one.
+    pub has_more: bool,
+}
+
 impl Db {
     /// The players of a round, sorted by team and name.
     pub(super) async fn players(&self, round_id: i64) -> Result<Vec<Player>, DbError> {
@@ -325,16 +334,20 @@ impl Db {
         Ok(players)
     }
 
-    /// The latest rounds of a player, latest first. Rounds that no recorder reported come from their stats files.
+    /// A page of a player's rounds, latest first; the first page is 1. Rounds that no recorder reported come from their stats
+    /// files.
     ///
     /// `guid` is a guid, of which the first 8 digits count, or the whole `name:...` of a client without one.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn player_history(&self, guid: &str) -> Result<Vec<HistoryEntry>, DbError> {
+    pub async fn player_history(&self, guid: &str, page: usize) -> Result<History, DbError> {
         let mut history = Vec::new();
+        // Each of the two tables may have all rounds up to the end of the page.
+        let end = page.saturating_mul(HISTORY_PER_PAGE);
+        let limit = end.saturating_add(1);
         if self.has("lua_spawn_stats") {
-            let sql = self.spawns_of_player(&HistoryEntry::COLUMNS);
+            let sql = self.spawns_of_player(&HistoryEntry::COLUMNS, limit);
             let rows = self.database.rows(&sql, args![guid]).await?;
             let entry = |row| HistoryEntry::from_recorder(row, self.zone());
             history.extend(rows.iter().map(entry));
@@ -354,7 +367,7 @@ impl Db {
                 self.select("rounds", "r", &["round_end_unix", "match_id"]),
                 order = self.play_order(),
             );
-            let values = args![guid, HISTORY_MAX];
+            let values = args![guid, limit];
             let rows = self.database.rows(&sql, values).await?;
             history.extend(
                 rows.iter()
@@ -364,18 +377,22 @@ impl Db {
         }
         history
             .sort_by(|a, b| (&b.play_order, b.round_number).cmp(&(&a.play_order, a.round_number)));
-        history.truncate(HISTORY_MAX);
-        Ok(history)
+        let has_more = history.len() > end;
+        history.truncate(end);
+        Ok(History {
+            rounds: history.split_off(history.len().min(end - HISTORY_PER_PAGE)),
+            has_more,
+        })
     }
 
-    /// SQL for a player's latest rows of `lua_spawn_stats`, latest first. `$1` is the guid, as for
+    /// SQL for a player's latest rows of `lua_spawn_stats`, at most `limit` of them, latest first. `$1` is the guid, as for
     /// [`Self::player_history`].
-    pub fn spawns_of_player(&self, columns: &[&str]) -> String {
+    pub fn spawns_of_player(&self, columns: &[&str], limit: usize) -> String {
         // The first 8 characters of a `name:...` include 3 digits of its hash, so the index serves both kinds.
         format!(
             "SELECT {} FROM lua_spawn_stats s WHERE UPPER(SUBSTR(s.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8)) \
              AND ($1 NOT LIKE 'name:%' OR s.player_guid = $1) \
-             ORDER BY COALESCE(s.round_end_unix, 0) DESC, s.id DESC LIMIT {HISTORY_MAX}",
+             ORDER BY COALESCE(s.round_end_unix, 0) DESC, s.id DESC LIMIT {limit}",
             self.select("lua_spawn_stats", "s", columns)
         )
     }

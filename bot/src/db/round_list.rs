@@ -11,8 +11,14 @@ use jiff::tz::TimeZone;
 /// Which rounds the API lists.
 #[derive(Debug, Clone, Default)]
 pub struct RoundFilter {
-    /// Only rounds on this map.
+    /// Only rounds on this map; case does not matter.
     pub map: Option<String>,
+    /// A part of a player's name; case does not matter.
+    pub player: Option<String>,
+    /// The first day, `YYYY-MM-DD` in the server's local time.
+    pub from: Option<String>,
+    /// The last day, `YYYY-MM-DD` in the server's local time.
+    pub to: Option<String>,
     /// Only rounds listed after the one with this id.
     pub before: Option<i64>,
     /// How many rounds are returned at most.
@@ -32,6 +38,16 @@ pub struct RoundListFilter {
     pub to: String,
     /// The number of the page, from 1.
     pub page: i64,
+}
+
+impl RoundListFilter {
+    /// The latest rounds.
+    pub fn first_page() -> Self {
+        Self {
+            page: 1,
+            ..Self::default()
+        }
+    }
 }
 
 /// A page of the list of rounds.
@@ -78,10 +94,20 @@ impl Db {
         let sql = format!(
             "SELECT {columns} FROM rounds r WHERE ($1 = '' OR LOWER(r.map_name) = LOWER($1)) \
              AND ($2 = 0 OR ({order}, r.id) < (SELECT {order}, r.id FROM rounds r WHERE r.id = $2)) \
-             ORDER BY {order} DESC, r.id DESC LIMIT $3"
+             AND ($4 = '' OR ({has_player})) AND {in_days} \
+             ORDER BY {order} DESC, r.id DESC LIMIT $3",
+            has_player = self.has_player("$4"),
+            in_days = in_days("$5", "$6"),
         );
-        let map = filter.map.clone().unwrap_or_default();
-        let values = args![map, filter.before.unwrap_or(0), filter.limit];
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let values = args![
+            text(&filter.map),
+            filter.before.unwrap_or(0),
+            filter.limit,
+            pattern(&text(&filter.player)),
+            text(&filter.from),
+            text(&filter.to)
+        ];
         let rows = self.database.rows(&sql, values).await?;
         Ok(rows.iter().map(RoundSummary::from_row).collect())
     }
@@ -92,40 +118,29 @@ impl Db {
     /// When the database fails.
     pub async fn round_list(&self, filter: &RoundListFilter) -> Result<RoundList, DbError> {
         const PER_PAGE: i64 = 50;
-        let mut has_player = Vec::new();
         let mut players = "0".to_owned();
         let greatest = if self.database.is_postgres() {
             "GREATEST"
         } else {
             "MAX"
         };
-        for (table, name) in [
-            ("lua_spawn_stats", "player_name"),
-            ("player_comprehensive_stats", "clean_name"),
-        ] {
+        for (table, _) in PLAYER_NAMES {
             if self.has(table) {
-                has_player.push(format!(
-                    "EXISTS (SELECT 1 FROM {table} p WHERE p.round_id = r.id AND LOWER(p.{name}) LIKE LOWER($2) ESCAPE '!')"
-                ));
                 players = format!(
                     "{greatest}({players}, (SELECT COUNT(*) FROM {table} p WHERE p.round_id = r.id))"
                 );
             }
         }
-        let has_player = if has_player.is_empty() {
-            "FALSE".to_owned()
-        } else {
-            has_player.join(" OR ")
-        };
-        // match_id begins with the server's local date, which is the date that players remember.
         let sql = format!(
             "SELECT {}, {}, {order} AS play_order, {players} AS players FROM rounds r \
              WHERE ($1 = '' OR LOWER(r.map_name) LIKE LOWER($1) ESCAPE '!') AND ($2 = '' OR ({has_player})) \
-             AND ($3 = '' OR SUBSTR(r.match_id, 1, 10) >= $3) AND ($4 = '' OR SUBSTR(r.match_id, 1, 10) <= $4) \
+             AND {in_days} \
              ORDER BY {order} DESC, r.id DESC LIMIT $5 OFFSET $6",
             self.select("rounds", "r", &RoundSummary::COLUMNS),
             self.select("rounds", "r", &["stats_duration_seconds"]),
             order = self.play_order(),
+            has_player = self.has_player("$2"),
+            in_days = in_days("$3", "$4"),
         );
         let values = args![
             pattern(&filter.map),
@@ -145,6 +160,36 @@ impl Db {
             has_more: rows.len() as i64 > PER_PAGE,
         })
     }
+
+    /// SQL for whether the name of a player of the round `r` matches a pattern.
+    fn has_player(&self, pattern: &str) -> String {
+        let tables = PLAYER_NAMES.iter().filter(|(table, _)| self.has(table));
+        let conditions: Vec<String> = tables
+            .map(|(table, name)| {
+                format!(
+                    "EXISTS (SELECT 1 FROM {table} p WHERE p.round_id = r.id AND LOWER(p.{name}) LIKE LOWER({pattern}) ESCAPE '!')"
+                )
+            })
+            .collect();
+        match conditions.is_empty() {
+            true => "FALSE".to_owned(),
+            false => conditions.join(" OR "),
+        }
+    }
+}
+
+/// The tables with players of rounds, each with its column of names without colour codes.
+const PLAYER_NAMES: [(&str, &str); 2] = [
+    ("lua_spawn_stats", "player_name"),
+    ("player_comprehensive_stats", "clean_name"),
+];
+
+/// SQL for whether the round `r` was played within the days `from` and `to`, of which an empty one does not limit. `match_id` begins
+/// with the server's local date, which is the date that players remember.
+fn in_days(from: &str, to: &str) -> String {
+    format!(
+        "({from} = '' OR SUBSTR(r.match_id, 1, 10) >= {from}) AND ({to} = '' OR SUBSTR(r.match_id, 1, 10) <= {to})"
+    )
 }
 
 /// The LIKE pattern for names that contain a text; empty for an empty text. Lowercasing is left to the database, so that

@@ -16,7 +16,7 @@ use super::value::{Row, non_empty, team};
 use crate::args;
 
 /// A round as lists show it.
-#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct RoundSummary {
     /// `rounds.id`.
     pub id: i64,
@@ -108,7 +108,12 @@ impl RoundSummary {
 
     /// The winner; `None` if no team won or the winner is unknown.
     pub fn winner(&self) -> Option<Team> {
-        team(self.winner_team)
+        team(self.winner_team).filter(|_| !self.is_cut_off())
+    }
+
+    /// Whether the round was cut off, so that nobody won it.
+    pub fn is_cut_off(&self) -> bool {
+        self.round_status.as_deref() == Some("cancelled")
     }
 
     /// The defending team; `None` if it is unknown.
@@ -277,6 +282,8 @@ pub struct RoundOverview {
     pub ended_unix: Option<i64>,
     /// `rounds.id` of the match's other round.
     pub other_round: Option<i64>,
+    /// Whether a recorder wrote a timeline.
+    pub has_timeline: bool,
     /// A hash of the round, its players and its timeline.
     pub digest: String,
 }
@@ -316,6 +323,7 @@ impl Db {
         let detail = self.round_detail(&row, id).await?;
         let sql = format!("SELECT f.identity {TIMELINE_OF}");
         let timeline = self.database.row(&sql, args![id]).await?;
+        let has_timeline = timeline.is_some();
         let timeline = timeline.map_or_else(String::new, |row| row.get("identity"));
         Ok(Some(RoundOverview {
             stats_file: StatsFileHeader::from_row(&row),
@@ -323,6 +331,7 @@ impl Db {
             other_round: self
                 .other_round(&detail.round, row.get("play_order"))
                 .await?,
+            has_timeline,
             digest: hex(&sha256([
                 format!("{detail:?}").as_bytes(),
                 timeline.as_bytes(),

@@ -18,7 +18,7 @@ pub struct FileVersion {
 }
 
 /// Input that was rejected, by the bot or by the database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Rejected {
     /// The kind of source: `discord`, `folder`, `ssh` or `ingest`.
     pub source: String,

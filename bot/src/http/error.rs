@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use axum::Extension;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gametimes_format::text::cut;
@@ -95,9 +96,11 @@ impl From<DbError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut error = json!({ "message": self.message });
-        if let Some(allowed) = self.allowed {
-            error["allowed"] = allowed.into();
+        if let Some(allowed) = &self.allowed {
+            error["allowed"] = allowed.as_str().into();
         }
-        (self.status, axum::Json(json!({ "error": error }))).into_response()
+        let json = axum::Json(json!({ "error": error }));
+        // The extension lets a browser have the same answer as a page.
+        (self.status, Extension(self), json).into_response()
     }
 }

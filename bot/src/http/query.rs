@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use gametimes_format::text::cut;
+use jiff::civil::Date;
 
 use super::error::ApiError;
 
@@ -43,9 +44,10 @@ impl Parameters {
         })
     }
 
-    /// Takes a text of at most `max` characters.
+    /// Takes a text of at most `max` characters, without the blanks around it.
     pub fn text(&mut self, name: &str, max: usize) -> Result<Option<String>, ApiError> {
-        let Some(text) = self.0.remove(name).filter(|t| !t.is_empty()) else {
+        let text = self.0.remove(name).map(|text| text.trim().to_owned());
+        let Some(text) = text.filter(|text| !text.is_empty()) else {
             return Ok(None);
         };
         if text.chars().count() > max || text.chars().any(char::is_control) {
@@ -56,6 +58,20 @@ impl Parameters {
             ));
         }
         Ok(Some(text))
+    }
+
+    /// Takes a day as `YYYY-MM-DD`.
+    pub fn date(&mut self, name: &str) -> Result<Option<String>, ApiError> {
+        let Some(text) = self.text(name, 64)? else {
+            return Ok(None);
+        };
+        match text.parse::<Date>() {
+            Ok(date) => Ok(Some(date.to_string())),
+            Err(_) => {
+                let allowed = format!("{name}: a date such as 2026-12-31");
+                Err(invalid(name, &text, allowed))
+            }
+        }
     }
 
     /// Refuses parameters that were not taken. Called last.
@@ -89,7 +105,7 @@ pub fn round_id(id: &str) -> Result<i64, ApiError> {
 }
 
 /// The answer to a parameter with an invalid value.
-pub fn invalid(name: &str, value: &str, allowed: String) -> ApiError {
+fn invalid(name: &str, value: &str, allowed: String) -> ApiError {
     let shown = cut(value, SHOWN_CHARACTERS);
     ApiError::bad_request(format!("{name} has the invalid value {shown:?}"), allowed)
 }

@@ -8,6 +8,17 @@ use crate::config::Secret;
 use crate::db::Db;
 use crate::status::Status;
 
+/// Where a process receives rounds from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sources {
+    /// Discord, folders or servers.
+    Configured,
+    /// Nowhere, because no setting names a source.
+    None,
+    /// Other processes receive, on the same database.
+    Elsewhere,
+}
+
 /// The state of the HTTP server.
 #[derive(Debug, Clone)]
 pub struct App {
@@ -21,6 +32,12 @@ pub struct App {
     pub listen: SocketAddr,
     /// Host names that requests may be for, besides those of this machine. Not checked if there is a token.
     pub allowed_hosts: Arc<[String]>,
+    /// Websites whose scripts may read the API.
+    pub cors_origins: Arc<[String]>,
+    /// Where people open the pages, without a slash at the end.
+    pub public_url: Option<Arc<str>>,
+    /// Where this process receives rounds from.
+    pub sources: Sources,
     /// The pictures of rounds.
     pub drawings: Drawings,
 }

@@ -135,9 +135,11 @@ impl RoundRow {
             Some(report) => RecordedTimes::of(report, zone),
             None => RecordedTimes::of_stats_file(sources.file, sources.round.end_unix, zone),
         };
+        // A stats file that was saved at a shutdown names a winner, although nobody won.
+        let stats_winner = header.filter(|_| is_finished).map(|h| h.winner);
         times.winner_team = times
             .winner_team
-            .or(Some(header.map_or(TeamNumber::NONE, |h| h.winner)));
+            .or(Some(stats_winner.unwrap_or(TeamNumber::NONE)));
         Self {
             match_id: match_id.to_owned(),
             round_number,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -16,7 +17,9 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi;
 
 use super::error::ApiError;
+use super::etag;
 use super::query::{Parameters, round_id};
+use super::rows::{self, Format};
 use super::state::App;
 use crate::db::diagnostics::LuaWebhookDiagnostics;
 use crate::db::players::Player;
@@ -56,16 +59,29 @@ pub fn router() -> Router<App> {
         header::CACHE_CONTROL,
         HeaderValue::from_static("no-store"),
     );
-    Router::new()
-        .route("/health", get(health))
+    let lists = Router::new()
         .route("/rounds", get(rounds))
+        .route("/rounds.csv", get(rounds))
+        .route("/matches", get(matches::matches))
+        .route("/evenings", get(matches::evenings))
+        .route_layer(middleware::from_fn(|request, next| {
+            etag::tagged(etag::LIST, request, next)
+        }));
+    let single_rounds = Router::new()
         .route("/rounds/{id}", get(round))
         .route("/rounds/{id}/players", get(players))
+        .route("/rounds/{id}/players.csv", get(players))
         .route("/rounds/{id}/timeline", get(timeline))
-        .route("/matches", get(matches::matches))
         .route("/matches/{id}", get(matches::found_match))
-        .route("/evenings", get(matches::evenings))
+        .route_layer(middleware::from_fn(|request, next| {
+            etag::tagged(etag::ROUND, request, next)
+        }));
+    Router::new()
+        .merge(lists)
+        .merge(single_rounds)
+        .route("/health", get(health))
         .route("/rejected", get(rejected))
+        .route("/rejected.csv", get(rejected))
         .route("/diagnostics/lua-webhook", get(lua_webhook))
         .route("/diagnostics/spawn-audit", get(spawn_audit))
         .route(
@@ -103,24 +119,36 @@ async fn health(State(app): State<App>) -> Response {
 #[utoipa::path(get, path = "/api/rounds", responses((status = 200, body = Vec<RoundSummary>), (status = 400)),
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 500, description = "how many; 50 if missing"),
-        ("map" = Option<String>, Query, description = "only rounds on this map"),
+        ("map" = Option<String>, Query, description = "only rounds on this map; case does not matter"),
+        ("player" = Option<String>, Query, description = "only rounds of a player whose name contains this text; case does not matter"),
+        ("from" = Option<String>, Query, format = Date, description = "first day, in the server's local time"),
+        ("to" = Option<String>, Query, format = Date, description = "last day, in the server's local time"),
         ("before" = Option<i64>, Query, description = "only rounds listed after the one with this id; gives the next page"),
     ))]
 async fn rounds(
     State(app): State<App>,
+    format: Format,
     Query(query): RawQuery,
-) -> Result<Json<Vec<RoundSummary>>, ApiError> {
+) -> Result<Response, ApiError> {
     let mut query = Parameters::new(query);
     let limit = query.number("limit", 50, 1..=500)?;
     let map = query.text("map", 64)?;
+    let (player, from, to) = (
+        query.text("player", 64)?,
+        query.date("from")?,
+        query.date("to")?,
+    );
     let before = query.number("before", 0, 0..=i64::MAX)?;
-    query.end("limit, map, before")?;
+    query.end("limit, map, player, from, to, before")?;
     let filter = RoundFilter {
         map,
+        player,
+        from,
+        to,
         before: (before > 0).then_some(before),
         limit,
     };
-    Ok(Json(app.db.rounds(&filter).await?))
+    rows::answer(format, &app.db.rounds(&filter).await?)
 }
 
 /// One round with the recorder's report and the players.
@@ -138,9 +166,10 @@ async fn round(
     responses((status = 200, body = Vec<Player>), (status = 404)))]
 async fn players(
     State(app): State<App>,
+    format: Format,
     Path(id): Path<String>,
-) -> Result<Json<Vec<Player>>, ApiError> {
-    Ok(Json(find_round(&app, &id).await?.players))
+) -> Result<Response, ApiError> {
+    rows::answer(format, &find_round(&app, &id).await?.players)
 }
 
 /// The timeline of a round: `[{t_ms, kind, guid, by, mod}]`.
@@ -158,12 +187,13 @@ async fn timeline(State(app): State<App>, Path(id): Path<String>) -> Result<Resp
     params(("limit" = Option<i64>, Query, minimum = 1, maximum = 500, description = "how many; 50 if missing")))]
 async fn rejected(
     State(app): State<App>,
+    format: Format,
     Query(query): RawQuery,
-) -> Result<Json<Vec<Rejected>>, ApiError> {
+) -> Result<Response, ApiError> {
     let mut query = Parameters::new(query);
     let limit = query.number("limit", 50, 1..=500)?;
     query.end("limit")?;
-    Ok(Json(app.db.rejected(limit).await?))
+    rows::answer(format, &app.db.rejected(limit).await?)
 }
 
 /// The answer of `/api/diagnostics/lua-webhook`.

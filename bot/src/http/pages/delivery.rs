@@ -9,12 +9,12 @@ use gametimes_format::text::counted;
 use jiff::{Timestamp, Zoned};
 
 use super::error::PageError;
-use super::format::dash;
+use super::format::{dash, round_label};
 use super::render;
-use crate::db::diagnostics::LuaWebhookDiagnostics;
+use crate::db::diagnostics::{LuaWebhookDiagnostics, Recent};
 use crate::db::sources::Rejected;
 use crate::display;
-use crate::http::state::App;
+use crate::http::state::{App, Sources};
 use crate::status::Delivery;
 
 /// A row of the table of sources.
@@ -31,7 +31,9 @@ struct Page {
     todo: Vec<String>,
     sources: Vec<Source>,
     rejected: Vec<(Rejected, String)>,
-    latest_at: String,
+    /// Where the rounds come from, if that is not this process.
+    is_elsewhere: bool,
+    latest: Option<String>,
     d: LuaWebhookDiagnostics,
 }
 
@@ -41,15 +43,10 @@ pub async fn page(State(app): State<App>) -> Result<Response, PageError> {
     let rejected = app.db.rejected(50).await?;
     let delivery = app.status.delivery();
     let now = Timestamp::now().to_zoned(app.db.zone().clone());
-    let latest_at = d
-        .latest
-        .as_ref()
-        .and_then(|l| l.recent.captured_at.as_ref());
-    let latest_at = latest_at.and_then(|at| at.parse::<Timestamp>().ok());
     Ok(render(&Page {
-        latest_at: latest_at
-            .map_or_else(|| "time unknown".into(), |at| display::utc(at.as_second())),
-        todo: todo(&d, &delivery, &rejected, &now),
+        is_elsewhere: app.sources == Sources::Elsewhere,
+        latest: d.latest.as_ref().map(|latest| describe(&latest.recent)),
+        todo: todo(&app, &d, &delivery, &rejected, &now),
         sources: delivery.into_iter().map(source).collect(),
         rejected: rejected
             .into_iter()
@@ -60,6 +57,18 @@ pub async fn page(State(app): State<App>) -> Result<Response, PageError> {
             .collect(),
         d,
     }))
+}
+
+/// The latest report: its round, when that ended, and when the report arrived.
+fn describe(latest: &Recent) -> String {
+    let map = latest.map_name.as_deref().unwrap_or("?");
+    let round = round_label(map, latest.round_number);
+    let unknown = || "at an unknown time".to_owned();
+    let ended = latest.round_end_unix.map_or_else(unknown, display::utc);
+    let received = latest.captured_at.as_ref();
+    let received = received.and_then(|at| at.parse::<Timestamp>().ok());
+    let received = received.map_or_else(unknown, |at| display::utc(at.as_second()));
+    format!("{round}, ended {ended}, received {received}")
 }
 
 fn source((name, delivery): (String, Delivery)) -> Source {
@@ -81,6 +90,7 @@ fn problem(source: &Delivery) -> Option<String> {
 
 /// What needs attention. Only problems since yesterday count: older ones are in the tables, and need no action any more.
 fn todo(
+    app: &App,
     d: &LuaWebhookDiagnostics,
     delivery: &BTreeMap<String, Delivery>,
     rejected: &[Rejected],
@@ -88,6 +98,13 @@ fn todo(
 ) -> Vec<String> {
     let day_ago = now.timestamp().as_second() - 24 * 3600;
     let mut todo = Vec::new();
+    if app.sources == Sources::None {
+        todo.push(
+            "No source is configured, so nothing arrives on its own. Set Discord, a folder or an SSH server in the bot's \
+             settings, or import files with gametimes-bot ingest FOLDER."
+                .to_owned(),
+        );
+    }
     if d.counts.total == 0 {
         todo.push(
             "No report from a recorder has arrived yet. Run gametimes-bot doctor. On the game server's console, \

@@ -3,6 +3,7 @@
 mod audit;
 mod delivery;
 mod error;
+mod feed;
 mod format;
 mod pictures;
 mod player;
@@ -15,15 +16,22 @@ use askama::Template;
 use axum::Router;
 use axum::extract::Query;
 use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
+pub use self::error::errors_for_browsers;
+use super::etag;
 use super::query::Parameters;
 use super::state::App;
 
 /// The pages' routes.
 pub fn router() -> Router<App> {
+    let feed = get(feed::feed).layer(middleware::from_fn(|request, next| {
+        etag::tagged(etag::LIST, request, next)
+    }));
     Router::new()
+        .route("/feed.atom", feed)
         .route("/", get(rounds::page))
         .route("/rounds/{id}", get(round::page))
         .route("/rounds/{id}/timeline.svg", get(pictures::svg))

@@ -8,11 +8,11 @@ use axum::response::{IntoResponse, Response};
 use super::error::PageError;
 use crate::db::rounds::RoundOverview;
 use crate::http::error::ApiError;
+use crate::http::etag::{self, is_known};
 use crate::http::query::round_id;
 use crate::http::state::App;
 
-/// Browsers may show a picture for a minute without asking again: a file that arrives late changes its round.
-const CACHE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "max-age=60");
+const CACHE: (header::HeaderName, &str) = (header::CACHE_CONTROL, etag::ROUND);
 
 /// `/rounds/{id}/timeline.svg`
 pub async fn svg(
@@ -53,16 +53,6 @@ async fn find(app: &App, id: &str) -> Result<RoundOverview, PageError> {
 fn tag(round: &RoundOverview, format: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
     format!("\"{}-{version}-{format}\"", round.digest)
-}
-
-/// Whether the browser has this picture already.
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    let lists = headers.get_all(header::IF_NONE_MATCH).iter();
-    let mut known = lists
-        .filter_map(|list| list.to_str().ok())
-        .flat_map(|list| list.split(','));
-    // A proxy that compresses marks the tag as weak.
-    known.any(|known| known.trim().trim_start_matches("W/") == tag)
 }
 
 fn unchanged(tag: String) -> Response {

@@ -1,4 +1,4 @@
-//! The page of a player: the latest rounds, with a chart.
+//! The pages of a player: the rounds, latest first, with a chart.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -6,15 +6,17 @@ use axum::response::Response;
 use gametimes_format::text::cut;
 
 use super::error::PageError;
-use super::format::{ms, number, round_label, share, time};
-use super::render;
-use crate::db::players::{HISTORY_MAX, HistoryEntry, Time};
+use super::format::{ms, number, percent_encode, round_label, share, time};
+use super::{RawQuery, parameters, render};
+use crate::db::players::{HISTORY_PER_PAGE, HistoryEntry, Time};
 use crate::display;
 use crate::http::error::ApiError;
 use crate::http::state::App;
 
 /// How many other names of a player the page shows.
 const OTHER_NAMES_MAX: usize = 20;
+/// Every page needs the rounds of those before it.
+const PAGES_MAX: i64 = 1_000;
 
 /// A row of the history.
 struct Line {
@@ -35,8 +37,14 @@ struct Page {
     name: String,
     guid: String,
     other_names: Vec<String>,
-    /// Whether older rounds are left out.
-    is_cut: bool,
+    /// The number of the page, from 1.
+    page: usize,
+    /// The place of the page's first and last round, the latest round of all being 1.
+    first: usize,
+    last: usize,
+    /// Addresses of the pages before and after this one.
+    newer: Option<String>,
+    older: Option<String>,
     dead: String,
     played: String,
     share: String,
@@ -47,11 +55,26 @@ struct Page {
 }
 
 /// `/players/{guid}`: the first 8 digits of a guid, or the `name:...` of a client without one.
-pub async fn page(State(app): State<App>, Path(guid): Path<String>) -> Result<Response, PageError> {
-    let history = app.db.player_history(&guid).await?;
+pub async fn page(
+    State(app): State<App>,
+    Path(guid): Path<String>,
+    query: RawQuery,
+) -> Result<Response, PageError> {
+    let mut query = parameters(query);
+    let page = query.number("page", 1, 1..=PAGES_MAX)? as usize;
+    query.end("page")?;
+    let history = app.db.player_history(&guid, page).await?;
+    let (history, has_more) = (history.rounds, history.has_more);
     let Some(latest) = history.first() else {
-        return Err(ApiError::not_found("player").into());
+        let what = if page == 1 {
+            "player"
+        } else {
+            "page of this player"
+        };
+        return Err(ApiError::not_found(what).into());
     };
+    let link = |page: usize| format!("/players/{}?page={page}", percent_encode(&guid));
+    let before = (page - 1) * HISTORY_PER_PAGE;
     let mut other_names: Vec<String> = history.iter().map(|e| e.name.clone()).collect();
     other_names.sort();
     other_names.dedup();
@@ -67,7 +90,11 @@ pub async fn page(State(app): State<App>, Path(guid): Path<String>) -> Result<Re
         name: latest.name.clone(),
         guid: cut(&guid, 40),
         other_names,
-        is_cut: history.len() == HISTORY_MAX,
+        page,
+        first: before + 1,
+        last: before + history.len(),
+        newer: (page > 1).then(|| link(page - 1)),
+        older: has_more.then(|| link(page + 1)),
         dead: ms(Some(dead)),
         played: ms(Some(played)),
         share: share(Some(dead), Some(played)),

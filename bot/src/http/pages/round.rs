@@ -1,5 +1,7 @@
 //! The page of a round.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -46,10 +48,15 @@ struct Line {
 #[template(path = "round.html")]
 struct Page {
     round: RoundSummary,
+    /// Where people open the pages. If it is set, other programs show a preview of links to this page.
+    public_url: Option<Arc<str>>,
+    result: String,
+    summary: String,
     facts: Vec<(&'static str, String)>,
     /// `rounds.id` of the match's other round.
     other_round: Option<i64>,
-    svg: String,
+    /// The timeline; `None` if no recorder wrote one.
+    svg: Option<String>,
     comparison: Vec<Comparison>,
     /// Why the stats file's duration is wrong.
     explanation: Option<&'static str>,
@@ -61,19 +68,27 @@ struct Page {
 pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Response, PageError> {
     let round = app.db.round_overview(round_id(&id)?).await?;
     let round = round.ok_or_else(|| ApiError::not_found("round"))?;
-    let svg = app.drawings.svg(&app.db, &round).await?;
+    let svg = match round.has_timeline {
+        true => Some(app.drawings.svg(&app.db, &round).await?),
+        false => None,
+    };
     let RoundOverview {
         detail,
         stats_file,
         ended_unix,
         other_round,
+        has_timeline: _,
         digest: _,
     } = round;
     let stats_file = stats_file.as_ref();
     Ok(render(&Page {
+        public_url: app.public_url.clone(),
+        result: display::winner(&detail.round),
+        // The result is in the title.
+        summary: display::facts(&detail)[1..].join(" · "),
         facts: facts(&detail, ended_unix),
         other_round,
-        svg: String::from_utf8_lossy(&svg).into_owned(),
+        svg: svg.map(|svg| String::from_utf8_lossy(&svg).into_owned()),
         comparison: stats_file.map_or_else(Vec::new, |stats| compare(&detail.round, stats)),
         explanation: stats_file.and_then(|stats| explanation(&detail.round, stats)),
         teams: teams(&detail.players),
@@ -84,8 +99,12 @@ pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Resp
 
 fn facts(detail: &RoundDetail, ended_unix: Option<i64>) -> Vec<(&'static str, String)> {
     let round = &detail.round;
+    let result = match round.is_cut_off() {
+        true => "no winner, the round was cut off".to_owned(),
+        false => display::winner(round),
+    };
     let mut facts = vec![
-        ("Result", display::winner(round)),
+        ("Result", result),
         ("End", display::end(detail)),
         ("Played", display::played(round)),
         ("Pauses", display::pauses(round)),
@@ -131,7 +150,7 @@ fn compare(round: &RoundSummary, stats: &StatsFileHeader) -> Vec<Comparison> {
         differs: numbers[1].is_some() && numbers[0] != numbers[1],
     };
     let impossible_time = stats.impossible_time();
-    vec![
+    let mut rows = vec![
         Comparison {
             what: "Duration",
             actual: seconds(actual),
@@ -145,16 +164,18 @@ fn compare(round: &RoundSummary, stats: &StatsFileHeader) -> Vec<Comparison> {
             differs: durations_differ(actual, stats.playtime_ms.map(|ms| ms / 1000)),
         },
         team(
-            "Winner",
-            [round.winner(), stats.winner()].map(display::team),
-            [round.winner_team, stats.winner_team],
-        ),
-        team(
             "Defender",
             [round.defender(), stats.defender()].map(display::defender),
             [round.defender_team, stats.defender_team],
         ),
-    ]
+    ];
+    // If the only source was saved at a shutdown, the winner that it names has no meaning.
+    if !round.is_cut_off() || round.recorder.is_some() {
+        let winners = [round.winner(), stats.winner()].map(display::team);
+        let winner = team("Winner", winners, [round.winner_team, stats.winner_team]);
+        rows.insert(2, winner);
+    }
+    rows
 }
 
 /// Why the stats file's duration is wrong; `None` if it is right.

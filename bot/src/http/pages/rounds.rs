@@ -3,15 +3,12 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use jiff::civil::Date;
 
 use super::error::PageError;
 use super::format::{dash, number, percent_encode, round_label, seconds};
 use super::{RawQuery, parameters, render};
 use crate::db::round_list::{RoundListEntry, RoundListFilter};
 use crate::display::{self, durations_differ};
-use crate::http::error::ApiError;
-use crate::http::query::invalid;
 use crate::http::state::App;
 
 /// A row of the list.
@@ -40,20 +37,17 @@ struct Page {
     older: Option<String>,
     /// The servers' time zone.
     zone: String,
+    has_feed: bool,
 }
 
 /// `/`
 pub async fn page(State(app): State<App>, query: RawQuery) -> Result<Response, PageError> {
     let mut query = parameters(query);
-    let mut text = |name: &str| -> Result<String, ApiError> {
-        let text = query.text(name, 64)?.unwrap_or_default();
-        Ok(text.trim().to_owned())
-    };
     let filter = RoundListFilter {
-        map: text("map")?,
-        player: text("player")?,
-        from: date("from", text("from")?)?,
-        to: date("to", text("to")?)?,
+        map: query.text("map", 64)?.unwrap_or_default(),
+        player: query.text("player", 64)?.unwrap_or_default(),
+        from: query.date("from")?.unwrap_or_default(),
+        to: query.date("to")?.unwrap_or_default(),
         page: query.number("page", 1, 1..=100_000)?,
     };
     let list = app.db.round_list(&filter).await?;
@@ -63,21 +57,9 @@ pub async fn page(State(app): State<App>, query: RawQuery) -> Result<Response, P
         newer: (filter.page > 1).then(|| link(&filter, filter.page - 1)),
         older: list.has_more.then(|| link(&filter, filter.page + 1)),
         zone: app.db.zone().iana_name().unwrap_or("local time").to_owned(),
+        has_feed: app.public_url.is_some(),
         filter,
     }))
-}
-
-fn date(name: &str, text: String) -> Result<String, ApiError> {
-    if text.is_empty() {
-        return Ok(text);
-    }
-    match text.parse::<Date>() {
-        Ok(date) => Ok(date.to_string()),
-        Err(_) => {
-            let allowed = format!("{name}: a date such as 2026-12-31");
-            Err(invalid(name, &text, allowed))
-        }
-    }
 }
 
 /// The fields of the form, by their names.
@@ -120,7 +102,7 @@ fn line(entry: &RoundListEntry) -> Line {
             (count, length) => format!("{} ({})", number(count), seconds(length)),
         },
         winner: display::team(round.winner()),
-        end: display::end_reason(round.end_reason.as_deref()).to_owned(),
+        end: display::round_end(round).to_owned(),
         players: entry.players,
         server: server.cloned().unwrap_or_else(dash),
     }

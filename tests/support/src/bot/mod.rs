@@ -85,6 +85,26 @@ pub async fn get_with(url: &str, token: Option<&str>) -> (u16, Value) {
     .unwrap()
 }
 
+/// GET with these headers: the whole answer, whatever its status.
+pub async fn fetch(url: &str, headers: &[(&'static str, &str)]) -> ureq::http::Response<Vec<u8>> {
+    let mut request = ureq::http::Request::get(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(()).unwrap();
+    tokio::task::spawn_blocking(move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(TIMEOUT))
+            .build()
+            .into();
+        let (head, mut body) = agent.run(request).unwrap().into_parts();
+        ureq::http::Response::from_parts(head, body.read_to_vec().unwrap())
+    })
+    .await
+    .unwrap()
+}
+
 /// Asks again and again until there is an answer.
 pub async fn wait_for<T, F: Future<Output = Option<T>>>(
     what: &str,
