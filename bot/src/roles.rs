@@ -79,6 +79,8 @@ pub struct Bot {
 
 /// How long open requests and queued items have when the bot stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the rows of another bot are looked for in companion mode.
+const TIE_INTERVAL: Duration = Duration::from_secs(15);
 /// The waits between attempts to reach the database's server at the start.
 const DATABASE_WAIT_FIRST: Duration = Duration::from_millis(500);
 const DATABASE_WAIT_LIMIT: Duration = Duration::from_secs(30);
@@ -153,9 +155,9 @@ async fn open(config: &Config, role: Role) -> Result<Db, DbError> {
     loop {
         let zone = config.time_zone.clone();
         let result = if role.receives() {
-            Db::open(url, zone).await
+            Db::open_as(url, zone, config.database_mode).await
         } else {
-            Db::open_read_only(url, zone).await
+            Db::open_read_only_as(url, zone, config.database_mode).await
         };
         match result {
             Err(error) if error.is_unavailable() => {
@@ -248,6 +250,19 @@ async fn supervise(
     result
 }
 
+/// Completes the rows that another bot writes, for as long as the bot runs: it does not tell when it has written one.
+async fn tie_waiting(db: Db) {
+    let mut failed = None;
+    loop {
+        tokio::time::sleep(TIE_INTERVAL).await;
+        let failure = db.tie_waiting(false).await.err().map(|e| e.to_string());
+        if let Some(error) = failure.as_ref().filter(|_| failure != failed) {
+            warn!("completing the rounds of the other bot: {error}; trying again");
+        }
+        failed = failure;
+    }
+}
+
 /// The receiving parts of a bot.
 struct Receiver {
     sources: JoinSet<()>,
@@ -271,6 +286,9 @@ impl Receiver {
             writer: tokio::spawn(write),
         };
         receiver.start_files(&config, &context);
+        if context.db.is_companion() {
+            receiver.sources.spawn(tie_waiting(context.db.clone()));
+        }
         match config.discord {
             Some(settings) => {
                 if let Some(channel) = settings.stats_channel.clone() {

@@ -4,7 +4,7 @@ use std::sync::Once;
 
 use gametimes_bot::db::migrations::{Migrated, migrate, pending};
 use gametimes_bot::db::round_list::RoundFilter;
-use gametimes_bot::db::{Database, Db, IngestItem, Schema};
+use gametimes_bot::db::{Database, Db, IngestItem, Mode, Schema};
 use gametimes_test_support::bot::databases::dump;
 use gametimes_test_support::bot::postgres::Cluster;
 use gametimes_test_support::bot::{config_in, items, sqlite, wait_for};
@@ -47,6 +47,13 @@ fn database_of(url: &str) -> String {
     name.split('?').next().unwrap().to_owned()
 }
 
+/// Opens a database whose tables are ours, although another bot used them before.
+async fn open_own(url: &str) -> Db {
+    Db::open_as(url, TimeZone::UTC, Some(Mode::Own))
+        .await
+        .unwrap()
+}
+
 /// The role of the website, which all databases of the cluster share.
 fn create_website_role() {
     static CREATED: Once = Once::new();
@@ -72,7 +79,7 @@ async fn old_rows_are_adopted() {
     let name = database_of(&url);
     create_website_role();
     cluster.psql(&name, OLD);
-    let store = Db::open(&url, TimeZone::UTC).await.unwrap();
+    let store = open_own(&url).await;
     let schema = Schema::current();
     for _ in 0..3 {
         let migrated = migrate(&store.database, &schema).await.unwrap();
@@ -156,7 +163,7 @@ async fn additional_rows_of_another_bot_are_kept() {
          VALUES (7, '2026-11-20', 'room1', 1, 'F0000009', 'left early'), (7, '2026-11-20', 'room1', 1, 'a0000002', 'Player02');
          INSERT INTO lua_round_teams (id, match_id, round_number) VALUES (5, '2026-11-20-125046', 1)",
     );
-    let store = Db::open(&url, TimeZone::UTC).await.unwrap();
+    let store = open_own(&url).await;
     store.ingest(&[message()]).await.unwrap();
     let row = |sql: &str| cluster.psql(&name, sql).trim().to_owned();
     let spawns = "SELECT count(*), sum(dead_seconds) FROM lua_spawn_stats WHERE round_id = 7";
@@ -175,6 +182,45 @@ async fn additional_rows_of_another_bot_are_kept() {
         row("SELECT count(*), count(DISTINCT upper(player_guid)) FROM player_comprehensive_stats"),
         "13|13"
     );
+}
+
+/// The other bot gives a round 2 the match_id of its round 1.
+#[tokio::test(flavor = "multi_thread")]
+async fn round_2_with_the_match_id_of_round_1_is_found() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    let name = database_of(&url);
+    cluster.psql(&name, OLD);
+    cluster.psql(
+        &name,
+        "INSERT INTO rounds (id, match_id, round_number, round_date, round_time, map_name)
+         VALUES (21, '2026-11-20-123344', 1, '2026-11-20', '123344', 'room2'),
+                (22, '2026-11-20-123344', 2, '2026-11-20', '123531', 'room2')",
+    );
+    let store = open_own(&url).await;
+    let messages = ["room2-R1-1795178021.json", "room2-R2-1795178128.json"];
+    store.ingest(&messages.map(items::message)).await.unwrap();
+    let rows = "SELECT id, round_end_unix FROM rounds WHERE map_name = 'room2' ORDER BY id";
+    assert_eq!(
+        cluster.psql(&name, rows).trim(),
+        "21|1795178021\n22|1795178128"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unlinked_spawn_rows_of_another_bot_do_not_win() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    let name = database_of(&url);
+    let store = Db::open(&url, TimeZone::UTC).await.unwrap();
+    cluster.psql(
+        &name,
+        "INSERT INTO lua_spawn_stats (match_id, round_number, player_guid, dead_seconds)
+         VALUES ('2026-11-20-125043', 1, 'A00000012469579A0BADF00CC0FFEE01', 7777)",
+    );
+    store.ingest(&surrender()).await.unwrap();
+    let rows = "SELECT count(*), count(dead_ms), count(round_id), max(dead_seconds) < 7777 FROM lua_spawn_stats";
+    assert_eq!(cluster.psql(&name, rows).trim(), "12|12|12|t");
 }
 
 /// Both bots read the stats file at once. Ours waits for the other bot's transaction, and then finds its row.
@@ -244,9 +290,7 @@ async fn tables_of_another_role_are_used_as_they_are() {
         "CREATE ROLE guest LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO guest;
          GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO guest; GRANT CREATE ON SCHEMA public TO guest",
     );
-    let store = Db::open(&url.replace("postgres@", "guest@"), TimeZone::UTC)
-        .await
-        .unwrap();
+    let store = open_own(&url.replace("postgres@", "guest@")).await;
     let to_do = pending(&store.database, &Schema::current()).await.unwrap();
     let count = |what: &str| to_do.iter().filter(|item| item.starts_with(what)).count();
     assert_eq!(

@@ -5,7 +5,7 @@ use gametimes_bot::db::value::Value;
 use gametimes_bot::db::{Checkpoint, Content, Db, IngestItem};
 use gametimes_bot::files::ingest::ingest;
 use gametimes_test_support::bot::databases::dump;
-use gametimes_test_support::bot::items::everything;
+use gametimes_test_support::bot::items::{self, everything};
 use gametimes_test_support::bot::{open, sqlite};
 use gametimes_test_support::on_both_databases;
 use gametimes_test_support::samples::{native_files, sample_files, samples};
@@ -98,6 +98,31 @@ async fn reports_and_stats_files_of_the_samples_link(url: &str) {
     let applied = store.ingest(&everything()).await.unwrap();
     assert_eq!((applied.new_facts, applied.rounds.len()), (0, 0));
     assert_eq!(dump(store).await, before);
+}
+
+async fn names_are_stored_without_colour_codes(url: &str) {
+    let store = open(url).await;
+    let mut item = items::message("room2-R1-1795178021.json");
+    let Content::Report(report) = &mut item.content else {
+        unreachable!("a message is a report");
+    };
+    report.meta.teams.axis[0].name = "^1Red^7Name".into();
+    store.ingest(&[item]).await.unwrap();
+    store.ingest(&everything()).await.unwrap();
+    for (table, column) in [
+        ("player_comprehensive_stats", "player_name"),
+        ("player_comprehensive_stats", "clean_name"),
+        ("lua_spawn_stats", "player_name"),
+        ("lua_round_teams", "CAST(axis_players AS TEXT)"),
+        ("lua_round_teams", "CAST(allies_players AS TEXT)"),
+    ] {
+        let sql = format!("SELECT {column} AS name FROM {table}");
+        let rows = store.database.rows(&sql, &[]).await.unwrap();
+        assert!(!rows.is_empty());
+        for name in rows.iter().map(|row| row.get::<String>("name")) {
+            assert!(!name.contains('^'), "{table}.{column}: {name}");
+        }
+    }
 }
 
 async fn round_keeps_its_id_when_a_stats_file_arrives_late(url: &str) {
@@ -333,6 +358,7 @@ async fn impossible_duration_of_a_stats_file_is_not_used(url: &str) {
 
 on_both_databases!(
     reports_and_stats_files_of_the_samples_link,
+    names_are_stored_without_colour_codes,
     round_keeps_its_id_when_a_stats_file_arrives_late,
     checkpoints_never_move_back,
     rejected_items_are_kept_and_counted,

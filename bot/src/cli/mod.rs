@@ -167,9 +167,10 @@ async fn with_database(config: Config, command: Command) -> Result<(), String> {
         if let Some(mode) = config.database_file_mode {
             db_files::set_modes(url, mode);
         }
-        Db::open(url, zone).await.map(Db::waiting_for_lock)
+        let db = Db::open_as(url, zone, config.database_mode).await;
+        db.map(Db::waiting_for_lock)
     } else {
-        Db::open_read_only(url, zone).await
+        Db::open_read_only_as(url, zone, config.database_mode).await
     };
     let db = db.map_err(|e| e.to_string())?;
     let result = match command {

@@ -20,6 +20,7 @@ pub use gametimes_format::Secret;
 use gametimes_format::text::counted;
 use jiff::tz::TimeZone;
 
+use crate::db::Mode;
 pub use reader::{CONFIG_VARIABLE, LOG_VARIABLE};
 use reader::{NOT_SETTINGS, PREFIX, Reader};
 use sections::MAX_CONNECTIONS;
@@ -29,6 +30,8 @@ use sections::MAX_CONNECTIONS;
 pub struct Config {
     /// `sqlite:FILE` or `postgres://...`.
     pub database_url: Secret,
+    /// Whether the shared tables are the bot's own; `None` decides at the start, see [`crate::db::mode`].
+    pub database_mode: Option<Mode>,
     /// The permissions of an SQLite database and of the files beside it; `None` leaves those of an existing one as they are,
     /// and makes a new one private.
     pub database_file_mode: Option<u32>,
@@ -156,6 +159,7 @@ impl Config {
     pub fn with_database(url: &str) -> Self {
         Self {
             database_url: Secret::new(url),
+            database_mode: None,
             database_file_mode: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             api_token: None,

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::reader::Reader;
 use super::{Config, Discord, Folder, Secret, Ssh, StatsChannel};
+use crate::db::Mode;
 
 /// The default of `max_connections`.
 pub(super) const MAX_CONNECTIONS: usize = 256;
@@ -67,6 +68,11 @@ impl Reader {
             self.errors
                 .push("database_url: must begin with sqlite: or postgres://".into());
         }
+        let database_mode: Option<Mode> = self.optional("database_mode", "own or companion");
+        if database_mode == Some(Mode::Companion) && database_url.starts_with("sqlite:") {
+            self.errors
+                .push("database_mode: companion needs PostgreSQL in database_url".into());
+        }
         let database_file_mode = self.file_mode("database_file_mode");
         let zone = self.text("time_zone");
         let time_zone = match zone.as_deref() {
@@ -104,6 +110,7 @@ impl Reader {
         }
         Config {
             database_url: Secret::new(database_url),
+            database_mode,
             database_file_mode,
             listen,
             api_token,

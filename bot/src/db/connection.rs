@@ -44,7 +44,7 @@ impl Database {
     /// # Errors
     /// When the URL is of neither kind or the database does not answer.
     pub async fn open(url: &str) -> Result<Self, DbError> {
-        Self::connect(url, false).await
+        Self::connect(url, false, None).await
     }
 
     /// Opens a database that is never written: a read-only role or a replica is enough. A missing file is not created.
@@ -52,10 +52,23 @@ impl Database {
     /// # Errors
     /// When the URL is of neither kind or the database does not answer.
     pub async fn open_read_only(url: &str) -> Result<Self, DbError> {
-        Self::connect(url, true).await
+        Self::connect(url, true, None).await
     }
 
-    async fn connect(url: &str, read_only: bool) -> Result<Self, DbError> {
+    /// Opens a PostgreSQL database with another search path: names of schemas, separated by commas.
+    pub(super) async fn open_in(
+        url: &str,
+        search_path: &str,
+        read_only: bool,
+    ) -> Result<Self, DbError> {
+        Self::connect(url, read_only, Some(search_path)).await
+    }
+
+    async fn connect(
+        url: &str,
+        read_only: bool,
+        search_path: Option<&str>,
+    ) -> Result<Self, DbError> {
         if url.starts_with("sqlite:") {
             let options = SqliteConnectOptions::from_str(url)?
                 .foreign_keys(true)
@@ -96,6 +109,9 @@ impl Database {
                 .options([("statement_timeout", "60s"), ("lock_timeout", "30s")]);
             if read_only {
                 options = options.options([("default_transaction_read_only", "on")]);
+            }
+            if let Some(search_path) = search_path {
+                options = options.options([("search_path", search_path)]);
             }
             // The pool would try for as long as its patience lasts, and then not report the reason.
             let attempt = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options));

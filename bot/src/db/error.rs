@@ -16,6 +16,9 @@ pub enum DbError {
     /// The URL is of neither SQLite nor PostgreSQL.
     #[error("the database URL must begin with sqlite: or postgres://, as in sqlite:gametimes.db")]
     Url,
+    /// The setting `database_mode` asks for companion mode on SQLite.
+    #[error("database_mode = \"companion\" needs PostgreSQL; two bots cannot share an SQLite file")]
+    Companion,
     /// Something in the database cannot be read.
     #[error("unreadable in the database: {0}")]
     Content(String),

@@ -170,23 +170,33 @@ impl Db {
         facts: &mut Vec<StoredFact>,
     ) -> Result<(), DbError> {
         let files = facts.iter().filter_map(|s| s.fact.stats_file());
-        let ours: BTreeSet<String> = files.map(|file| file.name.match_id.clone()).collect();
+        let ours: BTreeSet<String> = files.map(|file| file.name.name.clone()).collect();
         let match_id_at = |unix: i64| {
             let time = Timestamp::from_second(unix).unwrap_or_default();
             let local = time.to_zoned(self.zone.clone());
             local.strftime(MATCH_ID_FORMAT).to_string()
         };
-        let sql = "SELECT r.id, r.match_id, r.round_number, r.map_name FROM rounds r \
-                   LEFT JOIN gametimes_groups g ON g.round_id = r.id \
-                   WHERE r.match_id BETWEEN $1 AND $2 AND (g.id IS NULL OR g.adopted = $3)";
+        let columns = [
+            "id",
+            "match_id",
+            "round_number",
+            "map_name",
+            "round_date",
+            "round_time",
+        ];
+        let columns = self.select("rounds", "r", &columns);
+        let sql = format!(
+            "SELECT {columns} FROM rounds r LEFT JOIN gametimes_groups g ON g.round_id = r.id \
+             WHERE r.match_id BETWEEN $1 AND $2 AND (g.id IS NULL OR g.adopted = $3)"
+        );
         for (from, to) in spans {
             let values = args![match_id_at(*from), match_id_at(*to), true];
-            for row in transaction.rows(sql, values).await? {
+            for row in transaction.rows(&sql, values).await? {
                 let foreign = foreign_round(&row);
-                if ours.contains(&foreign.match_id) {
+                if ours.contains(&foreign.name) {
                     continue;
                 }
-                if let Some(at_unix) = unix_of(&foreign.match_id, &self.zone) {
+                if let Some(at_unix) = unix_of(&foreign.name, &self.zone) {
                     facts.push(StoredFact {
                         fact: Fact {
                             id: -foreign.round_id,
@@ -210,9 +220,15 @@ fn foreign_round(row: &Row) -> ForeignRound {
     let match_id: String = row.get("match_id");
     let map: String = row.get("map_name");
     let round: i64 = row.get("round_number");
+    // The match_id of a round 2 may be that of its round 1.
+    let (date, time): (String, String) = (row.get("round_date"), row.get("round_time"));
+    let written = match time.replace(':', "") {
+        time if date.len() == 10 && time.len() == 6 => format!("{date}-{time}"),
+        _ => match_id.clone(),
+    };
     ForeignRound {
         round_id: row.get("id"),
-        name: format!("{match_id}-{map}-round-{round}.txt"),
+        name: format!("{written}-{map}-round-{round}.txt"),
         match_id,
         map,
         round: u8::try_from(round).unwrap_or_default(),

@@ -121,7 +121,7 @@ impl Schema {
             let columns = columns_of(database, &[table.name]).await?;
             let mut indexes = BTreeSet::new();
             for index in table.index_names() {
-                if has_index(database, index).await? {
+                if has_index(database, table.name, index).await? {
                     indexes.insert(index.to_owned());
                 }
             }
@@ -219,13 +219,15 @@ async fn try_run(transaction: &mut Transaction, statement: &str) -> Result<(), D
     result.map(drop)
 }
 
-async fn has_index(database: &Database, name: &str) -> Result<bool, DbError> {
+async fn has_index(database: &Database, table: &str, name: &str) -> Result<bool, DbError> {
+    // By table: in companion mode, the shared table of the same name may have an index of this name.
     let sql = if database.is_postgres() {
-        "SELECT 1 AS found WHERE to_regclass($1) IS NOT NULL"
+        "SELECT 1 AS found FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+         WHERE i.indrelid = to_regclass($1) AND c.relname = $2"
     } else {
-        "SELECT 1 AS found FROM sqlite_master WHERE type = 'index' AND name = $1"
+        "SELECT 1 AS found FROM sqlite_master WHERE type = 'index' AND tbl_name = $1 AND name = $2"
     };
-    Ok(database.row(sql, args![name]).await?.is_some())
+    Ok(database.row(sql, args![table, name]).await?.is_some())
 }
 
 /// The columns of tables; empty where a table is missing.

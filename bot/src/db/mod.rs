@@ -7,6 +7,7 @@
 //! * [`schema`] and [`migrations`] create the tables; [`connection`] and [`value`] hide which database it is.
 //! * `ingest` stores what was received: facts (`facts`), rejected items and checkpoints (`checkpoints`). It has `rebuild`
 //!   compute the affected rows and `write` write them, whose columns are in [`columns`].
+//! * [`mode`] decides whether the shared tables are ours or another bot's; for the latter there is [`companion`].
 //! * The other modules only read.
 
 pub mod audit;
@@ -15,6 +16,7 @@ mod causes;
 mod checkpoints;
 pub mod checks;
 pub mod columns;
+pub mod companion;
 pub mod connection;
 pub mod diagnostics;
 mod encoding;
@@ -24,6 +26,7 @@ pub mod files;
 mod ingest;
 pub mod matches;
 pub mod migrations;
+pub mod mode;
 mod play_order;
 pub mod players;
 mod rebuild;
@@ -40,13 +43,15 @@ mod write;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use tracing::warn;
+use tracing::{info, warn};
 
 pub use connection::Database;
 pub use error::DbError;
 pub use ingest::IngestReport;
 pub use migrations::{Migrated, Schema};
+pub use mode::Mode;
 
+use self::companion::Companion;
 use self::connection::Transaction;
 use self::schema::TableColumns;
 use gametimes_rounds::report::Report;
@@ -59,23 +64,42 @@ pub struct Db {
     pub database: Database,
     /// The columns of the shared tables.
     columns: Arc<TableColumns>,
+    /// The tables of the other bot in companion mode.
+    companion: Option<Arc<Companion>>,
     zone: TimeZone,
     /// Whether to wait as long as another process writes, instead of giving up.
     waits_for_lock: bool,
 }
 
 impl Db {
-    /// Opens a database and brings it up to date. `zone` is the servers' time zone: stats files and messages of old scripts contain
-    /// local times without it.
+    /// Opens a database and brings it up to date, in the mode that [`mode::choose`] finds. `zone` is the servers' time zone: stats
+    /// files and messages of old scripts contain local times without it.
     ///
     /// # Errors
     /// When the database does not answer or a table of ours cannot be created.
     pub async fn open(url: &str, zone: TimeZone) -> Result<Self, DbError> {
+        Self::open_as(url, zone, None).await
+    }
+
+    /// Like [`Db::open`], in the mode of the setting.
+    ///
+    /// # Errors
+    /// When the database does not answer or a table of ours cannot be created.
+    pub async fn open_as(
+        url: &str,
+        zone: TimeZone,
+        setting: Option<Mode>,
+    ) -> Result<Self, DbError> {
         let open = async {
             let database = Database::open(url).await?;
-            migrations::migrate(&database, &Schema::current()).await?;
-            sequences::repair_at_start(&database).await?;
-            Self::new(database, zone).await
+            let choice = mode::choose(&database, setting).await?;
+            match choice.mode {
+                Mode::Own => Self::open_own(database, zone).await,
+                Mode::Companion => {
+                    info!("database mode {choice}");
+                    Self::open_companion(url, database, zone).await
+                }
+            }
         };
         let db = open.await.map_err(|e: DbError| e.at(url))?;
         // The tables may belong to another bot, so the bot starts despite a failure.
@@ -85,24 +109,77 @@ impl Db {
         Ok(db)
     }
 
+    async fn open_own(database: Database, zone: TimeZone) -> Result<Self, DbError> {
+        let was_companion = companion::leave(&database).await?;
+        migrations::migrate(&database, &Schema::current()).await?;
+        sequences::repair_at_start(&database).await?;
+        let db = Self::new(database, None, zone).await?;
+        if was_companion {
+            db.rebuild(|_, _| {}).await?;
+        }
+        Ok(db)
+    }
+
+    async fn open_companion(url: &str, shared: Database, zone: TimeZone) -> Result<Self, DbError> {
+        let is_new = companion::create(url, &shared).await?;
+        sequences::repair_at_start(&shared).await?;
+        let (database, companion) = companion::open(url, &shared, false).await?;
+        shared.close().await;
+        sequences::repair_at_start(&database).await?;
+        let db = Self::new(database, Some(companion), zone).await?;
+        if is_new {
+            db.become_companion().await?;
+        }
+        if let Err(error) = db.tie_waiting(true).await {
+            warn!("completing the rounds of the other bot: {error}; trying again later");
+        }
+        Ok(db)
+    }
+
     /// Opens a database that is never written, and that another process keeps up to date.
     ///
     /// # Errors
     /// When the database does not answer or is not up to date.
     pub async fn open_read_only(url: &str, zone: TimeZone) -> Result<Self, DbError> {
-        let open = async {
-            let database = Database::open_read_only(url).await?;
-            migrations::check(&database, &Schema::current()).await?;
-            Self::new(database, zone).await
-        };
-        open.await.map_err(|e: DbError| e.at(url))
+        Self::open_read_only_as(url, zone, None).await
     }
 
-    async fn new(database: Database, zone: TimeZone) -> Result<Self, DbError> {
+    /// Like [`Db::open_read_only`], in the mode of the setting.
+    ///
+    /// # Errors
+    /// When the database does not answer or is not up to date.
+    pub async fn open_read_only_as(
+        url: &str,
+        zone: TimeZone,
+        setting: Option<Mode>,
+    ) -> Result<Self, DbError> {
+        let open = async {
+            let database = Database::open_read_only(url).await?;
+            if mode::choose(&database, setting).await?.mode == Mode::Own {
+                migrations::check(&database, &Schema::current()).await?;
+                return Self::new(database, None, zone).await;
+            }
+            migrations::check(&database, &companion::shared_schema()).await?;
+            if !companion::exists(&database).await? {
+                return Err(DbError::NotMigrated);
+            }
+            let (own, companion) = companion::open(url, &database, true).await?;
+            database.close().await;
+            Self::new(own, Some(companion), zone).await
+        };
+        open.await.map_err(|e| e.at(url))
+    }
+
+    async fn new(
+        database: Database,
+        companion: Option<Companion>,
+        zone: TimeZone,
+    ) -> Result<Self, DbError> {
         let columns = migrations::columns_of(&database, &schema::SHARED).await?;
         Ok(Self {
             database,
             columns: Arc::new(columns),
+            companion: companion.map(Arc::new),
             zone,
             waits_for_lock: false,
         })

@@ -86,6 +86,8 @@ impl Db {
             rows: &rows,
             affected: &affected,
         };
-        write::write(transaction, &self.columns, &plan).await
+        let written = write::write(transaction, &self.columns, &plan).await?;
+        self.share(transaction, &plan).await?;
+        Ok(written)
     }
 }

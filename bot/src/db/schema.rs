@@ -235,6 +235,28 @@ pub fn shared_tables() -> Vec<Table> {
     ]
 }
 
+/// One row for each row of our `lua_round_teams`: the rows of another bot that are of the same round. Only in companion mode.
+pub(super) fn ties() -> Table {
+    Table {
+        name: "gametimes_ties",
+        created_with: vec![
+            required("teams_id", Int),
+            column("canonical_id", Varchar(64)),
+            column("stats_name", Varchar(256)),
+            column("stats_number", Int),
+            column("match_id", Varchar(64)),
+            column("content", Varchar(64)),
+            column("shared_round_id", BigInt),
+            column("shared_teams_id", BigInt),
+            column("is_made", Bool).default("FALSE"),
+        ],
+        added: vec![],
+        unique: "teams_id",
+        indexes: vec![("idx_gametimes_ties_round", "shared_round_id")],
+        obsolete_indexes: vec![],
+    }
+}
+
 /// One row for each round.
 fn rounds() -> Table {
     Table {

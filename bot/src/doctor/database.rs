@@ -3,7 +3,8 @@
 use super::{Findings, clock};
 use crate::config::Config;
 use crate::db::migrations::{Schema, pending};
-use crate::db::{Database, DbError, files, sequences, webhooks};
+use crate::db::mode::{self, Mode};
+use crate::db::{Database, DbError, companion, files, sequences, webhooks};
 
 /// Checks the database of the settings. Only reads.
 pub(super) async fn examine(config: &Config, found: &mut Findings) {
@@ -23,7 +24,21 @@ pub(super) async fn examine(config: &Config, found: &mut Findings) {
         Ok(database) => database,
         Err(error) => return found.bad(what, error.at(url).to_string()),
     };
-    match pending(&opened, &Schema::current()).await {
+    let mode = match mode::choose(&opened, config.database_mode).await {
+        Ok(choice) => {
+            found.good("database mode", choice.to_string());
+            choice.mode
+        }
+        Err(error) => {
+            found.bad("database mode", error.to_string());
+            Mode::Own
+        }
+    };
+    let missing = match mode {
+        Mode::Own => pending(&opened, &Schema::current()).await,
+        Mode::Companion => companion::pending(&opened).await,
+    };
+    match missing {
         Ok(pending) if pending.is_empty() => found.good(what, "reachable, all migrations applied"),
         Ok(pending) => found.bad(
             what,

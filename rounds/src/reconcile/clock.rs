@@ -101,7 +101,7 @@ pub(super) fn local_time(fact: &Fact) -> Option<DateTime> {
     match &fact.document {
         Document::Stats(file) => Some(file.name.written),
         Document::Foreign(foreign) => {
-            DateTime::strptime(MATCH_ID_FORMAT, foreign.match_id.get(..17)?).ok()
+            DateTime::strptime(MATCH_ID_FORMAT, foreign.name.get(..17)?).ok()
         }
         Document::Report(_) => None,
     }

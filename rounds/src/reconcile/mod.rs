@@ -104,7 +104,7 @@ pub struct ForeignRound {
     pub round_id: i64,
     /// The name of its stats file, derived from the columns of the row.
     pub name: String,
-    /// `YYYY-MM-DD-HHMMSS`.
+    /// `YYYY-MM-DD-HHMMSS`; a round 2 may have that of its round 1.
     pub match_id: String,
     /// The map.
     pub map: String,

@@ -19,7 +19,7 @@ use crate::reconcile::{Document, Fact, ReconciledRound, arrival};
 
 pub use player::PlayerRow;
 pub use recorded::{SpawnRow, TeamsRow, player_key};
-pub use round::{RecordedTimes, RoundRow};
+pub use round::{RecordedTimes, RoundRow, local_time};
 
 /// All rows of one round.
 #[derive(Debug, Clone, PartialEq)]

@@ -82,7 +82,7 @@ impl PlayerRow {
             map_name: map_name.to_owned(),
             round_number,
             player_guid: player.guid.clone(),
-            player_name: player.name.clone(),
+            player_name: player.clean_name.clone(),
             clean_name: player.clean_name.clone(),
             team: player.team,
             kills: int4(kills),

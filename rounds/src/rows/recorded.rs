@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use gametimes_format::digest::{hex, sha256};
-use gametimes_format::text::cut;
+use gametimes_format::text::{cut, strip_colors};
 use gametimes_format::{EndReason, Meta, Pause, PlayerRef, SpawnStats, Team, TeamNumber};
 
 use super::int4;
@@ -56,8 +56,8 @@ impl TeamsRow {
         Self {
             match_id: match_id.to_owned(),
             round_number: meta.round,
-            axis_players: meta.teams.axis.clone(),
-            allies_players: meta.teams.allies.clone(),
+            axis_players: without_colors(&meta.teams.axis),
+            allies_players: without_colors(&meta.teams.allies),
             round_start_unix: meta.round_start_unix,
             round_end_unix: meta.round_end_unix,
             actual_duration_seconds: meta.actual_duration_seconds,
@@ -74,7 +74,7 @@ impl TeamsRow {
             lua_pause_events: meta.pauses.clone(),
             surrender_team: meta.surrender.team,
             surrender_caller_guid: caller(&meta.surrender.caller_guid, 32),
-            surrender_caller_name: caller(&meta.surrender.caller_name, 64),
+            surrender_caller_name: caller(&strip_colors(&meta.surrender.caller_name), 64),
             axis_score: int4(meta.score.axis.into()),
             allies_score: int4(meta.score.allies.into()),
             gametimes_match: ReportedMatch::of(meta),
@@ -147,7 +147,7 @@ impl SpawnRow {
             map_name: cut(&meta.map, 64),
             round_end_unix: meta.round_end_unix,
             player_guid,
-            player_name: cut(&p.name, 64),
+            player_name: cut(&strip_colors(&p.name), 64),
             spawn_count: p.spawns,
             death_count: p.deaths,
             dead_seconds: int4(p.dead_seconds),
@@ -192,6 +192,15 @@ fn team_of(player: &SpawnStats, meta: &Meta) -> Option<Team> {
         () => None,
     };
     player.team.team().or_else(listed)
+}
+
+/// Players with their names as other programs store them. Old scripts report colour codes.
+fn without_colors(players: &[PlayerRef]) -> Vec<PlayerRef> {
+    let plain = |player: &PlayerRef| PlayerRef {
+        guid: player.guid.clone(),
+        name: strip_colors(&player.name),
+    };
+    players.iter().map(plain).collect()
 }
 
 #[cfg(test)]

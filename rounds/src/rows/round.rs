@@ -194,7 +194,7 @@ impl RoundRow {
 }
 
 /// The server's local time at the end of the round, as in the names of stats files.
-pub(super) fn local_time(report: &Report, zone: &TimeZone) -> String {
+pub fn local_time(report: &Report, zone: &TimeZone) -> String {
     let end = Timestamp::from_second(report.meta.round_end_unix).unwrap_or_default();
     let zone = if report.completeness == Completeness::File {
         Offset::from_seconds(report.meta.utc_offset_seconds)

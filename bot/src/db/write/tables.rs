@@ -124,8 +124,19 @@ impl Writer<'_, '_> {
                 new.push(self.known(table, row));
             }
         }
-        let tail = "ON CONFLICT (match_id, round_number, player_guid) DO NOTHING";
-        self.transaction.insert(table, &new, tail).await?;
+        // Another bot may have stored players of the round without linking them to it.
+        let key = ["match_id", "round_number", "player_guid"];
+        let names = new.first().into_iter().flatten().map(|(name, _)| *name);
+        let sets = names.filter(|name| !key.contains(name));
+        let sets: Vec<String> = sets
+            .map(|name| format!("{name} = EXCLUDED.{name}"))
+            .collect();
+        let tail = format!(
+            "ON CONFLICT ({}) DO UPDATE SET {}",
+            key.join(", "),
+            sets.join(", ")
+        );
+        self.transaction.insert(table, &new, &tail).await?;
         Ok(())
     }
 
