@@ -3,8 +3,10 @@
 mod audit;
 mod delivery;
 mod error;
+mod evenings;
 mod feed;
 mod format;
+mod matches;
 mod pictures;
 mod player;
 mod round;
@@ -32,7 +34,9 @@ pub fn router() -> Router<App> {
     }));
     Router::new()
         .route("/feed.atom", feed)
-        .route("/", get(rounds::page))
+        .route("/", get(evenings::page))
+        .route("/matches/{id}", get(matches::page))
+        .route("/rounds", get(rounds::page))
         .route("/rounds/{id}", get(round::page))
         .route("/rounds/{id}/timeline.svg", get(pictures::svg))
         .route("/rounds/{id}/timeline.png", get(pictures::png))

@@ -40,7 +40,7 @@ struct Page {
     has_feed: bool,
 }
 
-/// `/`
+/// `/rounds`
 pub async fn page(State(app): State<App>, query: RawQuery) -> Result<Response, PageError> {
     let mut query = parameters(query);
     let filter = RoundListFilter {
@@ -74,7 +74,7 @@ fn fields(filter: &RoundListFilter) -> [(&'static str, &str); 4] {
 
 /// The address of another page of the same list.
 fn link(filter: &RoundListFilter, page: i64) -> String {
-    let mut link = format!("/?page={page}");
+    let mut link = format!("/rounds?page={page}");
     for (name, value) in fields(filter) {
         if !value.is_empty() {
             link.push_str(&format!("&{name}={}", percent_encode(value)));
