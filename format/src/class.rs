@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The class that a player has from one spawn to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Class 0.
@@ -43,6 +44,7 @@ impl Class {
 
 /// What happened to an objective of the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ObjectiveAction {
     /// A player took an objective that can be carried.

@@ -13,6 +13,7 @@ pub const SCHEMA: u32 = 2;
 
 /// The content of a gametimes file, `gametime-<map>-R<round>-<round_end_unix>.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GametimesFile {
     /// The round.
     pub meta: Meta,
@@ -76,6 +77,7 @@ pub fn is_file_name(name: &str) -> bool {
 /// Unix times are seconds of the server's wall clock. Keys that end in `_ms` are milliseconds on the play clock, which stands
 /// still while the match is paused. Whole seconds are rounded down, after all milliseconds are summed up.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Meta {
     /// The map's name, as in the cvar `mapname`.
     pub map: String,
@@ -105,7 +107,7 @@ pub struct Meta {
     /// One entry for each player who was on a team.
     pub spawn_stats: Vec<SpawnStats>,
 
-    /// The version of the format, see [`SCHEMA`]; 1 if the key is missing.
+    /// The version of the format, now 2; 1 if the key is missing.
     #[serde(default = "schema_of_old_files")]
     pub schema: u32,
     /// The recorder: `native` (the module) or `lua` (the fallback script).
@@ -120,7 +122,8 @@ pub struct Meta {
     /// A UUIDv7 of the round: a second file with the same id is a repeat.
     #[serde(default)]
     pub event_id: String,
-    /// The id that every reader can compute, see [`crate::digest::round_canonical_id`].
+    /// The id that every reader can compute: the first 16 hex digits of the SHA-256 of `<start_unix>:<map>:<round>`, with the map in
+    /// lower case.
     #[serde(default)]
     pub round_canonical_id: String,
     /// Cvar `g_gametype`: 2 objective, 3 stopwatch, 4 campaign, 5 last man standing, 6 map vote; 0 unknown.
@@ -221,6 +224,7 @@ fn is_zero(n: &u64) -> bool {
 
 /// Why a round ended. The first three exist since the Lua scripts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// The objective was completed (`Exit: Wolf EndRound.`).
@@ -300,6 +304,7 @@ impl EndReason {
 
 /// Which team surrendered, and who called the vote.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Surrender {
     /// The team that surrendered; 0 if none did.
     pub team: TeamNumber,
@@ -311,6 +316,7 @@ pub struct Surrender {
 
 /// Rounds won on this map so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Score {
     /// Won by the Axis.
     pub axis: u32,
@@ -320,6 +326,7 @@ pub struct Score {
 
 /// A player's identity.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlayerRef {
     /// `cl_guid`, up to 32 characters; empty for a client without one.
     pub guid: String,
@@ -329,6 +336,7 @@ pub struct PlayerRef {
 
 /// The players of each team.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Teams {
     /// The players of the Axis.
     pub axis: Vec<PlayerRef>,
@@ -338,6 +346,7 @@ pub struct Teams {
 
 /// One player replaced another in a team.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Substitution {
     /// When the new player joined, on the play clock.
     pub t_ms: i64,
@@ -352,6 +361,7 @@ pub struct Substitution {
 
 /// One pause of the match.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pause {
     /// 1 for the round's first pause.
     pub n: u32,
@@ -377,6 +387,7 @@ pub struct Pause {
 
 /// The statistics of one player in one round. A player is one guid in any slot and under any name; without a guid, one name.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SpawnStats {
     /// `cl_guid`, up to 32 characters; empty for a client without one.
     pub guid: String,
@@ -429,8 +440,9 @@ pub struct SpawnStats {
     pub wave_wait_ms: Option<i64>,
 }
 
-/// The kinds of [`TimelineEvent`].
+/// The kinds of events in a timeline.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// The player spawned, with a wave or at the start.
@@ -457,6 +469,7 @@ pub enum EventKind {
 
 /// One entry of the timeline.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TimelineEvent {
     /// The time on the play clock: 0 is the start of the round, and pauses take no time.
     pub t_ms: i64,

@@ -13,6 +13,7 @@
 //! * [`text`]: makes the engine's names (any bytes, with colour codes) readable, and other helpers for texts.
 //! * [`waves`]: the spawn waves, from which the time to the next one follows.
 //! * [`check`]: finds what is wrong with a file.
+//! * `schema` (a feature): the JSON Schema of the file.
 //! * [`digest`]: hashes, the canonical id of a round, and the signature of a file.
 //!
 //! Keys are never renamed and never change their type, because bots and websites of communities depend on them. Keys that the
@@ -30,6 +31,8 @@ pub mod lineups;
 pub mod matches;
 pub mod message;
 pub mod rules;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod secret;
 pub mod team;
 pub mod text;

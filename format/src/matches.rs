@@ -6,6 +6,7 @@ use crate::team::{Team, TeamNumber};
 
 /// The side on which each team of a match plays in this round. Team A is the one that attacks in round 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sides {
     /// The side of team A: 1 Axis, 2 Allies.
     pub team_a: TeamNumber,
@@ -25,6 +26,7 @@ impl Sides {
 
 /// The time limits of a stopwatch round, and whether it was held.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stopwatch {
     /// The time limit of this round.
     pub limit_ms: i64,
@@ -38,6 +40,7 @@ pub struct Stopwatch {
 
 /// Who won a map of stopwatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MapWinner {
     /// The team that attacked in round 1.
@@ -53,6 +56,7 @@ pub enum MapWinner {
 
 /// What decided a map of stopwatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MapReason {
     /// Both teams completed the map, and the winner was faster.
@@ -70,6 +74,7 @@ pub enum MapReason {
 
 /// The result of a map of stopwatch, from its two rounds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MapResult {
     /// The winner; null if a round was cut off or is missing.
     pub winner: Option<MapWinner>,
@@ -126,6 +131,7 @@ pub fn map_result(first: Option<&Half>, second: &Half) -> MapResult {
 
 /// How a pause was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PauseKind {
     /// A player called a timeout for the team.
@@ -143,6 +149,7 @@ pub enum PauseKind {
 
 /// Who paused the match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PauseBy {
     /// How the pause was called.
     pub kind: PauseKind,

@@ -23,11 +23,12 @@ pub mod limits {
 
 /// A message as posted to a webhook.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Message {
-    /// The sender's name, always [`USERNAME`].
+    /// The sender's name, always `ET:Legacy Stats`.
     #[serde(default)]
     pub username: String,
-    /// The text of the message, always [`CONTENT`].
+    /// The text of the message, always `STATS_READY`.
     #[serde(default)]
     pub content: String,
     /// The embeds; there is always one.
@@ -40,6 +41,7 @@ pub struct Message {
 
 /// The mentions in a message that ping.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AllowedMentions {
     /// The kinds of mentions that ping; always empty.
     pub parse: Vec<String>,
@@ -47,6 +49,7 @@ pub struct AllowedMentions {
 
 /// The embed of a message.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Embed {
     /// The title, `Round Complete: <map> R<n>`.
     #[serde(default)]
@@ -90,6 +93,7 @@ impl Embed {
 
 /// One field of an embed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Field {
     /// The name, such as `Lua_Playtime`.
     pub name: String,
@@ -102,6 +106,7 @@ pub struct Field {
 
 /// The last line of an embed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Footer {
     /// A text with the recorder's version, such as `v1.2.3`.
     #[serde(default)]

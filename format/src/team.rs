@@ -53,8 +53,9 @@ impl Team {
 
 /// A team as the game numbers it and as files store it: 1 Axis, 2 Allies, 3 spectators, 0 none or unknown.
 ///
-/// It keeps any other number that a file contains, so that [`crate::check`] can report it.
+/// It keeps any other number that a file contains, so that a check can report it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct TeamNumber(u8);
 

@@ -6,6 +6,7 @@ use crate::team::Team;
 
 /// The waves of both teams. A team whose waves are unknown is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Waves {
     /// The waves of the Axis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,6 +29,7 @@ impl Waves {
 /// The waves of one team. A wave comes in the first frame in which `(offset_ms + play clock) mod interval_ms` is less than in the
 /// frame before.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TeamWaves {
     /// How far the waves are shifted.
     pub offset_ms: i64,
@@ -37,6 +39,7 @@ pub struct TeamWaves {
 
 /// The time between two waves, from some time on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WaveInterval {
     /// When it begins, on the play clock.
     pub from_ms: i64,

@@ -6,9 +6,25 @@ use axum::Extension;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gametimes_format::text::cut;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::db::DbError;
+
+/// The JSON of a failed request.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ErrorAnswer {
+    error: ErrorText,
+}
+
+/// What failed.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct ErrorText {
+    /// What is wrong.
+    message: String,
+    /// The values that are allowed, if one of the request is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed: Option<String>,
+}
 
 /// An error answer, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,11 +111,12 @@ impl From<DbError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut error = json!({ "message": self.message });
-        if let Some(allowed) = &self.allowed {
-            error["allowed"] = allowed.as_str().into();
-        }
-        let json = axum::Json(json!({ "error": error }));
+        let json = axum::Json(ErrorAnswer {
+            error: ErrorText {
+                message: self.message.clone(),
+                allowed: self.allowed.clone(),
+            },
+        });
         // The extension lets a browser have the same answer as a page.
         (self.status, Extension(self), json).into_response()
     }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 
 use super::RawQuery;
+use super::description::{Invalid, Kept, Missing, Refused};
 use crate::db::matches::{EveningList, MatchInSeries, MatchList};
 use crate::http::error::ApiError;
 use crate::http::query::{Parameters, UNIX_MAX, round_id};
@@ -23,7 +24,7 @@ fn page(query: RawQuery, default: i64, most: i64) -> Result<(Option<i64>, usize)
 /// Matches with teams, result and rounds, latest first.
 #[utoipa::path(get, path = "/api/matches", responses(
         (status = 200, description = "The matches of whole evenings", body = MatchList),
-        (status = 400, description = "A parameter is invalid")),
+        Kept, Invalid, Refused),
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200,
             description = "so many, and the rest of the evening of the last one; 50 if missing"),
@@ -43,7 +44,7 @@ pub(super) async fn matches(
     params(("id" = i64, Path, description = "the id of a match, or rounds.id of any of its rounds")),
     responses(
         (status = 200, description = "The match", body = MatchInSeries),
-        (status = 404, description = "There is no such match")))]
+        Kept, Missing, Refused))]
 pub(super) async fn found_match(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -55,7 +56,7 @@ pub(super) async fn found_match(
 /// Evenings with their series and matches, latest first. An evening ends when no round is played for an hour on any server.
 #[utoipa::path(get, path = "/api/evenings", responses(
         (status = 200, description = "The evenings", body = EveningList),
-        (status = 400, description = "A parameter is invalid")),
+        Kept, Invalid, Refused),
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 50, description = "how many; 10 if missing"),
         ("before" = Option<i64>, Query,

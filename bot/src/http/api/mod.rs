@@ -1,5 +1,6 @@
 //! The JSON API: one function per route.
 
+mod description;
 mod matches;
 
 use std::collections::BTreeMap;
@@ -12,11 +13,10 @@ use axum::routing::get;
 use axum::{Json, Router};
 use gametimes_rounds::audit::SpawnAudit;
 use serde::Serialize;
-use serde_json::json;
 use tower_http::set_header::SetResponseHeaderLayer;
-use utoipa::OpenApi;
 
-use super::error::ApiError;
+use self::description::{Invalid, Kept, Missing, Refused};
+use super::error::{ApiError, ErrorAnswer};
 use super::etag;
 use super::query::{Parameters, round_id};
 use super::rows::{self, Format};
@@ -30,29 +30,6 @@ use crate::status::Delivery;
 
 type RawQuery = Query<BTreeMap<String, String>>;
 
-/// The OpenAPI description.
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "gametimes",
-        description = "Rounds of ET:Legacy with their exact times"
-    ),
-    paths(
-        health,
-        rounds,
-        round,
-        players,
-        timeline,
-        matches::matches,
-        matches::found_match,
-        matches::evenings,
-        rejected,
-        lua_webhook,
-        spawn_audit
-    )
-)]
-struct Description;
-
 /// The API's routes, below `/api`.
 pub fn router() -> Router<App> {
     let no_store = SetResponseHeaderLayer::if_not_present(
@@ -64,6 +41,7 @@ pub fn router() -> Router<App> {
         .route("/rounds.csv", get(rounds))
         .route("/matches", get(matches::matches))
         .route("/evenings", get(matches::evenings))
+        .route("/gametimes.schema.json", get(file_schema))
         .route_layer(middleware::from_fn(|request, next| {
             etag::tagged(etag::LIST, request, next)
         }));
@@ -84,15 +62,30 @@ pub fn router() -> Router<App> {
         .route("/rejected.csv", get(rejected))
         .route("/diagnostics/lua-webhook", get(lua_webhook))
         .route("/diagnostics/spawn-audit", get(spawn_audit))
-        .route(
-            "/openapi.json",
-            get(|| async { axum::Json(Description::openapi()) }),
-        )
+        .route("/openapi.json", get(description::openapi))
         .layer(no_store)
 }
 
+/// The answer of `/api/health`.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Health {
+    /// `ok`; `degraded` if the database does not store what arrives; `error` if it does not answer.
+    status: &'static str,
+    /// What is wrong; null if nothing is.
+    reason: Option<&'static str>,
+    /// Whether the database answers.
+    database: bool,
+    /// Whether the connection to Discord is up.
+    discord_connected: bool,
+    /// Version of the bot.
+    version: &'static str,
+}
+
 /// Whether the bot works: 200, or 503 if the database does not answer, or does not store what arrives (`degraded`).
-#[utoipa::path(get, path = "/api/health", responses((status = 200), (status = 503)))]
+#[utoipa::path(get, path = "/api/health", security(()), responses(
+    (status = 200, description = "The bot works.", body = Health),
+    (status = 503, description = "It does not.", body = Health),
+    (status = 421, description = "The host name is not allowed; see `allowed_hosts`.", body = ErrorAnswer)))]
 async fn health(State(app): State<App>) -> Response {
     let database = app.db.is_reachable().await;
     let (status, state, reason) = if !database {
@@ -105,18 +98,20 @@ async fn health(State(app): State<App>) -> Response {
     } else {
         (StatusCode::OK, "ok", None)
     };
-    let body = json!({
-        "status": state,
-        "reason": reason,
-        "database": database,
-        "discord_connected": app.status.is_discord_connected(),
-        "version": env!("CARGO_PKG_VERSION"),
-    });
+    let body = Health {
+        status: state,
+        reason,
+        database,
+        discord_connected: app.status.is_discord_connected(),
+        version: env!("CARGO_PKG_VERSION"),
+    };
     (status, Json(body)).into_response()
 }
 
 /// Rounds, latest first.
-#[utoipa::path(get, path = "/api/rounds", responses((status = 200, body = Vec<RoundSummary>), (status = 400)),
+#[utoipa::path(get, path = "/api/rounds", responses(
+        (status = 200, description = "The rounds.", content((Vec<RoundSummary> = "application/json"), (String = "text/csv"))),
+        Kept, Invalid, Refused),
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 500, description = "how many; 50 if missing"),
         ("map" = Option<String>, Query, description = "only rounds on this map; case does not matter"),
@@ -153,7 +148,7 @@ async fn rounds(
 
 /// One round with the recorder's report and the players.
 #[utoipa::path(get, path = "/api/rounds/{id}", params(("id" = i64, Path, description = "rounds.id")),
-    responses((status = 200, body = RoundDetail), (status = 404)))]
+    responses((status = 200, description = "The round.", body = RoundDetail), Kept, Invalid, Missing, Refused))]
 async fn round(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -163,7 +158,9 @@ async fn round(
 
 /// The players of a round.
 #[utoipa::path(get, path = "/api/rounds/{id}/players", params(("id" = i64, Path, description = "rounds.id")),
-    responses((status = 200, body = Vec<Player>), (status = 404)))]
+    responses(
+        (status = 200, description = "The players.", content((Vec<Player> = "application/json"), (String = "text/csv"))),
+        Kept, Invalid, Missing, Refused))]
 async fn players(
     State(app): State<App>,
     format: Format,
@@ -174,7 +171,10 @@ async fn players(
 
 /// The timeline of a round: `[{t_ms, kind, guid, by, mod}]`.
 #[utoipa::path(get, path = "/api/rounds/{id}/timeline", params(("id" = i64, Path, description = "rounds.id")),
-    responses((status = 200), (status = 404)))]
+    responses(
+        (status = 200, description = "The events in order; empty if no recorder wrote a timeline. `/api/gametimes.schema.json` describes them.",
+            body = Vec<Object>),
+        Kept, Invalid, Missing, Refused))]
 async fn timeline(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let round = find_round(&app, &id).await?;
     let timeline = app.db.timeline(round.round.id).await?;
@@ -182,8 +182,18 @@ async fn timeline(State(app): State<App>, Path(id): Path<String>) -> Result<Resp
     Ok(([(header::CONTENT_TYPE, "application/json")], timeline).into_response())
 }
 
+/// The JSON Schema of the gametimes file.
+#[utoipa::path(get, path = "/api/gametimes.schema.json", responses(
+    (status = 200, description = "The schema, draft 2020-12.", body = Object, content_type = "application/schema+json"), Kept, Refused))]
+async fn file_schema() -> Response {
+    let content_type = [(header::CONTENT_TYPE, "application/schema+json")];
+    (content_type, gametimes_format::schema::gametimes_file()).into_response()
+}
+
 /// Rejected messages and files, latest first.
-#[utoipa::path(get, path = "/api/rejected", responses((status = 200, body = Vec<Rejected>), (status = 400)),
+#[utoipa::path(get, path = "/api/rejected", responses(
+        (status = 200, description = "The rejected items.", content((Vec<Rejected> = "application/json"), (String = "text/csv"))),
+        Invalid, Refused),
     params(("limit" = Option<i64>, Query, minimum = 1, maximum = 500, description = "how many; 50 if missing")))]
 async fn rejected(
     State(app): State<App>,
@@ -207,7 +217,7 @@ struct LuaWebhook {
 }
 
 /// How reports arrive and whether they are linked to rounds.
-#[utoipa::path(get, path = "/api/diagnostics/lua-webhook", responses((status = 200, body = LuaWebhook)))]
+#[utoipa::path(get, path = "/api/diagnostics/lua-webhook", responses((status = 200, description = "The diagnostics.", body = LuaWebhook), Invalid, Refused))]
 async fn lua_webhook(
     State(app): State<App>,
     Query(query): RawQuery,
@@ -221,7 +231,7 @@ async fn lua_webhook(
 
 /// Compares the recorder's times dead with those of the stats files.
 #[utoipa::path(get, path = "/api/diagnostics/spawn-audit",
-    responses((status = 200, body = SpawnAudit), (status = 400)),
+    responses((status = 200, description = "The audit.", body = SpawnAudit), Invalid, Refused),
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000,
             description = "how many of the latest rows are compared; 200 if missing"),
