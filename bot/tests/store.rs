@@ -1,7 +1,7 @@
 //! What is stored, on both databases.
 
 use gametimes_bot::db::round_list::RoundFilter;
-use gametimes_bot::db::value::Value;
+use gametimes_bot::db::value::{Row, Value};
 use gametimes_bot::db::{Checkpoint, Content, Db, IngestItem};
 use gametimes_bot::files::ingest::ingest;
 use gametimes_test_support::bot::databases::dump;
@@ -98,6 +98,110 @@ async fn reports_and_stats_files_of_the_samples_link(url: &str) {
     let applied = store.ingest(&everything()).await.unwrap();
     assert_eq!((applied.new_facts, applied.rounds.len()), (0, 0));
     assert_eq!(dump(store).await, before);
+}
+
+/// Some columns of all rounds, in the order in which they were played.
+async fn columns(store: &Db, columns: &[&str]) -> Vec<String> {
+    let sql = format!(
+        "SELECT {} FROM rounds ORDER BY gametimes_order",
+        columns.join(", ")
+    );
+    let rows = store.database.rows(&sql, &[]).await.unwrap();
+    let text = |value: &Value| match value {
+        Value::Text(text) => text.clone().unwrap_or_default(),
+        Value::Int(n) => n.map(|n| n.to_string()).unwrap_or_default(),
+        Value::Bool(b) => i64::from(*b).to_string(),
+        other => format!("{other:?}"),
+    };
+    let line = |row: &Row| row.values().iter().map(text).collect::<Vec<_>>().join(" ");
+    rows.iter().map(line).collect()
+}
+
+/// What other programs read about stopwatch, and whether they count the round.
+async fn rounds_contain_what_they_were_and_whether_they_count(url: &str) {
+    let store = open(url).await;
+    let what = [
+        "round_outcome",
+        "round_stopwatch_state",
+        "time_to_beat_seconds",
+        "next_timelimit_minutes",
+        "score_confidence",
+        "round_status",
+        "is_valid",
+        "is_bot_round",
+        "bot_player_count",
+        "human_player_count",
+    ];
+    for (name, bytes) in native_files("stopwatch")
+        .into_iter()
+        .chain(native_files("surrender"))
+    {
+        let item = IngestItem::from_file("folder", &name, "", bytes);
+        store.ingest(&[item]).await.unwrap();
+    }
+    assert_eq!(
+        columns(&store, &what).await,
+        [
+            "Completed TIME_SET 55 1 verified_header completed 1 0 0 12",
+            "Completed TIME_SET   verified_header completed 1 0 0 12",
+            "Unknown     cancelled 0 0 0 12",
+            "Fullhold    verified_header completed 1 0 0 12",
+            "Unknown     cancelled 0 0 0 12",
+        ]
+    );
+    store.ingest(&everything()).await.unwrap();
+    assert_eq!(
+        columns(&store, &what[..7]).await[..2],
+        [
+            "Completed TIME_SET 55 1 verified_header completed 1",
+            "Completed TIME_SET   verified_header completed 1"
+        ]
+    );
+}
+
+async fn orphans_and_rounds_with_bots_do_not_count(url: &str) {
+    let store = open(url).await;
+    let item = |time, round, guids: &[&str]| items::stats_of("host", time, round, guids, 100);
+    let files = [
+        item("120000", 2, &["AAAAAAAA"]),
+        item("130000", 1, &["AAAAAAAA", "OMNIBOT1"]),
+        item("140000", 1, &["AAAAAAAA", "OMNIBOT1", "OMNIBOT2"]),
+        item("150000", 1, &["AAAAAAAA"]),
+    ];
+    store.ingest(&files).await.unwrap();
+    let what = ["round_status", "is_valid", "is_bot_round"];
+    assert_eq!(
+        columns(&store, &what).await,
+        [
+            "orphan_r2 0 0",
+            "completed 0 0",
+            "completed 0 1",
+            "completed 1 0"
+        ]
+    );
+}
+
+async fn evenings_are_numbered_once(url: &str) {
+    let store = open(url).await;
+    let file = |time| items::stats_of("host", time, 1, &["AAAAAAAA"], 100);
+    let numbers = || columns(&store, &["round_time", "gaming_session_id"]);
+    store
+        .ingest(&[file("150000"), file("120000"), file("125000")])
+        .await
+        .unwrap();
+    assert_eq!(numbers().await, ["120000 1", "125000 1", "150000 2"]);
+    // Files that come late: of an earlier evening, and between two evenings.
+    store.ingest(&[file("090000")]).await.unwrap();
+    store
+        .ingest(&[file("135500"), file("115500")])
+        .await
+        .unwrap();
+    let expected = [
+        "090000 3", "115500 1", "120000 1", "125000 1", "135500 1", "150000 2",
+    ];
+    assert_eq!(numbers().await, expected);
+    store.rebuild(|_, _| {}).await.unwrap();
+    assert_eq!(numbers().await, expected);
 }
 
 async fn names_are_stored_without_colour_codes(url: &str) {
@@ -358,6 +462,9 @@ async fn impossible_duration_of_a_stats_file_is_not_used(url: &str) {
 
 on_both_databases!(
     reports_and_stats_files_of_the_samples_link,
+    rounds_contain_what_they_were_and_whether_they_count,
+    orphans_and_rounds_with_bots_do_not_count,
+    evenings_are_numbered_once,
     names_are_stored_without_colour_codes,
     round_keeps_its_id_when_a_stats_file_arrives_late,
     checkpoints_never_move_back,

@@ -59,6 +59,24 @@ pub fn round(row: &RoundRow) -> Columns {
         ("actual_time", row.actual_time.clone().into()),
         ("defender_team", row.defender_team.into()),
         ("round_status", row.round_status.into()),
+        ("round_outcome", row.outcome.round_outcome.into()),
+        (
+            "round_stopwatch_state",
+            row.outcome.round_stopwatch_state.map(str::to_owned).into(),
+        ),
+        (
+            "time_to_beat_seconds",
+            row.outcome.time_to_beat_seconds.into(),
+        ),
+        (
+            "next_timelimit_minutes",
+            row.outcome.next_timelimit_minutes.into(),
+        ),
+        (
+            "score_confidence",
+            row.outcome.score_confidence.map(str::to_owned).into(),
+        ),
+        ("is_valid", row.is_valid.into()),
         ("round_canonical_id", row.round_canonical_id.clone().into()),
         ("is_bot_round", row.is_bot_round.into()),
         ("bot_player_count", row.bot_player_count.into()),

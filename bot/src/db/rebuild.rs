@@ -86,7 +86,7 @@ impl Db {
             rows: &rows,
             affected: &affected,
         };
-        let written = write::write(transaction, &self.columns, &plan).await?;
+        let written = write::write(transaction, &self.columns, &plan, &self.zone).await?;
         self.share(transaction, &plan).await?;
         Ok(written)
     }

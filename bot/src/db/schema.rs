@@ -78,6 +78,7 @@ impl Column {
         match self.default {
             "" => {}
             "FALSE" if !is_postgres => sql.push_str(" DEFAULT 0"),
+            "TRUE" if !is_postgres => sql.push_str(" DEFAULT 1"),
             default => sql.push_str(&format!(" DEFAULT {default}")),
         }
         sql
@@ -305,6 +306,11 @@ fn rounds() -> Table {
             column("exit_text", Varchar(256)),
             column("gametimes_flags", Text),
             column("gametimes_order", Varchar(64)),
+            column("score_confidence", Varchar(32)),
+            column("round_stopwatch_state", Varchar(16)),
+            column("time_to_beat_seconds", Int),
+            column("next_timelimit_minutes", Int),
+            column("is_valid", Bool).default("TRUE"),
         ],
         unique: "match_id, round_number",
         indexes: vec![

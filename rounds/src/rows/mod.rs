@@ -5,6 +5,7 @@
 //! (`lua_round_teams`, `lua_spawn_stats`), [`player`] the rows that only the stats file knows
 //! (`player_comprehensive_stats`).
 
+mod outcome;
 mod player;
 mod recorded;
 mod round;
@@ -17,6 +18,7 @@ use jiff::tz::TimeZone;
 use crate::per_round;
 use crate::reconcile::{Document, Fact, ReconciledRound, arrival};
 
+pub use outcome::Outcome;
 pub use player::PlayerRow;
 pub use recorded::{SpawnRow, TeamsRow, player_key};
 pub use round::{RecordedTimes, RoundRow, local_time};

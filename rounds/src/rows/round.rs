@@ -1,12 +1,12 @@
 //! The row of `rounds`: what recorder and stats file report about a round. Where they disagree, the recorder wins.
 
-use gametimes_format::rules::is_bot_guid;
 use gametimes_format::text::{counted, cut};
 use gametimes_format::{EndReason, Meta, TeamNumber};
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 
 use super::int4;
+use super::outcome::{Outcome, count_bots, is_finished, is_valid};
 use crate::per_round::{Flag, PlayerRound};
 use crate::play_order::order_key;
 use crate::reconcile::ReconciledRound;
@@ -93,6 +93,8 @@ pub struct RoundRow {
     pub actual_time: Option<String>,
     pub defender_team: TeamNumber,
     pub round_status: &'static str,
+    pub outcome: Outcome,
+    pub is_valid: bool,
     pub round_canonical_id: Option<String>,
     pub is_bot_round: bool,
     pub bot_player_count: Option<i64>,
@@ -124,22 +126,23 @@ impl RoundRow {
         let header = sources.file.map(|f| &f.header);
         let meta = sources.report.map(|r| &r.meta);
         let (date, time) = match_id.split_at_checked(10).unwrap_or((match_id, ""));
-        let is_finished = match (meta, sources.file) {
-            (Some(meta), _) => meta.end_reason.is_finished(),
-            (None, Some(file)) => !file.is_cut_off(),
-            (None, None) => true,
-        };
         let text = |of: fn(&Meta) -> &str, most| meta.map(|m| cut(of(m), most));
-        let (bots, humans) = sources.players.map(count_bots).unzip();
+        let (bots, humans) = count_bots(sources).unzip();
         let mut times = match sources.report {
             Some(report) => RecordedTimes::of(report, zone),
             None => RecordedTimes::of_stats_file(sources.file, sources.round.end_unix, zone),
         };
         // A stats file that was saved at a shutdown names a winner, although nobody won.
-        let stats_winner = header.filter(|_| is_finished).map(|h| h.winner);
+        let stats_winner = header.filter(|_| is_finished(sources)).map(|h| h.winner);
         times.winner_team = times
             .winner_team
             .or(Some(stats_winner.unwrap_or(TeamNumber::NONE)));
+        let defender_team = meta
+            .map(|m| m.defender)
+            .filter(|d| *d != TeamNumber::NONE)
+            .or(header.map(|h| h.defender))
+            .unwrap_or(TeamNumber::NONE);
+        let played = times.actual_duration_seconds;
         Self {
             match_id: match_id.to_owned(),
             round_number,
@@ -158,20 +161,25 @@ impl RoundRow {
                     .filter(|limit| minutes_seconds(limit) != Some(0)),
                 None => meta.map(|m| clock(m.actual_duration_seconds)),
             },
-            defender_team: meta
-                .map(|m| m.defender)
-                .filter(|d| *d != TeamNumber::NONE)
-                .or(header.map(|h| h.defender))
-                .unwrap_or(TeamNumber::NONE),
-            round_status: if is_finished {
-                "completed"
-            } else {
-                "cancelled"
+            outcome: Outcome::of(
+                sources,
+                round_number,
+                times.winner_team,
+                defender_team,
+                played,
+            ),
+            defender_team,
+            round_status: match () {
+                // Its counters are those of both rounds together.
+                () if sources.round.orphan => "orphan_r2",
+                () if is_finished(sources) => "completed",
+                () => "cancelled",
             },
+            is_valid: is_valid(sources, bots, played),
             round_canonical_id: meta
                 .map(|m| m.round_canonical_id.clone())
                 .filter(|id| !id.is_empty()),
-            is_bot_round: bots.is_some_and(|n| n > 0) && humans == Some(0),
+            is_bot_round: bots > humans,
             bot_player_count: bots,
             human_player_count: humans,
             server_address: cut(sources.server, 128),
@@ -203,13 +211,6 @@ pub fn local_time(report: &Report, zone: &TimeZone) -> String {
         zone.clone()
     };
     end.to_zoned(zone).strftime(MATCH_ID_FORMAT).to_string()
-}
-
-/// How many bots and how many humans played.
-fn count_bots(players: &[PlayerRound]) -> (i64, i64) {
-    let is_bot = |p: &&PlayerRound| is_bot_guid(&p.player.guid);
-    let bots = players.iter().filter(is_bot).count();
-    (bots as i64, (players.len() - bots) as i64)
 }
 
 fn recorder(report: &Report) -> &str {

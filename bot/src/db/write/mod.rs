@@ -5,10 +5,11 @@
 //! are adopted if they are of the same round: they are completed, and never deleted.
 //!
 //! In this order: [`records`] finds what the rounds had before, [`conflicts`] deletes the rows of rounds that no longer exist and
-//! adopts rows of another bot, [`tables`] writes the rows, and [`records`] remembers them.
+//! adopts rows of another bot, [`tables`] writes the rows, [`sessions`] counts evenings, and [`records`] remembers them.
 
 mod conflicts;
 mod records;
+mod sessions;
 mod tables;
 
 pub(super) use self::conflicts::resolve_match_id_conflicts;
@@ -19,6 +20,7 @@ use super::schema::TableColumns;
 use super::value::Columns;
 use gametimes_rounds::reconcile::ReconciledRound;
 use gametimes_rounds::rows::RoundRows;
+use jiff::tz::TimeZone;
 
 /// Rebuilt rounds.
 pub(super) struct Plan<'a> {
@@ -63,6 +65,7 @@ pub(super) async fn write(
     transaction: &mut Transaction,
     columns: &TableColumns,
     plan: &Plan<'_>,
+    zone: &TimeZone,
 ) -> Result<(Vec<i64>, Vec<String>), DbError> {
     let mut writer = Writer {
         transaction,
@@ -74,6 +77,7 @@ pub(super) async fn write(
     writer.release_match_ids(&pending).await?;
     writer.adopt_rounds(&mut pending).await?;
     writer.write_rounds(&mut pending).await?;
+    writer.assign_sessions(&pending, zone).await?;
     writer.write_teams(&pending).await?;
     writer.write_spawns(&pending).await?;
     writer.write_players(&pending).await?;

@@ -27,8 +27,16 @@ macro_rules! on_both_databases {
     };
 }
 
-/// The content of all tables as text, without what depends on the time and the order in which it came: ids and times
-/// of capture.
+const ARRIVAL: [&str; 5] = [
+    "id",
+    "round_id",
+    "captured_at",
+    "created_at",
+    "gaming_session_id",
+];
+
+/// The content of all tables as text, without what depends on the time and the order in which it came: ids, times of capture, and
+/// the numbers of the evenings.
 pub async fn dump(store: &Db) -> String {
     let round =
         "(SELECT r.match_id || ' ' || r.round_number FROM rounds r WHERE r.id = t.round_id)";
@@ -44,7 +52,7 @@ pub async fn dump(store: &Db) -> String {
             .unwrap();
         let columns: Vec<String> = columns[table]
             .iter()
-            .filter(|c| !["id", "round_id", "captured_at", "created_at"].contains(&c.as_str()))
+            .filter(|c| !ARRIVAL.contains(&c.as_str()))
             .map(|c| format!("t.{c}"))
             .collect();
         let sql = format!("SELECT {link}, {} FROM {table} t", columns.join(", "));

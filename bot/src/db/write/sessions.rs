@@ -1,0 +1,108 @@
+//! `rounds.gaming_session_id`: the number of the evening that a round belongs to, over all servers.
+
+use gametimes_rounds::play_order::end_of_order_key;
+use gametimes_rounds::rows::RoundTarget;
+use jiff::tz::TimeZone;
+
+use super::{PendingRound, Writer};
+use crate::args;
+use crate::db::DbError;
+use crate::db::value::Value;
+
+/// Without a round for longer than this, a new evening begins.
+const GAP_SECONDS: i64 = 60 * 60;
+
+/// A round that has no number yet.
+struct Unnumbered {
+    id: i64,
+    order: String,
+    start_unix: i64,
+    end_unix: i64,
+}
+
+impl Writer<'_, '_> {
+    /// Numbers the evenings of rounds that have no number yet. A number never changes, so a file that comes late joins the evening
+    /// of the rounds around it.
+    pub(super) async fn assign_sessions(
+        &mut self,
+        pending: &[PendingRound<'_>],
+        zone: &TimeZone,
+    ) -> Result<(), DbError> {
+        if !self.columns["rounds"].contains("gaming_session_id")
+            || !self.columns["rounds"].contains("gametimes_order")
+        {
+            return Ok(());
+        }
+        let ids = pending.iter().filter_map(|round| match &round.rows.round {
+            Some(RoundTarget::Own(_)) => round.round_id.map(Value::from),
+            _ => None,
+        });
+        let ids: Vec<Value> = ids.collect();
+        let sql = "SELECT id, gametimes_order, round_start_unix, round_end_unix, actual_duration_seconds FROM rounds \
+                   WHERE gaming_session_id IS NULL AND id IN";
+        let mut rounds: Vec<Unnumbered> = Vec::new();
+        for row in self.transaction.rows_in(sql, &ids).await? {
+            let order: String = row.get("gametimes_order");
+            let end: Option<i64> = row.get("round_end_unix");
+            let Some(end_unix) = end.or_else(|| end_of_order_key(&order, zone)) else {
+                continue;
+            };
+            let start: Option<i64> = row.get("round_start_unix");
+            let lasted: i64 = row.get("actual_duration_seconds");
+            rounds.push(Unnumbered {
+                id: row.get("id"),
+                order,
+                start_unix: start.unwrap_or(end_unix - lasted),
+                end_unix,
+            });
+        }
+        rounds.sort_by_key(|round| (round.end_unix, round.id));
+        let mut last: Option<(i64, i64)> = None;
+        for round in rounds {
+            let before = last.filter(|(end, _)| round.start_unix - end <= GAP_SECONDS);
+            let session = match before {
+                Some((_, session)) => session,
+                None => self.session(&round, zone).await?,
+            };
+            let sql = "UPDATE rounds SET gaming_session_id = $1 WHERE id = $2";
+            self.transaction
+                .execute(sql, args![session, round.id])
+                .await?;
+            last = Some((round.end_unix, session));
+        }
+        Ok(())
+    }
+
+    /// The evening of the round before, else of the round after, if they are near enough; else a new one.
+    async fn session(&mut self, round: &Unnumbered, zone: &TimeZone) -> Result<i64, DbError> {
+        let order = "COALESCE(r.gametimes_order, r.match_id, '')";
+        for (comparison, direction) in [("<=", "DESC"), (">", "ASC")] {
+            let sql = format!(
+                "SELECT r.gaming_session_id, {order} AS played, r.round_start_unix, r.round_end_unix FROM rounds r \
+                 WHERE {order} {comparison} $1 AND r.gaming_session_id IS NOT NULL AND r.id <> $2 \
+                 ORDER BY {order} {direction}, r.id {direction} LIMIT 1"
+            );
+            let values = args![&round.order, round.id];
+            let Some(other) = self.transaction.rows(&sql, values).await?.pop() else {
+                continue;
+            };
+            let end: Option<i64> = other.get("round_end_unix");
+            let played: String = other.get("played");
+            let Some(end) = end.or_else(|| end_of_order_key(&played, zone)) else {
+                continue;
+            };
+            let gap = if comparison == ">" {
+                let start: Option<i64> = other.get("round_start_unix");
+                start.unwrap_or(end) - round.end_unix
+            } else {
+                round.start_unix - end
+            };
+            if gap <= GAP_SECONDS {
+                return Ok(other.get("gaming_session_id"));
+            }
+        }
+        let sql = "SELECT COALESCE(MAX(gaming_session_id), 0) + 1 AS next FROM rounds";
+        let row = self.transaction.rows(sql, &[]).await?.pop();
+        Ok(row.map(|row| row.get("next")).unwrap_or_default())
+    }
+}
