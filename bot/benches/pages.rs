@@ -42,7 +42,9 @@ async fn main() {
     for path in [
         "/rounds/1",
         "/",
-        "/?player=layer01",
+        "/matches/1",
+        "/rounds",
+        "/rounds?player=layer01",
         "/players/B0000011",
         "/audit",
         "/delivery",

@@ -1,7 +1,8 @@
 //! Stored values as texts, for pictures, pages, messages and the terminal.
 
 use gametimes_format::Team;
-use gametimes_format::text::displayable;
+use gametimes_format::text::{displayable, strip_colors};
+use gametimes_rounds::matches::{Match, Outcome, ResultReason};
 use jiff::Timestamp;
 
 use crate::db::rounds::{Recorded, RoundDetail, RoundSummary};
@@ -26,6 +27,67 @@ pub fn utc(unix: i64) -> String {
         |_| "unknown".to_owned(),
         |t| t.strftime("%Y-%m-%d %H:%M UTC").to_string(),
     )
+}
+
+/// The day of a unix time in UTC: `Friday, 20 November 2026`.
+pub fn day(unix: i64) -> String {
+    Timestamp::from_second(unix).map_or_else(
+        |_| "unknown".to_owned(),
+        |t| t.strftime("%A, %-d %B %Y").to_string(),
+    )
+}
+
+/// The time of day of a unix time in UTC: `19:05`.
+pub fn hour(unix: i64) -> String {
+    let time = Timestamp::from_second(unix).unwrap_or_default();
+    time.strftime("%H:%M").to_string()
+}
+
+/// A name without its colour codes.
+pub fn plain(name: &str) -> String {
+    displayable(&strip_colors(name))
+}
+
+/// Whether a match has a winner or is a draw.
+pub fn is_decided(played: &Match) -> bool {
+    played.result.winner != Outcome::Undecided
+}
+
+/// Who won a match: `eA won`, `Draw` or `Undecided`.
+pub fn match_winner(played: &Match) -> String {
+    match played.result.winner {
+        Outcome::TeamA => format!("{} won", played.team_a.name),
+        Outcome::TeamB => format!("{} won", played.team_b.name),
+        Outcome::Draw => "Draw".to_owned(),
+        Outcome::Undecided => "Undecided".to_owned(),
+    }
+}
+
+/// Why a match ended so: `faster by 0:15.0`, `both held`.
+pub fn match_reason(played: &Match) -> String {
+    let result = &played.result;
+    let loser = match result.winner {
+        Outcome::TeamA => &played.team_b.name,
+        _ => &played.team_a.name,
+    };
+    match result.reason {
+        ResultReason::Faster => result.margin_ms().map_or_else(
+            || "faster".to_owned(),
+            |margin| format!("faster by {}", clock_ms(margin)),
+        ),
+        ResultReason::Held => format!("held {loser}"),
+        ResultReason::BothHeld => "both held".to_owned(),
+        ResultReason::Surrender => format!("{loser} surrendered"),
+        ResultReason::OnlyRound => "won the round".to_owned(),
+        ResultReason::Round1Missing => "round 1 is missing".to_owned(),
+        ResultReason::Round2Missing => "round 2 is missing".to_owned(),
+        ResultReason::CutOff => {
+            let mut rounds = played.rounds.iter().filter(|round| round.is_cut_off);
+            let number = rounds.next().map_or(1, |round| round.round_number);
+            format!("round {number} was cut off")
+        }
+        ResultReason::WinnerUnknown => "the winner of a round is unknown".to_owned(),
+    }
 }
 
 /// A team's name, or `nobody`.

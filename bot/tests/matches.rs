@@ -3,8 +3,10 @@
 use gametimes_bot::db::matches::MatchInSeries;
 use gametimes_bot::db::{Db, IngestItem};
 use gametimes_format::GametimesFile;
+use gametimes_format::digest::round_canonical_id;
 use gametimes_rounds::matches::{Evening, MatchResult};
 use gametimes_standin::stopwatch::{CASES, Case};
+use gametimes_test_support::bot::browser::Browser;
 use gametimes_test_support::bot::items::{everything, stats_of};
 use gametimes_test_support::bot::postgres::Cluster;
 use gametimes_test_support::bot::{config_in, get, open};
@@ -179,7 +181,159 @@ async fn lists_give_every_match_once_over_all_pages(url: &str) {
     bot.stop().await.unwrap();
 }
 
+/// Names without a tag.
+const NAMES: [&str; 13] = [
+    "Ada", "Bob", "Cleo", "Dan", "Eve", "Finn", "Gil", "Hal", "Ida", "Jan", "Kim", "Lou", "Max",
+];
+
+/// The seven matches as maps of one evening, 20 minutes apart, by a clan and by players without a tag.
+fn evening() -> Vec<GametimesFile> {
+    let mut all = Vec::new();
+    for (n, case) in CASES.iter().enumerate() {
+        let mut files = files_of(case);
+        let first = files[0].meta.teams.clone();
+        let on_axis = |guid: &str| first.axis.iter().any(|p| p.guid == guid);
+        for file in &mut files {
+            let meta = &mut file.meta;
+            let later = 1200 * n as i64;
+            meta.map = format!("map{n}");
+            meta.round_start_unix += later;
+            meta.round_end_unix += later;
+            meta.event_id = format!("{n}-{}", meta.event_id);
+            meta.match_uid = format!("{n}-{}", meta.match_uid);
+            meta.match_id = meta.round_end_unix.to_string();
+            meta.round_canonical_id =
+                round_canonical_id(meta.round_start_unix, &meta.map, meta.round);
+            // In the recorded match, players change teams within round 2. Here all stay with theirs, which changes sides.
+            meta.teams = first.clone();
+            if meta.round == 2 {
+                std::mem::swap(&mut meta.teams.axis, &mut meta.teams.allies);
+            }
+            for player in &mut meta.spawn_stats {
+                let is_clan = on_axis(&player.guid);
+                player.team = if is_clan == (meta.round == 1) { 1 } else { 2 }.into();
+                let number = &player.guid[6..8];
+                player.name = match usize::from_str_radix(number, 16) {
+                    Ok(n) if !is_clan => NAMES[n].to_owned(),
+                    _ => format!("eA.{number}"),
+                };
+            }
+        }
+        all.extend(files);
+    }
+    all
+}
+
+async fn pages_show_who_won_and_why(url: &str) {
+    let bot = gametimes_bot::start(gametimes_bot::Config::with_database(url))
+        .await
+        .unwrap();
+    let items: Vec<IngestItem> = evening().iter().map(item).collect();
+    bot.store.ingest(&items).await.unwrap();
+    let list = bot.store.evenings(None, 10).await.unwrap();
+    let series: Vec<_> = list.evenings.iter().flat_map(|e| &e.series).collect();
+    assert_eq!(series.len(), 1, "{series:?}");
+    // Team B of each match is the clan, which defends first. Two matches that it won by attacking, and one more; two that the
+    // others won; one draw; one undecided, and a round 1 that was cut off.
+    let clan = &series[0].team_2;
+    assert_eq!(clan.name, "eA", "{clan:?}");
+    assert_eq!((series[0].score_1, series[0].score_2), (5, 7));
+    let other = &series[0].team_1.name;
+    assert!(other.ends_with("'s team"), "{other}");
+    let other = other.replace('\'', "&#39;");
+    let (_, evenings) = get(&bot.url("/")).await;
+    let evenings = evenings.as_str().unwrap();
+    let won = |team: &str| format!("{team} won");
+    let held_them = format!("held {other}");
+    for (map, winner, reason) in [
+        ("map0", won("eA"), "faster by 0:15.0"),
+        ("map1", won(&other), "held eA"),
+        ("map2", "Draw".into(), "both held"),
+        ("map3", won("eA"), held_them.as_str()),
+        ("map4", won(&other), "held eA"),
+        ("map5", "Undecided".into(), "round 2 was cut off"),
+        ("map6", won("eA"), "faster by 0:15.0"),
+    ] {
+        let found = series[0].matches.iter().rfind(|m| m.played.map_name == map);
+        let id = found.unwrap().played.id;
+        let link = format!("<a href=\"/matches/{id}\">{map}</a>");
+        let line = evenings.lines().find(|line| line.contains(&link));
+        let line = line.unwrap_or_else(|| panic!("{map} is not in {evenings}"));
+        let (_, page) = get(&bot.url(&format!("/matches/{id}"))).await;
+        let page = page.as_str().unwrap();
+        for text in [line, page] {
+            assert!(text.contains(&winner), "{map}: {winner}: {text}");
+            assert!(text.contains(reason), "{map}: {reason}: {text}");
+        }
+        assert!(page.contains("Time to beat"), "{map}: {page}");
+        assert_eq!(page.matches("timeline.svg").count(), 2, "{map}");
+    }
+    bot.stop().await.unwrap();
+}
+
+/// The sum of both rounds and each round are shown for every player, and add up.
+#[tokio::test(flavor = "multi_thread")]
+async fn scoreboard_of_a_match_sums_up_both_rounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
+    let files = files_of(&CASES[0]);
+    let items: Vec<IngestItem> = files.iter().map(item).collect();
+    bot.store.ingest(&items).await.unwrap();
+    let (_, page) = get(&bot.url("/matches/1")).await;
+    let page = page.as_str().unwrap();
+    for player in &files[0].meta.spawn_stats {
+        let link = format!("<a href=\"/players/{}\">", &player.guid[..8]);
+        let line = page.lines().find(|line| line.contains(&link));
+        let line = line.unwrap_or_else(|| panic!("{link}: {page}"));
+        let guid = &player.guid;
+        let second = files[1].meta.spawn_stats.iter().find(|p| p.guid == *guid);
+        let kills = [player.kills, second.map_or(0, |p| p.kills)];
+        let each = match second {
+            Some(_) => format!("{} / {}", kills[0], kills[1]),
+            None => format!("{} / –", kills[0]),
+        };
+        let sum = kills[0] + kills[1];
+        let cell = format!(
+            "data-label=\"Kills\"><strong>{sum}</strong><span class=\"each\">{each}</span>"
+        );
+        assert!(line.contains(&cell), "{cell}: {line}");
+    }
+    bot.stop().await.unwrap();
+}
+
+/// On a phone nothing is wider than the screen, and the winner is seen without scrolling.
+#[tokio::test(flavor = "multi_thread")]
+async fn winner_is_in_sight_on_a_phone() {
+    let folder = tempfile::tempdir().unwrap();
+    let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
+    let items: Vec<IngestItem> = evening().iter().map(item).collect();
+    bot.store.ingest(&items).await.unwrap();
+    let pages = [("evenings", bot.url("/")), ("match", bot.url("/matches/1"))];
+    tokio::task::block_in_place(|| {
+        let browser = Browser::start();
+        for (name, url) in &pages {
+            for width in [360, 1280] {
+                browser.width(width);
+                browser.open(url);
+                let page_width = browser.run("return document.documentElement.scrollWidth");
+                assert!(
+                    page_width.as_i64() <= Some(width.into()),
+                    "{name}: {page_width}"
+                );
+                let bottom = browser.run(
+                    "return Math.ceil(document.querySelector('.won').getBoundingClientRect().bottom)",
+                );
+                assert!(bottom.as_i64() < Some(500), "{name} at {width}: {bottom}");
+                assert_eq!(browser.console(), Vec::<String>::new(), "{name}");
+                browser.keep_picture(&format!("{name}-of-seven-{width}"));
+            }
+        }
+    });
+    bot.stop().await.unwrap();
+}
+
 on_both_databases!(
+    pages_show_who_won_and_why,
     round_2_without_its_file_is_decided_by_its_stats_file,
     either_round_finds_the_match,
     lists_give_every_match_once_over_all_pages,

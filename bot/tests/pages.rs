@@ -127,11 +127,13 @@ async fn every_page_works_in_a_real_browser() {
     };
     let (odd, paused, surrender) = (id("odd", 1, 0), id("room2", 2, 30), id("room1", 1, 30));
     let pages = [
-        ("rounds", url("/")),
-        ("nothing-found", url("/?map=nowhere")),
+        ("evenings", url("/")),
+        ("rounds", url("/rounds")),
+        ("nothing-found", url("/rounds?map=nowhere")),
         ("odd", url(&format!("/rounds/{odd}"))),
         ("paused", url(&format!("/rounds/{paused}"))),
         ("surrender", url(&format!("/rounds/{surrender}"))),
+        ("match", url(&format!("/matches/{paused}"))),
         ("audit", url("/audit?diff_seconds=6")),
         ("delivery", url("/delivery")),
         ("player", url("/players/A0000001")),
@@ -158,23 +160,23 @@ async fn every_page_works_in_a_real_browser() {
                 > Some(400)
         );
 
-        browser.open(&url("/"));
+        browser.open(&url("/rounds"));
         let all = rows(&browser);
         assert_eq!(all, 7);
         submit(&browser, "map", "ROOM1");
         assert_eq!(rows(&browser), 2);
-        browser.open(&url("/"));
+        browser.open(&url("/rounds"));
         submit(&browser, "player", "日本語");
         assert_eq!(rows(&browser), 1);
-        browser.open(&url("/"));
+        browser.open(&url("/rounds"));
         submit(&browser, "player", "%");
         assert!(
             text(&browser).contains("No round matches"),
             "a % is a character, not a pattern"
         );
-        browser.open(&url("/?from=2026-11-20&to=2026-11-20"));
+        browser.open(&url("/rounds?from=2026-11-20&to=2026-11-20"));
         assert_eq!(rows(&browser), 7);
-        browser.open(&url("/?from=2026-11-21"));
+        browser.open(&url("/rounds?from=2026-11-21"));
         assert!(text(&browser).contains("No round matches"));
 
         browser.open(&url("/audit"));
@@ -218,7 +220,7 @@ async fn every_page_works_in_a_real_browser() {
         }
         let path = browser.run("return location.pathname");
         assert_eq!(path, format!("/rounds/{paused}"));
-        browser.open(&url("/?map=oom2"));
+        browser.open(&url("/rounds?map=oom2"));
         assert_eq!(rows(&browser), 4);
         browser.open(&url("/delivery"));
         assert!(text(&browser).contains("gametime-broken-R1-5.json"));
@@ -263,15 +265,16 @@ async fn every_page_is_the_same_on_both_databases() {
         transaction.commit().await.unwrap();
         let mut paths: Vec<String> = [
             "/",
-            "/?page=2",
-            "/?page=3",
-            "/?map=FILLER&page=2",
-            "/?map=ROOM1",
-            "/?map=room_",
-            "/?player=%C3%84NDI",
-            "/?player=layer01",
-            "/?player=%25",
-            "/?from=2026-11-20&to=2026-11-20",
+            "/rounds",
+            "/rounds?page=2",
+            "/rounds?page=3",
+            "/rounds?map=FILLER&page=2",
+            "/rounds?map=ROOM1",
+            "/rounds?map=room_",
+            "/rounds?player=%C3%84NDI",
+            "/rounds?player=layer01",
+            "/rounds?player=%25",
+            "/rounds?from=2026-11-20&to=2026-11-20",
             "/audit",
             "/audit?diff_seconds=6",
             "/players/A0000001",
@@ -281,6 +284,7 @@ async fn every_page_is_the_same_on_both_databases() {
         .into();
         for id in 1..=6 {
             paths.push(format!("/rounds/{id}"));
+            paths.push(format!("/matches/{id}"));
             paths.push(format!("/rounds/{id}/timeline.svg"));
         }
         let mut pages = Vec::new();
@@ -295,12 +299,24 @@ async fn every_page_is_the_same_on_both_databases() {
         let page = |path: &str| &pages.iter().find(|(p, _)| p == path).unwrap().1;
         let rounds = |path: &str| page(path).matches("href=\"/rounds/").count();
         // 6 rounds of the tapes and 110 others, 50 on a page.
-        let counts = ["/", "/?page=2", "/?page=3", "/?map=FILLER&page=2"].map(rounds);
+        let counts = [
+            "/rounds",
+            "/rounds?page=2",
+            "/rounds?page=3",
+            "/rounds?map=FILLER&page=2",
+        ]
+        .map(rounds);
         assert_eq!(counts, [50, 50, 16, 50]);
         // The text must match exactly, except for the case of ASCII letters.
-        assert_eq!(["/?player=%C3%84NDI", "/?map=room_"].map(rounds), [6, 0]);
-        assert!(page("/").contains("rel=\"next\"") && !page("/?page=3").contains("rel=\"next\""));
-        assert!(page("/?page=3").contains("rel=\"prev\""));
+        assert_eq!(
+            ["/rounds?player=%C3%84NDI", "/rounds?map=room_"].map(rounds),
+            [6, 0]
+        );
+        assert!(
+            page("/rounds").contains("rel=\"next\"")
+                && !page("/rounds?page=3").contains("rel=\"next\"")
+        );
+        assert!(page("/rounds?page=3").contains("rel=\"prev\""));
         assert!(page("/players/A0000001").contains("Ändi"));
         assert!(page("/rounds/1").contains("Ändi"));
         shown.push(pages);
@@ -455,6 +471,9 @@ async fn empty_pages_show_what_to_do_next() {
     let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
     for (path, status, says) in [
         ("/", 200, "gametimes-bot doctor"),
+        ("/rounds", 200, "gametimes-bot doctor"),
+        ("/matches/7", 404, "no such match"),
+        ("/matches/x", 400, "the id of a round"),
         ("/audit", 200, "nothing to compare yet"),
         (
             "/delivery",
@@ -465,7 +484,7 @@ async fn empty_pages_show_what_to_do_next() {
         ("/rounds/x", 400, "the id of a round"),
         ("/rounds/7/timeline.png", 404, "no such round"),
         ("/players/A0000001", 404, "no such player"),
-        ("/?from=yesterday", 400, "a date such as 2026-12-31"),
+        ("/rounds?from=yesterday", 400, "a date such as 2026-12-31"),
         ("/audit?diff_seconds=-1", 400, "from 0 to 3600"),
     ] {
         let (got, body) = get(&bot.url(path)).await;

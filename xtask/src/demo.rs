@@ -256,7 +256,7 @@ fn finished(posted: &[Meta], answer: &Value) -> Option<Value> {
 /// The pages worth a look, with what they show.
 fn pages(url: &str, latest_round: &str) -> [(&'static str, String); 4] {
     [
-        ("all rounds", format!("{url}/")),
+        ("all matches", format!("{url}/")),
         ("the latest round", format!("{url}/rounds/{latest_round}")),
         ("recorder and stats files compared", format!("{url}/audit")),
         ("what the bot received", format!("{url}/delivery")),

@@ -65,6 +65,8 @@ pub struct Player {
     pub damage_given: Option<i64>,
     /// Damage received according to the stats file.
     pub damage_received: Option<i64>,
+    /// How often the player revived a team mate according to the stats file.
+    pub revives_given: Option<i64>,
     /// Hits per hundred shots according to the stats file.
     pub accuracy: Option<f64>,
     /// What is unusual about the numbers of the stats file; null if nothing is.
@@ -93,7 +95,7 @@ impl Player {
     ];
 
     /// Columns of `player_comprehensive_stats` that [`Self::add_stats_file`] reads.
-    const STATS_COLUMNS: [&str; 11] = [
+    const STATS_COLUMNS: [&str; 12] = [
         "player_guid",
         "clean_name",
         "team",
@@ -103,6 +105,7 @@ impl Player {
         "deaths",
         "damage_given",
         "damage_received",
+        "revives_given",
         "accuracy",
         "gametimes_flags",
     ];
@@ -138,6 +141,7 @@ impl Player {
         self.stats_deaths = row.get("deaths");
         self.damage_given = row.get("damage_given");
         self.damage_received = row.get("damage_received");
+        self.revives_given = row.get("revives_given");
         self.accuracy = row
             .get::<Option<f64>>("accuracy")
             .map(|n| (n * 10.0).round() / 10.0);

@@ -7,6 +7,9 @@ use gametimes_format::text::cut;
 
 use super::error::ApiError;
 
+/// The latest unix time that a parameter takes: the end of the year 9999.
+pub const UNIX_MAX: i64 = 253_402_300_799;
+
 /// How much of a wrong parameter an answer repeats.
 const SHOWN_CHARACTERS: usize = 40;
 

@@ -203,12 +203,16 @@ impl PlayedRound {
 impl RoundPlayer {
     /// What identifies the player: stats files contain only the first 8 digits of a guid.
     pub fn key(&self) -> String {
-        if self.guid.starts_with("name:") {
-            return self.guid.clone();
-        }
-        let head = self.guid.get(..8).unwrap_or(&self.guid);
-        head.to_ascii_uppercase()
+        short_guid(&self.guid)
     }
+}
+
+/// The first 8 digits of a guid in upper case, or the whole `name:...` of a client without one.
+pub fn short_guid(guid: &str) -> String {
+    if guid.starts_with("name:") {
+        return guid.to_owned();
+    }
+    guid.get(..8).unwrap_or(guid).to_ascii_uppercase()
 }
 
 impl<'a> Paired<'a> {

@@ -1,5 +1,6 @@
 //! The two teams of a match: their players, over the change of sides and substitutes, and their names.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use gametimes_format::Team;
@@ -84,9 +85,9 @@ fn side_by_players(first: &PlayedRound, side: Team, second: &PlayedRound) -> Opt
     let stayed = common(side, side) + common(other, other);
     let changed = common(side, other) + common(other, side);
     match stayed.cmp(&changed) {
-        std::cmp::Ordering::Less => Some(other),
-        std::cmp::Ordering::Greater => Some(side),
-        std::cmp::Ordering::Equal => None,
+        Ordering::Less => Some(other),
+        Ordering::Greater => Some(side),
+        Ordering::Equal => None,
     }
 }
 
@@ -95,10 +96,22 @@ fn side_by_players(first: &PlayedRound, side: Team, second: &PlayedRound) -> Opt
 struct Member {
     /// The last name.
     name: String,
-    rounds: u32,
+    /// How many rounds the player played for each team. The first is team A, or the first team of the series.
+    rounds: [u32; 2],
     kills: i64,
-    /// The last team: 0 is team A, or the first team of the series.
-    team: usize,
+    /// The team of the last round.
+    last: usize,
+}
+
+impl Member {
+    /// The team for which the player played more rounds; if as many for both, that of the last one.
+    fn team(&self) -> usize {
+        match self.rounds[0].cmp(&self.rounds[1]) {
+            Ordering::Greater => 0,
+            Ordering::Less => 1,
+            Ordering::Equal => self.last,
+        }
+    }
 }
 
 /// The players of both teams, collected over one or more matches.
@@ -114,23 +127,23 @@ impl Lineups {
                 let member = self.0.entry(player.key()).or_default();
                 let name = strip_colors(&player.name);
                 name.trim().clone_into(&mut member.name);
-                member.rounds += 1;
+                member.last = usize::from((player.team != team_a) != swapped);
+                member.rounds[member.last] += 1;
                 member.kills += player.kills;
-                member.team = usize::from((player.team != team_a) != swapped);
             }
         }
     }
 
     /// The keys of the players of a team.
     pub(super) fn keys(&self, team: usize) -> BTreeSet<&str> {
-        let members = self.0.iter().filter(move |(_, m)| m.team == team);
+        let members = self.0.iter().filter(move |(_, m)| m.team() == team);
         members.map(|(key, _)| key.as_str()).collect()
     }
 
     /// Both teams with their names.
     pub(super) fn teams(&self) -> [MatchTeam; 2] {
         let tags = [0, 1].map(|team| {
-            let members = self.0.values().filter(|m| m.team == team);
+            let members = self.0.values().filter(|m| m.team() == team);
             tag(&members.map(|m| m.name.as_str()).collect::<Vec<_>>())
         });
         // A tag of both teams does not tell them apart.
@@ -145,7 +158,7 @@ impl Lineups {
     }
 
     fn players(&self, team: usize) -> Vec<TeamPlayer> {
-        let members = self.0.iter().filter(|(_, m)| m.team == team);
+        let members = self.0.iter().filter(|(_, m)| m.team() == team);
         let mut players: Vec<TeamPlayer> = members
             .map(|(key, member)| TeamPlayer {
                 guid: key.clone(),
@@ -158,9 +171,9 @@ impl Lineups {
 
     /// The player with the most rounds, then the most kills, gives the team its name.
     fn named_after_a_player(&self, team: usize) -> String {
-        let members = self.0.iter().filter(|(_, m)| m.team == team);
+        let members = self.0.iter().filter(|(_, m)| m.team() == team);
         let best = members.max_by(|(a_key, a), (b_key, b)| {
-            let rank = |m: &Member| (m.rounds, m.kills);
+            let rank = |m: &Member| (m.rounds[team], m.kills);
             rank(a)
                 .cmp(&rank(b))
                 .then_with(|| (&b.name, b_key).cmp(&(&a.name, a_key)))

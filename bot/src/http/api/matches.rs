@@ -6,11 +6,8 @@ use axum::extract::{Path, Query, State};
 use super::RawQuery;
 use crate::db::matches::{EveningList, MatchInSeries, MatchList};
 use crate::http::error::ApiError;
-use crate::http::query::{Parameters, round_id};
+use crate::http::query::{Parameters, UNIX_MAX, round_id};
 use crate::http::state::App;
-
-/// The latest unix time that `before` takes, the end of the year 9999.
-const UNIX_MAX: i64 = 253_402_300_799;
 
 /// Takes the parameters `limit` and `before`.
 fn page(query: RawQuery, default: i64, most: i64) -> Result<(Option<i64>, usize), ApiError> {

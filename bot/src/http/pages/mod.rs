@@ -3,7 +3,9 @@
 mod audit;
 mod delivery;
 mod error;
+mod evenings;
 mod format;
+mod matches;
 mod pictures;
 mod player;
 mod round;
@@ -24,7 +26,9 @@ use super::state::App;
 /// The pages' routes.
 pub fn router() -> Router<App> {
     Router::new()
-        .route("/", get(rounds::page))
+        .route("/", get(evenings::page))
+        .route("/matches/{id}", get(matches::page))
+        .route("/rounds", get(rounds::page))
         .route("/rounds/{id}", get(round::page))
         .route("/rounds/{id}/timeline.svg", get(pictures::svg))
         .route("/rounds/{id}/timeline.png", get(pictures::png))

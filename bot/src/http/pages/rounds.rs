@@ -42,7 +42,7 @@ struct Page {
     zone: String,
 }
 
-/// `/`
+/// `/rounds`
 pub async fn page(State(app): State<App>, query: RawQuery) -> Result<Response, PageError> {
     let mut query = parameters(query);
     let mut text = |name: &str| -> Result<String, ApiError> {
@@ -92,7 +92,7 @@ fn fields(filter: &RoundListFilter) -> [(&'static str, &str); 4] {
 
 /// The address of another page of the same list.
 fn link(filter: &RoundListFilter, page: i64) -> String {
-    let mut link = format!("/?page={page}");
+    let mut link = format!("/rounds?page={page}");
     for (name, value) in fields(filter) {
         if !value.is_empty() {
             link.push_str(&format!("&{name}={}", percent_encode(value)));

@@ -1,0 +1,119 @@
+//! The page of the evenings: the first page that visitors see.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use gametimes_rounds::matches::{Evening, Series, SeriesMatch};
+
+use super::error::PageError;
+use super::format::ms;
+use super::{RawQuery, parameters, render};
+use crate::display;
+use crate::http::query::UNIX_MAX;
+use crate::http::state::App;
+
+/// How many evenings a page shows.
+const PER_PAGE: usize = 10;
+
+/// An evening on the page.
+struct Section {
+    day: String,
+    hours: String,
+    series: Vec<Card>,
+}
+
+/// A series.
+struct Card {
+    teams: [Side; 2],
+    server: String,
+    maps: Vec<Line>,
+}
+
+/// A team of a series.
+struct Side {
+    name: String,
+    score: u32,
+    leads: bool,
+}
+
+/// A match of a series.
+struct Line {
+    id: i64,
+    map: String,
+    winner: String,
+    is_decided: bool,
+    reason: String,
+    /// The times in which both teams of the series completed the map, in the order of the card.
+    times: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "evenings.html")]
+struct Page {
+    evenings: Vec<Section>,
+    is_first: bool,
+    older: Option<i64>,
+}
+
+/// `/`
+pub async fn page(State(app): State<App>, query: RawQuery) -> Result<Response, PageError> {
+    let mut query = parameters(query);
+    let before = query.number("before", 0, 0..=UNIX_MAX)?;
+    let before = (before > 0).then_some(before);
+    let list = app.db.evenings(before, PER_PAGE).await?;
+    Ok(render(&Page {
+        evenings: list.evenings.iter().map(section).collect(),
+        is_first: before.is_none(),
+        older: list.next_before,
+    }))
+}
+
+fn section(evening: &Evening) -> Section {
+    Section {
+        day: display::day(evening.started_unix),
+        hours: format!(
+            "{} to {} UTC",
+            display::hour(evening.started_unix),
+            display::hour(evening.ended_unix)
+        ),
+        series: evening.series.iter().map(card).collect(),
+    }
+}
+
+fn card(series: &Series) -> Card {
+    let (one, two) = (series.score_1, series.score_2);
+    let side = |name: &String, score, leads| Side {
+        name: name.clone(),
+        score,
+        leads,
+    };
+    let server = series
+        .server_name
+        .as_ref()
+        .or(series.server_address.as_ref());
+    Card {
+        teams: [
+            side(&series.team_1.name, one, one > two),
+            side(&series.team_2.name, two, two > one),
+        ],
+        server: server.map_or_else(String::new, |name| display::plain(name)),
+        maps: series.matches.iter().map(line).collect(),
+    }
+}
+
+fn line(of_series: &SeriesMatch) -> Line {
+    let played = &of_series.played;
+    let result = &played.result;
+    let mut times = [result.team_a_ms, result.team_b_ms];
+    if of_series.team_a_is == 2 {
+        times.reverse();
+    }
+    Line {
+        id: played.id,
+        map: played.map_name.clone(),
+        winner: display::match_winner(played),
+        is_decided: display::is_decided(played),
+        reason: display::match_reason(played),
+        times: (times != [None, None]).then(|| times.map(ms).join(" : ")),
+    }
+}
