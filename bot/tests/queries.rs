@@ -22,7 +22,7 @@ async fn query_of_a_player_uses_an_index(url: &str) {
         (5, 5)
     );
     assert_eq!((found("A000000").await, found("name:0").await), (0, 0));
-    let plan = plan_of(store, &sql, "A0000003".into()).await;
+    let plan = plan_of(store, &sql, &["A0000003".into()]).await;
     assert!(plan.contains("idx_lua_spawn_stats_player"), "{plan}");
     assert!(
         !plan.contains("TEMP B-TREE") && !plan.contains("Sort"),
@@ -37,12 +37,29 @@ async fn list_of_rounds_uses_an_index(url: &str) {
     store.analyze().await.unwrap();
     let order = store.play_order();
     let sql = format!("SELECT r.id FROM rounds r ORDER BY {order} DESC, r.id DESC LIMIT $1");
-    let plan = plan_of(store, &sql, 50.into()).await;
+    let plan = plan_of(store, &sql, &[50.into()]).await;
     assert!(plan.contains("idx_rounds_play_order"), "{plan}");
     assert!(
         !plan.contains("TEMP B-TREE") && !plan.contains("Sort"),
         "{plan}"
     );
+}
+
+/// The rounds of the evenings are read from an index, from any page of the list.
+async fn query_of_the_evenings_uses_an_index(url: &str) {
+    let store = &open(url).await;
+    store.ingest(&everything()).await.unwrap();
+    store.analyze().await.unwrap();
+    for before in ["", "2026-11-20-125000"] {
+        let sql = store.rounds_between_sql(!before.is_empty());
+        let plan = plan_of(store, &sql, &["".into(), before.into(), 100.into()]).await;
+        assert!(plan.contains("idx_rounds_play_order"), "{plan}");
+        assert!(plan.contains("idx_lua_round_teams_round_id"), "{plan}");
+        assert!(
+            !plan.contains("TEMP B-TREE") && !plan.contains("Sort"),
+            "{plan}"
+        );
+    }
 }
 
 /// The query of the audit finds the player of each row through an index.
@@ -51,12 +68,12 @@ async fn query_of_the_audit_uses_an_index(url: &str) {
     store.ingest(&everything()).await.unwrap();
     store.analyze().await.unwrap();
     let sql = store.spawn_audit_sql();
-    let plan = plan_of(store, &sql, 1000.into()).await;
+    let plan = plan_of(store, &sql, &[1000.into()]).await;
     assert!(plan.contains("idx_player_stats_guid8"), "{plan}");
 }
 
-/// The database's plan for a query with one value.
-async fn plan_of(store: &Db, sql: &str, value: Value) -> String {
+/// The database's plan for a query with these values.
+async fn plan_of(store: &Db, sql: &str, values: &[Value]) -> String {
     let mut transaction = store.database.begin().await.unwrap();
     let explain = if store.database.is_postgres() {
         // For a few rows a scan is cheaper. What counts is that the index can be used.
@@ -74,7 +91,7 @@ async fn plan_of(store: &Db, sql: &str, value: Value) -> String {
         "EXPLAIN QUERY PLAN"
     };
     let plan = transaction
-        .rows(&format!("{explain} {sql}"), &[value])
+        .rows(&format!("{explain} {sql}"), values)
         .await
         .unwrap();
     format!("{plan:?}")
@@ -126,5 +143,6 @@ on_both_databases!(
     query_of_a_player_uses_an_index,
     list_of_rounds_uses_an_index,
     query_of_the_audit_uses_an_index,
+    query_of_the_evenings_uses_an_index,
     pages_of_the_round_list_leave_no_round_out,
 );

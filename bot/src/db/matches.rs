@@ -71,8 +71,7 @@ impl Db {
         let before = before.map(|before| order_key(before, self.zone()));
         let mut limit = (ROUNDS_PER_EVENING * count).min(ROUNDS_MAX);
         loop {
-            let rounds = self.rounds_between("", before.as_deref(), limit).await?;
-            let is_all = rounds.len() < limit;
+            let (rounds, is_all) = self.rounds_between("", before.as_deref(), limit).await?;
             let parts = split(&rounds);
             // The oldest one may have more rounds.
             let complete = parts.len() - usize::from(!is_all && !parts.is_empty());
@@ -144,7 +143,7 @@ impl Db {
         };
         let at = |seconds: i64| order_key(end_unix.saturating_add(seconds), self.zone());
         let (from, until) = (at(-AROUND_SECONDS), at(AROUND_SECONDS));
-        let rounds = self.rounds_between(&from, Some(&until), ROUNDS_MAX).await?;
+        let (rounds, _) = self.rounds_between(&from, Some(&until), ROUNDS_MAX).await?;
         let parts = split(&rounds);
         let part = parts
             .into_iter()
@@ -164,38 +163,44 @@ impl Db {
         Ok(found)
     }
 
-    /// The latest rounds with an order in a range, without their players except those that the reports list.
+    /// The latest rounds with an order in a range, without their players except those that the reports list; and whether these
+    /// are all.
     async fn rounds_between(
         &self,
         from: &str,
         before: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<PlayedRound>, DbError> {
-        let join = match self.has("lua_round_teams") {
-            true => "LEFT JOIN lua_round_teams t ON t.round_id = r.id",
-            false => "",
-        };
-        let teams = [
-            "axis_players",
-            "allies_players",
-            "gametimes_match",
-            "surrender_team",
-        ];
-        // Another bot stores the sum of both rounds as round 0.
-        let sql = format!(
-            "SELECT {}, {}, {}, {order} AS play_order FROM rounds r {join} \
-             WHERE {order} >= $1 AND ($2 = '' OR {order} < $2) AND r.round_number IN (1, 2) \
-             ORDER BY {order} DESC, r.id DESC LIMIT $3",
-            self.select("rounds", "r", &RoundSummary::COLUMNS),
-            self.select("rounds", "r", &["gametype"]),
-            self.select("lua_round_teams", "t", &teams),
-            order = self.play_order(),
-        );
+    ) -> Result<(Vec<PlayedRound>, bool), DbError> {
+        let sql = self.rounds_between_sql(before.is_some());
         let values = args![from, before.unwrap_or_default(), limit as i64];
         let rows = self.database.rows(&sql, values).await?;
         let mut ids = BTreeSet::new();
         let rounds = rows.iter().filter_map(|row| self.played_round(row));
-        Ok(rounds.filter(|round| ids.insert(round.id)).collect())
+        let rounds = rounds.filter(|round| ids.insert(round.id)).collect();
+        Ok((rounds, rows.len() < limit))
+    }
+
+    /// SQL for rounds with an order from `$1`, at most `$3` of them; before `$2` if `is_bounded`, else `$2` is empty.
+    pub fn rounds_between_sql(&self, is_bounded: bool) -> String {
+        let order = self.play_order();
+        let until = match is_bounded {
+            true => format!("{order} < $2"),
+            false => "$2 = ''".to_owned(),
+        };
+        let join = match self.has("lua_round_teams") {
+            true => "LEFT JOIN lua_round_teams t ON t.round_id = r.id",
+            false => "",
+        };
+        let teams = ["axis_players", "allies_players", "gametimes_match"];
+        // Another bot stores the sum of both rounds as round 0.
+        format!(
+            "SELECT {}, {}, {}, {order} AS play_order FROM rounds r {join} \
+             WHERE {order} >= $1 AND {until} AND r.round_number IN (1, 2) \
+             ORDER BY {order} DESC, r.id DESC LIMIT $3",
+            self.select("rounds", "r", &RoundSummary::COLUMNS),
+            self.select("rounds", "r", &["gametype"]),
+            self.select("lua_round_teams", "t", &teams),
+        )
     }
 
     /// `None` for a row of another bot whose time is unknown.
