@@ -237,7 +237,7 @@ async fn rounds_players_and_timeline_are_served(url: &str) {
     );
     let (_, timeline) = get(&bot.url(&format!("/api/rounds/{id}/timeline"))).await;
     assert_eq!(timeline.as_array().unwrap().len(), 134);
-    let (_, page) = get(&bot.url("/")).await;
+    let (_, page) = get(&bot.url("/rounds")).await;
     assert!(page.as_str().unwrap().contains(&format!("/rounds/{id}")));
     bot.stop().await.unwrap();
 }

@@ -71,7 +71,7 @@ async fn round_cut_off_without_a_recorder_shows_no_winner_and_no_timeline(url: &
     let shown = page(&bot, &format!("/rounds/{}", finished["id"])).await;
     assert!(text(&shown).contains(" won"), "{shown}");
     assert!(!shown.contains("<svg"), "{shown}");
-    let list = page(&bot, "/").await;
+    let list = page(&bot, "/rounds").await;
     let row = |id: &Value| {
         let link = format!("href=\"/rounds/{id}\"");
         let row = list.split("<tr>").find(|row| row.contains(&link));
