@@ -61,7 +61,7 @@ async fn api_filters_rounds_as_the_pages_do(url: &str) {
         assert_eq!(status, 200, "{filter}: {list}");
         assert_eq!(ids(&list).len(), count, "{filter}: {list}");
         if !filter.contains("map=") {
-            let (_, page) = get(&bot.url(&format!("/?{filter}"))).await;
+            let (_, page) = get(&bot.url(&format!("/rounds?{filter}"))).await;
             let links = page.as_str().unwrap().matches("href=\"/rounds/").count();
             assert_eq!(links, count, "{filter}");
         }
@@ -364,7 +364,7 @@ async fn feed_and_previews_have_absolute_links_if_the_public_url_is_set() {
     ] {
         assert!(page.contains(expected), "{expected}: {page}");
     }
-    let (_, list) = get(&bot.url("/")).await;
+    let (_, list) = get(&bot.url("/rounds")).await;
     assert!(
         list.as_str()
             .unwrap()

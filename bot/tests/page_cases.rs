@@ -71,7 +71,7 @@ async fn round_cut_off_without_a_recorder_shows_no_winner_and_no_timeline(url: &
     let shown = page(&bot, &format!("/rounds/{}", finished["id"])).await;
     assert!(text(&shown).contains(" won"), "{shown}");
     assert!(!shown.contains("<svg"), "{shown}");
-    let list = page(&bot, "/").await;
+    let list = page(&bot, "/rounds").await;
     let row = |id: &Value| {
         let link = format!("href=\"/rounds/{id}\"");
         let row = list.split("<tr>").find(|row| row.contains(&link));
@@ -205,6 +205,37 @@ async fn failed_requests_of_browsers_are_answered_with_a_page() {
             .unwrap()
             .starts_with("text/html")
     );
+    bot.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_every_page_names_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
+    let shown = page(&bot, "/").await;
+    let head = shown.split("</head>").next().unwrap();
+    let links = head.split("<link ").skip(1);
+    let paths: Vec<&str> = links
+        .map(|link| {
+            link.split("href=\"")
+                .nth(1)
+                .unwrap()
+                .split('"')
+                .next()
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(paths, ["/style.css", "/favicon.svg"]);
+    for (path, kind) in paths
+        .iter()
+        .zip(["text/css; charset=utf-8", "image/svg+xml"])
+    {
+        let answer = fetch(&bot.url(path), &[]).await;
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["content-type"]),
+            (200, &kind.parse().unwrap())
+        );
+    }
     bot.stop().await.unwrap();
 }
 

@@ -28,7 +28,7 @@ pub struct Invalid(ErrorAnswer);
 
 /// The answer for an id that does not exist.
 #[derive(IntoResponses)]
-#[response(status = 404, description = "There is no such round.")]
+#[response(status = 404, description = "There is nothing with this id.")]
 #[expect(dead_code, reason = "only describes answers")]
 pub struct Missing(ErrorAnswer);
 

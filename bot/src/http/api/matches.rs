@@ -23,7 +23,7 @@ fn page(query: RawQuery, default: i64, most: i64) -> Result<(Option<i64>, usize)
 
 /// Matches with teams, result and rounds, latest first.
 #[utoipa::path(get, path = "/api/matches", responses(
-        (status = 200, description = "The matches of whole evenings", body = MatchList),
+        (status = 200, description = "The matches of whole evenings.", body = MatchList),
         Kept, Invalid, Refused),
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200,
@@ -43,8 +43,8 @@ pub(super) async fn matches(
 #[utoipa::path(get, path = "/api/matches/{id}",
     params(("id" = i64, Path, description = "the id of a match, or rounds.id of any of its rounds")),
     responses(
-        (status = 200, description = "The match", body = MatchInSeries),
-        Kept, Missing, Refused))]
+        (status = 200, description = "The match.", body = MatchInSeries),
+        Kept, Invalid, Missing, Refused))]
 pub(super) async fn found_match(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -55,7 +55,7 @@ pub(super) async fn found_match(
 
 /// Evenings with their series and matches, latest first. An evening ends when no round is played for an hour on any server.
 #[utoipa::path(get, path = "/api/evenings", responses(
-        (status = 200, description = "The evenings", body = EveningList),
+        (status = 200, description = "The evenings.", body = EveningList),
         Kept, Invalid, Refused),
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 50, description = "how many; 10 if missing"),

@@ -39,9 +39,9 @@ pub fn router() -> Router<App> {
     let lists = Router::new()
         .route("/rounds", get(rounds))
         .route("/rounds.csv", get(rounds))
+        .route("/gametimes.schema.json", get(file_schema))
         .route("/matches", get(matches::matches))
         .route("/evenings", get(matches::evenings))
-        .route("/gametimes.schema.json", get(file_schema))
         .route_layer(middleware::from_fn(|request, next| {
             etag::tagged(etag::LIST, request, next)
         }));

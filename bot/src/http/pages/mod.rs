@@ -43,16 +43,26 @@ pub fn router() -> Router<App> {
         .route("/players/{guid}", get(player::page))
         .route("/audit", get(audit::page))
         .route("/delivery", get(delivery::page))
-        .route("/style.css", get(style))
+        .route(
+            "/style.css",
+            get(|| std::future::ready(asset("text/css; charset=utf-8", STYLE))),
+        )
+        .route(
+            "/favicon.svg",
+            get(|| std::future::ready(asset("image/svg+xml", FAVICON))),
+        )
 }
 
-async fn style() -> Response {
-    let css = include_str!("../../../assets/style.css");
+const STYLE: &str = include_str!("../../../assets/style.css");
+const FAVICON: &str = include_str!("../../../assets/favicon.svg");
+
+/// A file that every page uses.
+fn asset(content_type: &'static str, content: &'static str) -> Response {
     let headers = [
-        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CONTENT_TYPE, content_type),
         (header::CACHE_CONTROL, "max-age=300"),
     ];
-    (headers, css).into_response()
+    (headers, content).into_response()
 }
 
 fn render(template: &impl Template) -> Response {
