@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 
 use super::RawQuery;
-use super::description::{Invalid, Kept, Missing, Refused};
+use super::answers::{Invalid, Kept, Missing, Refused};
 use crate::db::matches::{EveningList, MatchInSeries, MatchList};
 use crate::http::error::ApiError;
 use crate::http::query::{Parameters, UNIX_MAX, round_id};

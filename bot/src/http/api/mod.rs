@@ -1,5 +1,6 @@
 //! The JSON API: one function per route.
 
+mod answers;
 mod description;
 mod matches;
 
@@ -15,7 +16,7 @@ use gametimes_rounds::audit::SpawnAudit;
 use serde::Serialize;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use self::description::{Invalid, Kept, Missing, Refused};
+use self::answers::{Invalid, Kept, Missing, Refused};
 use super::error::{ApiError, ErrorAnswer};
 use super::etag;
 use super::query::{Parameters, round_id};
