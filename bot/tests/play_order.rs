@@ -79,7 +79,7 @@ async fn assert_order(bot: &Bot, expected: &[&str]) {
         .into_iter()
         .find(|guid| !guid.starts_with("name:"))
         .unwrap();
-    for page in ["/".to_owned(), format!("/players/{}", &guid[..8])] {
+    for page in ["/rounds".to_owned(), format!("/players/{}", &guid[..8])] {
         let (_, html) = get(&bot.url(&page)).await;
         let links = html
             .as_str()
@@ -105,7 +105,7 @@ async fn rounds_with_stats_files_alone_are_in_order_when_the_clock_is_set_back(u
     assert_order(&bot, &["2025-10-26-020130", "2025-10-26-025500"]).await;
     // The pages show both ends in UTC, so that their order is visible.
     for (page, ends) in [
-        ("/", ["01:01", "00:55"]),
+        ("/rounds", ["01:01", "00:55"]),
         ("/players/A0000004", ["01:01", "00:55"]),
     ] {
         let (_, html) = get(&bot.url(page)).await;

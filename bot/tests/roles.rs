@@ -157,9 +157,12 @@ async fn serve_refuses_a_database_without_the_schema_and_creates_nothing() {
     let url = cluster.database();
     let folder = tempfile::tempdir().unwrap();
     let on_sqlite = config_in(&folder);
-    for config in [Config::with_database(&url), on_sqlite] {
+    for (config, expected) in [
+        (Config::with_database(&url), "run `gametimes-bot migrate`"),
+        (on_sqlite, "does not exist yet: "),
+    ] {
         let error = start(config, Role::Serve).await.unwrap_err().to_string();
-        assert!(error.contains("gametimes-bot migrate"), "{error}");
+        assert!(error.contains(expected), "{error}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     let database = url.rsplit_once('/').unwrap().1.split('?').next().unwrap();
