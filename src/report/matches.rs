@@ -69,9 +69,13 @@ pub(super) fn substitutions(round: &Round) -> Vec<Substitution> {
 fn reference(round: &Round, key: &str) -> PlayerRef {
     let player = round.players.iter().find(|player| player.key() == key);
     player.map_or_else(
-        || PlayerRef {
-            guid: key.to_owned(), // gone before taking part
-            name: String::new(),
+        || {
+            // Gone before taking part.
+            let event = round.timeline.iter().find(|event| event.key() == key);
+            PlayerRef {
+                guid: event.map(|e| e.guid.clone()).unwrap_or_default(),
+                name: event.and_then(|e| e.name.clone()).unwrap_or_default(),
+            }
         },
         PlayerStats::reference,
     )
