@@ -225,6 +225,23 @@ fn clients_inside_the_server_and_omni_bots_are_bots() {
     assert_eq!((bots, meta.bots), (vec![false, true, true], 2));
 }
 
+#[test]
+fn a_player_without_a_guid_who_took_no_part_is_in_the_lineup_by_name() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = server(home.path());
+    start(&mut server);
+    server.set_userinfo(1, "\\name\\p1");
+    let info = Step::configstring(690, "n\\p1\\t\\1\\c\\0");
+    server.call(CONNECT, &[1, 1, 0], [info]);
+    server.call(BEGIN, &[1], Step::exit("Timelimit hit."));
+    stop(&mut server);
+    let meta = &gametimes_files(home.path())[0].meta;
+    assert!(meta.spawn_stats.is_empty());
+    let found = serde_json::to_value(&meta.teams_start).unwrap();
+    let expected = json!({ "axis": [{ "guid": "", "name": "p1" }], "allies": [] });
+    assert_eq!(found, expected);
+}
+
 /// The module leaves round 1 in the cvar for the recorder of round 2, and takes it from there.
 #[test]
 fn round_1_is_handed_over_in_a_cvar() {

@@ -506,16 +506,6 @@ pub struct TimelineEvent {
     pub text: Option<String>,
 }
 
-impl TimelineEvent {
-    /// The guid, or the name of a player without one.
-    pub fn key(&self) -> &str {
-        match &self.name {
-            Some(name) if self.guid.is_empty() => name,
-            _ => &self.guid,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

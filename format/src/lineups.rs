@@ -1,100 +1,89 @@
 //! Who played for which team: at the start of a round, and as a substitute.
 
-use crate::file::{EventKind, PlayerRef, Substitution, TimelineEvent};
+use crate::file::{EventKind, PlayerRef, Substitution, Teams, TimelineEvent};
 use crate::team::{Team, TeamNumber};
 
 /// Players who join a team within this time on the play clock are in it from the start. When a round begins, the engine runs the
 /// game for 6 frames of 100 ms before it puts the clients into it (`GAME_INIT_FRAMES` in its source).
 pub const START_MS: i64 = 1000;
 
-/// Who plays on which team, followed along a timeline.
-#[derive(Default)]
-struct Lineup {
+/// Who played for which team in a round.
+#[derive(Debug, Default)]
+pub struct Lineups {
+    /// The players of both teams at the start.
+    pub start: Teams,
+    /// A player from outside takes the place of one who has left the server or joined the spectators. Players are substituted
+    /// in the order in which they left. A player who comes back before that was not substituted, and a change of sides does
+    /// not count.
+    pub substitutions: Vec<Substitution>,
     /// The players of the two teams now.
-    playing: [Vec<String>; 2],
+    playing: Teams,
     /// The players whose places in the two teams are free, in the order in which they left.
-    left: [Vec<String>; 2],
-    /// The players at the start.
-    start: [Vec<String>; 2],
-    /// Time, team, who left and who joined.
-    replaced: Vec<(i64, Team, String, String)>,
+    left: Teams,
 }
 
-impl Lineup {
-    fn of(events: &[TimelineEvent]) -> Self {
-        let mut lineup = Self::default();
+impl Lineups {
+    /// Follows a round's timeline. `named` gives a player of the timeline the name that the result has; the timeline itself
+    /// contains names only for players without a guid.
+    pub fn of(events: &[TimelineEvent], named: impl Fn(PlayerRef) -> PlayerRef) -> Self {
+        let mut lineups = Self::default();
         for event in events {
             let to = match event.kind {
                 EventKind::Join | EventKind::Team => event.team.and_then(TeamNumber::team),
                 EventKind::Leave => None,
                 _ => continue,
             };
-            lineup.moves(event.t_ms, event.key(), to);
+            let player = PlayerRef {
+                guid: event.guid.clone(),
+                name: event.name.clone().unwrap_or_default(),
+            };
+            lineups.moves(event.t_ms, &named(player), to);
         }
-        lineup
+        lineups
     }
 
-    fn moves(&mut self, t_ms: i64, key: &str, to: Option<Team>) {
+    fn moves(&mut self, t_ms: i64, player: &PlayerRef, to: Option<Team>) {
         let from = Team::ALL
             .into_iter()
-            .find(|&team| self.playing[place(team)].iter().any(|player| player == key));
+            .find(|&team| members(&mut self.playing, team).contains(player));
         if from == to {
             return;
         }
         let at_start = t_ms <= START_MS;
         if let Some(from) = from {
-            self.playing[place(from)].retain(|player| player != key);
+            members(&mut self.playing, from).retain(|other| other != player);
             if at_start {
-                self.start[place(from)].retain(|player| player != key);
+                members(&mut self.start, from).retain(|other| other != player);
             } else if to.is_none() {
-                self.left[place(from)].push(key.to_owned());
+                members(&mut self.left, from).push(player.clone());
             }
         }
         let Some(to) = to else { return };
-        self.playing[place(to)].push(key.to_owned());
-        let left = &mut self.left[place(to)];
+        members(&mut self.playing, to).push(player.clone());
+        let left = members(&mut self.left, to);
         if at_start {
-            self.start[place(to)].push(key.to_owned());
+            members(&mut self.start, to).push(player.clone());
         } else if from.is_some() {
             // A change of sides is not a substitution.
-        } else if let Some(own) = left.iter().position(|player| player == key) {
+        } else if let Some(own) = left.iter().position(|other| other == player) {
             left.remove(own); // came back
         } else if !left.is_empty() {
-            let out = left.remove(0);
-            self.replaced.push((t_ms, to, out, key.to_owned()));
+            self.substitutions.push(Substitution {
+                t_ms,
+                team: to.into(),
+                out: left.remove(0),
+                joined: player.clone(),
+            });
         }
     }
 }
 
-/// The index of a team in the lists of a [`Lineup`].
-fn place(team: Team) -> usize {
+/// The players of one team.
+fn members(teams: &mut Teams, team: Team) -> &mut Vec<PlayerRef> {
     match team {
-        Team::Axis => 0,
-        Team::Allies => 1,
+        Team::Axis => &mut teams.axis,
+        Team::Allies => &mut teams.allies,
     }
-}
-
-/// The players of both teams at the start of a round, Axis first, from its timeline.
-pub fn keys_at_start(events: &[TimelineEvent]) -> [Vec<String>; 2] {
-    Lineup::of(events).start
-}
-
-/// The substitutions of a round, from its timeline: a player from outside takes the place of one who has left the server
-/// or joined the spectators. Players are substituted in the order in which they left. A player who comes back before
-/// that was not substituted, and a change of sides does not count.
-pub fn substitutions(
-    events: &[TimelineEvent],
-    reference: impl Fn(&str) -> PlayerRef,
-) -> Vec<Substitution> {
-    let replaced = Lineup::of(events).replaced.into_iter();
-    replaced
-        .map(|(t_ms, team, out, joined)| Substitution {
-            t_ms,
-            team: team.into(),
-            out: reference(&out),
-            joined: reference(&joined),
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -128,16 +117,15 @@ mod tests {
             event(9900, Join, "last", 1), // an additional place
             event(9950, Team, "a", 2),    // was substituted, and comes back for c
         ];
-        let found = substitutions(&events, |key| PlayerRef {
-            guid: key.to_owned(),
-            name: String::new(),
-        });
-        let found: Vec<_> = found
+        let lineups = Lineups::of(&events, |player| player);
+        let found: Vec<_> = lineups
+            .substitutions
             .iter()
             .map(|s| (s.t_ms, s.team.number(), &*s.out.guid, &*s.joined.guid))
             .collect();
         assert_eq!(found, [(7000, 1, "a", "new"), (9950, 2, "c", "a"),]);
-        let start = keys_at_start(&events);
+        let guids = |team: &[PlayerRef]| team.iter().map(|p| p.guid.clone()).collect::<Vec<_>>();
+        let start = [guids(&lineups.start.axis), guids(&lineups.start.allies)];
         assert_eq!(
             start,
             [vec!["a".to_owned(), "b".to_owned()], vec!["c".to_owned()]]

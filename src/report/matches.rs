@@ -1,7 +1,7 @@
 //! The keys of a file that are about the match: see [`gametimes_format::matches`] and [`gametimes_format::lineups`].
 
-use gametimes_format::file::{EndReason, PlayerRef, Substitution, Teams};
-use gametimes_format::lineups;
+use gametimes_format::file::EndReason;
+use gametimes_format::lineups::Lineups;
 use gametimes_format::matches::{self, Half, MapResult, Sides, Stopwatch};
 use uuid::Uuid;
 
@@ -50,35 +50,14 @@ pub(super) fn map_result(round: &Round) -> Option<MapResult> {
     Some(matches::map_result(first.as_ref(), &second))
 }
 
-/// The players of each team at the start of the round.
-pub(super) fn teams_start(round: &Round) -> Teams {
-    let team = |keys: Vec<String>| keys.iter().map(|key| reference(round, key)).collect();
-    let [axis, allies] = lineups::keys_at_start(&round.timeline);
-    Teams {
-        axis: team(axis),
-        allies: team(allies),
-    }
-}
-
-/// The players who replaced others.
-pub(super) fn substitutions(round: &Round) -> Vec<Substitution> {
-    lineups::substitutions(&round.timeline, |key| reference(round, key))
-}
-
-/// A player of the timeline, as the list of players names them.
-fn reference(round: &Round, key: &str) -> PlayerRef {
-    let player = round.players.iter().find(|player| player.key() == key);
-    player.map_or_else(
-        || {
-            // Gone before taking part.
-            let event = round.timeline.iter().find(|event| event.key() == key);
-            PlayerRef {
-                guid: event.map(|e| e.guid.clone()).unwrap_or_default(),
-                name: event.and_then(|e| e.name.clone()).unwrap_or_default(),
-            }
-        },
-        PlayerStats::reference,
-    )
+/// Who played for which team, with the names of the list of players. A player who was gone before taking part is not in it.
+pub(super) fn lineups(round: &Round) -> Lineups {
+    Lineups::of(&round.timeline, |player| {
+        let mut known = round.players.iter();
+        known
+            .find(|p| p.guid == player.guid && (!p.guid.is_empty() || p.name == player.name))
+            .map_or(player, PlayerStats::reference)
+    })
 }
 
 /// A time limit of the game, which keeps minutes with six digits after the point.

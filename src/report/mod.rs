@@ -31,6 +31,7 @@ pub fn gametimes_file(round: &Round, identity: &Identity) -> GametimesFile {
 }
 
 fn meta(round: &Round, identity: &Identity) -> Meta {
+    let lineups = matches::lineups(round);
     let start_unix = seconds(round.start.unix_ms);
     let end_unix = seconds(round.end.unix_ms);
     Meta {
@@ -80,8 +81,8 @@ fn meta(round: &Round, identity: &Identity) -> Meta {
         map_result: matches::map_result(round),
         config: cut(&round.config, bounds::TEXT),
         mod_version: cut(&round.mod_version, bounds::TEXT),
-        teams_start: matches::teams_start(round),
-        substitutions: matches::substitutions(round),
+        teams_start: lineups.start,
+        substitutions: lineups.substitutions,
         bots: round.players.iter().filter(|p| p.is_bot).count() as u32,
         waves: round.waves.clone(),
     }
