@@ -1,5 +1,8 @@
 //! Rules about rounds and players that several readers share.
 
+/// `g_gametype` of stopwatch, the only one with a round 2 (`GT_WOLF_STOPWATCH` in the engine's source).
+pub const GAMETYPE_STOPWATCH: i32 = 3;
+
 /// How long after its round 1 a round 2 may end and still belong to the same match.
 pub const ROUND_2_WINDOW_SECONDS: i64 = 45 * 60;
 

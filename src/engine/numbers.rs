@@ -63,8 +63,6 @@ pub const GAMESTATE_INITIALIZE: i32 = -1;
 pub const GAMESTATE_WARMUP: i32 = 2;
 /// `gamestate` of the warmup after a match was reset before or after a round.
 pub const GAMESTATE_RESET: i32 = 5;
-/// `g_gametype` of stopwatch, the only one with a round 2.
-pub const GAMETYPE_STOPWATCH: i32 = 3;
 /// `g_gametype` of last man standing, which has no waves.
 pub const GAMETYPE_LAST_MAN_STANDING: i32 = 5;
 /// The highest number of slots of a server (the engine's MAX_CLIENTS).

@@ -13,13 +13,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gametimes_format::check::bounds;
+use gametimes_format::rules::GAMETYPE_STOPWATCH;
 use gametimes_format::text;
 
 use crate::VERSION;
 use crate::deliver::command::{Command, CommandSender, WorkerConfig};
 use crate::deliver::handle::WorkerHandle;
 use crate::engine::numbers::{
-    GAMESTATE_INITIALIZE, GAMESTATE_PLAYING, GAMETYPE_STOPWATCH, MAX_CLIENTS, OLDEST_VERSION,
+    GAMESTATE_INITIALIZE, GAMESTATE_PLAYING, MAX_CLIENTS, OLDEST_VERSION,
 };
 use crate::engine::signals::{self, Handled};
 use crate::engine::stock_game::GamePaths;
@@ -40,8 +41,6 @@ const GAMETYPE_MAX: i32 = 64;
 const ENGINE_ERROR: &CStr = c"com_errorMessage";
 /// The cvar that hands round 1 of a match over to round 2, see [`FirstRound`].
 const FIRST_ROUND: &CStr = c"gametimes_match";
-/// Longer time limits count as none; this is ten weeks.
-const TIMELIMIT_MINUTES_MAX: f64 = 100_000.0;
 
 /// Whether rounds are recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -287,7 +286,7 @@ impl<E: Engine> Module<E> {
     /// A time limit in minutes; 0 if the cvar contains none.
     fn minutes(&self, name: &CStr) -> f64 {
         let minutes = self.engine.cvar_float(name);
-        if (0.0..=TIMELIMIT_MINUTES_MAX).contains(&minutes) {
+        if (0.0..=bounds::TIMELIMIT_MINUTES as f64).contains(&minutes) {
             minutes
         } else {
             0.0

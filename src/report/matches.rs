@@ -3,10 +3,10 @@
 use gametimes_format::file::EndReason;
 use gametimes_format::lineups::Lineups;
 use gametimes_format::matches::{self, Half, MapResult, Sides, Stopwatch};
+use gametimes_format::rules::GAMETYPE_STOPWATCH;
 use uuid::Uuid;
 
 use super::Identity;
-use crate::engine::numbers::GAMETYPE_STOPWATCH;
 use crate::first_round::FirstRound;
 use crate::track::{PlayerStats, Round};
 

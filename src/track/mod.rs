@@ -22,12 +22,12 @@ pub use round::{Pause, PlayerStats, Round};
 
 use gametimes_format::Team;
 use gametimes_format::file::{EndReason, Score, Surrender};
+use gametimes_format::rules::GAMETYPE_STOPWATCH;
 use gametimes_format::text::strip_colors;
-
 use uuid::Uuid;
 
 use crate::engine::numbers::{
-    GAMESTATE_INITIALIZE, GAMESTATE_PLAYING, GAMESTATE_RESET, GAMESTATE_WARMUP, GAMETYPE_STOPWATCH,
+    GAMESTATE_INITIALIZE, GAMESTATE_PLAYING, GAMESTATE_RESET, GAMESTATE_WARMUP,
 };
 use crate::event::{Event, Level, Rules, ShutdownCause, Stamp, What};
 use crate::first_round::FirstRound;

@@ -9,7 +9,7 @@ use crate::team::{Team, TeamNumber};
 
 impl Checker {
     pub(super) fn matches(&mut self, meta: &Meta) {
-        let round_ms = 0..=bounds::ROUND_SECONDS * 1000;
+        let round_ms = bounds::ROUND_SECONDS * 1000;
         for (path, id) in [
             ("meta.match_uid", Some(&meta.match_uid)),
             ("meta.round_1_event_id", meta.round_1_event_id.as_ref()),
@@ -43,13 +43,12 @@ impl Checker {
                 .into_iter()
                 .flatten()
             {
-                // The longest time limit that the recorders accept.
-                self.range("meta.stopwatch", ms, 0, 100_000 * 60_000);
+                self.range("meta.stopwatch", ms, 0, bounds::TIMELIMIT_MINUTES * 60_000);
             }
         }
         if let Some(result) = meta.map_result {
             for ms in [result.team_a_ms, result.team_b_ms].into_iter().flatten() {
-                self.range("meta.map_result", ms, *round_ms.start(), *round_ms.end());
+                self.range("meta.map_result", ms, 0, round_ms);
             }
             self.doubt_unless(
                 meta.round == 2 && result.winner.is_some() == result.reason.is_some(),

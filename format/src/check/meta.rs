@@ -7,6 +7,7 @@ use super::names::{is_path_safe, is_stats_file_name, is_uuid_v7};
 use super::{Problem, bounds};
 use crate::digest::{round_canonical_id, round_id_of_map_as_written};
 use crate::file::{self, EndReason, Meta, SpawnStats};
+use crate::rules::GAMETYPE_STOPWATCH;
 use crate::team::TeamNumber;
 
 /// All problems of `meta`.
@@ -119,9 +120,15 @@ impl Checker {
         }
         self.reject_unless(
             meta.timelimit_minutes.is_finite()
-                && (0.0..=100_000.0).contains(&meta.timelimit_minutes),
+                && (0.0..=bounds::TIMELIMIT_MINUTES as f64).contains(&meta.timelimit_minutes),
             "meta.timelimit_minutes",
-            || format!("{} is out of range 0 to 100000", meta.timelimit_minutes),
+            || {
+                format!(
+                    "{} is out of range 0 to {}",
+                    meta.timelimit_minutes,
+                    bounds::TIMELIMIT_MINUTES
+                )
+            },
         );
         self.range(
             "meta.utc_offset_seconds",
@@ -375,8 +382,10 @@ impl Checker {
             "meta.match_id",
             || format!("{:?}, expected {}", meta.match_id, meta.round_end_unix),
         );
-        self.doubt_unless(meta.round == 1 || meta.gametype == 3, "meta.round", || {
-            format!("round 2 in game type {}", meta.gametype)
-        });
+        self.doubt_unless(
+            meta.round == 1 || meta.gametype == GAMETYPE_STOPWATCH,
+            "meta.round",
+            || format!("round 2 in game type {}", meta.gametype),
+        );
     }
 }

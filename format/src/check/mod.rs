@@ -43,6 +43,8 @@ pub mod bounds {
     pub const EVENTS: usize = 65_536;
     /// Seconds of one round: a week, for servers without a time limit.
     pub const ROUND_SECONDS: i64 = 7 * 24 * 3600;
+    /// The longest time limit, in minutes: ten weeks. The recorders take a longer one for none.
+    pub const TIMELIMIT_MINUTES: i64 = 100_000;
     /// Spawns, deaths, kills of one player.
     pub const COUNT: u32 = 1_000_000;
     /// 2000-01-01, the earliest accepted unix time.

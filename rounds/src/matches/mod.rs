@@ -110,9 +110,6 @@ pub struct RoundPlayer {
     pub kills: i64,
 }
 
-/// The gametype stopwatch, the only one with a round 2.
-const STOPWATCH: i64 = 3;
-
 /// A round that seems to be longer is taken to be as long as this.
 const LONGEST_ROUND_SECONDS: i64 = 6 * 3600;
 

@@ -1,10 +1,11 @@
 //! Who won a match, and why.
 
 use gametimes_format::matches::{Half, MapReason, MapWinner, map_result};
+use gametimes_format::rules::GAMETYPE_STOPWATCH;
 use serde::Serialize;
 
 use super::teams::Sides;
-use super::{Paired, PlayedRound, STOPWATCH};
+use super::{Paired, PlayedRound};
 
 /// Who won a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -86,7 +87,9 @@ pub(super) fn of(paired: &Paired<'_>, sides: &Sides) -> MatchResult {
         team_b_ms: paired.second.and_then(completed_ms),
     };
     if let (Some(only), None) = (paired.first, paired.second)
-        && only.gametype.is_some_and(|gametype| gametype != STOPWATCH)
+        && only
+            .gametype
+            .is_some_and(|gametype| gametype != i64::from(GAMETYPE_STOPWATCH))
     {
         let winner = match only.winner {
             Some(side) if side == sides.of_team_a(only) => Outcome::TeamA,

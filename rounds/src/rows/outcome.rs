@@ -1,13 +1,11 @@
 //! The columns of `rounds` in which other programs look up what a round of stopwatch was, and whether it counts.
 
-use gametimes_format::rules::is_bot_guid;
+use gametimes_format::rules::{GAMETYPE_STOPWATCH, is_bot_guid};
 use gametimes_format::{EndReason, TeamNumber};
 
 use super::round::Sources;
 use crate::stats_file::minutes_seconds;
 
-/// `g_gametype` of stopwatch.
-const STOPWATCH: i32 = 3;
 /// A round that was cut off before this does not count.
 const SHORTEST_SECONDS: i64 = 60;
 
@@ -39,7 +37,7 @@ impl Outcome {
             ..Self::default()
         };
         let meta = sources.report.map(|report| &report.meta);
-        if meta.is_some_and(|meta| ![0, STOPWATCH].contains(&meta.gametype)) {
+        if meta.is_some_and(|meta| ![0, GAMETYPE_STOPWATCH].contains(&meta.gametype)) {
             return unknown;
         }
         let winner = winner.unwrap_or(TeamNumber::NONE);
@@ -52,7 +50,7 @@ impl Outcome {
             score_confidence: Some("verified_header"),
             ..unknown
         };
-        // After a surrender or a vote, nobody has set a time or held it.
+        // A round that a surrender or a vote ended has set no time, and was not held.
         let reason = meta.map(|meta| meta.end_reason);
         if matches!(reason, Some(EndReason::Surrender | EndReason::Vote)) {
             return of_header;

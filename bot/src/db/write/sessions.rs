@@ -1,12 +1,12 @@
 //! `rounds.gaming_session_id`: the number of the evening that a round belongs to, over all servers.
 
-use gametimes_rounds::play_order::end_of_order_key;
 use gametimes_rounds::rows::RoundTarget;
 use jiff::tz::TimeZone;
 
 use super::{PendingRound, Writer};
 use crate::args;
 use crate::db::DbError;
+use crate::db::play_order::ended_unix;
 use crate::db::value::Value;
 
 /// Without a round for longer than this, a new evening begins.
@@ -38,20 +38,18 @@ impl Writer<'_, '_> {
             _ => None,
         });
         let ids: Vec<Value> = ids.collect();
-        let sql = "SELECT id, gametimes_order, round_start_unix, round_end_unix, actual_duration_seconds FROM rounds \
+        let sql = "SELECT id, gametimes_order AS play_order, round_start_unix, round_end_unix, actual_duration_seconds FROM rounds \
                    WHERE gaming_session_id IS NULL AND id IN";
         let mut rounds: Vec<Unnumbered> = Vec::new();
         for row in self.transaction.rows_in(sql, &ids).await? {
-            let order: String = row.get("gametimes_order");
-            let end: Option<i64> = row.get("round_end_unix");
-            let Some(end_unix) = end.or_else(|| end_of_order_key(&order, zone)) else {
+            let Some(end_unix) = ended_unix(&row, zone) else {
                 continue;
             };
             let start: Option<i64> = row.get("round_start_unix");
             let lasted: i64 = row.get("actual_duration_seconds");
             rounds.push(Unnumbered {
                 id: row.get("id"),
-                order,
+                order: row.get("play_order"),
                 start_unix: start.unwrap_or(end_unix - lasted),
                 end_unix,
             });
@@ -78,7 +76,7 @@ impl Writer<'_, '_> {
         let order = "COALESCE(r.gametimes_order, r.match_id, '')";
         for (comparison, direction) in [("<=", "DESC"), (">", "ASC")] {
             let sql = format!(
-                "SELECT r.gaming_session_id, {order} AS played, r.round_start_unix, r.round_end_unix FROM rounds r \
+                "SELECT r.gaming_session_id, {order} AS play_order, r.round_start_unix, r.round_end_unix FROM rounds r \
                  WHERE {order} {comparison} $1 AND r.gaming_session_id IS NOT NULL AND r.id <> $2 \
                  ORDER BY {order} {direction}, r.id {direction} LIMIT 1"
             );
@@ -86,9 +84,7 @@ impl Writer<'_, '_> {
             let Some(other) = self.transaction.rows(&sql, values).await?.pop() else {
                 continue;
             };
-            let end: Option<i64> = other.get("round_end_unix");
-            let played: String = other.get("played");
-            let Some(end) = end.or_else(|| end_of_order_key(&played, zone)) else {
+            let Some(end) = ended_unix(&other, zone) else {
                 continue;
             };
             let gap = if comparison == ">" {
