@@ -15,7 +15,7 @@ use super::migrations::columns_of;
 pub enum Mode {
     /// The bot: it writes all of their rows.
     Own,
-    /// Another bot. Ours completes its rounds, and keeps its own rows in tables of its own; see [`companion`].
+    /// Another bot. Ours completes its rounds, and keeps its own data in separate tables; see [`companion`].
     Companion,
 }
 

@@ -111,7 +111,7 @@ impl RoundSummary {
         team(self.winner_team).filter(|_| !self.is_cut_off())
     }
 
-    /// Whether the round was cut off, so that nobody won it.
+    /// Whether the round was cut off, so that neither team won it.
     pub fn is_cut_off(&self) -> bool {
         self.round_status.as_deref() == Some("cancelled")
     }

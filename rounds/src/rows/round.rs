@@ -132,7 +132,7 @@ impl RoundRow {
             Some(report) => RecordedTimes::of(report, zone),
             None => RecordedTimes::of_stats_file(sources.file, sources.round.end_unix, zone),
         };
-        // A stats file that was saved at a shutdown names a winner, although nobody won.
+        // A stats file that was saved at a shutdown names a winner, although neither team won.
         let stats_winner = header.filter(|_| is_finished(sources)).map(|h| h.winner);
         times.winner_team = times
             .winner_team
