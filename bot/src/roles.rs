@@ -293,7 +293,8 @@ impl Receiver {
             Some(settings) => {
                 if let Some(channel) = settings.stats_channel.clone() {
                     let client = discord::client(&settings);
-                    let posts = discord::posts::run(channel, client, context.clone());
+                    let (db, status) = (context.db.clone(), Arc::clone(&context.status));
+                    let posts = discord::posts::run(channel, config.public_url, client, db, status);
                     receiver.sources.spawn(posts);
                 }
                 receiver.sources.spawn(discord::run(settings, context));

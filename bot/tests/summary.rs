@@ -6,10 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use gametimes_bot::config::{Folder, StatsChannel};
+use gametimes_bot::db::IngestItem;
 use gametimes_bot::files::ingest::ingest;
 use gametimes_bot::{Bot, Config};
 use gametimes_discord_standin::{Discord, Message};
+use gametimes_format::GametimesFile;
+use gametimes_standin::stopwatch::CASES;
 use gametimes_test_support::bot::postgres::Cluster;
+use gametimes_test_support::bot::stopwatch::{evening, files_of};
 use gametimes_test_support::bot::{config_in, get, settings_for, sqlite, wait_for};
 use gametimes_test_support::samples::{native_files, sample, samples};
 use serde_json::Value;
@@ -29,6 +33,11 @@ fn config(mut config: Config, discord: &Discord, channel_id: u64) -> Config {
     config
 }
 
+fn item(file: &GametimesFile) -> IngestItem {
+    let bytes = serde_json::to_vec(file).unwrap();
+    IngestItem::from_file("ingest", &file.file_name(), "", bytes)
+}
+
 /// Waits until the channel's messages are right, and checks that they remain so.
 async fn settled(
     discord: &Discord,
@@ -45,23 +54,48 @@ async fn settled(
     messages
 }
 
-/// The field of a message as Discord shows it.
-fn field<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
-    let fields = message.json["embeds"][0]["fields"].as_array()?;
-    fields.iter().find(|f| f["name"] == name)?["value"].as_str()
+/// The description of a message as Discord shows it.
+fn description(message: &Message) -> &str {
+    message.json["embeds"][0]["description"].as_str().unwrap()
+}
+
+/// Everything that players read in a message.
+fn text(message: &Message) -> String {
+    let embed = &message.json["embeds"][0];
+    let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut parts = vec![
+        part(&embed["title"]),
+        part(&embed["url"]),
+        part(&embed["description"]),
+    ];
+    for field in embed["fields"].as_array().into_iter().flatten() {
+        parts.extend([part(&field["name"]), part(&field["value"])]);
+    }
+    parts.push(part(&embed["footer"]["text"]));
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n")
+}
+
+/// Compares texts with a golden file, which `UPDATE_GOLDEN=1` regenerates.
+fn golden_texts(name: &str, texts: &[String]) {
+    compare(&format!("{name}.md"), &(texts.join("\n\n---\n\n") + "\n"));
 }
 
 /// Compares what was sent with a golden file, which `UPDATE_GOLDEN=1` regenerates.
 fn golden(name: &str, message: &Message) {
     let mut body = message.body.clone();
-    // The link depends on the round's id.
+    // It depends on the channel's id.
     let nonce = body.as_object_mut().unwrap().remove("nonce");
     assert!(nonce.is_none_or(|n| n.as_str().unwrap().len() == 25));
     let text = serde_json::to_string_pretty(&body).unwrap() + "\n";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.json"));
+    compare(&format!("{name}.json"), &text);
+}
+
+fn compare(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}"));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, &text).unwrap();
+        std::fs::write(&path, text).unwrap();
     }
     let golden = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(golden == text, "{} differs:\n{text}", path.display());
@@ -89,7 +123,7 @@ async fn round_is_posted_once_edited_and_not_posted_again_after_deletion() {
     }
     let posted = settled(&discord, channel, |m| m.len() == 1).await;
     golden("summary-surrender", &posted[0]);
-    assert_eq!(field(&posted[0], "The stats file said"), None);
+    assert!(!description(&posted[0]).contains("The stats file said"));
     assert_eq!(posted[0].json["edited_timestamp"], Value::Null);
     let picture = discord.attachment(&posted[0], 0).unwrap();
     assert!(picture.starts_with(b"\x89PNG") && picture.len() > 10_000);
@@ -99,7 +133,7 @@ async fn round_is_posted_once_edited_and_not_posted_again_after_deletion() {
     std::fs::write(stats.join(name), sample(&format!("gamestats/{name}"))).unwrap();
     let edited = settled(&discord, channel, |m| {
         m.iter()
-            .all(|m| field(m, "The stats file said") == Some("3:00"))
+            .all(|m| description(m).ends_with("The stats file said: 3:00"))
     })
     .await;
     assert_eq!((edited.len(), edited[0].id), (1, posted[0].id));
@@ -255,6 +289,92 @@ async fn round_posted_to_another_channel_is_edited_there() {
     })
     .await;
     assert_eq!(posted.get::<u64>("channel_id"), channel);
+    bot.stop().await.unwrap();
+}
+
+/// The messages of a round 2 show who won the map and why, and the score of the series until then.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_the_seven_stopwatch_matches() {
+    let discord = Discord::start().unwrap();
+    let channel = discord.add_channel();
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = config(config_in(&folder), &discord, channel);
+    settings.public_url = Some("https://stats.example.org".into());
+    let bot = gametimes_bot::start(settings).await.unwrap();
+    let files = evening();
+    let items: Vec<IngestItem> = files.iter().map(item).collect();
+    bot.store.ingest(&items).await.unwrap();
+    // Drawing the timelines takes a while.
+    for count in 1..=files.len() {
+        wait_for("the next message", || async {
+            (discord.messages_in(channel).len() >= count).then_some(())
+        })
+        .await;
+    }
+    let posted = settled(&discord, channel, |m| m.len() == files.len()).await;
+    let texts: Vec<String> = posted.iter().map(text).collect();
+    golden_texts("stopwatch-messages", &texts);
+    bot.stop().await.unwrap();
+}
+
+/// A round 1 that arrives after its round 2 decides the map: the message of round 2 is edited, although its round is as before.
+#[tokio::test(flavor = "multi_thread")]
+async fn late_round_1_edits_the_result_in_the_message_of_round_2() {
+    let discord = Discord::start().unwrap();
+    let channel = discord.add_channel();
+    let folder = tempfile::tempdir().unwrap();
+    let bot = gametimes_bot::start(config(config_in(&folder), &discord, channel))
+        .await
+        .unwrap();
+    let mut files = files_of(&CASES[0]);
+    for file in &mut files {
+        file.meta.map_result = None;
+    }
+    bot.store.ingest(&[item(&files[1])]).await.unwrap();
+    let posted = settled(&discord, channel, |m| m.len() == 1).await;
+    assert!(description(&posted[0]).starts_with("**Undecided**, round 1 is missing"));
+    bot.store.ingest(&[item(&files[0])]).await.unwrap();
+    let edited = settled(&discord, channel, |m| {
+        m.len() == 2 && description(&m[0]).contains("won**, faster by 0:15.0")
+    })
+    .await;
+    assert_eq!(edited[0].id, posted[0].id);
+    bot.stop().await.unwrap();
+}
+
+/// 64 players with long names: every message is within Discord's limits, which the stand-in checks.
+#[tokio::test(flavor = "multi_thread")]
+async fn crowd_with_long_names_fits_into_a_message() {
+    let discord = Discord::start().unwrap();
+    let channel = discord.add_channel();
+    let folder = tempfile::tempdir().unwrap();
+    let bot = gametimes_bot::start(config(config_in(&folder), &discord, channel))
+        .await
+        .unwrap();
+    let bytes = &native_files("public40")[0].1;
+    let mut file: GametimesFile = serde_json::from_slice(bytes).unwrap();
+    let names = [
+        "```js\n**@everyone** <@1> [x](https://x.y)",
+        "日本語の名前の長い選手ですよね日本語の名前の長い選手ですよね",
+        "שלום עולם ארוך מאוד",
+        "a long name, longer than the column",
+    ];
+    let players = file.meta.spawn_stats.clone();
+    for (n, player) in (0..).zip(players.iter().cycle().take(64)) {
+        let mut player = player.clone();
+        player.guid = format!("{n:08X}{}", &player.guid[8..]);
+        if n >= players.len() {
+            file.meta.spawn_stats.push(player);
+        } else {
+            file.meta.spawn_stats[n] = player;
+        }
+    }
+    for (n, player) in file.meta.spawn_stats.iter_mut().enumerate() {
+        player.name = format!("{}{n}", names[n % names.len()]);
+    }
+    bot.store.ingest(&[item(&file)]).await.unwrap();
+    let posted = settled(&discord, channel, |m| m.len() == 1).await;
+    golden_texts("crowd-message", &[text(&posted[0])]);
     bot.stop().await.unwrap();
 }
 

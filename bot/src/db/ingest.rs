@@ -13,7 +13,7 @@ use super::error::DbError;
 use super::facts::NewFact;
 use super::value::Value;
 use super::webhooks::{self, Delivery};
-use super::{Content, Db, IngestItem, checkpoints, columns};
+use super::{Content, Db, IngestItem, checkpoints, columns, summaries};
 
 /// What [`Db::ingest`] changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,6 +59,9 @@ impl Db {
         if !changed.is_empty() {
             let times = affected_times(&mut transaction, &changed).await?;
             (report.rounds, comparisons) = self.rebuild_rows(&mut transaction, &times).await?;
+            if !report.rounds.is_empty() {
+                summaries::look_again(&mut transaction, &times).await?;
+            }
         }
         transaction.commit().await?;
         for comparison in comparisons {

@@ -24,7 +24,7 @@ const ROUNDS_PER_EVENING: usize = 16;
 /// How many rounds are loaded at most. On a server that is never empty, an evening is cut here, and continues on the next page.
 const ROUNDS_MAX: usize = 1000;
 /// The match of a round is looked for among the rounds so long before and after it.
-const AROUND_SECONDS: i64 = 6 * 3600;
+pub(super) const AROUND_SECONDS: i64 = 6 * 3600;
 /// How many rounds' players are loaded with one statement.
 const IDS_PER_QUERY: usize = 500;
 

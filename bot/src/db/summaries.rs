@@ -1,6 +1,12 @@
 //! The post log: which round was posted to the stats channel, as which message. With it a restart repeats no post, and
 //! several bots on one database post each round once.
 
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::connection::Transaction;
+use super::matches::AROUND_SECONDS;
 use super::value::Row;
 use super::{Db, DbError};
 use crate::args;
@@ -25,6 +31,8 @@ pub struct LogEntry {
     pub message_id: Option<u64>,
     /// A hash of what the message shows.
     pub shown: String,
+    /// The content of the round when the post log last looked at it; [`look_again`] changes it.
+    seen: String,
     /// How many attempts in a row have failed.
     pub attempts: u32,
     /// No bot may try before this time.
@@ -78,6 +86,7 @@ impl PendingRound {
                 channel_id,
                 message_id: row.get("message_id"),
                 shown: row.get("shown"),
+                seen: row.get("seen"),
                 attempts: row.get::<u64>("attempts").try_into().unwrap_or(u32::MAX),
                 not_before_unix: row.get("not_before_unix"),
             });
@@ -96,12 +105,12 @@ impl Db {
     /// # Errors
     /// If the database fails.
     pub async fn pending_posts(&self, window: PostWindow) -> Result<Vec<PendingRound>, DbError> {
-        let sql = "SELECT g.round_id, g.content, s.channel_id, s.message_id, s.shown, s.attempts, s.not_before_unix \
+        let sql = "SELECT g.round_id, g.content, s.channel_id, s.message_id, s.shown, s.seen, s.attempts, s.not_before_unix \
                    FROM gametimes_facts f JOIN gametimes_groups g ON g.id = f.group_id \
                    LEFT JOIN gametimes_summaries s ON s.round_id = g.round_id \
                    WHERE f.kind = 'report' AND f.at_unix >= $1 AND g.round_id IS NOT NULL AND (s.round_id IS NULL OR \
                    (s.state <> 'deleted' AND s.seen <> g.content AND s.not_before_unix <= $2)) \
-                   GROUP BY g.round_id, g.content, s.channel_id, s.message_id, s.shown, s.attempts, s.not_before_unix \
+                   GROUP BY g.round_id, g.content, s.channel_id, s.message_id, s.shown, s.seen, s.attempts, s.not_before_unix \
                    HAVING MIN(f.received_unix) <= $3 AND (s.message_id IS NOT NULL OR MAX(f.at_unix) >= $4) \
                    ORDER BY MAX(f.at_unix), g.round_id";
         let values = args![
@@ -160,11 +169,13 @@ impl Db {
         outcome: &PostOutcome,
     ) -> Result<(), DbError> {
         let (id, content) = (round.round_id, &round.content);
+        // Data that arrived during the attempt must be looked at, too.
+        let seen = round.entry.as_ref().map_or("", |entry| &entry.seen);
         let (sql, values) = match outcome {
             PostOutcome::Shown { message_id, shown } => (
-                "UPDATE gametimes_summaries SET state = 'posted', message_id = $2, shown = $3, seen = $4, attempts = 0, \
-                 not_before_unix = 0 WHERE round_id = $1",
-                args![id, snowflake(*message_id), shown, content].to_vec(),
+                "UPDATE gametimes_summaries SET state = 'posted', message_id = $2, shown = $3, \
+                 seen = CASE WHEN seen = $5 THEN $4 ELSE seen END, attempts = 0, not_before_unix = 0 WHERE round_id = $1",
+                args![id, snowflake(*message_id), shown, content, seen].to_vec(),
             ),
             PostOutcome::Outdated { message_id } => (
                 "UPDATE gametimes_summaries SET state = 'posted', message_id = $2, attempts = 0, not_before_unix = 0 \
@@ -172,8 +183,9 @@ impl Db {
                 args![id, snowflake(*message_id)].to_vec(),
             ),
             PostOutcome::Unchanged => (
-                "UPDATE gametimes_summaries SET seen = $2, attempts = 0, not_before_unix = 0 WHERE round_id = $1",
-                args![id, content].to_vec(),
+                "UPDATE gametimes_summaries SET seen = CASE WHEN seen = $3 THEN $2 ELSE seen END, attempts = 0, \
+                 not_before_unix = 0 WHERE round_id = $1",
+                args![id, content, seen].to_vec(),
             ),
             PostOutcome::Deleted => (
                 "UPDATE gametimes_summaries SET state = 'deleted', seen = $2 WHERE round_id = $1",
@@ -188,6 +200,25 @@ impl Db {
         transaction.execute(sql, &values).await?;
         transaction.commit().await
     }
+}
+
+/// Has the post log look again at rounds that were played after one of these times: their messages show the result of the match and
+/// the score of the series, which earlier rounds decide.
+pub(super) async fn look_again(
+    transaction: &mut Transaction,
+    times: &BTreeSet<i64>,
+) -> Result<(), DbError> {
+    let (Some(first), Some(last)) = (times.first(), times.last()) else {
+        return Ok(());
+    };
+    let sql = "UPDATE gametimes_summaries SET seen = $1 WHERE state <> 'deleted' AND round_id IN \
+               (SELECT g.round_id FROM gametimes_facts f JOIN gametimes_groups g ON g.id = f.group_id \
+               WHERE f.at_unix > $2 AND f.at_unix <= $3 AND f.kind = 'report')";
+    // A value that no round's content has, and that differs each time.
+    let seen = format!("late {}", Timestamp::now().as_nanosecond());
+    let values = args![&seen, *first, last.saturating_add(AROUND_SECONDS)];
+    transaction.execute(sql, values).await?;
+    Ok(())
 }
 
 /// A Discord id as the databases store it.

@@ -5,16 +5,19 @@
 //!   which messages are finished.
 //! * [`message`] decides whether a message is a round to store; [`attachments`] downloads its file, and [`downloads`] reads
 //!   several messages with files at a time.
-//! * [`posts`] keeps a message per round in the stats channel.
+//! * [`posts`] keeps a message per round in the stats channel. [`text`], [`scoreboard`] and [`match_text`] write it.
 
 mod attachments;
 mod channel;
 mod downloads;
 mod gateway;
 mod history;
+mod match_text;
 mod message;
 pub mod posts;
 mod progress;
+mod scoreboard;
+mod text;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -61,6 +61,22 @@ pub struct SeriesMatch {
     pub team_a_is: u8,
 }
 
+impl SeriesMatch {
+    /// The points that the two teams of the series get for it.
+    pub fn points(&self) -> [u32; 2] {
+        let mut points = match self.played.result.winner {
+            Outcome::TeamA => [POINTS_WIN, 0],
+            Outcome::TeamB => [0, POINTS_WIN],
+            Outcome::Draw => [POINTS_DRAW; 2],
+            Outcome::Undecided => [0, 0],
+        };
+        if self.team_a_is == 2 {
+            points.reverse();
+        }
+        points
+    }
+}
+
 /// Puts rounds together to matches, series and evenings, in the order in which they were played.
 pub fn evenings(rounds: &[PlayedRound]) -> Vec<Evening> {
     split(rounds).iter().map(|rounds| evening(rounds)).collect()
@@ -177,17 +193,13 @@ impl Open<'_> {
             for (n, team) in own.iter_mut().enumerate() {
                 team.name.clone_from(&teams[series_team(n)].name);
             }
-            let played = paired.build(own, sides);
-            match played.result.winner {
-                Outcome::TeamA => score[series_team(0)] += POINTS_WIN,
-                Outcome::TeamB => score[series_team(1)] += POINTS_WIN,
-                Outcome::Draw => score = score.map(|points| points + POINTS_DRAW),
-                Outcome::Undecided => {}
-            }
-            matches.push(SeriesMatch {
-                played,
+            let of_series = SeriesMatch {
+                played: paired.build(own, sides),
                 team_a_is: if *swapped { 2 } else { 1 },
-            });
+            };
+            let points = of_series.points();
+            score = [score[0] + points[0], score[1] + points[1]];
+            matches.push(of_series);
         }
         let known = |of: fn(&Match) -> &Option<String>| {
             let mut texts = matches.iter().map(|m| of(&m.played));

@@ -1,0 +1,97 @@
+//! The scoreboard of one or more rounds, as messages show it.
+
+use gametimes_format::Team;
+use gametimes_rounds::matches::short_guid;
+
+use super::text::{TableRow, table};
+use crate::db::players::Player;
+use crate::db::rounds::RoundDetail;
+use crate::display;
+
+/// The columns of a scoreboard. The last two are how long the player and the enemies that the player killed were dead.
+const LABELS: [&str; 6] = ["K", "D", "Rev", "DPM", "Dead", "Deny"];
+/// How a stats file's numbers are marked that include round 1.
+const CUMULATIVE: &str = "cumulative";
+
+/// What a player did in one or more rounds. What no round contains is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Score {
+    /// The first 8 digits of the guid, or `name:...`.
+    pub guid: String,
+    /// The name in the last of the rounds.
+    pub name: String,
+    /// Enemies killed.
+    pub kills: Option<i64>,
+    /// Deaths.
+    pub deaths: Option<i64>,
+    /// Team mates revived.
+    pub revives: Option<i64>,
+    /// Damage given.
+    pub damage: Option<i64>,
+    /// Time dead.
+    pub dead_ms: Option<i64>,
+    /// Time that the killed enemies were dead.
+    pub denied_ms: Option<i64>,
+    /// Time on a team.
+    pub played_ms: Option<i64>,
+}
+
+impl Score {
+    fn of(player: &Player) -> Self {
+        let ms = |seconds: Option<i64>| seconds.map(|s| s.saturating_mul(1000));
+        let flags = player.flags.as_deref().unwrap_or_default();
+        let in_file = |value: Option<i64>| value.filter(|_| !flags.contains(CUMULATIVE));
+        let played_ms = player.played_ms.filter(|played| *played > 0);
+        Self {
+            guid: short_guid(&player.guid),
+            name: player.name.clone(),
+            kills: player.kills.or(in_file(player.stats_kills)),
+            deaths: player.deaths.or(in_file(player.stats_deaths)),
+            revives: in_file(player.revives_given),
+            damage: in_file(player.damage_given),
+            dead_ms: player
+                .dead_ms()
+                .or(in_file(ms(player.stats_time_dead_seconds))),
+            denied_ms: player.denied_ms.or(ms(player.denied_seconds)),
+            played_ms: played_ms.or(in_file(ms(player.stats_time_played_seconds))),
+        }
+    }
+
+    /// Damage per minute played.
+    fn dpm(&self) -> Option<i64> {
+        let played_ms = self.played_ms.filter(|ms| *ms > 0)?;
+        Some(self.damage?.saturating_mul(60_000) / played_ms)
+    }
+
+    fn row(&self) -> TableRow {
+        let number = |n: Option<i64>| n.map_or_else(String::new, |n| n.to_string());
+        let time = |ms: Option<i64>| ms.map_or_else(String::new, |ms| display::clock(ms / 1000));
+        TableRow {
+            name: self.name.clone(),
+            values: vec![
+                number(self.kills),
+                number(self.deaths),
+                number(self.revives),
+                number(self.dpm()),
+                time(self.dead_ms),
+                time(self.denied_ms),
+            ],
+        }
+    }
+}
+
+/// The players of a side in a round, most kills first; `None` if the side had none.
+pub fn of_side(detail: &RoundDetail, side: Team, characters: usize) -> Option<String> {
+    let players = detail.players.iter().filter(|p| p.team() == Some(side));
+    scoreboard(players.map(Score::of).collect(), characters)
+}
+
+fn scoreboard(mut scores: Vec<Score>, characters: usize) -> Option<String> {
+    scores.sort_by(|a, b| {
+        let key = |score: &Score| (std::cmp::Reverse(score.kills), score.deaths);
+        let names = |score: &Score| (score.name.clone(), score.guid.clone());
+        key(a).cmp(&key(b)).then_with(|| names(a).cmp(&names(b)))
+    });
+    let rows: Vec<TableRow> = scores.iter().map(Score::row).collect();
+    (!rows.is_empty()).then(|| table(&LABELS, &rows, "player", characters))
+}
