@@ -36,6 +36,8 @@ struct Unit {
     settings: String,
     /// The folder of the settings file, in which the bot may write.
     folder: String,
+    /// The same folder. systemd takes it as it is written, without quotes.
+    working_directory: String,
 }
 
 /// Carries out the command. `settings` is the settings file.
@@ -69,6 +71,7 @@ fn unit(settings: Option<&Path>) -> Result<String, String> {
         program: quoted(&program)?,
         settings: quoted(&settings)?,
         folder: quoted(folder)?,
+        working_directory: folder.display().to_string().replace('%', "%%"),
     };
     unit.render().map_err(|e| e.to_string())
 }
