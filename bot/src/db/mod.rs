@@ -11,6 +11,7 @@
 //! * The other modules only read.
 
 pub mod audit;
+pub mod backup;
 mod bisect;
 mod causes;
 mod checkpoints;

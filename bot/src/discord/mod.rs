@@ -6,7 +6,9 @@
 //! * [`message`] decides whether a message is a round to store; [`attachments`] downloads its file, and [`downloads`] reads
 //!   several messages with files at a time.
 //! * [`posts`] keeps a message per round in the stats channel. [`text`], [`scoreboard`] and [`match_text`] write it.
+//! * [`access`] knows what the bot's account may do, for `doctor` and `init`.
 
+pub mod access;
 mod attachments;
 mod channel;
 mod downloads;
@@ -38,11 +40,19 @@ const QUEUE: usize = 1000;
 
 /// The client for Discord's REST API.
 pub fn client(settings: &Discord) -> Client {
+    client_with(settings.token.reveal(), settings.proxy.as_deref())
+}
+
+/// The client for Discord's REST API, with a token that is not in the settings yet. `proxy` is `host:port`.
+pub fn client_with(token: &str, proxy: Option<&str>) -> Client {
     let builder = Client::builder()
-        .token(settings.token.reveal().to_owned())
+        .token(token.to_owned())
         .timeout(Duration::from_secs(15));
-    match &settings.proxy {
-        Some(proxy) => builder.proxy(proxy.clone(), true).ratelimiter(None).build(),
+    match proxy {
+        Some(proxy) => builder
+            .proxy(proxy.to_owned(), true)
+            .ratelimiter(None)
+            .build(),
         None => builder.build(),
     }
 }

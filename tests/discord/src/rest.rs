@@ -14,21 +14,19 @@ use serde_json::{Value, json};
 
 use crate::state::{BOT_ID, FileAnswer, Shared, State as Content, TOKEN, hide_content};
 
-type App = State<Arc<Shared>>;
+pub(crate) type App = State<Arc<Shared>>;
 
 /// Discord's limit for a message with files, for servers without boosts.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
 
 pub(crate) fn router(state: Arc<Shared>) -> Router {
-    let api = Router::new()
+    let api = crate::guild::routes()
         .route("/webhooks/{id}/{token}", post(execute).get(webhook))
-        .route("/channels/{id}", get(channel))
         .route("/channels/{id}/messages", get(history).post(create))
         .route(
             "/channels/{id}/messages/{message}",
             get(message).patch(edit),
         )
-        .route("/channels/{id}/typing", post(typing))
         .route("/users/@me", get(me))
         .route("/gateway", get(gateway))
         .route("/gateway/bot", get(gateway_bot));
@@ -57,7 +55,7 @@ async fn unless_gone(State(state): App, request: Request, next: Next) -> Respons
 }
 
 /// An error in Discord's shape.
-fn error(status: StatusCode, code: u32, message: &str) -> Response {
+pub(crate) fn error(status: StatusCode, code: u32, message: &str) -> Response {
     (
         status,
         axum::Json(json!({ "message": message, "code": code })),
@@ -65,7 +63,7 @@ fn error(status: StatusCode, code: u32, message: &str) -> Response {
         .into_response()
 }
 
-fn authorized(headers: &HeaderMap) -> Result<(), Box<Response>> {
+pub(crate) fn authorized(headers: &HeaderMap) -> Result<(), Box<Response>> {
     let expected = format!("Bot {TOKEN}");
     match headers.get(header::AUTHORIZATION).map(|v| v.to_str()) {
         Some(Ok(token)) if token == expected => Ok(()),
@@ -237,21 +235,6 @@ async fn webhook(State(state): App, Path((id, token)): Path<(u64, String)>) -> R
     }
 }
 
-async fn channel(State(state): App, headers: HeaderMap, Path(id): Path<u64>) -> Response {
-    if let Err(response) = authorized(&headers) {
-        return *response;
-    }
-    let known = state.lock().knows_channel(id);
-    if !known {
-        return error(StatusCode::NOT_FOUND, 10003, "Unknown Channel");
-    }
-    axum::Json(json!({
-        "id": id.to_string(), "type": 0, "guild_id": crate::GUILD_ID.to_string(), "name": "stats-control",
-        "position": 0, "permission_overwrites": [], "nsfw": false,
-    }))
-    .into_response()
-}
-
 #[derive(Deserialize)]
 struct Page {
     after: Option<u64>,
@@ -367,13 +350,6 @@ fn writable(state: &Shared, channel: u64) -> Result<(), Box<Response>> {
         return Err(Box::new(response));
     }
     Ok(())
-}
-
-async fn typing(State(state): App, headers: HeaderMap, Path(id): Path<u64>) -> Response {
-    match authorized(&headers).and_then(|()| writable(&state, id)) {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(response) => *response,
-    }
 }
 
 async fn edit(
