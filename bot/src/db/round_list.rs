@@ -194,7 +194,7 @@ fn in_days(from: &str, to: &str) -> String {
 
 /// The LIKE pattern for names that contain a text; empty for an empty text. Lowercasing is left to the database, so that
 /// pattern and names are treated alike.
-fn pattern(text: &str) -> String {
+pub(super) fn pattern(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }
