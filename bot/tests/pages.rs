@@ -264,7 +264,11 @@ async fn every_page_is_the_same_on_both_databases() {
         let sql =
             "UPDATE lua_spawn_stats SET player_name = 'Ändi' WHERE player_guid LIKE 'A0000001%'";
         transaction.execute(sql, &[]).await.unwrap();
+        // The days of the rounds whose names were changed.
+        let sql = "INSERT INTO gametimes_stale_days SELECT DISTINCT SUBSTR(match_id, 1, 10) FROM lua_spawn_stats";
+        transaction.execute(sql, &[]).await.unwrap();
         transaction.commit().await.unwrap();
+        bot.store.refresh_players().await.unwrap();
         let mut paths: Vec<String> = [
             "/",
             "/rounds",
