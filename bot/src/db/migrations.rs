@@ -27,7 +27,7 @@ pub struct Migration {
 }
 
 /// The migrations, oldest first: the first one has the version 1. Never change one that was released.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         name: "facts",
         sql: include_str!("../../migrations/0001_facts.sql"),
@@ -43,6 +43,10 @@ const MIGRATIONS: [Migration; 4] = [
     Migration {
         name: "webhooks",
         sql: include_str!("../../migrations/0004_webhooks.sql"),
+    },
+    Migration {
+        name: "digests",
+        sql: include_str!("../../migrations/0005_digests.sql"),
     },
 ];
 

@@ -5,11 +5,13 @@
 //!   which messages are finished.
 //! * [`message`] decides whether a message is a round to store; [`attachments`] downloads its file, and [`downloads`] reads
 //!   several messages with files at a time.
-//! * [`posts`] keeps a message per round in the stats channel. [`text`], [`scoreboard`] and [`match_text`] write it.
+//! * [`posts`] keeps a message of each round in the stats channel, and of each evening. [`text`], [`scoreboard`], [`match_text`] and
+//!   [`evening_text`] write what they show.
 
 mod attachments;
 mod channel;
 mod downloads;
+mod evening_text;
 mod gateway;
 mod history;
 mod match_text;
@@ -29,6 +31,8 @@ use twilight_http::Client;
 
 use self::channel::ControlChannel;
 use crate::config::Discord;
+use crate::db::rounds::RoundDetail;
+use crate::db::{Db, DbError};
 use crate::writer::SourceContext;
 
 /// The name of the control channel in the status, and the source of its items.
@@ -64,4 +68,13 @@ pub async fn run(settings: Discord, context: SourceContext) {
     );
     let channel = ControlChannel::new(settings, context, missed);
     tokio::join!(connection, channel.run(receiver));
+}
+
+/// The rounds with these ids, as far as they exist.
+async fn rounds_of(db: &Db, ids: Vec<i64>) -> Result<Vec<RoundDetail>, DbError> {
+    let mut rounds = Vec::new();
+    for id in ids {
+        rounds.extend(db.round(id).await?);
+    }
+    Ok(rounds)
 }
