@@ -18,10 +18,12 @@ export LC_ALL
 
 usage() {
   cat <<'END'
-usage: install.sh [options] SERVER_FOLDER
+usage: install.sh [options] [SERVER_FOLDER]
 
-Installs gametimes (module, fallback script, settings) for the ET:Legacy server in SERVER_FOLDER, its fs_basepath.
+Installs gametimes (module, fallback script, settings) for an ET:Legacy server. Without SERVER_FOLDER (its fs_basepath),
+finds the running server, or the systemd unit that starts it, and asks if there are several.
 
+  --yes            do not ask; needed if there is no terminal and no SERVER_FOLDER
   --homepath DIR   fs_homepath of the server (default: found automatically); needed if there are several servers
   --game NAME      fs_game (default: that of the running server, or legacy)
   --cfg FILE       the server's cfg, which will execute gametimes.cfg (default: the cfg that the running server or its
@@ -55,7 +57,7 @@ TAB=$(printf '\t')
 # ----------------------------------------------------------------------------------------------------------------------
 # Arguments
 
-mode=install base='' home='' game='' cfg='' start_script='' with_module=1 with_script=1
+mode=install base='' home='' game='' cfg='' start_script='' with_module=1 with_script=1 yes=0
 while [ $# -gt 0 ]; do
   case $1 in
     --homepath) [ $# -ge 2 ] || die "--homepath needs a folder"; home=$2; shift ;;
@@ -65,6 +67,7 @@ while [ $# -gt 0 ]; do
     --check) mode=check ;;
     --dry-run) mode=dry ;;
     --uninstall) mode=uninstall ;;
+    --yes) yes=1 ;;
     --no-module) with_module=0 ;;
     --no-script) with_script=0 ;;
     --help | -h) usage; exit 0 ;;
@@ -73,31 +76,59 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ -n "$base" ] || { usage >&2; exit 2; }
-[ -d "$base" ] || die "$base is not a folder"
-[ -z "$start_script" ] || [ -r "$start_script" ] || die "--start-script $start_script: cannot read this file"
-base=$(cd "$base" && pwd -P)
 
 # Paths are kept one to a line.
 one_line() { # what path
-  case $2 in *"$NL"*) die "$1 contains a line break: $(printf '%s' "$2" | tr '\n' '?'). Nothing was changed." ;; esac
+  case $2 in *"$NL"* | *"$TAB"*) die "$1 contains a line break or a tab: $(printf '%s' "$2" | tr '\n\t' '??'). Nothing was changed." ;; esac
 }
 one_line "the server folder" "$base"
 one_line "--homepath" "$home"
 one_line "--cfg" "$cfg"
+case $game in */* | .* | *"$NL"* | *"$TAB"*) die "--game must be a name, not a path: $game" ;; esac
+if [ -n "$base" ]; then
+  [ -d "$base" ] || die "$base is not a folder"
+  base=$(cd "$base" && pwd -P)
+fi
+if [ -n "$start_script" ]; then
+  [ -r "$start_script" ] || die "--start-script $start_script: cannot read this file"
+fi
 
 work=$(mktemp -d) temp=''
 trap 'rm -rf "$work" ${temp:+"$temp"}' EXIT
 trap 'exit 1' INT TERM HUP
 
+# Can questions be asked?
+interactive() { [ "$yes" = 0 ] && [ -t 0 ]; }
+
+lines_in() { awk 'END { print NR }' "$1"; }
+
+# Lets the user choose one of the lines of a file; $answer is the line. Without a terminal, only lists them.
+choose() { # what file
+  awk -F "$TAB" '{ print "  " NR ") " (NF == 3 ? "homepath " $2 ", game " $3 ", basepath " $1 : $0) }' "$2" >"$work/list"
+  if ! interactive; then
+    die "$1:
+$(cat "$work/list")
+Choose one with SERVER_FOLDER, --homepath, --game or --start-script. Nothing was changed."
+  fi
+  say "$1:"
+  cat "$work/list"
+  answer=''
+  while [ -z "$answer" ]; do
+    printf 'Which one? ' >&2
+    read -r answer || die "nothing was chosen"
+    case $answer in *[!0-9]* | '') answer='' ;; *) answer=$(sed -n "${answer}p" "$2") ;; esac
+  done
+}
+
 # ----------------------------------------------------------------------------------------------------------------------
-# The running server, or its start script
+# Command lines
 
 # The values of "+set NAME VALUE" (set NAME) or the names of "+exec NAME" (exec), read from a command line with one
-# argument per line.
+# argument per line. The engine splits at each "+", also if it stands alone ("+ set").
 plus() {
   awk -v command="$1" -v name="${2:-}" '
     function add(word) {
+      if (current == "?") { current = tolower(word); return }
       count++
       if (count == 1) first = word
       else value = value (count == 2 ? "" : " ") word
@@ -106,11 +137,12 @@ plus() {
       gsub(/^"|"$/, "", first); gsub(/^"|"$/, "", value)
       if (current == "exec" && command == "exec" && first != "") print first
       if (current == "set" && command == "set" && tolower(first) == tolower(name)) print value
+      if (current == command) found = 1
       current = first = value = ""; count = 0
     }
-    /^\+/ { finish(); n = split(substr($0, 2), words, / +/); current = tolower(words[1]); for (i = 2; i <= n; i++) add(words[i]); next }
+    /^\+/ { finish(); n = split(substr($0, 2), words, / +/); current = "?"; for (i = 1; i <= n; i++) if (words[i] != "") add(words[i]); next }
     current != "" { add($0) }
-    END { finish() }'
+    END { finish(); exit !found }'
 }
 set_on() { plus set "$2" <"$1" | tail -n 1; } # command-line-file cvar
 
@@ -120,33 +152,19 @@ absolute() { # folder path
   if [ -d "$path" ]; then (cd "$path" && pwd -P); else printf '%s\n' "$path"; fi
 }
 
-# Is this process a server of this fs_basepath? A packaged server's program is elsewhere, for example /usr/bin/etlded.
-serves() { # pid command-line-file
-  program=$(readlink "/proc/$1/exe" 2>/dev/null) || return 1
-  program=${program% (deleted)}
-  case ${program##*/} in etlded*) ;; *) return 1 ;; esac
-  folder=$(readlink "/proc/$1/cwd" 2>/dev/null) || folder=/
-  set_base=$(set_on "$2" fs_basepath)
-  if [ -n "$set_base" ]; then [ "$(absolute "$folder" "$set_base")" = "$base" ]; return; fi
-  if [ "${program%/*}" = "$base" ]; then return 0; fi
-  # Its fs_basepath was compiled in: the game data that it keeps open shows it.
-  for file in /proc/"$1"/fd/*; do
-    case $(readlink "$file" 2>/dev/null) in "$base"/etmain/* | "$base"/legacy/*) return 0 ;; esac
-  done
-  return 1
+# The first of the words of a command line that is the program of a dedicated server. A shell or an emulator may run it.
+server_program() { # command-line-file
+  awk 'NR > 4 { exit }
+    { name = $0; sub(/.*\//, "", name) }
+    name ~ /^etlded([._-]?(x86_64|x86|i[3-6]86|64|aarch64|arm[a-z0-9]*))?$/ { print; exit }
+    NR == 1 && name !~ /^(-?(sh|dash|bash|busybox)|qemu-.*|box(64|86)|FEX.*|ld-linux.*)$/ { exit }' "$1"
 }
 
-# The fs_homepath of a running server; empty if it cannot be found out.
-home_of() { # pid command-line-file
-  set_home=$(set_on "$2" fs_homepath)
-  if [ -n "$set_home" ]; then absolute "$(readlink "/proc/$1/cwd")" "$set_home"; return; fi
-  user_home=$({ tr '\n\0' '\001\n' <"/proc/$1/environ"; } 2>/dev/null | sed -n 's/^HOME=//p' | tail -n 1)
-  if [ -n "$user_home" ]; then absolute / "$user_home/.etlegacy"; fi
-}
-
-# The words of a start script or systemd unit, one per line. Variables that the script itself sets are replaced.
+# Reads the command lines from a start script or systemd unit, to one file each in $work/script. Variables that it sets, itself
+# or through EnvironmentFile, are replaced. The folder that it changes to is written to $work/script-folder.
 script_words() {
-  awk '
+  : >"$work/script-folder"
+  awk -v folder_file="$work/script-folder" -v command_lines="$work/script" '
     function expand(text,   out, name) {
       out = ""
       while (match(text, /\$\{?[A-Za-z_][A-Za-z_0-9]*\}?/)) {
@@ -168,72 +186,255 @@ script_words() {
         word = word c; started = 1
       }
     }
+    function assigns(word,   name) {
+      if (word !~ /^[A-Za-z_][A-Za-z_0-9]*=/) return 0
+      name = word; sub(/=.*/, "", name); sub(/^[^=]*=/, "", word); set[name] = word
+      return 1
+    }
+    function environment(file,   line) {
+      sub(/^-/, "", file)
+      while ((getline line <file) > 0) if (line !~ /^[ \t]*[#;]/) { split_words(line); assigns(list[1]) }
+      close(file)
+    }
     {
       sub(/\r$/, "")
       if (sub(/\\$/, "")) { held = held $0 " "; next }
       line = held $0; held = ""
       if (line ~ /^[ \t]*[#;]/) next
-      if (line ~ /^(WorkingDirectory|User|Group|Type|Restart)=/) next
+      if (line ~ /^EnvironmentFile=/) { sub(/^[^=]*=/, "", line); environment(line); next }
+      if (line ~ /^(User|Group|Type|Restart)=/) next
+      sub(/^WorkingDirectory=-?/, "cd ", line); sub(/^Environment=/, "", line)
       sub(/^ExecStart=[-@:+!]*/, "", line); sub(/^[ \t]*(export|local|readonly)[ \t]+/, "", line)
       line = expand(line); split_words(line)
-      if (words == 1 && list[1] ~ /^[A-Za-z_][A-Za-z_0-9]*=/) {
-        name = list[1]; sub(/=.*/, "", name); sub(/^[^=]*=/, "", list[1]); set[name] = list[1]; next
-      }
-      if (line ~ /etlded|\+exec|\+set/) for (i = 1; i <= words; i++) print list[i]
+      if (words > 1 && list[1] == "cd") print list[2] >folder_file
+      for (i = 1; i <= words; i++) if (!assigns(list[i])) break
+      if (i > words) next
+      # Each server that the script starts has its own command line.
+      if (line ~ /etlded.*\+(exec|set)/ && started_one++) n++
+      if (line ~ /etlded|\+exec|\+set/) for (i = 1; i <= words; i++) print list[i] >(command_lines "/" (n + 1))
     }' "$1"
 }
 
-mkdir "$work/running"
-# shellcheck disable=SC2012 # one ls is much faster than one readlink for each process
-for pid in $(ls -l /proc/[0-9]*/exe 2>/dev/null | sed -n 's|.* /proc/\([0-9]*\)/exe -> .*/etlded[^/]*$|\1|p'); do
-  # A line break inside an argument would start a new one.
-  { tr '\n\0' '\001\n' <"/proc/$pid/cmdline"; } >"$work/running/$pid" 2>/dev/null || true
-  if ! serves "$pid" "$work/running/$pid"; then rm -f "$work/running/$pid"; fi
-done
-if [ -n "$start_script" ]; then script_words "$start_script" >"$work/script"; fi
+# ----------------------------------------------------------------------------------------------------------------------
+# The running servers
 
-# The values of a cvar on the command lines of the running servers, without duplicates; $2 is used if one does not set it.
-running_cvar() {
-  for line in "$work"/running/*; do
-    if [ ! -f "$line" ]; then continue; fi
-    value=$(set_on "$line" "$1")
-    printf '%s\n' "${value:-${2:-}}"
-  done | awk 'NF && !seen[$0]++'
+# Does this process see the same files as this script? If that cannot be found out, it does.
+same_view() { # pid
+  its_view=$(readlink "/proc/$1/ns/mnt" 2>/dev/null) || return 0
+  [ "$its_view" = "$(readlink /proc/self/ns/mnt)" ] || return 1
+  its_root=$(readlink "/proc/$1/root" 2>/dev/null) || return 0
+  [ "$its_root" = / ] || [ "$its_root" = "$(readlink /proc/self/root)" ]
 }
 
-if [ -z "$game" ]; then
-  if [ -n "$start_script" ]; then game=$(set_on "$work/script" fs_game); else game=$(running_cvar fs_game legacy); fi
-  case $game in *"$NL"*) die "several servers are running from this folder, with these values of fs_game:
-$game
-Run this once for each, with --game." ;; esac
-  game=${game:-legacy}
-fi
-case $game in */* | .* | '' | *"$NL"*) die "--game must be a name, not a path: $game" ;; esac
-[ -d "$base/$game" ] || die "$base contains no folder $game; is it the fs_basepath of an ET:Legacy server? For another fs_game use --game."
+# Where a path of a process is found from here. In a container, only what is mounted from outside can be changed to last:
+# prints nothing for a path that is part of its image, or that has parts which are mounted from elsewhere.
+outside() { # pid path
+  if same_view "$1"; then printf '%s\n' "$2"; return; fi
+  { sed 's/^/in /' "/proc/$1/mountinfo"; sed 's/^/here /' /proc/self/mountinfo; } 2>/dev/null | path=$2 awk '
+    function plain(text) { gsub(/\\040/, " ", text); gsub(/\\011/, "\t", text); gsub(/\\134/, "\\", text); return text }
+    function under(path, top) { return top == "/" || path == top || index(path, top "/") == 1 }
+    function join(top, path, skip) { return (top == "/" ? "" : top) substr(path, (skip == "/" ? 0 : length(skip)) + 1) }
+    BEGIN { path = ENVIRON["path"]; sub(/(\/\.?)+$/, "", path) }
+    { top = plain($5); at = plain($6) }
+    $1 == "in" {
+      if (under(path, at)) { if (length(at) >= best) { best = length(at); device = $4; inner = join(top, path, at); image = / - overlay /; apart = 0 } }
+      else if (under(at, path)) apart = 1
+      next
+    }
+    !image && !apart && $4 == device && under(inner, top) { print length(top) "\t" join(at, inner, top) }' |
+    sort -rn | cut -f 2- | while IFS= read -r found; do
+    # Another mount may hide it.
+    its=$(stat -Lc %d:%i "/proc/$1/root$2" 2>/dev/null) || its=''
+    if [ -e "$found" ] && [ "${its:-x}" = "$(stat -Lc %d:%i "$found")" ]; then printf '%s\n' "$found"; break; fi
+  done
+}
+# The same, for a path that may be relative to the folder in which the process runs.
+located() { # pid path
+  path=$2
+  case $path in /*) ;; *) path=$(readlink "/proc/$1/cwd" 2>/dev/null)/$path ;; esac
+  path=$(outside "$1" "$path")
+  if [ -n "$path" ]; then absolute / "$path"; fi
+}
 
-if [ -n "$home" ]; then
-  home=$(absolute "$PWD" "$home")
-elif [ -n "$start_script" ]; then
-  home=$(set_on "$work/script" fs_homepath)
+# The fs_basepath of a running server; empty if it cannot be found out. A packaged server's program is elsewhere, for
+# example /usr/bin/etlded: the game data that it keeps open shows it.
+base_of() { # pid command-line-file
+  set_base=$(set_on "$2" fs_basepath)
+  if [ -n "$set_base" ]; then located "$1" "$set_base"; return; fi
+  program=$(readlink "/proc/$1/exe" 2>/dev/null) || program=''
+  program=${program% (deleted)}
+  case ${program##*/} in etlded*) ;; *) program=$(server_program "$2") ;; esac
+  case $program in */*) folder=$(located "$1" "${program%/*}/") ;; *) folder='' ;; esac
+  if [ -n "$folder" ] && [ -d "$folder/etmain" ]; then printf '%s\n' "$folder"; return; fi
+  for file in /proc/"$1"/fd/*; do
+    file=$(readlink "$file" 2>/dev/null) || continue
+    case $file in
+      */etmain/*) folder=$(located "$1" "${file%/etmain/*}") ;;
+      *) continue ;;
+    esac
+    if [ -n "$folder" ] && [ "$folder" != "$(home_of "$1" "$2")" ]; then printf '%s\n' "$folder"; return; fi
+  done
+}
+
+# The fs_homepath of a running server; empty if it cannot be found out.
+home_of() { # pid command-line-file
+  set_home=$(set_on "$2" fs_homepath)
+  if [ -n "$set_home" ]; then located "$1" "$set_home"; return; fi
+  user_home=$({ tr '\n\0' '\001\n' <"/proc/$1/environ"; } 2>/dev/null | sed -n 's/^HOME=//p' | tail -n 1)
+  if [ -n "$user_home" ]; then located "$1" "$user_home/.etlegacy"; fi
+}
+
+# An ETLTV relay shows the match of another server. Nothing is recorded there.
+is_relay() { plus tv <"$2" || grep -q /tvgame "/proc/$1/maps" 2>/dev/null; } # pid command-line-file
+
+# $work/running: the command lines of the servers that run, one argument per line. $work/servers: for each of them
+# "PID<tab>BASE<tab>HOME<tab>GAME". $work/left-out: why others are left out.
+find_servers() {
+  mkdir "$work/running"
+  : >"$work/servers"
+  : >"$work/left-out"
+  grep -l etlded /proc/[0-9]*/cmdline 2>/dev/null >"$work/processes" || true
+  while IFS= read -r file; do
+    pid=${file#/proc/} pid=${pid%/cmdline}
+    line=$work/running/$pid
+    # A line break inside an argument would start a new one.
+    { tr '\n\0' '\001\n' <"$file"; } >"$line" 2>/dev/null || true
+    why='' its_base='' its_home='' its_game=''
+    if [ -z "$(server_program "$line")" ]; then rm -f "$line"; continue; fi
+    if [ ! -r "/proc/$pid/cwd" ]; then
+      why="belongs to $(owner "/proc/$pid"); to install there, run this as that user"
+    elif is_relay "$pid" "$line"; then
+      why="is an ETLTV relay, which records nothing"
+    else
+      its_base=$(base_of "$pid" "$line") its_home=$(home_of "$pid" "$line") its_game=$(set_on "$line" fs_game)
+      its_game=${its_game:-legacy}
+      if [ -z "$its_base" ] || [ -z "$its_home" ]; then
+        if same_view "$pid"; then why="has a folder that cannot be found out; pass SERVER_FOLDER and --homepath"
+        else why="runs in a container, and a part of its folders exists only there; run install.sh inside of the container"; fi
+      fi
+      case $its_base$its_home$its_game in *"$(printf '\001')"* | *"$TAB"*) why="has a line break or a tab in its folders" ;; esac
+    fi
+    if [ -n "$why" ]; then
+      printf 'process %s %s\n' "$pid" "$why" >>"$work/left-out"
+      rm -f "$line"
+    else
+      printf '%s\t%s\t%s\t%s\n' "$pid" "$its_base" "$its_home" "$its_game" >>"$work/servers"
+    fi
+  done <"$work/processes"
+}
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Which server?
+
+# The systemd units that start a server, or the scripts that they run.
+find_units() {
+  for unit in "${HOME:-/nonexistent}"/.config/systemd/user/*.service /etc/systemd/system/*.service \
+    /run/systemd/system/*.service /usr/local/lib/systemd/system/*.service /usr/lib/systemd/system/*.service; do
+    if [ ! -r "$unit" ]; then continue; fi
+    started=$(sed -n 's/^ExecStart=[-@:+!]*\([^ ]*\).*/\1/p' "$unit" | head -n 1)
+    if grep -q '^ExecStart=.*etlded' "$unit"; then printf '%s\n' "$unit"
+    elif [ -f "$started" ] && [ -r "$started" ] && head -n 1 "$started" 2>/dev/null | grep -q '^#!.*sh' && grep -q etlded "$started"; then
+      printf '%s\n' "$started"
+    fi
+  done | awk '{ name = $0; sub(/.*\//, "", name) } !seen[name]++'
+}
+
+# Takes from the script or unit that starts the server what is not given.
+use_start_script() {
+  mkdir "$work/script"
+  script_words "$start_script"
+  cat "$work"/script/* >"$work/script-words" 2>/dev/null || true
+  folder=$(tail -n 1 "$work/script-folder")
+  if [ -z "$base" ]; then
+    base=$(set_on "$work/script-words" fs_basepath)
+    if [ -z "$base" ]; then
+      base=$(awk '{ name = $0; sub(/.*\//, "", name) } /\// && name ~ /^etlded[^\/]*$/ && name !~ /\.(sh|cfg|log|pid)$/ { sub(/\/[^\/]*$/, "/"); print; exit }' "$work/script-words")
+    fi
+    case $base in /*) ;; *) base=${folder:-$(dirname "$start_script")}/$base ;; esac
+    if [ ! -d "$base/etmain" ]; then die "$start_script starts a server, but its folder was not found; pass SERVER_FOLDER. Nothing was changed."; fi
+    base=$(cd "$base" && pwd -P)
+  fi
+  game=${game:-$(set_on "$work/script-words" fs_game)}
+  if [ -n "$home" ]; then return; fi
+  home=$(set_on "$work/script-words" fs_homepath)
   case $home in
     '') home=${HOME:+$HOME/.etlegacy}; home=${home:-$base} ;;
-    *'$'* | *'`'* | *%* | [!/]*) die "$start_script sets fs_homepath to $home, which install.sh cannot resolve; pass it as --homepath. Nothing was changed." ;;
+    /*) ;;
+    *) home=${folder:+$folder/$home} ;;
   esac
-else
-  home=$(for line in "$work"/running/*; do
-    if [ -f "$line" ]; then home_of "${line##*/}" "$line"; fi
-  done | awk 'NF && !seen[$0]++')
-  case $home in *"$NL"*) die "several servers are running from this folder, with these homepaths:
-$home
-Run this once for each, with --homepath." ;; esac
+  case $home in
+    *'$'* | *'`'* | *%* | [!/]* | '') die "$start_script sets fs_homepath to $(set_on "$work/script-words" fs_homepath), which install.sh cannot resolve; pass it as --homepath. Nothing was changed." ;;
+  esac
+}
+
+# The servers that run with the folders that are known so far, as "BASE<tab>HOME<tab>GAME".
+matching_servers() {
+  base=$base home=$home game=$game awk -F "$TAB" '
+    function wanted(name, value) { return ENVIRON[name] == "" || ENVIRON[name] == value }
+    wanted("base", $2) && wanted("home", $3) && wanted("game", $4) { print $2 "\t" $3 "\t" $4 }' "$work/servers" | sort -u
+}
+
+owner() { # file
+  its_owner=$(stat -Lc %U "$1")
+  if [ "$its_owner" = UNKNOWN ]; then its_owner="#$(stat -Lc %u "$1")"; fi
+  printf '%s\n' "$its_owner"
+}
+
+find_servers
+if [ -n "$home" ]; then home=$(absolute "$PWD" "$home"); fi
+# What chose the server, if it was not named.
+origin=''
+if [ -z "$start_script" ]; then
+  matching_servers >"$work/choices"
+  case $(lines_in "$work/choices") in
+    0)
+      if [ -z "$base" ]; then
+        if [ -s "$work/left-out" ]; then die "$(cat "$work/left-out")"; fi
+        find_units >"$work/units"
+        case $(lines_in "$work/units") in
+          0) die "no server is running and no systemd unit starts one; start it, or pass SERVER_FOLDER (see --help)" ;;
+          1) start_script=$(cat "$work/units") ;;
+          *) choose "several services start a server" "$work/units"; start_script=$answer ;;
+        esac
+        origin=$start_script
+      fi ;;
+    1) origin="the running server" ;;
+    *) choose "several servers are running" "$work/choices" ;;
+  esac
+  if [ -s "$work/choices" ]; then
+    chosen=${answer:-$(cat "$work/choices")}
+    game=${chosen##*"$TAB"} chosen=${chosen%"$TAB"*}
+    if [ -n "$base" ]; then origin=''; fi
+    base=${chosen%"$TAB"*} home=${chosen#*"$TAB"}
+  fi
 fi
-case $home in *"$(printf '\001')"*) die "the running server's fs_homepath contains a line break. Nothing was changed." ;; esac
+if [ -n "$start_script" ]; then use_start_script; fi
+game=${game:-legacy}
+case $game in */* | .*) die "fs_game must be a name, not a path: $game" ;; esac
+
+# A server's folder contains its program, unless it is packaged.
+if [ ! -s "$work/choices" ] && [ -z "$start_script" ]; then
+  program=''
+  for file in "$base"/etlded* /usr/bin/etlded* /usr/local/bin/etlded* /usr/games/etlded*; do
+    if [ -e "$file" ]; then program=$file; fi
+  done
+  [ -n "$program" ] || die "$base contains no etlded, so it is not the folder of an ET:Legacy server. If its program is elsewhere, start the server first, or use --start-script."
+fi
+[ -d "$base/$game" ] || die "$base contains no folder $game; is it the fs_basepath of an ET:Legacy server? For another fs_game use --game."
+
 if [ -z "$home" ]; then
-  if [ -d "${HOME:-/nonexistent}/.etlegacy/$game" ]; then home=$HOME/.etlegacy; else home=$base; fi
+  # Our block in a cfg lists the homepaths for which it was installed.
+  sed -n 's|^// for \(/.*\)|\1|p' "$base"/etmain/*.cfg "$base/$game"/*.cfg 2>/dev/null | tr -d '\r' | sort -u >"$work/choices"
+  case $mode$(lines_in "$work/choices") in
+    check1 | uninstall1) home=$(cat "$work/choices") ;;
+    check0 | uninstall0 | install* | dry*)
+      if [ -d "${HOME:-/nonexistent}/.etlegacy/$game" ]; then home=$HOME/.etlegacy; else home=$base; fi ;;
+    *) choose "gametimes is installed for several homepaths" "$work/choices"; home=$answer ;;
+  esac
 fi
 # The server's user could not read or replace files that root installs.
 if [ "$(id -u)" = 0 ] && [ "$mode" != check ]; then
-  owner=$(stat -c %U "$home" 2>/dev/null || stat -c %U "$base")
+  owner=$(if [ -d "$home" ]; then owner "$home"; else owner "$base"; fi)
   [ "$owner" = root ] || die "this server belongs to user $owner; run this as that user (sudo -u $owner $0 ...). Nothing was changed."
 fi
 if [ -d "$home" ]; then
@@ -247,13 +448,14 @@ state=$dir/gametimes-install
 same_folder=0
 if [ "$home" = "$base" ]; then same_folder=1; fi
 
-# Only the servers with this fs_homepath and fs_game matter from here on.
-servers=
-for line in "$work"/running/*; do
-  if [ ! -f "$line" ]; then continue; fi
-  its_home=$(home_of "${line##*/}" "$line") its_game=$(set_on "$line" fs_game)
-  if [ "${its_home:-$home}" = "$home" ] && [ "${its_game:-legacy}" = "$game" ]; then servers="$servers ${line##*/}"; else rm -f "$line"; fi
-done
+# Only the servers with this fs_homepath and fs_game matter from here on. A server in a container has other names for them.
+servers='' container=''
+while IFS="$TAB" read -r pid its_base its_home its_game; do
+  if [ "$its_base$TAB$its_home$TAB$its_game" = "$base$TAB$home$TAB$game" ]; then
+    servers="$servers $pid"
+    same_view "$pid" || container=$pid
+  else rm -f "$work/running/$pid"; fi
+done <"$work/servers"
 
 # ----------------------------------------------------------------------------------------------------------------------
 # The package
@@ -355,7 +557,7 @@ not_executed() { # command that reports, cfg
 # lines execute. $work/missing: those that were not found.
 for list in cfgs started missing on-line; do : >"$work/$list"; done
 bare_start=0
-command_lines() { if [ -n "$start_script" ]; then echo "$work/script"; else find "$work/running" -type f; fi; }
+command_lines() { if [ -n "$start_script" ]; then find "$work/script" -type f; else find "$work/running" -type f; fi; }
 command_lines >"$work/lines"
 while IFS= read -r line; do
   plus exec <"$line" | with_extension >"$work/wanted"
@@ -422,6 +624,13 @@ config_files() {
 
 version_at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
 
+# The version of glibc that the server uses; empty if it uses another libc.
+glibc_version() {
+  if [ -z "$container" ]; then getconf GNU_LIBC_VERSION 2>/dev/null | sed 's/.* //'; return; fi
+  libc=$(sed -n 's|.* \(/[^ ]*/libc[.-][^/]*\)$|\1|p' "/proc/$container/maps" 2>/dev/null | head -n 1)
+  grep -ao 'GNU C Library .* version [0-9.]*[0-9]' "/proc/$container/root$libc" 2>/dev/null | sed 's/.* //' | head -n 1
+}
+
 # Prints why the module cannot run on this machine; prints nothing if it can.
 module_problem() {
   if [ -z "$module_source" ]; then echo "this package contains no module"; return; fi
@@ -430,7 +639,7 @@ module_problem() {
   # Byte 19 of an ELF file identifies the architecture; 62 is x86_64.
   if [ "$(od -An -tu1 -j18 -N1 "$module_source" | tr -d ' ')" != 62 ]; then echo "the module was not built for x86_64"; return; fi
   needs=$(LC_ALL=C grep -ao 'GLIBC_2\.[0-9.]*' "$module_source" | sed 's/GLIBC_//' | sort -V | tail -n 1)
-  has=$(getconf GNU_LIBC_VERSION 2>/dev/null | sed 's/.* //')
+  has=$(glibc_version)
   if [ -z "$has" ]; then echo "the module needs glibc, but this system uses another libc"; return; fi
   if [ -n "$needs" ] && ! version_at_least "$has" "$needs"; then
     echo "the module needs glibc $needs, but this system has $has"; return
@@ -838,9 +1047,17 @@ install_script() {
   fi
 }
 
+# The path of the game that was kept, as the server calls it.
+inner_real() {
+  if [ -z "$container" ]; then printf '%s\n' "$dir/$REAL"; return; fi
+  set_home=$(set_on "$work/running/$container" fs_homepath)
+  case $set_home in /*) ;; *) set_home=$(readlink "/proc/$container/cwd")/$set_home ;; esac
+  printf '%s\n' "$set_home/$game/$REAL"
+}
+
 # Sets gametimes_qagame to the game that was kept, unless it is already set.
 edit_qagame() {
-  path=$dir/$REAL awk '/^set gametimes_qagame ""/ { print "set gametimes_qagame \"" ENVIRON["path"] "\""; next } { print }'
+  path=$(inner_real) awk '/^set gametimes_qagame ""/ { print "set gametimes_qagame \"" ENVIRON["path"] "\""; next } { print }'
 }
 
 install_cfg() {
@@ -1043,7 +1260,7 @@ check() {
 
 # ----------------------------------------------------------------------------------------------------------------------
 
-say "server: basepath $base, homepath $home, game $game"
+say "server: basepath $base, homepath $home, game $game${origin:+ ($origin)}"
 while IFS= read -r file; do say "cfg: $file ($how)"; done <"$work/cfgs"
 for folder in "$dir" "$home/etmain" "$base/$game" "$base/etmain"; do
   for file in "$folder"/*.cfg "$folder"/configs/*.config; do
@@ -1052,6 +1269,17 @@ for folder in "$dir" "$home/etmain" "$base/$game" "$base/etmain"; do
     fi
   done
 done
+
+case $mode in
+  install | uninstall)
+    if interactive; then
+      printf 'Shall I %s there? [Y/n] ' "$mode" >&2
+      read -r answer || answer=n
+      case $answer in '' | [yY]*) ;; *) die "stopped. Nothing was changed." ;; esac
+    elif [ -n "$origin" ] && [ "$yes" = 0 ]; then
+      die "pass --yes to $mode there, or SERVER_FOLDER to choose a server. Nothing was changed."
+    fi ;;
+esac
 
 case $mode in
   check)

@@ -81,6 +81,8 @@ pub struct Bot {
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the rows of another bot are looked for in companion mode.
 const TIE_INTERVAL: Duration = Duration::from_secs(15);
+/// How often the bot looks for days on which rounds have changed.
+const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 /// The waits between attempts to reach the database's server at the start.
 const DATABASE_WAIT_FIRST: Duration = Duration::from_millis(500);
 const DATABASE_WAIT_LIMIT: Duration = Duration::from_secs(30);
@@ -263,6 +265,19 @@ async fn tie_waiting(db: Db) {
     }
 }
 
+/// Computes what the questions about players know, after each change of rounds, for as long as the bot runs.
+async fn refresh_players(db: Db) {
+    let mut failed = None;
+    loop {
+        let failure = db.refresh_players().await.err().map(|e| e.to_string());
+        if let Some(error) = failure.as_ref().filter(|_| failure != failed) {
+            warn!("computing the sums of players: {error}; trying again");
+        }
+        failed = failure;
+        tokio::time::sleep(REFRESH_INTERVAL).await;
+    }
+}
+
 /// The receiving parts of a bot.
 struct Receiver {
     sources: JoinSet<()>,
@@ -286,6 +301,7 @@ impl Receiver {
             writer: tokio::spawn(write),
         };
         receiver.start_files(&config, &context);
+        receiver.sources.spawn(refresh_players(context.db.clone()));
         if context.db.is_companion() {
             receiver.sources.spawn(tie_waiting(context.db.clone()));
         }

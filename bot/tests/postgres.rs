@@ -302,7 +302,7 @@ async fn tables_of_another_role_are_used_as_they_are() {
             count("index "),
             to_do.len()
         ],
-        [31, 1, 17, 9, 8, 66]
+        [31, 1, 17, 10, 9, 68]
     );
     store.ingest(&surrender()).await.unwrap();
     let count = cluster.psql(

@@ -67,6 +67,8 @@ impl TestServer {
             &server.base.join("etmain/etl_server.cfg"),
             b"set sv_hostname \"x\"\nmap oasis\n",
         );
+        // The folder of a server contains its program.
+        write(&server.base.join("etlded.i386"), b"");
         fs::create_dir_all(server.home.join("legacy")).unwrap();
         server
     }

@@ -11,6 +11,7 @@ mod pictures;
 mod play;
 mod run;
 mod sanitize;
+mod season;
 mod soak;
 mod supply;
 mod test;
@@ -33,6 +34,8 @@ enum Task {
     Demo(demo::Demo),
     /// Builds the release archive, reproducibly and against an old glibc.
     Dist(dist::Dist),
+    /// Writes the files of a made-up season, to look at the bot's pages with.
+    Season(season::WriteSeason),
     /// Plays a recorded match through the module.
     Play(play::Play),
     /// Draws the pictures of the documentation from recorded matches.
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Demo(demo) => demo.run(),
         Task::Dist(dist) => dist.run(),
+        Task::Season(season) => season.run(),
         Task::Play(play) => play.run(),
         Task::Pictures(pictures) => pictures.run(),
         Task::Bench(bench) => bench.run(),

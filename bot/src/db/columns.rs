@@ -168,6 +168,7 @@ pub fn spawn(row: &SpawnRow) -> Columns {
         ("denied_ms", row.denied_ms.into()),
         ("alive_ms", row.alive_ms.into()),
         ("played_ms", row.played_ms.into()),
+        ("wave_wait_ms", row.wave_wait_ms.into()),
     ]
 }
 

@@ -33,6 +33,22 @@ pub enum Transaction {
     Postgres(SqlxTransaction<'static, Postgres>),
 }
 
+/// Where a query reads: outside of a transaction, or in one that has changes of its own.
+#[derive(Debug)]
+pub(super) enum Reader<'a> {
+    Database(&'a Database),
+    Transaction(&'a mut Transaction),
+}
+
+impl Reader<'_> {
+    pub(super) async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
+        match self {
+            Self::Database(database) => database.rows(sql, values).await,
+            Self::Transaction(transaction) => transaction.rows(sql, values).await,
+        }
+    }
+}
+
 /// The longest wait for a connection or for SQLite's lock.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long [`Database::begin_waiting`] waits before it logs what it waits for.

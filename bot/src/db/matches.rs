@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::Db;
+use super::connection::Reader;
 use super::error::DbError;
 use super::play_order::ended_unix;
 use super::rounds::RoundSummary;
@@ -71,7 +72,10 @@ impl Db {
         let before = before.map(|before| order_key(before, self.zone()));
         let mut limit = (ROUNDS_PER_EVENING * count).min(ROUNDS_MAX);
         loop {
-            let (rounds, is_all) = self.rounds_between("", before.as_deref(), limit).await?;
+            let mut reader = Reader::Database(&self.database);
+            let (rounds, is_all) = self
+                .rounds_between(&mut reader, "", before.as_deref(), limit)
+                .await?;
             let parts = split(&rounds);
             // The oldest one may have more rounds.
             let complete = parts.len() - usize::from(!is_all && !parts.is_empty());
@@ -85,7 +89,7 @@ impl Db {
             let mut chosen: Vec<PlayedRound> =
                 parts[first..].iter().flatten().copied().cloned().collect();
             let earliest = chosen.iter().map(|round| round.end_unix).min();
-            self.add_players(&mut chosen).await?;
+            self.add_players(&mut reader, &mut chosen).await?;
             let mut evenings = evenings(&chosen);
             evenings.reverse();
             return Ok(EveningList {
@@ -143,13 +147,16 @@ impl Db {
         };
         let at = |seconds: i64| order_key(end_unix.saturating_add(seconds), self.zone());
         let (from, until) = (at(-AROUND_SECONDS), at(AROUND_SECONDS));
-        let (rounds, _) = self.rounds_between(&from, Some(&until), ROUNDS_MAX).await?;
+        let mut reader = Reader::Database(&self.database);
+        let (rounds, _) = self
+            .rounds_between(&mut reader, &from, Some(&until), ROUNDS_MAX)
+            .await?;
         let parts = split(&rounds);
         let part = parts
             .into_iter()
             .find(|part| part.iter().any(|round| round.id == round_id));
         let mut part: Vec<PlayedRound> = part.into_iter().flatten().cloned().collect();
-        self.add_players(&mut part).await?;
+        self.add_players(&mut reader, &mut part).await?;
         let series = evenings(&part).into_iter().flat_map(|e| e.series);
         let found = series.into_iter().find_map(|series| {
             let has = |m: &Match| m.rounds.iter().any(|round| round.id == round_id);
@@ -165,15 +172,16 @@ impl Db {
 
     /// The latest rounds with an order in a range, without their players except those that the reports list; and whether these
     /// are all.
-    async fn rounds_between(
+    pub(super) async fn rounds_between(
         &self,
+        reader: &mut Reader<'_>,
         from: &str,
         before: Option<&str>,
         limit: usize,
     ) -> Result<(Vec<PlayedRound>, bool), DbError> {
         let sql = self.rounds_between_sql(before.is_some());
         let values = args![from, before.unwrap_or_default(), limit as i64];
-        let rows = self.database.rows(&sql, values).await?;
+        let rows = reader.rows(&sql, values).await?;
         let mut ids = BTreeSet::new();
         let rounds = rows.iter().filter_map(|row| self.played_round(row));
         let rounds = rounds.filter(|round| ids.insert(round.id)).collect();
@@ -245,7 +253,11 @@ impl Db {
     }
 
     /// Adds the players that the recorder counted to those that its report lists. Rounds without any get those of the stats file.
-    async fn add_players(&self, rounds: &mut [PlayedRound]) -> Result<(), DbError> {
+    pub(super) async fn add_players(
+        &self,
+        reader: &mut Reader<'_>,
+        rounds: &mut [PlayedRound],
+    ) -> Result<(), DbError> {
         let ids = rounds.iter().map(|round| round.id).collect();
         let columns = [
             "round_id",
@@ -254,7 +266,9 @@ impl Db {
             "team",
             "kill_count",
         ];
-        let mut counted = self.players_of("lua_spawn_stats", &columns, ids).await?;
+        let mut counted = self
+            .players_of(reader, "lua_spawn_stats", &columns, ids)
+            .await?;
         for round in rounds.iter_mut() {
             let players = counted.remove(&round.id).unwrap_or_default();
             let listed = std::mem::replace(&mut round.players, players);
@@ -266,7 +280,7 @@ impl Db {
         let ids = without.map(|round| round.id).collect();
         let columns = ["round_id", "player_guid", "clean_name", "team", "kills"];
         let table = "player_comprehensive_stats";
-        let mut in_files = self.players_of(table, &columns, ids).await?;
+        let mut in_files = self.players_of(reader, table, &columns, ids).await?;
         for round in rounds {
             round
                 .players
@@ -278,6 +292,7 @@ impl Db {
     /// The players on a team in a table, by round. The columns are those of round, guid, name, team and kills.
     async fn players_of(
         &self,
+        reader: &mut Reader<'_>,
         table: &str,
         columns: &[&str; 5],
         ids: Vec<i64>,
@@ -293,7 +308,7 @@ impl Db {
                 self.database.placeholders(ids.len()),
             );
             let ids: Vec<Value> = ids.iter().map(|id| (*id).into()).collect();
-            for row in self.database.rows(&sql, &ids).await? {
+            for row in reader.rows(&sql, &ids).await? {
                 let [round_id, guid, name, side, kills] = *columns;
                 let Some(team) = team(row.get(side)) else {
                     continue;

@@ -8,6 +8,7 @@
 //! * `ingest` stores what was received: facts (`facts`), rejected items and checkpoints (`checkpoints`). It has `rebuild`
 //!   compute the affected rows and `write` write them, whose columns are in [`columns`].
 //! * [`mode`] decides whether the shared tables are ours or another bot's; for the latter there is [`companion`].
+//! * `player_sums` computes what players did on whole days, from the rows of days on which rounds have changed.
 //! * The other modules only read.
 
 pub mod audit;
@@ -29,6 +30,9 @@ pub mod matches;
 pub mod migrations;
 pub mod mode;
 mod play_order;
+pub mod player_figures;
+mod player_sums;
+pub mod player_table;
 pub mod players;
 mod rebuild;
 pub mod round_list;
@@ -107,6 +111,7 @@ impl Db {
         if let Err(error) = db.complete_play_order().await {
             warn!("adding the order of play to stored rounds: {error}");
         }
+        db.prepare_player_sums().await.map_err(|e| e.at(url))?;
         Ok(db)
     }
 
@@ -237,6 +242,13 @@ impl Db {
         self.columns
             .get(table)
             .is_some_and(|columns| !columns.is_empty())
+    }
+
+    /// Whether the database has a column.
+    fn has_column(&self, table: &str, column: &str) -> bool {
+        self.columns
+            .get(table)
+            .is_some_and(|columns| columns.contains(column))
     }
 
     /// The servers' time zone.

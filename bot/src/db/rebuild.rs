@@ -7,7 +7,7 @@ use gametimes_rounds::rows;
 
 use super::connection::Transaction;
 use super::error::DbError;
-use super::{Db, write};
+use super::{Db, player_sums, write};
 use crate::args;
 
 /// How many points in time are rebuilt in one transaction.
@@ -38,6 +38,11 @@ impl Db {
             transaction.commit().await?;
             rounds.extend(changed);
         }
+        // Also the days of rounds that another bot stored.
+        let mut transaction = self.begin().await?;
+        player_sums::mark_all_days(&mut transaction).await?;
+        transaction.commit().await?;
+        self.refresh_players().await?;
         Ok(rounds.len())
     }
 

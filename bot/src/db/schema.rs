@@ -320,6 +320,8 @@ fn rounds() -> Table {
                 "idx_rounds_play_order",
                 "COALESCE(gametimes_order, match_id, ''), id",
             ),
+            // The rounds of a day, of which the sums of players are computed.
+            ("idx_rounds_day", "SUBSTR(match_id, 1, 10)"),
         ],
         // It sorted by local time.
         obsolete_indexes: vec!["idx_rounds_latest"],
@@ -474,6 +476,7 @@ fn lua_spawn_stats() -> Table {
             column("denied_ms", BigInt),
             column("alive_ms", BigInt),
             column("played_ms", BigInt),
+            column("wave_wait_ms", BigInt),
         ],
         unique: "match_id, round_number, player_guid",
         indexes: vec![
@@ -516,7 +519,7 @@ mod tests {
             changes[0].sql,
             "ALTER TABLE lua_spawn_stats ADD COLUMN revive_count INTEGER"
         );
-        assert_eq!(what[8], "removal of index idx_lua_spawn_stats_guid8");
-        assert_eq!(what.len(), 8 + 1 + 4);
+        assert_eq!(what[9], "removal of index idx_lua_spawn_stats_guid8");
+        assert_eq!(what.len(), 9 + 1 + 4);
     }
 }

@@ -111,6 +111,7 @@ pub async fn ingest(
         bar.inc(items.len() as u64);
     }
     bar.finish_and_clear();
+    db.refresh_players().await.map_err(|e| e.to_string())?;
     if done.new >= ANALYZE_FROM
         && let Err(error) = db.analyze().await
     {

@@ -109,6 +109,7 @@ pub struct SpawnRow {
     pub denied_ms: Option<i64>,
     pub alive_ms: Option<i64>,
     pub played_ms: Option<i64>,
+    pub wave_wait_ms: Option<i64>,
 }
 
 impl SpawnRow {
@@ -162,6 +163,7 @@ impl SpawnRow {
             denied_ms: exact(p.denied_ms),
             alive_ms: exact(p.alive_ms),
             played_ms: exact(p.played_ms),
+            wave_wait_ms: p.wave_wait_ms.filter(|_| is_exact),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! * [`played`]: waves, classes and objectives as another program computed them from recorded matches.
 //! * [`webhook`]: a webhook that answers as a test tells it to: well, badly, or not at all.
 //! * [`samples`]: files that real servers wrote.
+//! * [`season`] (feature `season`): the files of a made-up season of hundreds of evenings.
 //! * [`bot`] (feature `bot`): a running bot, and real servers for it: PostgreSQL, OpenSSH, Chromium.
 //!
 //! [`gametimes_standin`] is the engine, `gametimes-discord-standin` is Discord, and `gametimes-lua-tests` is the game as
@@ -20,6 +21,8 @@ pub mod figures;
 pub mod game;
 pub mod played;
 pub mod samples;
+#[cfg(feature = "season")]
+pub mod season;
 pub mod webhook;
 
 use std::time::{Duration, Instant};

@@ -10,6 +10,7 @@
 mod conflicts;
 mod records;
 mod sessions;
+mod stale_days;
 mod tables;
 
 pub(super) use self::conflicts::resolve_match_id_conflicts;
@@ -82,6 +83,7 @@ pub(super) async fn write(
     writer.write_spawns(&pending).await?;
     writer.write_players(&pending).await?;
     writer.save_records(plan, &pending, &unchanged).await?;
+    writer.mark_stale_days(&pending, &obsolete).await?;
     let changed = pending.iter().filter_map(|p| p.round_id).collect();
     let comparisons = pending.iter().filter_map(|p| p.rows.comparison.clone());
     Ok((changed, comparisons.collect()))

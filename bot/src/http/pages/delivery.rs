@@ -11,6 +11,7 @@ use jiff::{Timestamp, Zoned};
 use super::error::PageError;
 use super::format::{dash, round_label};
 use super::render;
+use super::when::When;
 use crate::db::diagnostics::{LuaWebhookDiagnostics, Recent};
 use crate::db::sources::Rejected;
 use crate::display;
@@ -20,7 +21,7 @@ use crate::status::Delivery;
 /// A row of the table of sources.
 struct Source {
     name: String,
-    last_seen: String,
+    last_seen: When,
     problem: String,
     delivery: Delivery,
 }
@@ -30,7 +31,7 @@ struct Source {
 struct Page {
     todo: Vec<String>,
     sources: Vec<Source>,
-    rejected: Vec<(Rejected, String)>,
+    rejected: Vec<(Rejected, When)>,
     /// Where the rounds come from, if that is not this process.
     is_elsewhere: bool,
     latest: Option<String>,
@@ -51,7 +52,7 @@ pub async fn page(State(app): State<App>) -> Result<Response, PageError> {
         rejected: rejected
             .into_iter()
             .map(|r| {
-                let last = display::utc(r.last_unix);
+                let last = When::Moment(r.last_unix);
                 (r, last)
             })
             .collect(),
@@ -74,9 +75,7 @@ fn describe(latest: &Recent) -> String {
 fn source((name, delivery): (String, Delivery)) -> Source {
     Source {
         name,
-        last_seen: delivery
-            .last_seen_unix
-            .map_or_else(|| "never".to_owned(), display::utc),
+        last_seen: When::moment_or(delivery.last_seen_unix, "never"),
         problem: problem(&delivery).unwrap_or_else(dash),
         delivery,
     }

@@ -6,7 +6,8 @@ use axum::response::Response;
 use gametimes_rounds::matches::{Evening, Series, SeriesMatch};
 
 use super::error::PageError;
-use super::format::ms;
+use super::format::{ms, server};
+use super::when::When;
 use super::{RawQuery, parameters, render};
 use crate::display;
 use crate::http::query::UNIX_MAX;
@@ -17,15 +18,16 @@ const PER_PAGE: usize = 10;
 
 /// An evening on the page.
 struct Section {
-    day: String,
-    hours: String,
+    day: When,
+    started: When,
+    ended: When,
     series: Vec<Card>,
 }
 
 /// A series.
 struct Card {
     teams: [Side; 2],
-    server: String,
+    server: Option<String>,
     maps: Vec<Line>,
 }
 
@@ -70,12 +72,9 @@ pub async fn page(State(app): State<App>, query: RawQuery) -> Result<Response, P
 
 fn section(evening: &Evening) -> Section {
     Section {
-        day: display::day(evening.started_unix),
-        hours: format!(
-            "{} to {} UTC",
-            display::hour(evening.started_unix),
-            display::hour(evening.ended_unix)
-        ),
+        day: When::Day(evening.started_unix),
+        started: When::Hour(evening.started_unix),
+        ended: When::Hour(evening.ended_unix),
         series: evening.series.iter().map(card).collect(),
     }
 }
@@ -87,16 +86,15 @@ fn card(series: &Series) -> Card {
         score,
         leads,
     };
-    let server = series
-        .server_name
-        .as_ref()
-        .or(series.server_address.as_ref());
     Card {
         teams: [
             side(&series.team_1.name, one, one > two),
             side(&series.team_2.name, two, two > one),
         ],
-        server: server.map_or_else(String::new, |name| display::plain(name)),
+        server: server(
+            series.server_name.as_deref(),
+            series.server_address.as_deref(),
+        ),
         maps: series.matches.iter().map(line).collect(),
     }
 }

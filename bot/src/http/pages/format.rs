@@ -41,6 +41,11 @@ pub fn dash() -> String {
     "–".to_owned()
 }
 
+/// A server by its name, else by its address; `None` if neither is known.
+pub fn server(name: Option<&str>, address: Option<&str>) -> Option<String> {
+    name.or(address).map(display::plain)
+}
+
 /// A round in a table: `supply R1`.
 pub fn round_label(map_name: &str, round_number: i64) -> String {
     format!("{map_name} R{round_number}")

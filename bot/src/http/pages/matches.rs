@@ -9,8 +9,9 @@ use gametimes_format::Team;
 use gametimes_rounds::matches::{Match, MatchRound, MatchTeam, short_guid};
 
 use super::error::PageError;
-use super::format::{dash, ms, player_link};
+use super::format::{dash, ms, player_link, server};
 use super::render;
+use super::when::When;
 use crate::db::players::Player;
 use crate::db::rounds::RoundDetail;
 use crate::display;
@@ -52,6 +53,7 @@ struct Page {
     winner: String,
     is_decided: bool,
     reason: String,
+    started: When,
     facts: Vec<(&'static str, String)>,
     rounds: Vec<RoundCard>,
     /// The other matches of the series: id, map, and who won.
@@ -75,10 +77,10 @@ pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Resp
         "{} {} : {} {}",
         series.team_1.name, series.score_1, series.score_2, series.team_2.name
     );
-    let server = played
-        .server_name
-        .as_ref()
-        .or(played.server_address.as_ref());
+    let server = server(
+        played.server_name.as_deref(),
+        played.server_address.as_deref(),
+    );
     let others = series.matches.iter().map(|other| &other.played);
     let others = others.filter(|other| other.id != played.id);
     let mut teams: Vec<_> = [&played.team_a, &played.team_b]
@@ -92,13 +94,10 @@ pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Resp
         winner: display::match_winner(played),
         is_decided: display::is_decided(played),
         reason: display::match_reason(played),
+        started: When::Moment(played.started_unix),
         facts: vec![
-            ("Played", display::utc(played.started_unix)),
             ("Series", score),
-            (
-                "Server",
-                server.map_or_else(|| "unknown".to_owned(), |name| display::plain(name)),
-            ),
+            ("Server", server.unwrap_or_else(|| "unknown".to_owned())),
         ],
         rounds: played
             .rounds

@@ -1,4 +1,4 @@
-//! Pages for people: plain HTML rendered on the server, without scripts.
+//! Pages for people: plain HTML rendered on the server. The only script shows times as local times; pages work without it.
 
 mod audit;
 mod delivery;
@@ -11,6 +11,7 @@ mod pictures;
 mod player;
 mod round;
 mod rounds;
+mod when;
 
 use std::collections::BTreeMap;
 
@@ -48,12 +49,17 @@ pub fn router() -> Router<App> {
             get(|| std::future::ready(asset("text/css; charset=utf-8", STYLE))),
         )
         .route(
+            "/time.js",
+            get(|| std::future::ready(asset("text/javascript; charset=utf-8", TIME_SCRIPT))),
+        )
+        .route(
             "/favicon.svg",
             get(|| std::future::ready(asset("image/svg+xml", FAVICON))),
         )
 }
 
 const STYLE: &str = include_str!("../../../assets/style.css");
+const TIME_SCRIPT: &str = include_str!("../../../assets/time.js");
 const FAVICON: &str = include_str!("../../../assets/favicon.svg");
 
 /// A file that every page uses.

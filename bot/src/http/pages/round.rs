@@ -9,8 +9,9 @@ use gametimes_format::Team;
 use gametimes_format::rules::STATS_ROUNDING_SECONDS;
 
 use super::error::PageError;
-use super::format::{ms, number, player_link, seconds, share};
+use super::format::{ms, number, player_link, seconds, server, share};
 use super::render;
+use super::when::When;
 use crate::db::players::Player;
 use crate::db::rounds::{RoundDetail, RoundOverview, RoundSummary, StatsFileHeader};
 use crate::display::{self, durations_differ};
@@ -52,6 +53,7 @@ struct Page {
     public_url: Option<Arc<str>>,
     result: String,
     summary: String,
+    ended: When,
     facts: Vec<(&'static str, String)>,
     /// `rounds.id` of the match's other round.
     other_round: Option<i64>,
@@ -86,7 +88,8 @@ pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Resp
         result: display::winner(&detail.round),
         // The result is in the title.
         summary: display::facts(&detail)[1..].join(" · "),
-        facts: facts(&detail, ended_unix),
+        ended: When::moment_or(ended_unix, &detail.round.match_id),
+        facts: facts(&detail),
         other_round,
         svg: svg.map(|svg| String::from_utf8_lossy(&svg).into_owned()),
         comparison: stats_file.map_or_else(Vec::new, |stats| compare(&detail.round, stats)),
@@ -97,7 +100,7 @@ pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Resp
     }))
 }
 
-fn facts(detail: &RoundDetail, ended_unix: Option<i64>) -> Vec<(&'static str, String)> {
+fn facts(detail: &RoundDetail) -> Vec<(&'static str, String)> {
     let round = &detail.round;
     let result = match round.is_cut_off() {
         true => "no winner, the round was cut off".to_owned(),
@@ -119,13 +122,11 @@ fn facts(detail: &RoundDetail, ended_unix: Option<i64>) -> Vec<(&'static str, St
         facts.push(("Warmup", seconds(recorded.warmup_seconds)));
     }
     facts.push(("Defender", display::defender(round.defender()).to_owned()));
-    let ended = ended_unix.map_or_else(|| round.match_id.clone(), display::utc);
-    facts.push(("Ended", ended));
-    let server = round.server_name.as_ref().or(round.server_address.as_ref());
-    facts.push((
-        "Server",
-        server.cloned().unwrap_or_else(|| "unknown".into()),
-    ));
+    let server = server(
+        round.server_name.as_deref(),
+        round.server_address.as_deref(),
+    );
+    facts.push(("Server", server.unwrap_or_else(|| "unknown".to_owned())));
     facts.push((
         "Recorded by",
         match round.recorder.as_deref() {

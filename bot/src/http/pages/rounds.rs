@@ -5,7 +5,8 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::error::PageError;
-use super::format::{dash, number, percent_encode, round_label, seconds};
+use super::format::{dash, number, percent_encode, round_label, seconds, server};
+use super::when::When;
 use super::{RawQuery, parameters, render};
 use crate::db::round_list::{RoundListEntry, RoundListFilter};
 use crate::display::{self, durations_differ};
@@ -15,7 +16,9 @@ use crate::http::state::App;
 struct Line {
     id: i64,
     round: String,
-    ended: String,
+    /// The day, above the first round of it.
+    day: Option<When>,
+    ended: When,
     played: String,
     stats_duration: String,
     differs: bool,
@@ -53,7 +56,7 @@ pub async fn page(State(app): State<App>, query: RawQuery) -> Result<Response, P
     let list = app.db.round_list(&filter).await?;
     Ok(render(&Page {
         is_filtered: fields(&filter).iter().any(|(_, value)| !value.is_empty()),
-        rounds: list.rounds.iter().map(line).collect(),
+        rounds: lines(&list.rounds),
         newer: (filter.page > 1).then(|| link(&filter, filter.page - 1)),
         older: list.has_more.then(|| link(&filter, filter.page + 1)),
         zone: app.db.zone().iana_name().unwrap_or("local time").to_owned(),
@@ -83,16 +86,29 @@ fn link(filter: &RoundListFilter, page: i64) -> String {
     link
 }
 
+fn lines(entries: &[RoundListEntry]) -> Vec<Line> {
+    let mut day = String::new();
+    let mut lines = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let mut line = line(entry);
+        if let Some(unix) = entry.ended_unix {
+            let ended_on = display::day(unix);
+            line.day = (ended_on != day).then_some(When::Day(unix));
+            day = ended_on;
+        }
+        lines.push(line);
+    }
+    lines
+}
+
 fn line(entry: &RoundListEntry) -> Line {
     let round = &entry.round;
     let (recorded, stats) = (round.actual_duration_seconds, entry.stats_duration_seconds);
-    let server = round.server_name.as_ref().or(round.server_address.as_ref());
     Line {
         id: round.id,
         round: round_label(&round.map_name, round.round_number),
-        ended: entry
-            .ended_unix
-            .map_or_else(|| round.match_id.clone(), display::utc),
+        day: None,
+        ended: When::moment_or(entry.ended_unix, &round.match_id),
         played: seconds(recorded),
         stats_duration: seconds(stats),
         differs: durations_differ(recorded, stats),
@@ -104,6 +120,10 @@ fn line(entry: &RoundListEntry) -> Line {
         winner: display::team(round.winner()),
         end: display::round_end(round).to_owned(),
         players: entry.players,
-        server: server.cloned().unwrap_or_else(dash),
+        server: server(
+            round.server_name.as_deref(),
+            round.server_address.as_deref(),
+        )
+        .unwrap_or_else(dash),
     }
 }

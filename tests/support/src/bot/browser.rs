@@ -102,6 +102,15 @@ impl Browser {
         );
     }
 
+    /// Chooses the reader's time zone.
+    pub fn time_zone(&self, name: &str) {
+        let zone = json!({ "timezoneId": name });
+        self.post(
+            "/goog/cdp/execute",
+            json!({"cmd": "Emulation.setTimezoneOverride", "params": zone}),
+        );
+    }
+
     /// Opens a page.
     pub fn open(&self, url: &str) {
         self.post("/url", json!({ "url": url }));
