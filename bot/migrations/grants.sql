@@ -6,7 +6,7 @@ BEGIN
     IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'website_readonly') THEN
         FOREACH name IN ARRAY ARRAY['rounds', 'player_comprehensive_stats', 'lua_round_teams', 'lua_spawn_stats',
             'gametimes_facts', 'gametimes_groups', 'gametimes_rejected', 'gametimes_files', 'gametimes_state',
-            'gametimes_summaries', 'gametimes_servers', 'gametimes_reporters', 'gametimes_schema',
+            'gametimes_summaries', 'gametimes_digests', 'gametimes_servers', 'gametimes_reporters', 'gametimes_schema',
             'gametimes_stale_days', 'gametimes_player_days', 'gametimes_player_totals', 'gametimes_name_days', 'gametimes_player_names']
         LOOP
             IF to_regclass(name) IS NOT NULL AND NOT has_table_privilege('website_readonly', name, 'SELECT') THEN

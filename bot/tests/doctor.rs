@@ -27,6 +27,7 @@ async fn doctor_confirms_a_healthy_bot_and_advises_on_problems() {
         channel_id: discord.add_channel(),
         settle: Duration::ZERO,
         max_age: Duration::ZERO,
+        digest: false,
     });
     config.discord = Some(settings);
     config.ssh = vec![sshd.settings(&stats, None)];

@@ -8,15 +8,10 @@ use gametimes_standin::stopwatch::CASES;
 use gametimes_test_support::bot::browser::Browser;
 use gametimes_test_support::bot::items::{everything, stats_of};
 use gametimes_test_support::bot::postgres::Cluster;
-use gametimes_test_support::bot::stopwatch::{evening, files_of};
+use gametimes_test_support::bot::stopwatch::{evening, files_of, item};
 use gametimes_test_support::bot::{config_in, get, open};
 use gametimes_test_support::on_both_databases;
 use serde_json::{Value, json};
-
-fn item(file: &GametimesFile) -> IngestItem {
-    let bytes = serde_json::to_vec(file).unwrap();
-    IngestItem::from_file("ingest", &file.file_name(), "", bytes)
-}
 
 /// The file as the module wrote it before it knew about matches.
 fn without_match(file: &GametimesFile) -> GametimesFile {

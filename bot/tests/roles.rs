@@ -63,6 +63,7 @@ async fn two_receivers_store_everything_once_and_three_servers_show_the_same() {
         settle: Duration::ZERO,
         // The tapes are old matches, and the bot must post them all the same.
         max_age: Duration::from_secs(u32::MAX.into()),
+        digest: false,
     });
     config.discord = Some(settings);
     let (first, second) = tokio::join!(

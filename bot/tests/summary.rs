@@ -2,10 +2,9 @@
 //! was deleted.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
-use gametimes_bot::config::{Folder, StatsChannel};
+use gametimes_bot::config::Folder;
 use gametimes_bot::db::IngestItem;
 use gametimes_bot::files::ingest::ingest;
 use gametimes_bot::{Bot, Config};
@@ -13,72 +12,17 @@ use gametimes_discord_standin::{Discord, Message};
 use gametimes_format::GametimesFile;
 use gametimes_standin::stopwatch::CASES;
 use gametimes_test_support::bot::postgres::Cluster;
-use gametimes_test_support::bot::stopwatch::{evening, files_of};
-use gametimes_test_support::bot::{config_in, get, settings_for, sqlite, wait_for};
+use gametimes_test_support::bot::stats_channel::{
+    A_WHILE, compare_golden, compare_golden_texts, settled, text_of, with_stats_channel,
+};
+use gametimes_test_support::bot::stopwatch::{evening, files_of, item};
+use gametimes_test_support::bot::{config_in, get, sqlite, wait_for};
 use gametimes_test_support::samples::{native_files, sample, samples};
 use serde_json::Value;
-
-/// Longer than two checks of the bot.
-const A_WHILE: Duration = Duration::from_secs(5);
-
-fn config(mut config: Config, discord: &Discord, channel_id: u64) -> Config {
-    let mut settings = settings_for(discord);
-    settings.stats_channel = Some(StatsChannel {
-        channel_id,
-        settle: Duration::ZERO,
-        // The tapes are old matches, and the bot must post them all the same.
-        max_age: Duration::from_secs(u32::MAX.into()),
-    });
-    config.discord = Some(settings);
-    config
-}
-
-fn item(file: &GametimesFile) -> IngestItem {
-    let bytes = serde_json::to_vec(file).unwrap();
-    IngestItem::from_file("ingest", &file.file_name(), "", bytes)
-}
-
-/// Waits until the channel's messages are right, and checks that they remain so.
-async fn settled(
-    discord: &Discord,
-    channel: u64,
-    right: impl Fn(&[Message]) -> bool,
-) -> Vec<Message> {
-    wait_for("the stats channel's messages", || async {
-        Some(discord.messages_in(channel)).filter(|m| right(m))
-    })
-    .await;
-    tokio::time::sleep(A_WHILE).await;
-    let messages = discord.messages_in(channel);
-    assert!(right(&messages), "{messages:#?}");
-    messages
-}
 
 /// The description of a message as Discord shows it.
 fn description(message: &Message) -> &str {
     message.json["embeds"][0]["description"].as_str().unwrap()
-}
-
-/// Everything that players read in a message.
-fn text(message: &Message) -> String {
-    let embed = &message.json["embeds"][0];
-    let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut parts = vec![
-        part(&embed["title"]),
-        part(&embed["url"]),
-        part(&embed["description"]),
-    ];
-    for field in embed["fields"].as_array().into_iter().flatten() {
-        parts.extend([part(&field["name"]), part(&field["value"])]);
-    }
-    parts.push(part(&embed["footer"]["text"]));
-    parts.retain(|part| !part.is_empty());
-    parts.join("\n")
-}
-
-/// Compares texts with a golden file, which `UPDATE_GOLDEN=1` regenerates.
-fn golden_texts(name: &str, texts: &[String]) {
-    compare(&format!("{name}.md"), &(texts.join("\n\n---\n\n") + "\n"));
 }
 
 /// Compares what was sent with a golden file, which `UPDATE_GOLDEN=1` regenerates.
@@ -88,17 +32,7 @@ fn golden(name: &str, message: &Message) {
     let nonce = body.as_object_mut().unwrap().remove("nonce");
     assert!(nonce.is_none_or(|n| n.as_str().unwrap().len() == 25));
     let text = serde_json::to_string_pretty(&body).unwrap() + "\n";
-    compare(&format!("{name}.json"), &text);
-}
-
-fn compare(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}"));
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-    }
-    let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(golden == text, "{} differs:\n{text}", path.display());
+    compare_golden(&format!("{name}.json"), &text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +42,7 @@ async fn round_is_posted_once_edited_and_not_posted_again_after_deletion() {
     let folder = tempfile::tempdir().unwrap();
     let stats = folder.path().join("gamestats");
     std::fs::create_dir(&stats).unwrap();
-    let mut settings = config(config_in(&folder), &discord, channel);
+    let mut settings = with_stats_channel(config_in(&folder), &discord, channel);
     settings.folders = vec![Folder {
         path: stats.clone(),
         server: String::new(),
@@ -170,7 +104,7 @@ async fn old_short_and_bot_rounds_are_not_posted() {
     let discord = Discord::start().unwrap();
     let channel = discord.add_channel();
     let folder = tempfile::tempdir().unwrap();
-    let mut settings = config(config_in(&folder), &discord, channel);
+    let mut settings = with_stats_channel(config_in(&folder), &discord, channel);
     let hour = 3600;
     if let Some(stats_channel) = settings.discord.as_mut().unwrap().stats_channel.as_mut() {
         stats_channel.max_age = Duration::from_secs(6 * hour);
@@ -242,7 +176,7 @@ async fn failed_posts_are_retried_and_nothing_is_posted_twice() {
     let folder = tempfile::tempdir().unwrap();
     discord.fail_bot(&[500]);
     discord.lose_next_answer();
-    let bot = gametimes_bot::start(config(config_in(&folder), &discord, channel))
+    let bot = gametimes_bot::start(with_stats_channel(config_in(&folder), &discord, channel))
         .await
         .unwrap();
     let files = [samples().join("../native/surrender")];
@@ -280,7 +214,7 @@ async fn round_posted_to_another_channel_is_edited_there() {
     transaction.execute(sql, &[]).await.unwrap();
     transaction.commit().await.unwrap();
     store.database.close().await;
-    let bot = gametimes_bot::start(config(config_in(&folder), &discord, channel))
+    let bot = gametimes_bot::start(with_stats_channel(config_in(&folder), &discord, channel))
         .await
         .unwrap();
     let posted = wait_for("the message to be noted", || async {
@@ -298,7 +232,7 @@ async fn messages_of_the_seven_stopwatch_matches() {
     let discord = Discord::start().unwrap();
     let channel = discord.add_channel();
     let folder = tempfile::tempdir().unwrap();
-    let mut settings = config(config_in(&folder), &discord, channel);
+    let mut settings = with_stats_channel(config_in(&folder), &discord, channel);
     settings.public_url = Some("https://stats.example.org".into());
     let bot = gametimes_bot::start(settings).await.unwrap();
     let files = evening();
@@ -312,8 +246,8 @@ async fn messages_of_the_seven_stopwatch_matches() {
         .await;
     }
     let posted = settled(&discord, channel, |m| m.len() == files.len()).await;
-    let texts: Vec<String> = posted.iter().map(text).collect();
-    golden_texts("stopwatch-messages", &texts);
+    let texts: Vec<String> = posted.iter().map(text_of).collect();
+    compare_golden_texts("stopwatch-messages", &texts);
     bot.stop().await.unwrap();
 }
 
@@ -323,7 +257,7 @@ async fn late_round_1_edits_the_result_in_the_message_of_round_2() {
     let discord = Discord::start().unwrap();
     let channel = discord.add_channel();
     let folder = tempfile::tempdir().unwrap();
-    let bot = gametimes_bot::start(config(config_in(&folder), &discord, channel))
+    let bot = gametimes_bot::start(with_stats_channel(config_in(&folder), &discord, channel))
         .await
         .unwrap();
     let mut files = files_of(&CASES[0]);
@@ -348,7 +282,7 @@ async fn crowd_with_long_names_fits_into_a_message() {
     let discord = Discord::start().unwrap();
     let channel = discord.add_channel();
     let folder = tempfile::tempdir().unwrap();
-    let bot = gametimes_bot::start(config(config_in(&folder), &discord, channel))
+    let bot = gametimes_bot::start(with_stats_channel(config_in(&folder), &discord, channel))
         .await
         .unwrap();
     let bytes = &native_files("public40")[0].1;
@@ -374,7 +308,7 @@ async fn crowd_with_long_names_fits_into_a_message() {
     }
     bot.store.ingest(&[item(&file)]).await.unwrap();
     let posted = settled(&discord, channel, |m| m.len() == 1).await;
-    golden_texts("crowd-message", &[text(&posted[0])]);
+    compare_golden_texts("crowd-message", &[text_of(&posted[0])]);
     bot.stop().await.unwrap();
 }
 
@@ -386,7 +320,7 @@ async fn two_bots_on_one_database_post_once() {
     let url = cluster.database();
     let mut bots: Vec<Bot> = Vec::new();
     for _ in 0..2 {
-        let settings = config(Config::with_database(&url), &discord, channel);
+        let settings = with_stats_channel(Config::with_database(&url), &discord, channel);
         bots.push(gametimes_bot::start(settings).await.unwrap());
     }
     let files = [samples().join("../native")];

@@ -91,15 +91,17 @@ pub struct Discord {
     pub stats_channel: Option<StatsChannel>,
 }
 
-/// The channel in which a message for players is posted after each round.
+/// The channel in which a message for players is posted after each round, and after each evening.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatsChannel {
     /// The channel's id.
     pub channel_id: u64,
     /// How long after its report a round is posted, so that its stats file can arrive too.
     pub settle: Duration,
-    /// Rounds that ended longer ago than this are not posted.
+    /// Rounds and evenings that ended longer ago than this are not posted.
     pub max_age: Duration,
+    /// Whether a digest is posted after each evening.
+    pub digest: bool,
 }
 
 /// A game server reached over SFTP.

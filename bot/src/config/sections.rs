@@ -278,10 +278,12 @@ impl Reader {
         let channel_id = self.channel("discord.stats_channel_id");
         let settle = self.seconds("discord.stats_settle_seconds", 15, 0, 600);
         let hours = self.number("discord.stats_max_age_hours", 6, 1, 1_000_000);
+        let digest = self.or("discord.digest", "true", "true or false");
         Some(StatsChannel {
             channel_id: channel_id?,
             settle,
             max_age: Duration::from_secs(hours * 3600),
+            digest,
         })
     }
 

@@ -21,6 +21,7 @@ pub mod columns;
 pub mod companion;
 pub mod connection;
 pub mod diagnostics;
+pub mod digests;
 mod encoding;
 mod error;
 mod facts;

@@ -20,9 +20,11 @@ pub struct PendingRound {
     pub content: String,
     /// The round's entry in the post log, if it has one.
     pub entry: Option<LogEntry>,
+    /// The content of the round when the post log last looked at it; [`look_again`] changes it.
+    seen: String,
 }
 
-/// A row of `gametimes_summaries`.
+/// A message in a stats channel, as the log knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
     /// The channel of the message, or the one that was tried last.
@@ -31,12 +33,10 @@ pub struct LogEntry {
     pub message_id: Option<u64>,
     /// A hash of what the message shows.
     pub shown: String,
-    /// The content of the round when the post log last looked at it; [`look_again`] changes it.
-    seen: String,
     /// How many attempts in a row have failed.
     pub attempts: u32,
     /// No bot may try before this time.
-    not_before_unix: i64,
+    pub not_before_unix: i64,
 }
 
 /// Which rounds are posted and edited now. All times are unix times.
@@ -78,22 +78,26 @@ pub enum PostOutcome {
     },
 }
 
+impl LogEntry {
+    pub(super) fn from_row(row: &Row) -> Self {
+        Self {
+            channel_id: row.get("channel_id"),
+            message_id: row.get("message_id"),
+            shown: row.get("shown"),
+            attempts: row.get::<u64>("attempts").try_into().unwrap_or(u32::MAX),
+            not_before_unix: row.get("not_before_unix"),
+        }
+    }
+}
+
 impl PendingRound {
     fn from_row(row: &Row) -> Self {
-        let entry = row
-            .get::<Option<u64>>("channel_id")
-            .map(|channel_id| LogEntry {
-                channel_id,
-                message_id: row.get("message_id"),
-                shown: row.get("shown"),
-                seen: row.get("seen"),
-                attempts: row.get::<u64>("attempts").try_into().unwrap_or(u32::MAX),
-                not_before_unix: row.get("not_before_unix"),
-            });
+        let is_known = row.get::<Option<u64>>("channel_id").is_some();
         Self {
             round_id: row.get("round_id"),
             content: row.get("content"),
-            entry,
+            entry: is_known.then(|| LogEntry::from_row(row)),
+            seen: row.get::<Option<String>>("seen").unwrap_or_default(),
         }
     }
 }
@@ -170,7 +174,7 @@ impl Db {
     ) -> Result<(), DbError> {
         let (id, content) = (round.round_id, &round.content);
         // Data that arrived during the attempt must be looked at, too.
-        let seen = round.entry.as_ref().map_or("", |entry| &entry.seen);
+        let seen = &round.seen;
         let (sql, values) = match outcome {
             PostOutcome::Shown { message_id, shown } => (
                 "UPDATE gametimes_summaries SET state = 'posted', message_id = $2, shown = $3, \
@@ -222,6 +226,6 @@ pub(super) async fn look_again(
 }
 
 /// A Discord id as the databases store it.
-fn snowflake(id: u64) -> i64 {
+pub(super) fn snowflake(id: u64) -> i64 {
     i64::try_from(id).unwrap_or(i64::MAX)
 }

@@ -5,13 +5,15 @@
 //!   which messages are finished.
 //! * [`message`] decides whether a message is a round to store; [`attachments`] downloads its file, and [`downloads`] reads
 //!   several messages with files at a time.
-//! * [`posts`] keeps a message per round in the stats channel. [`text`], [`scoreboard`] and [`match_text`] write it.
 //! * [`access`] knows what the bot's account may do, for `doctor` and `init`.
+//! * [`posts`] keeps a message of each round in the stats channel, and of each evening. [`text`], [`scoreboard`], [`match_text`] and
+//!   [`evening_text`] write what they show.
 
 pub mod access;
 mod attachments;
 mod channel;
 mod downloads;
+mod evening_text;
 mod gateway;
 mod history;
 mod match_text;
@@ -31,6 +33,8 @@ use twilight_http::Client;
 
 use self::channel::ControlChannel;
 use crate::config::Discord;
+use crate::db::rounds::RoundDetail;
+use crate::db::{Db, DbError};
 use crate::writer::SourceContext;
 
 /// The name of the control channel in the status, and the source of its items.
@@ -74,4 +78,13 @@ pub async fn run(settings: Discord, context: SourceContext) {
     );
     let channel = ControlChannel::new(settings, context, missed);
     tokio::join!(connection, channel.run(receiver));
+}
+
+/// The rounds with these ids, as far as they exist.
+async fn rounds_of(db: &Db, ids: Vec<i64>) -> Result<Vec<RoundDetail>, DbError> {
+    let mut rounds = Vec::new();
+    for id in ids {
+        rounds.extend(db.round(id).await?);
+    }
+    Ok(rounds)
 }

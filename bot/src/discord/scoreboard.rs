@@ -1,6 +1,9 @@
 //! The scoreboard of one or more rounds, as messages show it.
 
+use std::collections::BTreeMap;
+
 use gametimes_format::Team;
+use gametimes_format::rules::is_bot_guid;
 use gametimes_rounds::matches::short_guid;
 
 use super::text::{TableRow, table};
@@ -57,6 +60,22 @@ impl Score {
         }
     }
 
+    fn add(&mut self, other: Self) {
+        let sum = |a: &mut Option<i64>, b: Option<i64>| {
+            if let Some(b) = b {
+                *a = Some(a.unwrap_or(0).saturating_add(b));
+            }
+        };
+        sum(&mut self.kills, other.kills);
+        sum(&mut self.deaths, other.deaths);
+        sum(&mut self.revives, other.revives);
+        sum(&mut self.damage, other.damage);
+        sum(&mut self.dead_ms, other.dead_ms);
+        sum(&mut self.denied_ms, other.denied_ms);
+        sum(&mut self.played_ms, other.played_ms);
+        self.name = other.name;
+    }
+
     /// Damage per minute played.
     fn dpm(&self) -> Option<i64> {
         let played_ms = self.played_ms.filter(|ms| *ms > 0)?;
@@ -78,6 +97,20 @@ impl Score {
             ],
         }
     }
+}
+
+/// The sums of every player over these rounds, by guid. Bots are left out.
+pub fn totals(rounds: &[RoundDetail]) -> BTreeMap<String, Score> {
+    let mut totals: BTreeMap<String, Score> = BTreeMap::new();
+    let players = rounds.iter().flat_map(|round| &round.players);
+    for player in players.filter(|player| !is_bot_guid(&player.guid)) {
+        let score = Score::of(player);
+        match totals.get_mut(&score.guid) {
+            Some(total) => total.add(score),
+            None => drop(totals.insert(score.guid.clone(), score)),
+        }
+    }
+    totals
 }
 
 /// The players of a side in a round, most kills first; `None` if the side had none.

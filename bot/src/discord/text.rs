@@ -7,6 +7,8 @@ use unicode_width::UnicodeWidthChar;
 
 /// Discord's limit for the value of a field.
 pub const FIELD_CHARACTERS: usize = 1024;
+/// Discord's limit for the description of an embed.
+pub const DESCRIPTION_CHARACTERS: usize = 4096;
 /// Longer names are cut. The game allows 35 characters.
 const NAME_CHARACTERS: usize = 40;
 /// How wide a table is at most. Wider lines are wrapped on a phone.
@@ -98,6 +100,22 @@ pub fn table(labels: &[&str], rows: &[TableRow], noun: &str, characters: usize) 
         .chain(fewer.map(|count| (NAME_COLUMNS_MIN, count)));
     let mut blocks = attempts.map(|(name_columns, count)| render(name_columns, count));
     let fitting = blocks.find(|block| length(block) <= characters);
+    fitting.unwrap_or_default()
+}
+
+/// Lines of text. If they would be longer than `characters`, the last ones are left out, and their number is given.
+pub fn lines(lines: &[String], characters: usize) -> String {
+    let whole = lines.join("\n");
+    if length(&whole) <= characters {
+        return whole;
+    }
+    let with_rest = |count: usize| {
+        let left_out = counted(lines.len() - count, "line");
+        let shown = lines[..count].join("\n");
+        format!("{shown}\n{left_out} not shown")
+    };
+    let mut shorter = (0..lines.len()).rev().map(with_rest);
+    let fitting = shorter.find(|text| length(text) <= characters);
     fitting.unwrap_or_default()
 }
 

@@ -1,12 +1,15 @@
-//! The messages for players in the stats channel: one per round, edited when data that arrives later changes the round.
+//! The messages for players in the stats channel: one for each round and for each evening, edited when data that arrives later
+//! changes it.
 //!
 //! Every few seconds the bot asks the database for rounds that have changed since it last looked at them. It claims a round
 //! in the post log before it sends anything, so several bots on one database post each round once. If the bot is killed
 //! between Discord's answer and storing it, the claim expires and the message is sent again with the same nonce, for which
 //! Discord returns the existing message. Nothing here delays the import.
 //!
-//! [`rounds`] decides which messages are due, [`round_message`] makes a [`post::Post`] of typed rows, [`sender`] sends it.
+//! [`rounds`] and [`evenings`] decide which messages are due, [`round_message`] and [`super::evening_text`] make them of typed rows,
+//! [`sender`] sends them.
 
+mod evenings;
 mod post;
 mod round_message;
 mod rounds;
@@ -19,10 +22,11 @@ use tokio::time;
 use tracing::warn;
 use twilight_http::Client;
 
+use self::evenings::EveningWatch;
 use self::sender::Sender;
 use crate::backoff::Backoff;
 use crate::config::StatsChannel;
-use crate::db::Db;
+use crate::db::{Db, DbError};
 use crate::status::Status;
 
 /// How often the bot looks for changed rounds.
@@ -54,8 +58,10 @@ pub async fn run(
         db,
     };
     let mut backoff = DATABASE_BACKOFF;
+    let mut evenings = EveningWatch::default();
     loop {
-        let wait = match poster.update_rounds().await {
+        let updated = poster.update_all(&mut evenings).await;
+        let wait = match updated {
             Ok(()) => {
                 backoff.reset();
                 POLL_INTERVAL
@@ -79,4 +85,19 @@ struct Poster {
     public_url: Option<String>,
     sender: Sender,
     db: Db,
+}
+
+impl Poster {
+    /// Brings the messages of everything that has changed up to date.
+    async fn update_all(&self, evenings: &mut EveningWatch) -> Result<(), DbError> {
+        self.update_rounds().await?;
+        if self.settings.digest {
+            self.update_evenings(evenings).await?;
+        }
+        Ok(())
+    }
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }

@@ -1,14 +1,12 @@
 //! The messages about rounds: each round is posted once, and its message edited when data that arrives later changes it.
 
-use std::time::Duration;
-
 use gametimes_format::rules::is_bot_guid;
 use jiff::Timestamp;
 
 use super::post::nonce;
 use super::round_message::{RoundNews, round_message};
 use super::sender::CLAIM_SECONDS;
-use super::{EDIT_SECONDS, Poster};
+use super::{EDIT_SECONDS, Poster, seconds};
 use crate::chart::Chart;
 use crate::db::DbError;
 use crate::db::rounds::RoundDetail;
@@ -21,7 +19,6 @@ impl Poster {
     /// Brings the messages of all rounds that have changed up to date.
     pub(super) async fn update_rounds(&self) -> Result<(), DbError> {
         let now = Timestamp::now().as_second();
-        let seconds = |d: Duration| i64::try_from(d.as_secs()).unwrap_or(i64::MAX);
         let post_from = now.saturating_sub(seconds(self.settings.max_age));
         let window = PostWindow {
             now,
@@ -68,7 +65,7 @@ impl Poster {
 }
 
 /// Whether a round is posted at all: not if it was too short, or if only bots played.
-fn is_worth_posting(detail: &RoundDetail) -> bool {
+pub(super) fn is_worth_posting(detail: &RoundDetail) -> bool {
     let duration = detail.round.actual_duration_seconds;
     let is_short = duration.is_some_and(|seconds| seconds < MIN_SECONDS);
     let players = &detail.players;

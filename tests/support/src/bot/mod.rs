@@ -6,6 +6,7 @@ pub mod databases;
 pub mod items;
 pub mod postgres;
 pub mod sshd;
+pub mod stats_channel;
 pub mod stopwatch;
 
 use std::net::TcpListener;

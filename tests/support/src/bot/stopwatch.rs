@@ -1,5 +1,6 @@
 //! The seven stopwatch matches, as gametimes files of the module.
 
+use gametimes_bot::db::IngestItem;
 use gametimes_format::GametimesFile;
 use gametimes_format::digest::round_canonical_id;
 use gametimes_standin::stopwatch::{CASES, Case};
@@ -16,6 +17,15 @@ pub fn files_of(case: &Case) -> Vec<GametimesFile> {
     let files = gametimes_files(home.path());
     assert_eq!(files.len(), case.rounds(), "{}\n{console}", case.name);
     files
+}
+
+/// A gametimes file as it arrives.
+///
+/// # Panics
+/// When it cannot be written as JSON.
+pub fn item(file: &GametimesFile) -> IngestItem {
+    let bytes = serde_json::to_vec(file).unwrap();
+    IngestItem::from_file("ingest", &file.file_name(), "", bytes)
 }
 
 /// Names without a tag.
