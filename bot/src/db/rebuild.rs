@@ -7,7 +7,7 @@ use gametimes_rounds::rows;
 
 use super::connection::Transaction;
 use super::error::DbError;
-use super::{Db, write};
+use super::{Db, schema, write};
 use crate::args;
 
 /// How many points in time are rebuilt in one transaction.
@@ -80,6 +80,9 @@ impl Db {
             .collect();
         write::resolve_match_id_conflicts(transaction, &stored, &rounds, &affected, &mut rows)
             .await?;
+        if schema::WEBSITE.iter().any(|table| self.has(table)) {
+            rows::website::add(&facts, &rounds, &mut rows);
+        }
         let plan = write::Plan {
             facts: &stored,
             rounds: &rounds,
