@@ -7,8 +7,8 @@ use serde_json::json;
 use super::facts::NewFact;
 pub use super::value::Columns;
 
-/// The columns of `gametimes_facts`.
-pub(super) fn fact(fact: &NewFact) -> Columns {
+/// The columns of `gametimes_facts`. Takes the bodies, which may be large.
+pub(super) fn fact(fact: &mut NewFact) -> Columns {
     vec![
         ("kind", fact.kind.into()),
         ("identity", fact.identity.as_str().into()),
@@ -18,8 +18,8 @@ pub(super) fn fact(fact: &NewFact) -> Columns {
         ("event_id", fact.event_id.as_str().into()),
         ("source", fact.source.into()),
         ("origin", fact.origin.as_str().into()),
-        ("body", fact.body.clone().into()),
-        ("timeline", fact.timeline.clone().into()),
+        ("body", std::mem::take(&mut fact.body).into()),
+        ("timeline", fact.timeline.take().into()),
         ("received_unix", fact.received_unix.into()),
     ]
 }

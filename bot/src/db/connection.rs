@@ -12,7 +12,9 @@ use sqlx::{
 };
 use tracing::{info, warn};
 
-use super::encoding::{convert, from_postgres, from_sqlite, postgres_query, sqlite_query};
+use super::encoding::{
+    convert, from_postgres, from_sqlite, postgres_arrays, postgres_query, sqlite_query,
+};
 use super::error::DbError;
 use super::files;
 use super::value::{Columns, Row, Value};
@@ -252,8 +254,10 @@ fn no_answer() -> sqlx::Error {
 
 /// How many values are searched for in one query.
 const VALUES_PER_QUERY: usize = 500;
-/// How many values are inserted in one statement. PostgreSQL allows 65535, SQLite 32766.
+/// How many values SQLite inserts with one statement; it allows 32766.
 const VALUES_PER_INSERT: usize = 2000;
+/// How many rows PostgreSQL inserts with one statement.
+const ROWS_PER_INSERT: usize = 2000;
 
 /// `$1, $2, ...`.
 pub(crate) fn placeholders(count: usize) -> String {
@@ -327,28 +331,70 @@ impl Transaction {
             return Ok(returned);
         };
         let names: Vec<&str> = first.iter().map(|(name, _)| *name).collect();
-        let per_statement = (VALUES_PER_INSERT / names.len().max(1)).max(1);
-        for chunk in rows.chunks(per_statement) {
-            let mut sql = format!("INSERT INTO {table} ({}) VALUES ", names.join(", "));
-            let mut values = Vec::with_capacity(chunk.len() * names.len());
-            for (i, row) in chunk.iter().enumerate() {
-                sql.push_str(if i == 0 { "(" } else { ", (" });
-                for (j, (_, value)) in row.iter().enumerate() {
-                    values.push(value.clone());
-                    sql.push_str(if j == 0 { "" } else { ", " });
+        let into = format!("INSERT INTO {table} ({})", names.join(", "));
+        match self {
+            Self::Sqlite(t) => {
+                let row = format!("({})", vec!["?"; names.len()].join(", "));
+                let per_statement = (VALUES_PER_INSERT / names.len().max(1)).max(1);
+                for chunk in rows.chunks(per_statement) {
                     // SQLite looks named parameters up one by one, which is slow for thousands of them.
-                    match self {
-                        Self::Sqlite(_) => sql.push('?'),
-                        Self::Postgres(_) => sql.push_str(&self.placeholder(values.len(), value)),
-                    }
+                    let all = vec![row.as_str(); chunk.len()].join(", ");
+                    let sql = format!("{into} VALUES {all} {tail}");
+                    let values = chunk.iter().flatten().map(|(_, value)| value);
+                    let found = sqlite_query(&sql, values).fetch_all(&mut **t).await?;
+                    returned.extend(convert(&found, from_sqlite)?);
                 }
-                sql.push(')');
             }
-            sql.push(' ');
-            sql.push_str(tail);
-            returned.extend(self.rows(&sql, &values).await?);
+            // One array for each column: planning thousands of parameters takes longer than inserting the rows.
+            Self::Postgres(t) => {
+                let columns: Vec<String> = (1..=names.len()).map(|n| format!("c{n}")).collect();
+                let values = columns
+                    .iter()
+                    .zip(first)
+                    .map(|(column, (_, value))| match value {
+                        Value::Time(_) => format!("to_timestamp({column})"),
+                        _ => column.clone(),
+                    });
+                let values: Vec<String> = values.collect();
+                let sql = format!(
+                    "{into} SELECT {} FROM UNNEST({}) AS v ({}) {tail}",
+                    values.join(", "),
+                    placeholders(names.len()),
+                    columns.join(", ")
+                );
+                for chunk in rows.chunks(ROWS_PER_INSERT) {
+                    let found = postgres_arrays(&sql, chunk)?.fetch_all(&mut **t).await?;
+                    returned.extend(convert(&found, from_postgres)?);
+                }
+            }
         }
         Ok(returned)
+    }
+
+    /// Sets a number column of many rows: pairs of a row's id and the value.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn update_each(
+        &mut self,
+        table: &str,
+        column: &str,
+        pairs: &[(i64, i64)],
+    ) -> Result<(), DbError> {
+        for chunk in pairs.chunks(VALUES_PER_QUERY) {
+            let rows = (0..chunk.len()).map(|i| {
+                let (id, value) = (2 * i + 1, 2 * i + 2);
+                format!("(CAST(${id} AS BIGINT), CAST(${value} AS BIGINT))")
+            });
+            let sql = format!(
+                "UPDATE {table} SET {column} = v.column2 FROM (VALUES {}) AS v WHERE {table}.id = v.column1",
+                rows.collect::<Vec<_>>().join(", ")
+            );
+            let values = chunk.iter().flat_map(|(id, value)| [*id, *value]);
+            let values: Vec<Value> = values.map(Value::from).collect();
+            self.execute(&sql, &values).await?;
+        }
+        Ok(())
     }
 
     /// Updates columns of the row with this id.

@@ -8,13 +8,16 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Column, Postgres, Row as _, Sqlite, TypeInfo, ValueRef};
 
 use super::error::DbError;
-use super::value::{Row, Value};
+use super::value::{Columns, Row, Value};
 
 pub(super) type SqliteQuery<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 pub(super) type PostgresQuery<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 
 // Statements contain only names from this crate. Everything that was received is bound as a value.
-pub(super) fn sqlite_query<'q>(sql: &str, values: &[Value]) -> SqliteQuery<'q> {
+pub(super) fn sqlite_query<'q, 'v>(
+    sql: &str,
+    values: impl IntoIterator<Item = &'v Value>,
+) -> SqliteQuery<'q> {
     let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
     for value in values {
         query = match value {
@@ -45,6 +48,39 @@ pub(super) fn postgres_query<'q>(sql: &str, values: &[Value]) -> PostgresQuery<'
         };
     }
     query
+}
+
+/// A statement with one array for each column of these rows, which all have the same columns and types.
+pub(super) fn postgres_arrays<'q>(
+    sql: &str,
+    rows: &[Columns],
+) -> Result<PostgresQuery<'q>, DbError> {
+    /// The values of the column `at`, if they all match the pattern.
+    macro_rules! array {
+        ($at:expr, $name:expr, $pattern:pat => $value:expr) => {
+            rows.iter()
+                .map(|row| match row.get($at) {
+                    Some((name, $pattern)) if name == $name => Ok($value),
+                    other => Err(DbError::Content(format!("column {}: {other:?}", $name))),
+                })
+                .collect::<Result<Vec<_>, DbError>>()?
+        };
+    }
+    let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
+    for (at, (name, value)) in rows.iter().take(1).flatten().enumerate() {
+        query = match value {
+            Value::Int(_) => query.bind(array!(at, name, Value::Int(v) => *v)),
+            Value::Real(_) => query.bind(array!(at, name, Value::Real(v) => *v)),
+            // PostgreSQL cannot store U+0000 in text.
+            Value::Text(_) => query
+                .bind(array!(at, name, Value::Text(v) => v.as_ref().map(|v| v.replace('\0', "")))),
+            Value::Json(_) => query.bind(array!(at, name, Value::Json(v) => v.clone())),
+            Value::Bool(_) => query.bind(array!(at, name, Value::Bool(v) => *v)),
+            Value::Bytes(_) => query.bind(array!(at, name, Value::Bytes(v) => v.clone())),
+            Value::Time(_) => query.bind(array!(at, name, Value::Time(v) => *v as f64)),
+        };
+    }
+    Ok(query)
 }
 
 /// A time in the format of SQLite's CURRENT_TIMESTAMP.

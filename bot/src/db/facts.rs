@@ -1,6 +1,6 @@
 //! The table `gametimes_facts`: everything that was received, each item once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use gametimes_format::digest::{hex, sha256};
 use gametimes_format::text::cut;
@@ -37,16 +37,46 @@ pub(super) struct NewFact {
 /// A fact as it is stored, or a round of another bot.
 pub(super) struct StoredFact {
     pub fact: Fact,
+    pub record: FactRecord,
+}
+
+/// What is stored about a fact besides its content.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FactRecord {
     /// The record in `gametimes_groups` of the rows that were computed from the fact.
     pub record_id: Option<i64>,
     /// When it was received; 0 for a round of another bot.
     pub received_unix: i64,
 }
 
+/// Documents that have just been parsed, by the identity of their fact.
+pub(super) type Parsed = HashMap<String, Document>;
+
+/// The document of an item, as [`StoredFact::from_row`] reads it from the database.
+pub(super) fn document_of(item: &IngestItem) -> Option<Document> {
+    match &item.content {
+        Content::Report(report) => Some(Document::Report(Box::new(Report {
+            completeness: report.completeness,
+            meta: report.meta.clone(),
+            warmup_start_unix: report.warmup_start_unix,
+            version: report.version.clone(),
+            doubts: report.doubts.clone(),
+            events: Vec::new(),
+        }))),
+        Content::Stats(file, _) => Some(Document::Stats(file.clone())),
+        Content::Rejected { .. } | Content::Nothing => None,
+    }
+}
+
 /// Selects what [`StoredFact::from_row`] reads. Facts in conflict with those of another webhook are stored, but do not take part.
 pub(super) const SELECT: &str = "SELECT f.id, f.kind, f.identity, f.server, f.at_unix, f.origin, f.body, f.group_id, \
      f.received_unix, f.stats_name, r.webhook_id FROM gametimes_facts f LEFT JOIN gametimes_reporters r \
      ON r.identity = f.identity WHERE (r.in_conflict IS NULL OR NOT r.in_conflict) AND";
+
+/// The same without the bodies, which are most of the data.
+fn select_without_body() -> String {
+    SELECT.replace(" f.body,", "")
+}
 
 impl NewFact {
     /// Returns the fact in an item, or `None` if the item holds none.
@@ -126,11 +156,13 @@ impl Db {
         &self,
         transaction: &mut Transaction,
         times: &BTreeSet<i64>,
+        mut parsed: Parsed,
     ) -> Result<Vec<StoredFact>, DbError> {
         let spans = spans(times, 2 * REACH_SECONDS);
+        let select = select_without_body();
         let mut rows = Vec::new();
         for (from, to) in &spans {
-            let sql = format!("{SELECT} f.at_unix BETWEEN $1 AND $2");
+            let sql = format!("{select} f.at_unix BETWEEN $1 AND $2");
             rows.extend(transaction.rows(&sql, args![*from, *to]).await?);
         }
         // If the time zone was wrong, the file that a report names may be hours away.
@@ -145,12 +177,26 @@ impl Db {
         let missing: Vec<Value> = missing.into_iter().map(Value::from).collect();
         rows.extend(
             transaction
-                .rows_in(&format!("{SELECT} f.id IN"), &missing)
+                .rows_in(&format!("{select} f.id IN"), &missing)
                 .await?,
         );
+        let unparsed = rows
+            .iter()
+            .filter(|row| !parsed.contains_key(&row.get::<String>("identity")));
+        let unparsed: Vec<Value> = unparsed.map(|row| row.get::<i64>("id").into()).collect();
+        let sql = "SELECT id, body FROM gametimes_facts WHERE id IN";
+        let bodies = transaction.rows_in(sql, &unparsed).await?;
+        let mut bodies: HashMap<i64, Vec<u8>> = bodies
+            .iter()
+            .map(|row| (row.get("id"), row.get("body")))
+            .collect();
         let readable = rows.iter().filter_map(|row| {
+            if let Some(document) = parsed.remove(&row.get::<String>("identity")) {
+                return Some(StoredFact::new(row, document));
+            }
+            let body = bodies.remove(&row.get("id")).unwrap_or_default();
             // A damaged fact, or one of a later version, must not stop the bot from storing what belongs to other rounds.
-            StoredFact::from_row(row)
+            StoredFact::parse(row, &body)
                 .inspect_err(|error| tracing::error!("{error}; the fact is ignored"))
                 .ok()
         });
@@ -214,8 +260,10 @@ impl Db {
                             document: Document::Foreign(Box::new(foreign)),
                             foreign: None,
                         },
-                        record_id: None,
-                        received_unix: 0,
+                        record: FactRecord {
+                            record_id: None,
+                            received_unix: 0,
+                        },
                     });
                 }
             }
@@ -245,21 +293,27 @@ fn foreign_round(row: &Row) -> ForeignRound {
 
 impl StoredFact {
     pub(super) fn from_row(row: &Row) -> Result<Self, DbError> {
+        Self::parse(row, &row.get::<Vec<u8>>("body"))
+    }
+
+    fn parse(row: &Row, body: &[u8]) -> Result<Self, DbError> {
         let id: i64 = row.get("id");
         let broken = |why: String| DbError::Content(format!("fact {id}: {why}"));
-        let body: Vec<u8> = row.get("body");
         let document = if row.get::<String>("kind") == "stats" {
             let name: String = row.get("stats_name");
-            let file = StatsFile::parse(&name, &body).map_err(|e| broken(e.0))?;
+            let file = StatsFile::parse(&name, body).map_err(|e| broken(e.0))?;
             Document::Stats(Box::new(file))
         } else {
-            let report: Report =
-                serde_json::from_slice(&body).map_err(|e| broken(e.to_string()))?;
+            let report: Report = serde_json::from_slice(body).map_err(|e| broken(e.to_string()))?;
             Document::Report(Box::new(report))
         };
-        Ok(Self {
+        Ok(Self::new(row, document))
+    }
+
+    fn new(row: &Row, document: Document) -> Self {
+        Self {
             fact: Fact {
-                id,
+                id: row.get("id"),
                 identity: row.get("identity"),
                 server: row.get("server"),
                 webhook: row.get("webhook_id"),
@@ -267,9 +321,11 @@ impl StoredFact {
                 document,
                 foreign: None,
             },
-            record_id: row.get("group_id"),
-            received_unix: row.get("received_unix"),
-        })
+            record: FactRecord {
+                record_id: row.get("group_id"),
+                received_unix: row.get("received_unix"),
+            },
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::connection::Transaction;
 use super::error::DbError;
-use super::facts::NewFact;
+use super::facts::{self, NewFact, Parsed};
 use super::value::Value;
 use super::webhooks::{self, Delivery};
 use super::{Content, Db, IngestItem, checkpoints, columns, summaries};
@@ -43,7 +43,7 @@ impl Db {
             .map(|item| refuse_future(item, &self.zone, now, &mut report))
             .collect();
         let mut transaction = self.begin().await?;
-        let changed = self
+        let (changed, parsed) = self
             .add_facts(&mut transaction, &items, now, &mut report)
             .await?;
         for item in &items {
@@ -58,7 +58,8 @@ impl Db {
         let mut comparisons = Vec::new();
         if !changed.is_empty() {
             let times = affected_times(&mut transaction, &changed).await?;
-            (report.rounds, comparisons) = self.rebuild_rows(&mut transaction, &times).await?;
+            (report.rounds, comparisons) =
+                self.rebuild_rows(&mut transaction, &times, parsed).await?;
             if !report.rounds.is_empty() {
                 summaries::look_again(&mut transaction, &times).await?;
             }
@@ -70,15 +71,15 @@ impl Db {
         Ok(report)
     }
 
-    /// Adds the facts that are not stored yet; returns those that are new or changed.
+    /// Adds the facts that are not stored yet; returns those that are new or changed, and their documents.
     async fn add_facts(
         &self,
         transaction: &mut Transaction,
         items: &[Cow<'_, IngestItem>],
         now: i64,
         report: &mut IngestReport,
-    ) -> Result<Vec<NewFact>, DbError> {
-        let mut facts: BTreeMap<String, NewFact> = BTreeMap::new();
+    ) -> Result<(Vec<NewFact>, Parsed), DbError> {
+        let mut new: BTreeMap<String, NewFact> = BTreeMap::new();
         let mut deliveries: Vec<Delivery<'_>> = Vec::new();
         for item in items {
             let Some(fact) = NewFact::of(item, &self.zone, now)? else {
@@ -89,14 +90,14 @@ impl Db {
                 item,
             });
             let server = fact.server.clone();
-            let first = facts.entry(fact.identity.clone()).or_insert(fact);
+            let first = new.entry(fact.identity.clone()).or_insert(fact);
             // The same file may come from two sources of which only one names the server.
             if first.server.is_empty() {
                 first.server = server;
             }
         }
         let known = webhooks::known(transaction, &deliveries).await?;
-        let rows: Vec<columns::Columns> = facts.values().map(columns::fact).collect();
+        let rows: Vec<columns::Columns> = new.values_mut().map(columns::fact).collect();
         let tail = "ON CONFLICT (identity) DO UPDATE SET server = EXCLUDED.server \
                     WHERE gametimes_facts.server = '' AND EXCLUDED.server <> '' RETURNING identity";
         let returned = transaction.insert("gametimes_facts", &rows, tail).await?;
@@ -111,8 +112,13 @@ impl Db {
         }
         let mut changed = recorded.resolved;
         changed.extend(returned.iter().map(|row| row.get::<String>("identity")));
-        facts.retain(|identity, _| changed.contains(identity));
-        Ok(facts.into_values().collect())
+        new.retain(|identity, _| changed.contains(identity));
+        let parsed = deliveries
+            .iter()
+            .filter(|delivery| changed.contains(&delivery.identity))
+            .filter_map(|d| Some((d.identity.clone(), facts::document_of(d.item)?)))
+            .collect();
+        Ok((new.into_values().collect(), parsed))
     }
 }
 

@@ -7,6 +7,7 @@ use gametimes_rounds::rows;
 
 use super::connection::Transaction;
 use super::error::DbError;
+use super::facts::{FactRecord, Parsed};
 use super::{Db, player_sums, schema, write};
 use crate::args;
 
@@ -34,7 +35,9 @@ impl Db {
             progress(n * TIMES_PER_TRANSACTION, times.len());
             let mut transaction = self.begin().await?;
             let chunk: BTreeSet<i64> = chunk.iter().copied().collect();
-            let (changed, _) = self.rebuild_rows(&mut transaction, &chunk).await?;
+            let (changed, _) = self
+                .rebuild_rows(&mut transaction, &chunk, Parsed::new())
+                .await?;
             transaction.commit().await?;
             rounds.extend(changed);
         }
@@ -64,18 +67,20 @@ impl Db {
     }
 
     /// Rebuilds the rows of all rounds near these times; returns the ids of the rounds that changed, and log lines that compare
-    /// recorders and stats files.
+    /// recorders and stats files. `parsed` may contain documents of these facts, which are not parsed again.
     pub(super) async fn rebuild_rows(
         &self,
         transaction: &mut Transaction,
         times: &BTreeSet<i64>,
+        parsed: Parsed,
     ) -> Result<(Vec<i64>, Vec<String>), DbError> {
         let times: &BTreeSet<i64> = &times
             .iter()
             .flat_map(|&time| reconcile::possible_times(time, &self.zone))
             .collect();
-        let stored = self.load_facts(transaction, times).await?;
-        let facts: Vec<Fact> = stored.iter().map(|s| s.fact.clone()).collect();
+        let stored = self.load_facts(transaction, times, parsed).await?;
+        let (facts, records): (Vec<Fact>, Vec<FactRecord>) =
+            stored.into_iter().map(|s| (s.fact, s.record)).unzip();
         let rounds = reconcile::reconcile(&facts, &self.zone);
         let mut rows = rows::build(&facts, &rounds, &self.zone);
         let is_near = |at: i64| times.iter().any(|t| (t - at).abs() <= REACH_SECONDS);
@@ -83,13 +88,14 @@ impl Db {
             .iter()
             .map(|round| round.members().any(|i| is_near(facts[i].at_unix)))
             .collect();
-        write::resolve_match_id_conflicts(transaction, &stored, &rounds, &affected, &mut rows)
+        write::resolve_match_id_conflicts(transaction, &records, &rounds, &affected, &mut rows)
             .await?;
         if schema::WEBSITE.iter().any(|table| self.has(table)) {
             rows::website::add(&facts, &rounds, &mut rows);
         }
         let plan = write::Plan {
-            facts: &stored,
+            facts: &facts,
+            records: &records,
             rounds: &rounds,
             rows: &rows,
             affected: &affected,

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::connection::{Database, Transaction};
-use super::facts::{self, StoredFact};
+use super::facts::{self, Parsed, StoredFact};
 use super::migrations::columns_of;
 use super::value::{Row, Value};
 use super::{Content, Db, DbError, IngestItem};
@@ -317,7 +317,9 @@ impl Db {
         let values = args![server, stored(webhook), false];
         transaction.execute(sql, values).await?;
         let times: BTreeSet<i64> = times.iter().map(|row| row.get("at_unix")).collect();
-        let (rounds, _) = self.rebuild_rows(&mut transaction, &times).await?;
+        let (rounds, _) = self
+            .rebuild_rows(&mut transaction, &times, Parsed::new())
+            .await?;
         transaction.commit().await?;
         Ok(rounds.len())
     }

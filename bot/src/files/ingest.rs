@@ -12,8 +12,8 @@ use super::is_round_file;
 use crate::db::{Content, Db, IngestItem, IngestReport};
 use crate::log::LINE_CHARS_MAX;
 
-/// Files per transaction.
-const BATCH: usize = 256;
+/// Files per transaction. Around each transaction, some rounds that were stored before are looked at again.
+const BATCH: usize = 512;
 /// After this many new files the database's statistics about its tables are out of date.
 const ANALYZE_FROM: usize = 1000;
 
@@ -83,18 +83,15 @@ pub async fn ingest(
         ..IngestSummary::default()
     };
     let mut rounds = BTreeSet::new();
-    for batch in files.chunks(BATCH) {
-        let batch = batch.to_vec();
-        let server = server.to_owned();
-        let read = move || {
-            batch
-                .iter()
-                .map(|path| read(path, &server))
-                .collect::<Vec<_>>()
-        };
-        let items: Vec<IngestItem> = tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|e| e.to_string())?;
+    let mut batches = files.chunks(BATCH).map(|batch| {
+        let (batch, server) = (batch.to_vec(), server.to_owned());
+        tokio::task::spawn_blocking(move || read_all(&batch, &server))
+    });
+    // The next batch is read while one is stored.
+    let mut next = batches.next();
+    while let Some(batch) = next {
+        let items: Vec<IngestItem> = batch.await.map_err(|e| e.to_string())?;
+        next = batches.next();
         let report: IngestReport = db
             .ingest_or_reject(&items)
             .await
@@ -161,6 +158,24 @@ fn sort_key(path: &Path) -> (i64, String) {
     };
     let stats = || gametimes_rounds::reconcile::unix_of(&name, &jiff::tz::TimeZone::UTC);
     (gametimes().or_else(stats).unwrap_or(i64::MAX), name)
+}
+
+/// Reads files on all cores.
+fn read_all(paths: &[PathBuf], server: &str) -> Vec<IngestItem> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let per_thread = paths.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let parts = paths.chunks(per_thread).map(|part| {
+            let read = move || part.iter().map(|path| read(path, server));
+            scope.spawn(move || read().collect::<Vec<_>>())
+        });
+        let parts: Vec<_> = parts.collect();
+        let parts = parts.into_iter().map(|part| match part.join() {
+            Ok(items) => items,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        parts.flatten().collect()
+    })
 }
 
 fn read(path: &Path, server: &str) -> IngestItem {

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 
 use gametimes_format::digest::{hex, sha256};
 use jiff::tz::TimeZone;
+use serde::Serialize;
 
 use crate::per_round;
 use crate::reconcile::{Document, Fact, ReconciledRound, arrival, number};
@@ -25,7 +26,7 @@ pub use recorded::{SpawnRow, TeamsRow, player_key};
 pub use round::{RecordedTimes, RoundRow, local_time};
 
 /// All rows of one round.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RoundRows {
     /// The server's local time in the name of the stats file of round 1, `YYYY-MM-DD-HHMMSS`: a round 2 has the `match_id` of its
     /// round 1, an orphan has its own. Without a stats file, it is the end of the round.
@@ -49,7 +50,7 @@ pub struct RoundRows {
 }
 
 /// The row of `rounds` that a round is written to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum RoundTarget {
     /// A row that we make.
     Own(Box<RoundRow>),
@@ -138,7 +139,8 @@ impl RoundRows {
 
     /// A hash over all rows: equal hashes mean that nothing needs to be written.
     pub fn content_hash(&self) -> String {
-        hex(&sha256([format!("{self:?}").as_bytes()]))
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        hex(&sha256([json.as_slice()]))
     }
 }
 

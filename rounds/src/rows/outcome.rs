@@ -2,6 +2,7 @@
 
 use gametimes_format::rules::{GAMETYPE_STOPWATCH, is_bot_guid};
 use gametimes_format::{EndReason, TeamNumber};
+use serde::Serialize;
 
 use super::round::Sources;
 use crate::stats_file::minutes_seconds;
@@ -10,7 +11,7 @@ use crate::stats_file::minutes_seconds;
 const SHORTEST_SECONDS: i64 = 60;
 
 /// How a round of stopwatch ended: the fields are columns of `rounds`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Outcome {
     /// `Fullhold`, `Completed` or `Unknown`.
     pub round_outcome: &'static str,

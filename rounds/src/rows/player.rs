@@ -1,13 +1,14 @@
 //! What only the stats file knows: the rows of `player_comprehensive_stats`.
 
 use gametimes_format::TeamNumber;
+use serde::Serialize;
 
 use super::int4;
 use crate::per_round::PlayerRound;
 use crate::stats_file::field;
 
 /// A player's row of `player_comprehensive_stats`: the fields are its columns. Counters are those of this round alone.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(
     missing_docs,
     reason = "the columns of the table, named as other programs know them"

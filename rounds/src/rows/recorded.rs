@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gametimes_format::digest::{hex, sha256};
 use gametimes_format::text::{cut, strip_colors};
 use gametimes_format::{EndReason, Meta, Pause, PlayerRef, SpawnStats, Team, TeamNumber};
+use serde::{Serialize, Serializer};
 
 use super::int4;
 use crate::matches::ReportedMatch;
@@ -15,7 +16,7 @@ use crate::report::{Completeness, Report};
 const KEY_CHARS_MAX: usize = 32;
 
 /// A row of `lua_round_teams`: the fields are its columns.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(
     missing_docs,
     reason = "the columns of the table, named as other programs know them"
@@ -83,7 +84,7 @@ impl TeamsRow {
 }
 
 /// A row of `lua_spawn_stats`: the fields are its columns. `None` where the recorder is an old script that does not count it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(
     missing_docs,
     reason = "the columns of the table, named as other programs know them"
@@ -100,6 +101,7 @@ pub struct SpawnRow {
     pub dead_seconds: i64,
     pub avg_respawn_seconds: i64,
     pub max_respawn_seconds: i64,
+    #[serde(serialize_with = "as_number")]
     pub team: Option<Team>,
     pub revive_count: Option<i64>,
     pub kill_count: Option<i64>,
@@ -166,6 +168,14 @@ impl SpawnRow {
             wave_wait_ms: p.wave_wait_ms.filter(|_| is_exact),
         }
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn as_number<S: Serializer>(team: &Option<Team>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&team.map_or(0, Team::number))
 }
 
 /// The key of a player in the tables: the guid, or for a client without one `name:` and 27 hex digits of the SHA-256 of

@@ -4,6 +4,7 @@ use gametimes_format::text::{counted, cut};
 use gametimes_format::{EndReason, Meta, TeamNumber};
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
+use serde::Serialize;
 
 use super::int4;
 use super::outcome::{Outcome, count_bots, is_finished, is_valid};
@@ -23,7 +24,7 @@ pub(super) struct Sources<'a> {
 }
 
 /// The columns of `rounds` that the recorder knows best.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(
     missing_docs,
     reason = "the columns of the table, named as other programs know them"
@@ -78,7 +79,7 @@ impl RecordedTimes {
 }
 
 /// A row of `rounds`: the fields are its columns, those of `times` included.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(
     missing_docs,
     reason = "the columns of the table, named as other programs know them"

@@ -1,5 +1,7 @@
 //! Rows that only the tables of a website have: both rounds of a match together, as round 0, and the numbers of each weapon.
 
+use serde::Serialize;
+
 use super::player::PlayerRow;
 use super::{RoundRow, RoundRows, RoundTarget, int4};
 use crate::per_round::{self, PlayerRound};
@@ -41,7 +43,7 @@ const WEAPONS: [&str; 28] = [
 pub const BOTH_ROUNDS: u8 = 0;
 
 /// The rows of a website's tables for one round.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WebsiteRows {
     /// The rows of `weapon_comprehensive_stats`.
     pub weapons: Vec<WeaponRow>,
@@ -50,7 +52,7 @@ pub struct WebsiteRows {
 }
 
 /// A row of `weapon_comprehensive_stats`: the fields are its columns. Counters are those of this round alone.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[allow(
     missing_docs,
     reason = "the columns of the table, named as other programs know them"
@@ -71,7 +73,7 @@ pub struct WeaponRow {
 }
 
 /// Both rounds of a match together.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BothRounds {
     /// The row of `rounds`, with the number [`BOTH_ROUNDS`]; date, limits and winner are those of round 2.
     pub round: RoundRow,

@@ -70,7 +70,7 @@ impl Db {
     /// What is needed to find the other bot's rows of a round.
     fn tie(&self, plan: &Plan<'_>, index: usize) -> Option<Columns> {
         let round = &plan.rounds[index];
-        let report = plan.facts[round.report?].fact.report()?;
+        let report = plan.facts[round.report?].report()?;
         let meta = &report.meta;
         let canonical_id = match meta.round_canonical_id.as_str() {
             "" if meta.round_start_unix > 0 => {
@@ -78,7 +78,7 @@ impl Db {
             }
             id => id.to_owned(),
         };
-        let file = round.stats.map(|i| &plan.facts[i].fact.document);
+        let file = round.stats.map(|i| &plan.facts[i].document);
         let stats_name = match file {
             Some(Document::Stats(file)) => file.name.name.clone(),
             _ => meta.stats_file.clone().unwrap_or_default(),

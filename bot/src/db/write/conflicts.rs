@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{PendingRound, RoundRecord, Writer};
 use crate::args;
-use crate::db::facts::StoredFact;
+use crate::db::facts::FactRecord;
 use crate::db::schema::WEAPONS;
 use crate::db::value::Value;
 use crate::db::{DbError, connection::Transaction};
@@ -17,7 +17,7 @@ use gametimes_rounds::rows::{RoundRows, RoundTarget};
 /// local time hours apart. A round 2 follows its round 1.
 pub(in crate::db) async fn resolve_match_id_conflicts(
     transaction: &mut Transaction,
-    facts: &[StoredFact],
+    facts: &[FactRecord],
     rounds: &[ReconciledRound],
     affected: &[bool],
     rows: &mut [RoundRows],

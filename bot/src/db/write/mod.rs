@@ -20,16 +20,18 @@ mod website;
 pub(super) use self::conflicts::resolve_match_id_conflicts;
 use super::connection::Transaction;
 use super::error::DbError;
-use super::facts::StoredFact;
+use super::facts::FactRecord;
 use super::schema::TableColumns;
 use super::value::Columns;
-use gametimes_rounds::reconcile::ReconciledRound;
+use gametimes_rounds::reconcile::{Fact, ReconciledRound};
 use gametimes_rounds::rows::RoundRows;
 use jiff::tz::TimeZone;
 
 /// Rebuilt rounds.
 pub(super) struct Plan<'a> {
-    pub facts: &'a [StoredFact],
+    pub facts: &'a [Fact],
+    /// What is stored about each fact.
+    pub records: &'a [FactRecord],
     pub rounds: &'a [ReconciledRound],
     /// The rows of each round.
     pub rows: &'a [RoundRows],

@@ -14,8 +14,8 @@ impl Writer<'_, '_> {
         plan: &Plan<'p>,
     ) -> Result<(Vec<PendingRound<'p>>, Vec<RoundRecord>), DbError> {
         let records_of = |round: &ReconciledRound| -> BTreeSet<i64> {
-            let facts = round.members().map(|i| &plan.facts[i]);
-            facts.filter_map(|stored| stored.record_id).collect()
+            let records = round.members().map(|i| &plan.records[i]);
+            records.filter_map(|record| record.record_id).collect()
         };
         let records_where = |affected: bool| -> BTreeSet<i64> {
             let rounds = plan.rounds.iter().zip(plan.affected);
@@ -36,7 +36,7 @@ impl Writer<'_, '_> {
                 .into_iter()
                 .find(|id| !of_others.contains(id) && records.contains_key(id));
             let record = free.and_then(|id| records.remove(&id));
-            let received = round.members().map(|i| plan.facts[i].received_unix);
+            let received = round.members().map(|i| plan.records[i].received_unix);
             pending.push(PendingRound {
                 index,
                 rows: &plan.rows[index],
@@ -141,27 +141,17 @@ impl Writer<'_, '_> {
         plan: &Plan<'_>,
         saved: &[(usize, i64)],
     ) -> Result<(), DbError> {
-        let mut pairs: Vec<Value> = Vec::new();
+        let mut pairs: Vec<(i64, i64)> = Vec::new();
         for (index, record_id) in saved {
             for i in plan.rounds[*index].members() {
-                let stored = &plan.facts[i];
-                if stored.fact.id > 0 && stored.record_id != Some(*record_id) {
-                    pairs.extend([Value::from(stored.fact.id), Value::from(*record_id)]);
+                let fact_id = plan.facts[i].id;
+                if fact_id > 0 && plan.records[i].record_id != Some(*record_id) {
+                    pairs.push((fact_id, *record_id));
                 }
             }
         }
-        for chunk in pairs.chunks(1000) {
-            let rows = (0..chunk.len() / 2).map(|i| {
-                let (fact, record) = (2 * i + 1, 2 * i + 2);
-                format!("(CAST(${fact} AS BIGINT), CAST(${record} AS BIGINT))")
-            });
-            let sql = format!(
-                "UPDATE gametimes_facts SET group_id = v.column2 FROM (VALUES {}) AS v \
-                 WHERE gametimes_facts.id = v.column1",
-                rows.collect::<Vec<_>>().join(", ")
-            );
-            self.transaction.execute(&sql, chunk).await?;
-        }
-        Ok(())
+        self.transaction
+            .update_each("gametimes_facts", "group_id", &pairs)
+            .await
     }
 }

@@ -51,20 +51,29 @@ impl Writer<'_, '_> {
             });
         }
         rounds.sort_by_key(|round| (round.end_unix, round.id));
+        let mut numbered: Vec<(i64, i64)> = Vec::new();
         let mut last: Option<(i64, i64)> = None;
         for round in rounds {
             let before = last.filter(|(end, _)| is_same_evening(*end, round.began_unix));
             let session = match before {
                 Some((_, session)) => session,
-                None => self.session(&round, zone).await?,
+                None => {
+                    self.save_sessions(&mut numbered).await?;
+                    self.session(&round, zone).await?
+                }
             };
-            let sql = "UPDATE rounds SET gaming_session_id = $1 WHERE id = $2";
-            self.transaction
-                .execute(sql, args![session, round.id])
-                .await?;
+            numbered.push((round.id, session));
             last = Some((round.end_unix, session));
         }
-        Ok(())
+        self.save_sessions(&mut numbered).await
+    }
+
+    /// Saves ids of rounds and their numbers.
+    async fn save_sessions(&mut self, numbered: &mut Vec<(i64, i64)>) -> Result<(), DbError> {
+        let numbered = std::mem::take(numbered);
+        self.transaction
+            .update_each("rounds", "gaming_session_id", &numbered)
+            .await
     }
 
     /// The evening of the round before, else of the round after, if they are near enough; else a new one.

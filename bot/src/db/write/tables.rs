@@ -1,6 +1,6 @@
 //! The rows of the shared tables: updated if they exist, else inserted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{PendingRound, RoundRecord, Writer};
 use crate::args;
@@ -8,6 +8,25 @@ use crate::db::DbError;
 use crate::db::columns;
 use crate::db::value::{Columns, Value, set_excluded};
 use gametimes_rounds::rows::RoundTarget;
+
+/// A row of `lua_round_teams`.
+struct ExistingTeams {
+    id: i64,
+    match_id: String,
+    round_number: i64,
+    round_id: Option<i64>,
+}
+
+impl ExistingTeams {
+    /// Whether the row has an id of the round, or is linked to it.
+    fn is_of(&self, round: &PendingRound<'_>) -> bool {
+        let (match_id, round_number) = round.recorded_key();
+        let temporary = round.record.as_ref().map(RoundRecord::temporary_match_id);
+        let has_id = self.match_id == match_id || Some(&self.match_id) == temporary.as_ref();
+        (has_id && self.round_number == round_number)
+            || (self.round_id.is_some() && self.round_id == round.round_id)
+    }
+}
 
 impl Writer<'_, '_> {
     pub(super) async fn write_rounds(
@@ -60,6 +79,7 @@ impl Writer<'_, '_> {
         if !self.has(table) {
             return Ok(());
         }
+        let mut existing = self.existing_teams(pending).await?;
         let mut new: Vec<Columns> = Vec::new();
         for round in pending {
             let Some(teams) = &round.rows.teams else {
@@ -67,7 +87,7 @@ impl Writer<'_, '_> {
             };
             let mut row = columns::teams(teams);
             row.push(("round_id", round.round_id.into()));
-            if let Some(id) = self.existing_teams(round).await? {
+            if let Some(id) = self.choose_teams(&mut existing, round).await? {
                 let row = self.known(table, row);
                 self.transaction.update_by_id(table, &row, id).await?;
             } else {
@@ -79,27 +99,71 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    /// The row that exists already, ours or another bot's. If there are several, those of another bot are kept, but lose their
-    /// link to the round.
-    async fn existing_teams(&mut self, round: &PendingRound<'_>) -> Result<Option<i64>, DbError> {
-        let (match_id, round_number) = round.recorded_key();
+    /// The rows that exist already for any of these rounds, ours or another bot's.
+    async fn existing_teams(
+        &mut self,
+        pending: &[PendingRound<'_>],
+    ) -> Result<Vec<ExistingTeams>, DbError> {
+        let mut match_ids: BTreeSet<String> = BTreeSet::new();
+        let mut round_ids: BTreeSet<i64> = BTreeSet::new();
+        for round in pending.iter().filter(|round| round.rows.teams.is_some()) {
+            match_ids.insert(round.rows.recorded_match_id.clone());
+            match_ids.extend(round.record.as_ref().map(RoundRecord::temporary_match_id));
+            // No row can be linked to a round that is new.
+            round_ids.extend(round.round_id.filter(|_| round.may_have_rows()));
+        }
+        let sql = "SELECT id, match_id, round_number, round_id FROM lua_round_teams WHERE";
+        let match_ids: Vec<Value> = match_ids.into_iter().map(Value::from).collect();
+        let by_match = format!("{sql} match_id IN");
+        let mut rows = self.transaction.rows_in(&by_match, &match_ids).await?;
+        let round_ids: Vec<Value> = round_ids.into_iter().map(Value::from).collect();
+        let by_round = format!("{sql} round_id IN");
+        rows.extend(self.transaction.rows_in(&by_round, &round_ids).await?);
+        let mut existing: BTreeMap<i64, ExistingTeams> = BTreeMap::new();
+        for row in rows {
+            let found = ExistingTeams {
+                id: row.get("id"),
+                match_id: row.get("match_id"),
+                round_number: row.get("round_number"),
+                round_id: row.get("round_id"),
+            };
+            existing.insert(found.id, found);
+        }
+        Ok(existing.into_values().collect())
+    }
+
+    /// Takes the row of the round. If there are several, those of another bot are kept, but lose their link to the round.
+    async fn choose_teams(
+        &mut self,
+        existing: &mut Vec<ExistingTeams>,
+        round: &PendingRound<'_>,
+    ) -> Result<Option<i64>, DbError> {
+        if existing.is_empty() {
+            return Ok(None);
+        }
+        let mut found: Vec<ExistingTeams> = existing.extract_if(.., |e| e.is_of(round)).collect();
         let temporary = round.record.as_ref().map(RoundRecord::temporary_match_id);
-        let temporary = temporary.unwrap_or_default();
-        let sql = "SELECT id, match_id FROM lua_round_teams WHERE (match_id IN ($1, $2) AND round_number = $3) OR round_id = $4 \
-                   ORDER BY CASE WHEN match_id = $1 THEN 0 WHEN match_id = $2 THEN 2 ELSE 1 END, id";
-        let values = args![match_id, &temporary, round_number, round.round_id];
-        let found = self.transaction.rows(sql, values).await?;
-        for other in found.iter().skip(1) {
-            let match_id: Option<String> = other.get("match_id");
-            let sql = if match_id.as_ref() == Some(&temporary) {
+        let is_temporary = |e: &ExistingTeams| temporary.as_ref() == Some(&e.match_id);
+        found.sort_by_key(|e| match () {
+            () if e.match_id == round.rows.recorded_match_id => (0, e.id),
+            () if is_temporary(e) => (2, e.id),
+            () => (1, e.id),
+        });
+        let mut found = found.into_iter();
+        let chosen = found.next().map(|e| e.id);
+        for other in found {
+            let sql = if is_temporary(&other) {
                 "DELETE FROM lua_round_teams WHERE id = $1"
             } else {
                 "UPDATE lua_round_teams SET round_id = NULL WHERE id = $1"
             };
-            let values = args![other.get::<i64>("id")];
-            self.transaction.execute(sql, values).await?;
+            self.transaction.execute(sql, args![other.id]).await?;
+            if !is_temporary(&other) {
+                let round_id = None;
+                existing.push(ExistingTeams { round_id, ..other });
+            }
         }
-        Ok(found.first().map(|row| row.get("id")))
+        Ok(chosen)
     }
 
     pub(super) async fn write_spawns(
