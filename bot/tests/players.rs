@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gametimes_bot::db::player_figures::{PlayerFigures, PlayerSort};
 use gametimes_bot::db::player_table::PlayerFilter;
+use gametimes_bot::db::round_list::RoundFilter;
 use gametimes_bot::db::value::Row;
 use gametimes_bot::db::{Db, IngestItem};
 use gametimes_rounds::matches::{Outcome, short_guid};
 use gametimes_test_support::bot::items::{everything, stats_of};
-use gametimes_test_support::bot::open;
+use gametimes_test_support::bot::{fetch, get, open, wait_for};
 use gametimes_test_support::on_both_databases;
 use gametimes_test_support::samples::{native_files, sample_files};
 use proptest::prelude::*;
@@ -548,9 +549,124 @@ async fn search_finds_parts_of_all_names_and_guids(url: &str) {
     assert_eq!(store.player_table(&filter).await.unwrap().players.len(), 1);
 }
 
+/// The API gives what the pages show, as JSON and as CSV, with a tag.
+async fn api_lists_players_with_the_filters_of_the_page(url: &str) {
+    let bot = gametimes_bot::start(gametimes_bot::Config::with_database(url))
+        .await
+        .unwrap();
+    bot.store.ingest(&everything()).await.unwrap();
+    bot.store.refresh_players().await.unwrap();
+    let players = async |query: &str| {
+        let (status, body) = get(&bot.url(&format!("/api/players{query}"))).await;
+        assert_eq!(status, 200, "{query}: {body}");
+        body.as_array().unwrap().clone()
+    };
+    let best = players("?sort=kd&min_rounds=1&limit=3").await;
+    let kds: Vec<f64> = best.iter().map(|p| p["kd"].as_f64().unwrap()).collect();
+    assert!(kds.len() == 3 && kds.is_sorted_by(|a, b| a >= b), "{kds:?}");
+    let (_, player) = get(&bot.url("/api/players/a0000005")).await;
+    assert_eq!(player["all_time"]["kd"], 3.67);
+    assert_eq!(player["all_time"]["dpm"], 401.6);
+    assert_eq!(player["maps"][0]["map_name"], "room2");
+    let in_list = players("?player=A0000005").await;
+    assert_eq!(in_list, [player["all_time"].clone()]);
+    assert_eq!(players("?map=ROOM1&player=A0000005").await[0]["rounds"], 1);
+    let reversed = players("?sort=kd&min_rounds=1&order=asc&limit=500").await;
+    let mut all = players("?sort=kd&min_rounds=1&limit=500").await;
+    let known = all.iter().filter(|p| !p["kd"].is_null()).count();
+    all.truncate(known);
+    assert!(reversed[0]["kd"].as_f64() <= all[known - 1]["kd"].as_f64());
+    let second = players("?sort=kd&min_rounds=1&limit=3&page=2").await;
+    assert_eq!(second[0], all[3]);
+    for (query, says) in [
+        ("?period=week", "30d"),
+        ("?limit=501", "from 1 to 500"),
+        ("?foo=1", "min_rounds"),
+    ] {
+        let (status, body) = get(&bot.url(&format!("/api/players{query}"))).await;
+        assert_eq!(status, 400, "{query}");
+        assert!(
+            body["error"]["allowed"].as_str().unwrap().contains(says),
+            "{body}"
+        );
+    }
+    assert_eq!(get(&bot.url("/api/players/B0000005")).await.0, 404);
+    let csv = fetch(&bot.url("/api/players.csv?player=A0000005"), &[]).await;
+    let text = String::from_utf8(csv.body().clone()).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(
+        lines[0].starts_with("guid,name,rounds,kills,deaths,kd,dpm,"),
+        "{text}"
+    );
+    assert!(
+        lines[1].starts_with("A0000005,") && lines[1].contains(",3,11,3,3.67,401.6,32.98,"),
+        "{text}"
+    );
+    let tag = csv.headers()["etag"].to_str().unwrap().to_owned();
+    let again = fetch(
+        &bot.url("/api/players.csv?player=A0000005"),
+        &[("if-none-match", &tag)],
+    )
+    .await;
+    assert_eq!(again.status(), 304);
+    bot.stop().await.unwrap();
+}
+
+/// The bot itself computes the figures soon after a round has arrived, and a part of an old name finds its rounds.
+async fn bot_refreshes_players_and_finds_rounds_by_name(url: &str) {
+    let bot = gametimes_bot::start(gametimes_bot::Config::with_database(url))
+        .await
+        .unwrap();
+    bot.store.ingest(&everything()).await.unwrap();
+    let found = wait_for("players", || async {
+        let (_, players) = get(&bot.url("/api/players?min_rounds=1")).await;
+        players
+            .as_array()
+            .filter(|players| players.len() == 12)
+            .cloned()
+    })
+    .await;
+    for player in found {
+        let name = player["name"].as_str().unwrap();
+        let ids = async |filter: RoundFilter| {
+            let rounds = bot.store.rounds(&filter).await.unwrap();
+            rounds
+                .into_iter()
+                .map(|round| round.id)
+                .collect::<Vec<i64>>()
+        };
+        let by_name = RoundFilter {
+            player: Some(name[1..].to_owned()),
+            limit: 100,
+            ..RoundFilter::default()
+        };
+        let all = ids(RoundFilter {
+            limit: 100,
+            ..RoundFilter::default()
+        })
+        .await;
+        let mut expected = Vec::new();
+        for id in all {
+            let round = bot.store.round(id).await.unwrap().unwrap();
+            if round
+                .players
+                .iter()
+                .any(|p| p.name.to_lowercase().contains(&name[1..].to_lowercase()))
+            {
+                expected.push(id);
+            }
+        }
+        assert_eq!(ids(by_name).await, expected, "{name}");
+        assert!(!expected.is_empty(), "{name}");
+    }
+    bot.stop().await.unwrap();
+}
+
 on_both_databases!(
     sums_are_those_of_all_rows_in_any_order_of_arrival,
     figures_of_a_player_are_those_of_the_files,
     table_sorts_by_every_column_over_all_pages,
     search_finds_parts_of_all_names_and_guids,
+    api_lists_players_with_the_filters_of_the_page,
+    bot_refreshes_players_and_finds_rounds_by_name,
 );

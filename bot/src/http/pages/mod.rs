@@ -1,6 +1,7 @@
 //! Pages for people: plain HTML rendered on the server. The only script shows times as local times; pages work without it.
 
 mod audit;
+mod compare;
 mod delivery;
 mod error;
 mod evenings;
@@ -9,6 +10,8 @@ mod format;
 mod matches;
 mod pictures;
 mod player;
+mod player_chart;
+mod players;
 mod round;
 mod rounds;
 mod when;
@@ -41,6 +44,8 @@ pub fn router() -> Router<App> {
         .route("/rounds/{id}", get(round::page))
         .route("/rounds/{id}/timeline.svg", get(pictures::svg))
         .route("/rounds/{id}/timeline.png", get(pictures::png))
+        .route("/players", get(players::page))
+        .route("/players/compare", get(compare::page))
         .route("/players/{guid}", get(player::page))
         .route("/audit", get(audit::page))
         .route("/delivery", get(delivery::page))
