@@ -139,6 +139,8 @@ async fn every_page_works_in_a_real_browser() {
         ("delivery", url("/delivery")),
         ("player", url("/players/A0000001")),
         ("players", url("/players?sort=kd")),
+        ("maps", url("/maps")),
+        ("map", url("/maps/room2")),
         ("players-nobody", url("/players?player=nobody")),
         ("compare", url("/players/compare?a=A0000001&b=a0000002")),
     ];
@@ -289,6 +291,9 @@ async fn every_page_is_the_same_on_both_databases() {
             "/players/A0000001",
             "/players",
             "/players?period=30d&min_rounds=1",
+            "/maps",
+            "/maps?period=30d",
+            "/maps/ROOM2",
             "/players?sort=kd&order=asc",
             "/players?sort=name&player=%C3%84NDI",
             "/players?map=ROOM2&sort=accuracy",
@@ -507,6 +512,8 @@ async fn empty_pages_show_what_to_do_next() {
         ("/rounds/7/timeline.png", 404, "no such round"),
         ("/players/A0000001", 404, "no such player"),
         ("/players", 200, "No player with a round yet"),
+        ("/maps", 200, "No map was played yet"),
+        ("/maps/room2", 404, "no such map"),
         ("/players?sort=luck", 400, "dead_share"),
         (
             "/players/compare?a=A0000001&b=B0000001",

@@ -27,7 +27,7 @@ pub struct Migration {
 }
 
 /// The migrations, oldest first: the first one has the version 1. Never change one that was released.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration {
         name: "facts",
         sql: include_str!("../../migrations/0001_facts.sql"),
@@ -47,6 +47,10 @@ const MIGRATIONS: [Migration; 5] = [
     Migration {
         name: "players",
         sql: include_str!("../../migrations/0005_players.sql"),
+    },
+    Migration {
+        name: "maps",
+        sql: include_str!("../../migrations/0006_maps.sql"),
     },
 ];
 

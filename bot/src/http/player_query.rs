@@ -34,11 +34,16 @@ pub fn player_filter(query: &mut Parameters, db: &Db) -> Result<PlayerFilter, Ap
     Ok(PlayerFilter {
         text: text(query.text("player", 64)?),
         map: text(query.text("map", 64)?),
-        since: (query.word("period", &PERIODS)? == "30d").then(|| db.day_ago(RECENT_DAYS - 1)),
+        since: since(query.word("period", &PERIODS)?, db),
         min_rounds: (least > 0).then_some(least),
         sort,
         reverse: !order.is_empty() && (order == "asc") != sort.is_ascending(),
         page: query.number("page", 1, 1..=PAGES_MAX)?,
         limit: query.number("limit", PLAYERS_PER_PAGE, 1..=500)?,
     })
+}
+
+/// The first day of a period; `None` for all days.
+pub fn since(period: &str, db: &Db) -> Option<String> {
+    (period == "30d").then(|| db.day_ago(RECENT_DAYS - 1))
 }

@@ -46,6 +46,7 @@ impl Modify for TokenSchemes {
         super::matches::evenings,
         super::players::players,
         super::players::player,
+        super::players::maps,
         super::file_schema,
         super::rejected,
         super::lua_webhook,

@@ -44,6 +44,8 @@ pub fn router() -> Router<App> {
         .route("/gametimes.schema.json", get(file_schema))
         .route("/matches", get(matches::matches))
         .route("/evenings", get(matches::evenings))
+        .route("/maps", get(players::maps))
+        .route("/maps.csv", get(players::maps))
         .route("/players", get(players::players))
         .route("/players.csv", get(players::players))
         .route("/players/{guid}", get(players::player))

@@ -1,4 +1,4 @@
-//! Players over many rounds in the API.
+//! Players and maps over many rounds in the API.
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -6,10 +6,11 @@ use axum::response::Response;
 
 use super::RawQuery;
 use super::answers::{Invalid, Kept, Missing, Refused};
+use crate::db::map_table::MapFigures;
 use crate::db::player_figures::PlayerFigures;
 use crate::db::player_table::PlayerSummary;
 use crate::http::error::ApiError;
-use crate::http::player_query::{NAMES, RECENT_DAYS, player_filter};
+use crate::http::player_query::{NAMES, PERIODS, RECENT_DAYS, player_filter, since};
 use crate::http::query::Parameters;
 use crate::http::rows::{self, Format};
 use crate::http::state::App;
@@ -55,4 +56,24 @@ pub(super) async fn player(
     let since = app.db.day_ago(RECENT_DAYS - 1);
     let found = app.db.player_summary(&guid, &since).await?;
     Ok(Json(found.ok_or_else(|| ApiError::not_found("player"))?))
+}
+
+/// Maps with what was played on them, those with the most rounds first.
+#[utoipa::path(get, path = "/api/maps", responses(
+        (status = 200, description = "The maps.", content((Vec<MapFigures> = "application/json"), (String = "text/csv"))),
+        Kept, Invalid, Refused),
+    params(
+        ("map" = Option<String>, Query, description = "only this map; case does not matter"),
+        ("period" = Option<String>, Query, description = "`all` (if missing), or `30d` for the last 30 days"),
+    ))]
+pub(super) async fn maps(
+    State(app): State<App>,
+    format: Format,
+    Query(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let mut query = Parameters::new(query);
+    let map = query.text("map", 64)?.unwrap_or_default();
+    let since = since(query.word("period", &PERIODS)?, &app.db);
+    query.end("map, period")?;
+    rows::answer(format, &app.db.maps(since.as_deref(), &map).await?)
 }

@@ -7,6 +7,7 @@ mod error;
 mod evenings;
 mod feed;
 mod format;
+mod maps;
 mod matches;
 mod pictures;
 mod player;
@@ -44,6 +45,8 @@ pub fn router() -> Router<App> {
         .route("/rounds/{id}", get(round::page))
         .route("/rounds/{id}/timeline.svg", get(pictures::svg))
         .route("/rounds/{id}/timeline.png", get(pictures::png))
+        .route("/maps", get(maps::list))
+        .route("/maps/{name}", get(maps::page))
         .route("/players", get(players::page))
         .route("/players/compare", get(compare::page))
         .route("/players/{guid}", get(player::page))

@@ -47,10 +47,21 @@ impl Figures {
 }
 
 /// A row of the table.
-struct Line {
-    name: String,
-    link: String,
-    figures: Figures,
+pub struct Line {
+    pub name: String,
+    pub link: String,
+    pub figures: Figures,
+}
+
+pub fn player_line(player: &PlayerFigures) -> Line {
+    Line {
+        name: match player.name.as_str() {
+            "" => player.guid.clone(),
+            name => name.to_owned(),
+        },
+        link: player_link(&player.guid),
+        figures: Figures::new(player),
+    }
 }
 
 /// The head of a column that the table sorts by.
@@ -85,14 +96,6 @@ pub async fn page(State(app): State<App>, query: RawQuery) -> Result<Response, P
     let filter = player_filter(&mut query, &app.db)?;
     query.end(NAMES)?;
     let table = app.db.player_table(&filter).await?;
-    let line = |player: &PlayerFigures| Line {
-        name: match player.name.as_str() {
-            "" => player.guid.clone(),
-            name => name.to_owned(),
-        },
-        link: player_link(&player.guid),
-        figures: Figures::new(player),
-    };
     let at = |page: i64| {
         link(&PlayerFilter {
             page,
@@ -117,7 +120,7 @@ pub async fn page(State(app): State<App>, query: RawQuery) -> Result<Response, P
             .collect(),
         sorts: sorts.into(),
         min_rounds: table.min_rounds,
-        players: table.players.iter().map(line).collect(),
+        players: table.players.iter().map(player_line).collect(),
         newer: (filter.page > 1).then(|| at(filter.page - 1)),
         older: table.has_more.then(|| at(filter.page + 1)),
         all_time: over(None),
