@@ -174,11 +174,17 @@ async fn answers_of_the_api_are_as_described() {
     let mut asked: Vec<(String, String)> = Vec::new();
     for path in spec["paths"].as_object().unwrap().keys() {
         for id in 1..=if path.contains("{id}") { 7 } else { 1 } {
-            asked.push((path.clone(), path.replace("{id}", &id.to_string())));
+            asked.push((
+                path.clone(),
+                path.replace("{id}", &id.to_string())
+                    .replace("{guid}", "A0000001"),
+            ));
         }
     }
     asked.push(("/api/rounds".into(), "/api/rounds?limit=0".into()));
     asked.push(("/api/rounds/{id}".into(), "/api/rounds/77".into()));
+    asked.push(("/api/players".into(), "/api/players?sort=luck".into()));
+    asked.push(("/api/players/{guid}".into(), "/api/players/B0000001".into()));
     for (path, url) in asked {
         let answer = fetch(&bot.url(&url), &[]).await;
         let status = answer.status().as_str().to_owned();

@@ -138,6 +138,11 @@ async fn every_page_works_in_a_real_browser() {
         ("audit", url("/audit?diff_seconds=6")),
         ("delivery", url("/delivery")),
         ("player", url("/players/A0000001")),
+        ("players", url("/players?sort=kd")),
+        ("maps", url("/maps")),
+        ("map", url("/maps/room2")),
+        ("players-nobody", url("/players?player=nobody")),
+        ("compare", url("/players/compare?a=A0000001&b=a0000002")),
     ];
     tokio::task::block_in_place(|| {
         let browser = Browser::start();
@@ -284,6 +289,15 @@ async fn every_page_is_the_same_on_both_databases() {
             "/audit",
             "/audit?diff_seconds=6",
             "/players/A0000001",
+            "/players",
+            "/players?period=30d&min_rounds=1",
+            "/maps",
+            "/maps?period=30d",
+            "/maps/ROOM2",
+            "/players?sort=kd&order=asc",
+            "/players?sort=name&player=%C3%84NDI",
+            "/players?map=ROOM2&sort=accuracy",
+            "/players/compare?a=%C3%84ndi&b=a0000002",
             "/rounds/1000",
         ]
         .map(str::to_owned)
@@ -497,6 +511,16 @@ async fn empty_pages_show_what_to_do_next() {
         ("/rounds/x", 400, "the id of a round"),
         ("/rounds/7/timeline.png", 404, "no such round"),
         ("/players/A0000001", 404, "no such player"),
+        ("/players", 200, "No player with a round yet"),
+        ("/maps", 200, "No map was played yet"),
+        ("/maps/room2", 404, "no such map"),
+        ("/players?sort=luck", 400, "dead_share"),
+        (
+            "/players/compare?a=A0000001&b=B0000001",
+            404,
+            "no such player",
+        ),
+        ("/players/compare?a=A0000001", 400, "a part of a name"),
         ("/rounds?from=yesterday", 400, "a date such as 2026-12-31"),
         ("/audit?diff_seconds=-1", 400, "from 0 to 3600"),
     ] {

@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gametimes_bot::db::player_figures::{PlayerFigures, PlayerSort};
 use gametimes_bot::db::player_table::PlayerFilter;
+use gametimes_bot::db::round_list::RoundFilter;
 use gametimes_bot::db::value::Row;
 use gametimes_bot::db::{Db, IngestItem};
-use gametimes_rounds::matches::{Outcome, short_guid};
+use gametimes_rounds::matches::{Match, Outcome, short_guid};
 use gametimes_test_support::bot::items::{everything, stats_of};
-use gametimes_test_support::bot::open;
+use gametimes_test_support::bot::{fetch, get, open, wait_for};
 use gametimes_test_support::on_both_databases;
 use gametimes_test_support::samples::{native_files, sample_files};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config as ProptestConfig, RngAlgorithm, TestRng, TestRunner};
+use serde_json::{Value, json};
 
 const SUMS: [&str; 20] = [
     "rounds",
@@ -46,15 +48,22 @@ struct Round {
     map: String,
     order: String,
     counts: bool,
+    state: String,
+    played_ms: i64,
 }
 
-/// What the tables contain: the sums by day, player and map; those by player and map; the names with first and last round.
+/// What the tables contain: the sums by day, player and map; those by player and map; the names with first and last round; what
+/// was played by day and map.
 #[derive(Debug, Default, PartialEq)]
 struct Kept {
     days: BTreeMap<(String, String, String), Sums>,
     totals: BTreeMap<(String, String), Sums>,
     names: BTreeMap<(String, String), (String, String)>,
+    maps: BTreeMap<(String, String), MapSums>,
 }
+
+/// Rounds, matches, times set, rounds held; the fastest time, its round and its team.
+type MapSums = ([i64; 4], Option<(i64, i64, String)>);
 
 async fn rows(store: &Db, sql: &str) -> Vec<Row> {
     store.database.rows(sql, &[]).await.unwrap()
@@ -77,6 +86,13 @@ async fn kept(store: &Db) -> Kept {
         let orders = (row.get("first_order"), row.get("last_order"));
         kept.names.insert(key, orders);
     }
+    for row in rows(store, "SELECT * FROM gametimes_map_days").await {
+        let sums = ["rounds", "matches", "times_set", "held"].map(|sum| row.get::<i64>(sum));
+        let fastest = row.get::<Option<i64>>("fastest_ms");
+        let fastest = fastest.map(|ms| (ms, row.get("fastest_round_id"), row.get("fastest_by")));
+        let key = (row.get("day"), row.get("map_name"));
+        kept.maps.insert(key, (sums, fastest));
+    }
     kept
 }
 
@@ -86,7 +102,8 @@ async fn direct(store: &Db) -> Kept {
     let mut rounds: BTreeMap<i64, Round> = BTreeMap::new();
     for row in rows(
         store,
-        "SELECT id, match_id, map_name, gametimes_order, round_status, is_bot_round, is_valid FROM rounds",
+        "SELECT id, match_id, map_name, gametimes_order, round_status, is_bot_round, is_valid, round_stopwatch_state, \
+         duration_ms, actual_duration_seconds FROM rounds",
     )
     .await {
         let match_id: String = row.get("match_id");
@@ -97,6 +114,10 @@ async fn direct(store: &Db) -> Kept {
             map: row.get("map_name"),
             order: row.get("gametimes_order"),
             counts: row.get("is_valid") && !is_bot_round && status == "completed",
+            state: row.get("round_stopwatch_state"),
+            played_ms: row
+                .get::<Option<i64>>("duration_ms")
+                .unwrap_or(row.get::<i64>("actual_duration_seconds") * 1000),
         };
         rounds.insert(row.get("id"), round);
     }
@@ -198,6 +219,7 @@ async fn direct(store: &Db) -> Kept {
     for evening in store.evenings(None, 1000).await.unwrap().evenings {
         for played in evening.series.into_iter().flat_map(|s| s.matches) {
             let played = played.played;
+            add_map(&mut kept, &rounds, &played);
             let is_decided = played.result.winner != Outcome::Undecided;
             if !is_decided || played.rounds.iter().any(|r| !rounds[&r.id].counts) {
                 continue;
@@ -227,6 +249,38 @@ async fn direct(store: &Db) -> Kept {
         }
     }
     kept
+}
+
+fn add_map(kept: &mut Kept, rounds: &BTreeMap<i64, Round>, played: &Match) {
+    let first = &rounds[&played.id];
+    let counted = played.rounds.iter().filter(|r| rounds[&r.id].counts);
+    let counted: Vec<_> = counted.collect();
+    if counted.is_empty() {
+        return;
+    }
+    let key = (first.day.clone(), first.map.clone());
+    let (sums, fastest) = kept.maps.entry(key).or_default();
+    let is = |state: &str| {
+        counted
+            .iter()
+            .filter(|r| rounds[&r.id].state == state)
+            .count() as i64
+    };
+    let added = [counted.len() as i64, 1, is("TIME_SET"), is("FULL_HOLD")];
+    for (sum, n) in sums.iter_mut().zip(added) {
+        *sum += n;
+    }
+    for round in counted.iter().filter(|r| rounds[&r.id].state == "TIME_SET") {
+        let team = if round.round_number == 1 {
+            &played.team_a
+        } else {
+            &played.team_b
+        };
+        let time = rounds[&round.id].played_ms;
+        if fastest.as_ref().is_none_or(|(ms, ..)| time < *ms) {
+            *fastest = Some((time, round.id, team.name.clone()));
+        }
+    }
 }
 
 fn add(kept: &mut Kept, key: (String, String, String), sums: &Sums) {
@@ -308,6 +362,11 @@ async fn sums_are_those_of_all_rows_in_any_order_of_arrival(url: &str) {
         assert_eq!(store.refresh_players().await.unwrap(), 0);
         let found = kept(&store).await;
         assert_eq!(found, direct(&store).await, "case {case}, {order:?}");
+        // The ids of rounds depend on the order of arrival.
+        let mut found = found;
+        for (_, fastest) in found.maps.values_mut() {
+            *fastest = fastest.take().map(|(ms, _, by)| (ms, 0, by));
+        }
         results.insert(format!("{found:?}"));
     }
     assert_eq!(results.len(), 1);
@@ -548,9 +607,173 @@ async fn search_finds_parts_of_all_names_and_guids(url: &str) {
     assert_eq!(store.player_table(&filter).await.unwrap().players.len(), 1);
 }
 
+/// What was played on the two maps: room2 took 55.00 s and then 39.95 s, and the round after that was cut off; room1 ended by surrender.
+async fn maps_have_the_times_of_the_files(url: &str) {
+    let bot = gametimes_bot::start(gametimes_bot::Config::with_database(url))
+        .await
+        .unwrap();
+    bot.store.ingest(&everything()).await.unwrap();
+    bot.store.refresh_players().await.unwrap();
+    let (status, maps) = get(&bot.url("/api/maps")).await;
+    assert_eq!(status, 200, "{maps}");
+    let room2 = &maps[0];
+    let round_2 = room2["fastest_round_id"].clone();
+    let expected = json!({
+        "map_name": "room2", "rounds": 2, "matches": 1, "times_set": 2, "held": 0, "held_share": 0.0, "fastest_ms": 39950,
+        "fastest_round_id": round_2, "fastest_by": room2["fastest_by"], "last_day": "2026-11-20",
+    });
+    assert_eq!(room2, &expected);
+    let (_, found) = get(&bot.url(&format!("/api/matches/{round_2}"))).await;
+    assert_eq!(found["match"]["result"]["winner"], "team_b");
+    assert_eq!(found["match"]["team_b"]["name"], room2["fastest_by"]);
+    let room1 = &maps[1];
+    assert_eq!(
+        (&room1["rounds"], &room1["times_set"], &room1["held_share"]),
+        (&json!(1), &json!(0), &Value::Null)
+    );
+    assert_eq!(room1["fastest_ms"], Value::Null);
+    assert_eq!(get(&bot.url("/api/maps?map=ROOM2")).await.1, json!([room2]));
+    let csv = fetch(&bot.url("/api/maps.csv"), &[]).await;
+    let text = String::from_utf8(csv.body().clone()).unwrap();
+    assert!(
+        text.lines()
+            .nth(1)
+            .unwrap()
+            .starts_with("room2,2,1,2,0,0.0,39950,"),
+        "{text}"
+    );
+    for path in ["/maps", "/maps/room2"] {
+        let (status, page) = get(&bot.url(path)).await;
+        let page = page.as_str().unwrap();
+        assert_eq!(status, 200, "{path}");
+        assert!(
+            page.contains(&format!("<a href=\"/rounds/{round_2}\">0:39.9</a>")),
+            "{page}"
+        );
+    }
+    assert_eq!(get(&bot.url("/maps/nowhere")).await.0, 404);
+    bot.stop().await.unwrap();
+}
+
+/// The API gives what the pages show, as JSON and as CSV, with a tag.
+async fn api_lists_players_with_the_filters_of_the_page(url: &str) {
+    let bot = gametimes_bot::start(gametimes_bot::Config::with_database(url))
+        .await
+        .unwrap();
+    bot.store.ingest(&everything()).await.unwrap();
+    bot.store.refresh_players().await.unwrap();
+    let players = async |query: &str| {
+        let (status, body) = get(&bot.url(&format!("/api/players{query}"))).await;
+        assert_eq!(status, 200, "{query}: {body}");
+        body.as_array().unwrap().clone()
+    };
+    let best = players("?sort=kd&min_rounds=1&limit=3").await;
+    let kds: Vec<f64> = best.iter().map(|p| p["kd"].as_f64().unwrap()).collect();
+    assert!(kds.len() == 3 && kds.is_sorted_by(|a, b| a >= b), "{kds:?}");
+    let (_, player) = get(&bot.url("/api/players/a0000005")).await;
+    assert_eq!(player["all_time"]["kd"], 3.67);
+    assert_eq!(player["all_time"]["dpm"], 401.6);
+    assert_eq!(player["maps"][0]["map_name"], "room2");
+    let in_list = players("?player=A0000005").await;
+    assert_eq!(in_list, [player["all_time"].clone()]);
+    assert_eq!(players("?map=ROOM1&player=A0000005").await[0]["rounds"], 1);
+    let reversed = players("?sort=kd&min_rounds=1&order=asc&limit=500").await;
+    let mut all = players("?sort=kd&min_rounds=1&limit=500").await;
+    let known = all.iter().filter(|p| !p["kd"].is_null()).count();
+    all.truncate(known);
+    assert!(reversed[0]["kd"].as_f64() <= all[known - 1]["kd"].as_f64());
+    let second = players("?sort=kd&min_rounds=1&limit=3&page=2").await;
+    assert_eq!(second[0], all[3]);
+    for (query, says) in [
+        ("?period=week", "30d"),
+        ("?limit=501", "from 1 to 500"),
+        ("?foo=1", "min_rounds"),
+    ] {
+        let (status, body) = get(&bot.url(&format!("/api/players{query}"))).await;
+        assert_eq!(status, 400, "{query}");
+        assert!(
+            body["error"]["allowed"].as_str().unwrap().contains(says),
+            "{body}"
+        );
+    }
+    assert_eq!(get(&bot.url("/api/players/B0000005")).await.0, 404);
+    let csv = fetch(&bot.url("/api/players.csv?player=A0000005"), &[]).await;
+    let text = String::from_utf8(csv.body().clone()).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(
+        lines[0].starts_with("guid,name,rounds,kills,deaths,kd,dpm,"),
+        "{text}"
+    );
+    assert!(
+        lines[1].starts_with("A0000005,") && lines[1].contains(",3,11,3,3.67,401.6,32.98,"),
+        "{text}"
+    );
+    let tag = csv.headers()["etag"].to_str().unwrap().to_owned();
+    let again = fetch(
+        &bot.url("/api/players.csv?player=A0000005"),
+        &[("if-none-match", &tag)],
+    )
+    .await;
+    assert_eq!(again.status(), 304);
+    bot.stop().await.unwrap();
+}
+
+/// The bot itself computes the figures soon after a round has arrived, and a part of an old name finds its rounds.
+async fn bot_refreshes_players_and_finds_rounds_by_name(url: &str) {
+    let bot = gametimes_bot::start(gametimes_bot::Config::with_database(url))
+        .await
+        .unwrap();
+    bot.store.ingest(&everything()).await.unwrap();
+    let found = wait_for("players", || async {
+        let (_, players) = get(&bot.url("/api/players?min_rounds=1")).await;
+        players
+            .as_array()
+            .filter(|players| players.len() == 12)
+            .cloned()
+    })
+    .await;
+    for player in found {
+        let name = player["name"].as_str().unwrap();
+        let ids = async |filter: RoundFilter| {
+            let rounds = bot.store.rounds(&filter).await.unwrap();
+            rounds
+                .into_iter()
+                .map(|round| round.id)
+                .collect::<Vec<i64>>()
+        };
+        let by_name = RoundFilter {
+            player: Some(name[1..].to_owned()),
+            limit: 100,
+            ..RoundFilter::default()
+        };
+        let all = ids(RoundFilter {
+            limit: 100,
+            ..RoundFilter::default()
+        })
+        .await;
+        let mut expected = Vec::new();
+        for id in all {
+            let round = bot.store.round(id).await.unwrap().unwrap();
+            if round
+                .players
+                .iter()
+                .any(|p| p.name.to_lowercase().contains(&name[1..].to_lowercase()))
+            {
+                expected.push(id);
+            }
+        }
+        assert_eq!(ids(by_name).await, expected, "{name}");
+        assert!(!expected.is_empty(), "{name}");
+    }
+    bot.stop().await.unwrap();
+}
+
 on_both_databases!(
     sums_are_those_of_all_rows_in_any_order_of_arrival,
     figures_of_a_player_are_those_of_the_files,
     table_sorts_by_every_column_over_all_pages,
     search_finds_parts_of_all_names_and_guids,
+    api_lists_players_with_the_filters_of_the_page,
+    bot_refreshes_players_and_finds_rounds_by_name,
+    maps_have_the_times_of_the_files,
 );

@@ -28,7 +28,7 @@ pub struct Migration {
 }
 
 /// The migrations, oldest first: the first one has the version 1. Never change one that was released.
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 8] = [
     Migration {
         name: "facts",
         sql: include_str!("../../migrations/0001_facts.sql"),
@@ -56,6 +56,10 @@ const MIGRATIONS: [Migration; 7] = [
     Migration {
         name: "recorded_match_ids",
         sql: include_str!("../../migrations/0007_recorded_match_ids.sql"),
+    },
+    Migration {
+        name: "maps",
+        sql: include_str!("../../migrations/0008_maps.sql"),
     },
 ];
 

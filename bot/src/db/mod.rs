@@ -8,7 +8,7 @@
 //! * `ingest` stores what was received: facts (`facts`), rejected items and checkpoints (`checkpoints`). It has `rebuild`
 //!   compute the affected rows and `write` write them, whose columns are in [`columns`].
 //! * [`mode`] decides whether the shared tables are ours or another bot's; for the latter there is [`companion`].
-//! * `player_sums` computes what players did on whole days, from the rows of days on which rounds have changed.
+//! * `player_sums` computes what players did and what was played on whole days, from the rows of days on which rounds have changed.
 //! * The other modules only read.
 
 pub mod audit;
@@ -27,6 +27,7 @@ mod error;
 mod facts;
 pub mod files;
 mod ingest;
+pub mod map_table;
 pub mod matches;
 pub mod migrations;
 pub mod mode;

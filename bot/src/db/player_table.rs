@@ -2,6 +2,7 @@
 
 use gametimes_rounds::matches::short_guid;
 use gametimes_rounds::play_order::end_of_order_key;
+use jiff::{Timestamp, ToSpan as _};
 use serde::Serialize;
 
 use super::Db;
@@ -19,6 +20,9 @@ pub const PLAYERS_PER_PAGE: i64 = 50;
 const ROUNDS_MIN: i64 = 10;
 /// How many days the form of a player goes back.
 const FORM_DAYS: i64 = 30;
+
+/// How many rounds [`Db::duel`] looks at.
+const DUEL_ROUNDS: i64 = 1_000;
 
 /// Which players the table lists.
 #[derive(Debug, Clone, Default)]
@@ -96,7 +100,74 @@ pub struct PlayerDay {
     pub figures: PlayerFigures,
 }
 
+/// How two players did in the rounds that both played, and that count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Duel {
+    /// How many of the first player's latest rounds were looked at.
+    pub looked_at: i64,
+    /// On one team.
+    pub together: DuelSums,
+    /// On different teams.
+    pub against: DuelSums,
+}
+
+/// Sums over rounds of two players.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DuelSums {
+    /// Number of rounds.
+    pub rounds: i64,
+    /// How many the team of the first player won.
+    pub won_a: i64,
+    /// Kills of the first player, of anybody.
+    pub kills_a: i64,
+    /// Deaths of the first player.
+    pub deaths_a: i64,
+    /// How many the team of the second player won.
+    pub won_b: i64,
+    /// Kills of the second player.
+    pub kills_b: i64,
+    /// Deaths of the second player.
+    pub deaths_b: i64,
+}
+
 impl Db {
+    /// How two players did with and against each other, according to stats files, in the first one's latest [`DUEL_ROUNDS`]
+    /// rounds.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn duel(&self, a: &str, b: &str) -> Result<Duel, DbError> {
+        let sql = format!(
+            "SELECT a.team AS team_a, b.team AS team_b, r.winner_team, a.kills AS kills_a, a.deaths AS deaths_a, \
+             b.kills AS kills_b, b.deaths AS deaths_b FROM (SELECT round_id, team, kills, deaths FROM player_comprehensive_stats \
+             WHERE UPPER(SUBSTR(player_guid, 1, 8)) = $1 ORDER BY round_id DESC LIMIT $3) AS a \
+             JOIN rounds r ON r.id = a.round_id AND r.round_number IN (1, 2) AND {} \
+             LEFT JOIN player_comprehensive_stats b ON b.round_id = a.round_id AND UPPER(SUBSTR(b.player_guid, 1, 8)) = $2",
+            self.counts()
+        );
+        let mut duel = Duel::default();
+        for row in self.database.rows(&sql, args![a, b, DUEL_ROUNDS]).await? {
+            duel.looked_at += 1;
+            let [team_a, team_b] = ["team_a", "team_b"].map(|team| row.get::<i64>(team));
+            if team_a == 0 || team_b == 0 {
+                continue;
+            }
+            let sums = match team_a == team_b {
+                true => &mut duel.together,
+                false => &mut duel.against,
+            };
+            let winner: i64 = row.get("winner_team");
+            sums.rounds += 1;
+            sums.won_a += i64::from(winner == team_a);
+            sums.won_b += i64::from(winner == team_b);
+            sums.kills_a += row.get::<i64>("kills_a");
+            sums.deaths_a += row.get::<i64>("deaths_a");
+            sums.kills_b += row.get::<i64>("kills_b");
+            sums.deaths_b += row.get::<i64>("deaths_b");
+        }
+        Ok(duel)
+    }
+
     /// A page of the table of players.
     ///
     /// # Errors
@@ -240,6 +311,13 @@ impl Db {
                 .collect(),
             names,
         }))
+    }
+
+    /// The day so many days ago in the servers' time zone, `YYYY-MM-DD`.
+    pub fn day_ago(&self, days: i64) -> String {
+        let today = Timestamp::now().to_zoned(self.zone().clone()).date();
+        let day = today.checked_sub(days.days()).unwrap_or(today);
+        day.to_string()
     }
 
     fn player_name(&self, row: &Row) -> PlayerName {

@@ -10,6 +10,7 @@ mod etag;
 mod host;
 pub mod metrics;
 mod pages;
+mod player_query;
 mod query;
 mod rows;
 pub mod server;

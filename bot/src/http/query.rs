@@ -77,6 +77,16 @@ impl Parameters {
         }
     }
 
+    /// Takes one of several words; the first one if it is missing.
+    pub fn word<'a>(&mut self, name: &str, words: &[&'a str]) -> Result<&'a str, ApiError> {
+        let Some(text) = self.text(name, 64)? else {
+            return Ok(words.first().copied().unwrap_or_default());
+        };
+        let word = words.iter().find(|word| **word == text);
+        word.copied()
+            .ok_or_else(|| invalid(name, &text, format!("{name}: {}", words.join(", "))))
+    }
+
     /// Refuses parameters that were not taken. Called last.
     pub fn end(self, allowed: &str) -> Result<(), ApiError> {
         match self.0.keys().next() {

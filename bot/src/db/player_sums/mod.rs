@@ -1,12 +1,12 @@
-//! What each player did on each day and map, for questions about many rounds at once: tables of our own that are computed from the
+//! What each player did on each day and map, and what was played there, for questions about many rounds at once: tables of our own that are computed from the
 //! rows of the rounds.
 //!
 //! Whoever changes rows marks their days in `gametimes_stale_days`, in the same transaction ([`mark_days`]).
-//! [`Db::refresh_players`] computes the marked days again, each from its rows alone ([`rows`], [`maps_won`]), and removes the marks.
+//! [`Db::refresh_players`] computes the marked days again, each from its rows alone ([`rows`], [`matches`]), and removes the marks.
 //! The sums over all days are kept by subtracting what a day had before and adding what it has now; all are whole numbers, so nothing
 //! is lost. So late files, repeats and deleted rounds need no care, and a backfill computes each day once.
 
-mod maps_won;
+mod matches;
 mod rows;
 
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use gametimes_rounds::stats_file::MATCH_ID_FORMAT;
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
 
-use self::maps_won::MapCounts;
+use self::matches::{MapDay, PlayerDay};
 use super::Db;
 use super::connection::{Transaction, placeholders};
 use super::error::DbError;
@@ -50,7 +50,7 @@ pub(super) const SUMS: [&str; 20] = [
 /// How many days are computed in one transaction.
 const DAYS_PER_TRANSACTION: i64 = 16;
 /// What the tables were computed by; a change computes them again.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 const STATE: &str = "player_sums";
 
 impl Db {
@@ -87,7 +87,11 @@ impl Db {
         let is_one = format!("day IN ({})", placeholders(days.len()));
         let mut players = players_of(transaction, &is_one, days).await?;
         add_to_totals(transaction, &is_one, days, "-").await?;
-        for table in ["gametimes_player_days", "gametimes_name_days"] {
+        for table in [
+            "gametimes_player_days",
+            "gametimes_name_days",
+            "gametimes_map_days",
+        ] {
             let sql = format!("DELETE FROM {table} WHERE {is_one}");
             transaction.execute(&sql, days).await?;
         }
@@ -97,15 +101,13 @@ impl Db {
         transaction
             .execute(&self.names_of_days(days.len()), days)
             .await?;
-        let mut counts: Vec<Columns> = Vec::new();
+        let (mut counts, mut maps): (Vec<Columns>, Vec<Columns>) = (Vec::new(), Vec::new());
         for day in days {
-            counts.extend(
-                self.maps_of_day(transaction, day)
-                    .await?
-                    .into_iter()
-                    .map(MapCounts::into_row),
-            );
+            let (of_players, of_maps) = self.matches_of_day(transaction, day).await?;
+            counts.extend(of_players.into_iter().map(PlayerDay::into_row));
+            maps.extend(of_maps.into_iter().map(MapDay::into_row));
         }
+        transaction.insert("gametimes_map_days", &maps, "").await?;
         let tail = "ON CONFLICT (day, player, map_name) DO UPDATE SET maps_played = EXCLUDED.maps_played, \
                     maps_won = EXCLUDED.maps_won, maps_drawn = EXCLUDED.maps_drawn";
         transaction

@@ -74,7 +74,7 @@ fn player(guid: &str) -> String {
 
 impl Db {
     /// SQL for whether the round `r` counts: both halves of its match are known, the game itself ended it, and no bot took part.
-    pub(super) fn counts(&self) -> String {
+    pub(in crate::db) fn counts(&self) -> String {
         let column = |name: &str, or: &str| match self.has_column("rounds", name) {
             true => format!("COALESCE(r.{name}, {or})"),
             false => or.to_owned(),

@@ -3,6 +3,7 @@
 mod answers;
 mod description;
 mod matches;
+mod players;
 
 use std::collections::BTreeMap;
 
@@ -43,13 +44,18 @@ pub fn router() -> Router<App> {
         .route("/gametimes.schema.json", get(file_schema))
         .route("/matches", get(matches::matches))
         .route("/evenings", get(matches::evenings))
+        .route("/maps", get(players::maps))
+        .route("/maps.csv", get(players::maps))
+        .route("/players", get(players::players))
+        .route("/players.csv", get(players::players))
+        .route("/players/{guid}", get(players::player))
         .route_layer(middleware::from_fn(|request, next| {
             etag::tagged(etag::LIST, request, next)
         }));
     let single_rounds = Router::new()
         .route("/rounds/{id}", get(round))
-        .route("/rounds/{id}/players", get(players))
-        .route("/rounds/{id}/players.csv", get(players))
+        .route("/rounds/{id}/players", get(round_players))
+        .route("/rounds/{id}/players.csv", get(round_players))
         .route("/rounds/{id}/timeline", get(timeline))
         .route("/matches/{id}", get(matches::found_match))
         .route_layer(middleware::from_fn(|request, next| {
@@ -162,7 +168,7 @@ async fn round(
     responses(
         (status = 200, description = "The players.", content((Vec<Player> = "application/json"), (String = "text/csv"))),
         Kept, Invalid, Missing, Refused))]
-async fn players(
+async fn round_players(
     State(app): State<App>,
     format: Format,
     Path(id): Path<String>,

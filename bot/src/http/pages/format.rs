@@ -1,5 +1,7 @@
 //! Values as the pages show them. A missing value is shown as a dash.
 
+use gametimes_rounds::matches::short_guid;
+
 use crate::db::players::Time;
 use crate::display;
 
@@ -37,6 +39,11 @@ pub fn share(part: Option<i64>, whole: Option<i64>) -> String {
     }
 }
 
+/// A decimal number; `unit` follows it.
+pub fn decimal(n: Option<f64>, places: usize, unit: &str) -> String {
+    n.map_or_else(dash, |n| format!("{n:.places$}{unit}"))
+}
+
 pub fn dash() -> String {
     "–".to_owned()
 }
@@ -53,12 +60,7 @@ pub fn round_label(map_name: &str, round_number: i64) -> String {
 
 /// The address of a player's page.
 pub fn player_link(guid: &str) -> String {
-    let key = if guid.starts_with("name:") {
-        guid
-    } else {
-        guid.get(..8).unwrap_or(guid)
-    };
-    format!("/players/{}", percent_encode(key))
+    format!("/players/{}", percent_encode(&short_guid(guid)))
 }
 
 /// A text as a part of an address.
@@ -80,7 +82,8 @@ mod tests {
 
     #[test]
     fn player_links_encode_any_name() {
-        assert_eq!(player_link("A0000001ABCDEF"), "/players/A0000001");
+        assert_eq!(player_link("a0000001ABCDEF"), "/players/A0000001");
+        assert_eq!(player_link("name:0a1b2c3d4e"), "/players/name:0a1b2c3d4e");
         assert_eq!(player_link("日\"<"), "/players/%E6%97%A5%22%3C");
     }
 

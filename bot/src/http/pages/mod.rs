@@ -1,14 +1,18 @@
 //! Pages for people: plain HTML rendered on the server. The only script shows times as local times; pages work without it.
 
 mod audit;
+mod compare;
 mod delivery;
 mod error;
 mod evenings;
 mod feed;
 mod format;
+mod maps;
 mod matches;
 mod pictures;
 mod player;
+mod player_chart;
+mod players;
 mod round;
 mod rounds;
 mod when;
@@ -41,6 +45,10 @@ pub fn router() -> Router<App> {
         .route("/rounds/{id}", get(round::page))
         .route("/rounds/{id}/timeline.svg", get(pictures::svg))
         .route("/rounds/{id}/timeline.png", get(pictures::png))
+        .route("/maps", get(maps::list))
+        .route("/maps/{name}", get(maps::page))
+        .route("/players", get(players::page))
+        .route("/players/compare", get(compare::page))
         .route("/players/{guid}", get(player::page))
         .route("/audit", get(audit::page))
         .route("/delivery", get(delivery::page))

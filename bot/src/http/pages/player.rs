@@ -1,16 +1,22 @@
-//! The pages of a player: the rounds, latest first, with a chart.
+//! The pages of a player: figures over all rounds, and the rounds, latest first, with a chart.
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use gametimes_format::text::cut;
+use gametimes_rounds::matches::short_guid;
 
 use super::error::PageError;
-use super::format::{ms, number, percent_encode, round_label, share, time};
+use super::format::{ms, number, player_link, round_label, share, time};
+use super::player_chart::{Chart, form_chart, history_chart};
+use super::players::Figures;
+use super::when::When;
 use super::{RawQuery, parameters, render};
-use crate::db::players::{HISTORY_PER_PAGE, HistoryEntry, Time};
-use crate::display;
+use crate::db::player_figures::PlayerFigures;
+use crate::db::player_table::{PlayerMap, PlayerSummary};
+use crate::db::players::{HISTORY_PER_PAGE, History, HistoryEntry, Time};
 use crate::http::error::ApiError;
+use crate::http::player_query::RECENT_DAYS;
 use crate::http::state::App;
 
 /// How many other names of a player the page shows.
@@ -18,11 +24,14 @@ const OTHER_NAMES_MAX: usize = 20;
 /// Every page needs the rounds of those before it.
 const PAGES_MAX: i64 = 1_000;
 
+/// How many maps of a player the page shows.
+const MAPS_MAX: usize = 10;
+
 /// A row of the history.
 struct Line {
     round_id: Option<i64>,
     round: String,
-    ended: String,
+    ended: When,
     played: String,
     dead: String,
     share: String,
@@ -52,6 +61,11 @@ struct Page {
     chart: Chart,
     has_stats_files: bool,
     rows: Vec<Line>,
+    /// The figures over all rounds and over the recent ones.
+    summary: Vec<(&'static str, Figures)>,
+    maps: Vec<(String, Figures)>,
+    /// The form over the latest days, if there are several.
+    form: Option<Chart>,
 }
 
 /// `/players/{guid}`: the first 8 digits of a guid, or the `name:...` of a client without one.
@@ -63,8 +77,12 @@ pub async fn page(
     let mut query = parameters(query);
     let page = query.number("page", 1, 1..=PAGES_MAX)? as usize;
     query.end("page")?;
-    let history = app.db.player_history(&guid, page).await?;
-    let (history, has_more) = (history.rounds, history.has_more);
+    let History {
+        rounds: history,
+        has_more,
+    } = app.db.player_history(&guid, page).await?;
+    let since = app.db.day_ago(RECENT_DAYS - 1);
+    let summary = app.db.player_summary(&guid, &since).await?;
     let Some(latest) = history.first() else {
         let what = if page == 1 {
             "player"
@@ -73,13 +91,15 @@ pub async fn page(
         };
         return Err(ApiError::not_found(what).into());
     };
-    let link = |page: usize| format!("/players/{}?page={page}", percent_encode(&guid));
+    let link = |page: usize| format!("{}?page={page}", player_link(&guid));
     let before = (page - 1) * HISTORY_PER_PAGE;
-    let mut other_names: Vec<String> = history.iter().map(|e| e.name.clone()).collect();
-    other_names.sort();
-    other_names.dedup();
-    other_names.retain(|name| *name != latest.name && !name.is_empty());
-    other_names.truncate(OTHER_NAMES_MAX);
+    let names = summary.iter().flat_map(|s| &s.names);
+    let mut names: Vec<String> = names.map(|n| n.name.clone()).collect();
+    if names.is_empty() {
+        names.push(latest.name.clone());
+    }
+    let name = names.remove(0);
+    names.truncate(OTHER_NAMES_MAX);
     // Rounds of which only one of the two times is known would distort the share.
     let both = || history.iter().filter_map(|e| e.dead.zip(e.played));
     let dead: i64 = both().map(|(dead, _)| dead.ms()).sum();
@@ -87,9 +107,9 @@ pub async fn page(
     let denied: i64 = history.iter().filter_map(|e| e.denied).map(Time::ms).sum();
     let rows: Vec<Line> = history.iter().map(line).collect();
     Ok(render(&Page {
-        name: latest.name.clone(),
-        guid: cut(&guid, 40),
-        other_names,
+        name,
+        guid: cut(&short_guid(&guid), 40),
+        other_names: names,
         page,
         first: before + 1,
         last: before + history.len(),
@@ -99,108 +119,59 @@ pub async fn page(
         played: ms(Some(played)),
         share: share(Some(dead), Some(played)),
         denied: ms(Some(denied)),
-        chart: Chart::new(&history, &rows),
+        chart: history_chart(&history, &rows.iter().map(Line::title).collect::<Vec<_>>()),
         has_stats_files: history.iter().any(|e| e.is_from_stats_file),
         rows,
+        maps: maps(summary.as_ref()),
+        form: summary.as_ref().and_then(|s| form_chart(&s.days)),
+        summary: figures(summary.as_ref()),
     }))
+}
+
+/// The figures over all rounds and over the recent ones; empty if no round counts.
+fn figures(summary: Option<&PlayerSummary>) -> Vec<(&'static str, Figures)> {
+    let Some(summary) = summary else {
+        return Vec::new();
+    };
+    let rows: [(&str, &PlayerFigures); 2] = [
+        ("All time", &summary.all_time),
+        ("Last 30 days", &summary.recent),
+    ];
+    rows.into_iter()
+        .filter(|(_, figures)| figures.rounds > 0)
+        .map(|(label, figures)| (label, Figures::new(figures)))
+        .collect()
+}
+
+/// The maps that the player has won most often, then those with the most rounds.
+fn maps(summary: Option<&PlayerSummary>) -> Vec<(String, Figures)> {
+    let mut maps: Vec<_> = summary.into_iter().flat_map(|s| &s.maps).collect();
+    maps.sort_by_key(|m| std::cmp::Reverse((m.figures.maps_won, m.figures.rounds)));
+    maps.truncate(MAPS_MAX);
+    let map = |m: &&PlayerMap| (m.map_name.clone(), Figures::new(&m.figures));
+    maps.iter().map(map).collect()
+}
+
+impl Line {
+    /// The text of the round in the chart.
+    fn title(&self) -> String {
+        format!(
+            "{}: dead {} ({}), denied {}",
+            self.round, self.dead, self.share, self.denied
+        )
+    }
 }
 
 fn line(entry: &HistoryEntry) -> Line {
     Line {
         round_id: entry.round_id,
         round: round_label(&entry.map_name, entry.round_number),
-        ended: entry
-            .ended_unix
-            .map_or_else(|| entry.match_id.clone(), display::utc),
+        ended: When::moment_or(entry.ended_unix, &entry.match_id),
         played: time(entry.played),
         dead: time(entry.dead),
         share: share(entry.dead.map(Time::ms), entry.played.map(Time::ms)),
         denied: time(entry.denied),
         kills: number(entry.kills),
         deaths: number(entry.deaths),
-    }
-}
-
-/// The chart of a history, oldest round on the left: bars for the share of the time dead, a line for the time denied.
-/// Coordinates are relative to the plot area, whose place in the picture the template decides.
-struct Chart {
-    width: f64,
-    height: f64,
-    grid: Vec<GridLine>,
-    bars: Vec<Bar>,
-    points: Vec<Point>,
-    /// The upper end of the right scale.
-    most_denied: String,
-}
-
-struct GridLine {
-    percent: u8,
-    y: f64,
-}
-
-struct Bar {
-    x: f64,
-    y: f64,
-    width: f64,
-    height: f64,
-    title: String,
-}
-
-struct Point {
-    x: f64,
-    y: f64,
-    title: String,
-}
-
-impl Chart {
-    const WIDTH: f64 = 620.0;
-    const HEIGHT: f64 = 150.0;
-    const BAR_WIDTH_MAX: f64 = 48.0;
-
-    /// `rows` are the rows of the table below, one for each entry.
-    fn new(history: &[HistoryEntry], rows: &[Line]) -> Self {
-        let denied = history.iter().filter_map(|e| e.denied).map(Time::ms);
-        let most_denied = denied.max().unwrap_or(0).max(1000);
-        let step = Self::WIDTH / history.len().max(1) as f64;
-        let y = |share: f64| Self::HEIGHT * (1.0 - share);
-        let (mut bars, mut points) = (Vec::new(), Vec::new());
-        for (i, (entry, row)) in history.iter().zip(rows).rev().enumerate() {
-            let middle = step * (i as f64 + 0.5);
-            let title = format!(
-                "{}, {}: dead {} ({}), denied {}",
-                row.round, row.ended, row.dead, row.share, row.denied
-            );
-            if let Some((dead, played)) = entry.dead.zip(entry.played) {
-                let share = (dead.ms() as f64 / played.ms() as f64).clamp(0.0, 1.0);
-                let width = (step * 0.7).min(Self::BAR_WIDTH_MAX);
-                bars.push(Bar {
-                    x: middle - width / 2.0,
-                    y: y(share),
-                    width,
-                    height: Self::HEIGHT * share,
-                    title: title.clone(),
-                });
-            }
-            if let Some(denied) = entry.denied {
-                points.push(Point {
-                    x: middle,
-                    y: y(denied.ms().max(0) as f64 / most_denied as f64),
-                    title,
-                });
-            }
-        }
-        Self {
-            width: Self::WIDTH,
-            height: Self::HEIGHT,
-            grid: [0, 25, 50, 75, 100]
-                .map(|percent| GridLine {
-                    percent,
-                    y: y(f64::from(percent) / 100.0),
-                })
-                .into(),
-            bars,
-            points,
-            most_denied: display::clock_ms(most_denied),
-        }
     }
 }
