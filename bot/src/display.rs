@@ -198,6 +198,29 @@ pub fn facts(detail: &RoundDetail) -> Vec<String> {
     facts
 }
 
+/// The address of a player's page.
+pub fn player_link(guid: &str) -> String {
+    let key = if guid.starts_with("name:") {
+        guid
+    } else {
+        guid.get(..8).unwrap_or(guid)
+    };
+    format!("/players/{}", percent_encode(key))
+}
+
+/// A text as a part of an address.
+pub fn percent_encode(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~:".contains(&byte) {
+            encoded.push(byte.into());
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,5 +237,11 @@ mod tests {
     fn means_of_death_lose_their_prefix() {
         assert_eq!(means_of_death("MOD_KNIFE"), "knife");
         assert_eq!(means_of_death("SWITCHTEAM"), "switchteam");
+    }
+
+    #[test]
+    fn player_links_encode_any_name() {
+        assert_eq!(player_link("A0000001ABCDEF"), "/players/A0000001");
+        assert_eq!(player_link("日\"<"), "/players/%E6%97%A5%22%3C");
     }
 }

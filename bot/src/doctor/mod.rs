@@ -15,6 +15,7 @@ use twilight_model::id::marker::ChannelMarker;
 
 use crate::config::{Config, Discord, Ssh};
 use crate::discord;
+use crate::discord::commands::register;
 use crate::files::folder::LocalDirectory;
 use crate::files::is_round_file;
 use crate::files::poller::Directory;
@@ -169,6 +170,29 @@ async fn channel(discord: &Discord, found: &mut Findings) {
     }
     if let Some(channel) = &discord.stats_channel {
         stats_channel(&client, channel.channel_id, found).await;
+    }
+    if discord.commands {
+        commands(&client, discord, found).await;
+    }
+}
+
+/// Checks that the commands can be registered, by asking for those that are.
+async fn commands(client: &Client, settings: &Discord, found: &mut Findings) {
+    let registered = async {
+        let application = register::application(client).await?;
+        let guild = register::guild(client, settings).await?;
+        register::registered(client, application, guild).await
+    };
+    let what = "discord.commands";
+    match registered.await {
+        Ok(commands) => found.good(
+            what,
+            format!(
+                "{} registered; `run` and `receive` register the bot's",
+                counted(commands.len(), "command")
+            ),
+        ),
+        Err(error) => found.bad(what, format!("commands cannot be registered: {error}")),
     }
 }
 

@@ -12,9 +12,10 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::interactions;
 use crate::state::{BOT_ID, FileAnswer, Shared, State as Content, TOKEN, hide_content};
 
-type App = State<Arc<Shared>>;
+pub(crate) type App = State<Arc<Shared>>;
 
 /// Discord's limit for a message with files, for servers without boosts.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
@@ -31,7 +32,8 @@ pub(crate) fn router(state: Arc<Shared>) -> Router {
         .route("/channels/{id}/typing", post(typing))
         .route("/users/@me", get(me))
         .route("/gateway", get(gateway))
-        .route("/gateway/bot", get(gateway_bot));
+        .route("/gateway/bot", get(gateway_bot))
+        .merge(interactions::router());
     Router::new()
         .nest("/api", api.clone())
         .nest("/api/v10", api)
@@ -57,7 +59,7 @@ async fn unless_gone(State(state): App, request: Request, next: Next) -> Respons
 }
 
 /// An error in Discord's shape.
-fn error(status: StatusCode, code: u32, message: &str) -> Response {
+pub(crate) fn error(status: StatusCode, code: u32, message: &str) -> Response {
     (
         status,
         axum::Json(json!({ "message": message, "code": code })),
@@ -65,7 +67,7 @@ fn error(status: StatusCode, code: u32, message: &str) -> Response {
         .into_response()
 }
 
-fn authorized(headers: &HeaderMap) -> Result<(), Box<Response>> {
+pub(crate) fn authorized(headers: &HeaderMap) -> Result<(), Box<Response>> {
     let expected = format!("Bot {TOKEN}");
     match headers.get(header::AUTHORIZATION).map(|v| v.to_str()) {
         Some(Ok(token)) if token == expected => Ok(()),
@@ -126,7 +128,7 @@ impl Body {
 }
 
 /// Discord's limits of a message's content and embeds.
-fn within_limits(body: &Value) -> Result<(), String> {
+pub(crate) fn within_limits(body: &Value) -> Result<(), String> {
     let count = |v: &Value| v.as_str().unwrap_or_default().chars().count();
     let check = |what: &str, n: usize, most: usize| {
         if n > most {
@@ -185,6 +187,12 @@ async fn execute(
     Query(Wait { wait }): Query<Wait>,
     request: Request,
 ) -> Response {
+    if id == BOT_ID {
+        return match Body::read(request).await {
+            Ok(body) => interactions::follow_up(&state, &token, &body.json),
+            Err(response) => *response,
+        };
+    }
     {
         let mut state = state.lock();
         if let Some(status) = state.failures.pop_front() {

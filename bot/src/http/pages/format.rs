@@ -2,6 +2,7 @@
 
 use crate::db::players::Time;
 use crate::display;
+pub use crate::display::{percent_encode, player_link};
 
 /// Milliseconds as `M:SS.t`.
 pub fn ms(ms: Option<i64>) -> String {
@@ -51,38 +52,9 @@ pub fn round_label(map_name: &str, round_number: i64) -> String {
     format!("{map_name} R{round_number}")
 }
 
-/// The address of a player's page.
-pub fn player_link(guid: &str) -> String {
-    let key = if guid.starts_with("name:") {
-        guid
-    } else {
-        guid.get(..8).unwrap_or(guid)
-    };
-    format!("/players/{}", percent_encode(key))
-}
-
-/// A text as a part of an address.
-pub fn percent_encode(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~:".contains(&byte) {
-            encoded.push(byte.into());
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn player_links_encode_any_name() {
-        assert_eq!(player_link("A0000001ABCDEF"), "/players/A0000001");
-        assert_eq!(player_link("日\"<"), "/players/%E6%97%A5%22%3C");
-    }
 
     #[test]
     fn share_of_nothing_is_a_dash() {
