@@ -4,7 +4,7 @@
 //! Three layers; dependencies point down only:
 //!
 //! * [`cli`] is the command line, [`roles`] starts the parts that a process needs, [`doctor`] checks everything outside of
-//!   the bot.
+//!   the bot, and [`init`] asks for the settings.
 //! * Adapters: [`discord`] and [`files`] submit [`db::IngestItem`]s to the [`writer`]; [`http`] and [`discord::posts`] ask the
 //!   database questions and show the answers, with the help of [`chart`] and [`display`].
 //! * [`db`] contains all SQL. It keeps everything received as facts, and derives the rows from them with
@@ -24,6 +24,7 @@ pub mod display;
 pub mod doctor;
 pub mod files;
 pub mod http;
+pub mod init;
 pub mod log;
 pub mod roles;
 pub mod status;

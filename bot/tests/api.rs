@@ -66,13 +66,13 @@ async fn audit_explains_every_difference_in_time_dead(url: &str) {
     let pause = "pause counted as dead by the stats file";
     let left = "left while dead (the team or the server): 9 s that the stats file does not count";
     let expected = [
-        ("2026-11-20-123344 A0000003", pause),
-        ("2026-11-20-123344 A0000006", pause),
-        ("2026-11-20-123344 A0000007", pause),
-        ("2026-11-20-123531 A0000008", left),
-        ("2026-11-20-123531 A0000009", pause),
-        ("2026-11-20-123531 A000000B", pause),
-        ("2026-11-20-123531 A000000C", pause),
+        ("2026-11-20-123341 A0000003", pause),
+        ("2026-11-20-123341 A0000006", pause),
+        ("2026-11-20-123341 A0000007", pause),
+        ("2026-11-20-123528 A0000008", left),
+        ("2026-11-20-123528 A0000009", pause),
+        ("2026-11-20-123528 A000000B", pause),
+        ("2026-11-20-123528 A000000C", pause),
     ]
     .map(|(who, why)| (who.to_owned(), why.to_owned()));
     assert_eq!(found, expected);
@@ -222,7 +222,7 @@ async fn rounds_players_and_timeline_are_served(url: &str) {
         .as_array()
         .unwrap()
         .iter()
-        .find(|r| r["match_id"] == "2026-11-20-125046")
+        .find(|r| r["match_id"] == "2026-11-20-125046" && r["round_number"] == 1)
         .unwrap();
     let id = round["id"].as_i64().unwrap();
     let (_, round) = get(&bot.url(&format!("/api/rounds/{id}"))).await;

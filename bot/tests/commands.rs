@@ -328,7 +328,7 @@ async fn doctor_explains_how_to_allow_commands() {
         let found = examine(&config).await;
         let finding = found.iter().find(|f| f.what == "discord.commands").unwrap();
         assert_eq!(finding.good, is_allowed, "{finding}");
-        let advice = "client_id=1001&scope=bot%20applications.commands";
+        let advice = "client_id=1001&scope=bot+applications.commands";
         assert_eq!(finding.text.contains(advice), !is_allowed, "{finding}");
     }
     // The bot runs without commands.

@@ -4,62 +4,12 @@ use gametimes_bot::Config;
 use gametimes_bot::db::round_list::RoundFilter;
 use gametimes_bot::db::{Database, Db, IngestItem, Mode};
 use gametimes_bot::doctor::examine;
+use gametimes_test_support::bot::other_bot::{
+    MESSAGES, STATS_FILES, SharedDatabase, recorded, stats_files,
+};
 use gametimes_test_support::bot::postgres::Cluster;
 use gametimes_test_support::bot::{config_in, items, open, wait_for};
-use gametimes_test_support::samples::{native_files, sample_files};
 use jiff::tz::TimeZone;
-
-/// The tables of the other bot, with the constraints and defaults that matter here.
-const TABLES: &str = "
-CREATE TABLE rounds (id serial PRIMARY KEY, match_id text, round_number integer, round_date text, round_time text,
-    map_name text, time_limit text, actual_time text, defender_team integer DEFAULT 0, winner_team integer DEFAULT 0,
-    is_tied boolean DEFAULT false, round_outcome text, gaming_session_id integer, created_at timestamp DEFAULT now(),
-    round_status varchar(20) DEFAULT 'completed', round_start_unix bigint, round_end_unix bigint,
-    actual_duration_seconds integer, total_pause_seconds integer DEFAULT 0, pause_count integer DEFAULT 0,
-    end_reason varchar(20), is_bot_round boolean DEFAULT false, score_confidence varchar(32),
-    round_canonical_id varchar(64), is_valid boolean NOT NULL DEFAULT true, UNIQUE (match_id, round_number));
-CREATE UNIQUE INDEX uniq_rounds_canonical_id ON rounds (round_canonical_id) WHERE round_canonical_id IS NOT NULL;
-CREATE TABLE player_comprehensive_stats (id serial PRIMARY KEY, round_id integer NOT NULL REFERENCES rounds (id),
-    round_date text NOT NULL, map_name text NOT NULL, round_number integer NOT NULL, player_guid text NOT NULL,
-    player_name text NOT NULL, clean_name text, kills integer DEFAULT 0, UNIQUE (round_id, player_guid));
-CREATE TABLE lua_round_teams (id serial PRIMARY KEY, match_id varchar(64) NOT NULL, round_number integer NOT NULL,
-    axis_players jsonb DEFAULT '[]', allies_players jsonb DEFAULT '[]', round_start_unix bigint, round_end_unix bigint,
-    actual_duration_seconds integer, total_pause_seconds integer DEFAULT 0, pause_count integer DEFAULT 0,
-    end_reason varchar(20), winner_team integer, defender_team integer, map_name varchar(64),
-    time_limit_minutes integer, captured_at timestamptz DEFAULT now(), lua_version varchar(16),
-    round_id integer UNIQUE, UNIQUE (match_id, round_number));
-CREATE TABLE lua_spawn_stats (id serial PRIMARY KEY, match_id varchar(64) NOT NULL, round_number integer NOT NULL,
-    round_id integer, map_name varchar(64), round_end_unix bigint, player_guid varchar(32), player_name varchar(64),
-    spawn_count integer DEFAULT 0, death_count integer DEFAULT 0, dead_seconds integer DEFAULT 0,
-    avg_respawn_seconds integer DEFAULT 0, max_respawn_seconds integer DEFAULT 0, captured_at timestamptz DEFAULT now(),
-    UNIQUE (match_id, round_number, player_guid));
-INSERT INTO rounds (id, match_id, round_number, round_date, round_time, map_name, winner_team)
-    VALUES (1, '2020-01-01-120000', 1, '2020-01-01', '120000', 'supply', 2);
-SELECT setval('rounds_id_seq', 40);
-";
-
-/// The other bot reads the stats files of a match: round 2 gets the match_id of round 1, and both together are round 0.
-const STATS_FILES: &str = "
-INSERT INTO rounds (id, match_id, round_number, round_date, round_time, map_name, actual_time, winner_team, defender_team,
-    round_outcome, gaming_session_id) VALUES
-    (51, '2026-11-20-123344', 1, '2026-11-20', '123344', 'room2', '0:55', 1, 0, 'Completed', 9),
-    (52, '2026-11-20-123344', 2, '2026-11-20', '123531', 'room2', '0:39', 1, 0, 'Completed', 9),
-    (50, '2026-11-20-123344', 0, '2026-11-20', '123531', 'room2', '0:39', 1, 0, 'Completed', 9);
-INSERT INTO player_comprehensive_stats (round_id, round_date, map_name, round_number, player_guid, player_name, kills)
-    VALUES (51, '2026-11-20', 'room2', 1, 'A0000008', 'Player08', 3), (52, '2026-11-20', 'room2', 2, 'A0000008', 'Player08', 4);
-";
-
-/// The other bot reads the messages of the match, whole seconds only, and does not link them.
-const MESSAGES: &str = "
-INSERT INTO lua_round_teams (match_id, round_number, round_start_unix, round_end_unix, actual_duration_seconds, map_name,
-    end_reason, lua_version) VALUES
-    ('2026-11-20-123341', 1, 1795177951, 1795178021, 1, 'room2', 'objective', '1.6.0'),
-    ('2026-11-20-123528', 2, 1795178059, 1795178128, 1, 'room2', 'objective', '1.6.0')
-    ON CONFLICT (match_id, round_number) DO UPDATE SET round_id = EXCLUDED.round_id;
-INSERT INTO lua_spawn_stats (match_id, round_number, map_name, round_end_unix, player_guid, player_name, dead_seconds)
-    SELECT '2026-11-20-123341', 1, 'room2', 1795178021, 'A0000008A3DA0A350BADF005C0FFEE08', 'Player08', 7
-    ON CONFLICT (match_id, round_number, player_guid) DO UPDATE SET round_id = EXCLUDED.round_id;
-";
 
 /// What the shared tables contain, without ids of lua rows and times of capture.
 const SHARED: [&str; 4] = [
@@ -73,51 +23,14 @@ const SHARED: [&str; 4] = [
      FROM public.lua_spawn_stats ORDER BY 1, 2, 4",
 ];
 
-struct Shared {
-    url: String,
-    name: String,
+fn content(shared: &SharedDatabase) -> String {
+    SHARED.map(|sql| shared.sql(sql)).join("\n\n")
 }
 
-impl Shared {
-    /// A new database that the other bot has used before.
-    fn new() -> Self {
-        let url = Cluster::shared().database();
-        let (_, name) = url.rsplit_once('/').unwrap();
-        let name = name.split('?').next().unwrap().to_owned();
-        let shared = Self { url, name };
-        shared.sql(TABLES);
-        shared
-    }
-
-    fn sql(&self, sql: &str) -> String {
-        Cluster::shared().psql(&self.name, sql).trim().to_owned()
-    }
-
-    fn content(&self) -> String {
-        SHARED.map(|sql| self.sql(sql)).join("\n\n")
-    }
-
-    async fn open(&self) -> Db {
-        let db = open(&self.url).await;
-        assert!(db.is_companion());
-        db
-    }
-}
-
-/// The gametimes files of the match, and of a round 1 that was cut off after it.
-fn recorded() -> Vec<IngestItem> {
-    let files = native_files("stopwatch").into_iter();
-    files
-        .map(|(name, bytes)| IngestItem::from_file("folder", &name, "", bytes))
-        .collect()
-}
-
-fn stats_files() -> Vec<IngestItem> {
-    let files = sample_files("gamestats").into_iter();
-    files
-        .filter(|(name, _)| name.contains("room2"))
-        .map(|(name, bytes)| IngestItem::from_file("ssh", &name, "", bytes))
-        .collect()
+async fn open_companion(shared: &SharedDatabase) -> Db {
+    let db = open(&shared.url).await;
+    assert!(db.is_companion());
+    db
 }
 
 async fn listed(store: &Db) -> usize {
@@ -129,7 +42,7 @@ async fn listed(store: &Db) -> usize {
 }
 
 /// What both bots have written, whoever came first.
-async fn assert_complete(shared: &Shared, store: &Db) {
+async fn assert_complete(shared: &SharedDatabase, store: &Db) {
     let timing = "SELECT id, round_end_unix, actual_duration_seconds, end_reason, winner_team, defender_team FROM public.rounds ORDER BY id";
     assert_eq!(
         shared.sql(timing).lines().collect::<Vec<_>>(),
@@ -159,15 +72,15 @@ async fn assert_complete(shared: &Shared, store: &Db) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_bot_that_comes_first_keeps_its_rows_and_gets_ours() {
-    let shared = Shared::new();
+    let shared = SharedDatabase::create();
     shared.sql(STATS_FILES);
     shared.sql(MESSAGES);
-    let store = shared.open().await;
+    let store = open_companion(&shared).await;
     store.ingest(&recorded()).await.unwrap();
     assert_complete(&shared, &store).await;
-    let before = shared.content();
+    let before = content(&shared);
     store.ingest(&stats_files()).await.unwrap();
-    assert_eq!(shared.content(), before);
+    assert_eq!(content(&shared), before);
     assert_complete(&shared, &store).await;
     let audit = store.spawn_audit(1000, 0).await.unwrap();
     assert_eq!(audit.summary.missing_round_id, 0);
@@ -175,8 +88,8 @@ async fn other_bot_that_comes_first_keeps_its_rows_and_gets_ours() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_of_the_other_bot_are_tied_when_they_come_last() {
-    let shared = Shared::new();
-    let store = shared.open().await;
+    let shared = SharedDatabase::create();
+    let store = open_companion(&shared).await;
     let both: Vec<IngestItem> = stats_files().into_iter().chain(recorded()).collect();
     store.ingest(&both).await.unwrap();
     assert_eq!(shared.sql("SELECT count(*) FROM public.rounds"), "1");
@@ -184,15 +97,15 @@ async fn rows_of_the_other_bot_are_tied_when_they_come_last() {
     shared.sql(STATS_FILES);
     store.tie_waiting(true).await.unwrap();
     assert_complete(&shared, &store).await;
-    let before = shared.content();
+    let before = content(&shared);
     // It writes over our links and seconds.
     shared.sql(MESSAGES);
     shared.sql(
         "UPDATE public.lua_spawn_stats SET dead_seconds = 1 WHERE match_id = '2026-11-20-123341'",
     );
-    assert_ne!(shared.content(), before);
+    assert_ne!(content(&shared), before);
     store.tie_waiting(true).await.unwrap();
-    assert_eq!(shared.content(), before);
+    assert_eq!(content(&shared), before);
     assert_complete(&shared, &store).await;
 }
 
@@ -201,7 +114,7 @@ async fn both_orders_and_either_kind_of_files_write_the_same_shared_rows() {
     let mut contents = Vec::new();
     for first in [true, false] {
         for with_stats in [true, false] {
-            let shared = Shared::new();
+            let shared = SharedDatabase::create();
             let mut files = recorded();
             if with_stats {
                 files.extend(stats_files());
@@ -211,7 +124,7 @@ async fn both_orders_and_either_kind_of_files_write_the_same_shared_rows() {
             if first {
                 shared.sql(STATS_FILES);
             }
-            let store = shared.open().await;
+            let store = open_companion(&shared).await;
             for file in files {
                 store.ingest(&[file]).await.unwrap();
             }
@@ -219,7 +132,7 @@ async fn both_orders_and_either_kind_of_files_write_the_same_shared_rows() {
                 shared.sql(STATS_FILES);
                 store.tie_waiting(true).await.unwrap();
             }
-            contents.push(shared.content());
+            contents.push(content(&shared));
         }
     }
     for content in &contents {
@@ -229,21 +142,21 @@ async fn both_orders_and_either_kind_of_files_write_the_same_shared_rows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stats_files_alone_change_nothing_in_the_shared_tables() {
-    let shared = Shared::new();
+    let shared = SharedDatabase::create();
     shared.sql(STATS_FILES);
-    let store = shared.open().await;
-    let before = shared.content();
+    let store = open_companion(&shared).await;
+    let before = content(&shared);
     store.ingest(&stats_files()).await.unwrap();
-    assert_eq!(shared.content(), before);
+    assert_eq!(content(&shared), before);
     assert_eq!(listed(&store).await, 3);
 }
 
 /// The messages of old scripts name no stats file.
 #[tokio::test(flavor = "multi_thread")]
 async fn message_of_an_old_script_finds_the_row_by_time() {
-    let shared = Shared::new();
+    let shared = SharedDatabase::create();
     shared.sql(STATS_FILES);
-    let store = shared.open().await;
+    let store = open_companion(&shared).await;
     let names = ["room2-R1-1795178021.json", "room2-R2-1795178128.json"];
     store.ingest(&names.map(items::message)).await.unwrap();
     let ends = "SELECT id, round_end_unix FROM public.rounds WHERE round_end_unix > 0 ORDER BY id";
@@ -253,8 +166,8 @@ async fn message_of_an_old_script_finds_the_row_by_time() {
 /// Both bots read the same files at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn both_bots_at_the_same_moment_lose_and_double_nothing() {
-    let shared = Shared::new();
-    let store = shared.open().await;
+    let shared = SharedDatabase::create();
+    let store = open_companion(&shared).await;
     let theirs = Database::open(&shared.url).await.unwrap();
     let Database::Postgres(pool) = &theirs else {
         unreachable!("the URL is PostgreSQL's");
@@ -281,9 +194,9 @@ async fn both_bots_at_the_same_moment_lose_and_double_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_shared_tables_do_not_stop_the_bot() {
-    let shared = Shared::new();
+    let shared = SharedDatabase::create();
     shared.sql(STATS_FILES);
-    let store = shared.open().await;
+    let store = open_companion(&shared).await;
     shared.sql(
         "ALTER TABLE public.lua_round_teams ADD CONSTRAINT closed CHECK (match_id = '') NOT VALID",
     );

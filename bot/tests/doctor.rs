@@ -67,13 +67,15 @@ async fn doctor_confirms_a_healthy_bot_and_advises_on_problems() {
         assert!(text.contains(part), "{part}: {text}");
     }
 
+    let stats_channel = config.discord.as_ref().unwrap().stats_channel.as_ref();
+    // Embed Links
+    discord.deny(stats_channel.unwrap().channel_id, 1 << 14);
     let stranger = discord.add_webhook(discord.channel_id());
     let body = serde_json::from_slice(&sample("messages/room1-R1-1795179043.json")).unwrap();
     discord.post(stranger.id, &body, &[]).unwrap();
     config.folders[0].path = folder.path().join("nowhere");
     config.ssh[0].stats_dir = Some("/nowhere/at/all".into());
     sshd.known_hosts("");
-    discord.fail_bot(&[403]);
     let found = examine(&config).await;
     let to_do: Vec<String> = found
         .iter()
@@ -84,7 +86,7 @@ async fn doctor_confirms_a_healthy_bot_and_advises_on_problems() {
         "other webhooks posted STATS_READY",
         "ssh-keyscan",
         "nowhere: No such file",
-        "give the bot Send Messages",
+        "give the bot Embed Links there",
     ] {
         assert!(to_do.iter().any(|f| f.contains(part)), "{part}: {to_do:#?}");
     }

@@ -40,7 +40,7 @@ async fn api_filters_rounds_as_the_pages_do(url: &str) {
     let mut transaction = bot.store.database.begin().await.unwrap();
     for sql in [
         "UPDATE lua_spawn_stats SET player_name = 'Ändi_x' WHERE round_id = 2 AND player_guid LIKE 'A0000001%'",
-        "UPDATE rounds SET match_id = '2026-11-22-000000' WHERE id = 3",
+        "UPDATE rounds SET round_date = '2026-11-22' WHERE id = 3",
     ] {
         transaction.execute(sql, &[]).await.unwrap();
     }

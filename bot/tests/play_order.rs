@@ -50,15 +50,15 @@ fn gametimes_files() -> Vec<IngestItem> {
     files.collect()
 }
 
-/// Checks that everything lists the rounds with these ids of stats files in this order, latest first.
+/// Checks that everything lists the rounds with these times of stats files in this order, latest first.
 async fn assert_order(bot: &Bot, expected: &[&str]) {
     let (_, rounds) = get(&bot.url("/api/rounds")).await;
     let rounds = rounds.as_array().unwrap();
-    let match_ids: Vec<&str> = rounds
+    let written: Vec<&str> = rounds
         .iter()
-        .map(|r| r["match_id"].as_str().unwrap())
+        .map(|r| &r["stats_file"].as_str().unwrap()[..17])
         .collect();
-    assert_eq!(match_ids, expected);
+    assert_eq!(written, expected);
     let ids: Vec<String> = rounds.iter().map(|round| round["id"].to_string()).collect();
     for pair in ids.windows(2) {
         let (_, next) = get(&bot.url(&format!("/api/rounds?limit=1&before={}", pair[0]))).await;

@@ -119,7 +119,7 @@ async fn old_rows_are_adopted() {
     // rows.
     assert_eq!(
         row("SELECT id, round_id, match_id FROM lua_round_teams WHERE round_id = 7"),
-        "3|7|2026-11-20-125046"
+        "3|7|2026-11-20-125043"
     );
     assert_eq!(
         row("SELECT count(*), count(dead_ms) FROM lua_spawn_stats"),
@@ -161,7 +161,8 @@ async fn additional_rows_of_another_bot_are_kept() {
         &name,
         "INSERT INTO player_comprehensive_stats (round_id, round_date, map_name, round_number, player_guid, player_name)
          VALUES (7, '2026-11-20', 'room1', 1, 'F0000009', 'left early'), (7, '2026-11-20', 'room1', 1, 'a0000002', 'Player02');
-         INSERT INTO lua_round_teams (id, match_id, round_number) VALUES (5, '2026-11-20-125046', 1)",
+         UPDATE lua_round_teams SET match_id = '2026-11-20-125044' WHERE id = 3;
+         INSERT INTO lua_round_teams (id, match_id, round_number) VALUES (5, '2026-11-20-125043', 1)",
     );
     let store = open_own(&url).await;
     store.ingest(&[message()]).await.unwrap();

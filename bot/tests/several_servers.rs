@@ -1,7 +1,6 @@
 //! Rounds of several servers in one database, and which round 1 a round 2 is counted from.
 
 use gametimes_bot::db::round_list::RoundFilter;
-use gametimes_bot::db::value::Row;
 use gametimes_bot::db::{Db, IngestItem};
 use gametimes_rounds::reconcile::unix_of;
 use gametimes_test_support::bot::items::stats_of;
@@ -98,15 +97,14 @@ async fn servers_with_the_same_address_in_the_same_second_are_two_rounds(url: &s
 
 /// For each round, by the time in the name of its stats file: the first player's damage and flags, and the round's flags.
 async fn damage_in(store: &Db) -> Vec<(String, i64, String, String)> {
-    let sql = "SELECT r.match_id, MIN(p.damage_given) AS damage, MIN(p.gametimes_flags) AS player_flags, r.gametimes_flags FROM rounds r \
-               JOIN player_comprehensive_stats p ON p.round_id = r.id GROUP BY r.id, r.match_id, r.gametimes_flags \
-               ORDER BY r.match_id";
+    let sql = "SELECT r.round_time, MIN(p.damage_given) AS damage, MIN(p.gametimes_flags) AS player_flags, r.gametimes_flags FROM rounds r \
+               JOIN player_comprehensive_stats p ON p.round_id = r.id GROUP BY r.id, r.round_time, r.gametimes_flags \
+               ORDER BY r.round_time, r.id";
     let rows = store.database.rows(sql, &[]).await.unwrap();
-    let time = |row: &Row| row.get::<String>("match_id")[11..].to_owned();
     rows.iter()
         .map(|row| {
             let flags = (row.get("player_flags"), row.get("gametimes_flags"));
-            (time(row), row.get("damage"), flags.0, flags.1)
+            (row.get("round_time"), row.get("damage"), flags.0, flags.1)
         })
         .collect()
 }

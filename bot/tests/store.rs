@@ -47,7 +47,7 @@ async fn reports_and_stats_files_of_the_samples_link(url: &str) {
                 file("2026-11-20-123344-room2-round-1.txt")
             ),
             (
-                "2026-11-20-123531".into(),
+                "2026-11-20-123344".into(),
                 2,
                 Some(39_950),
                 file("2026-11-20-123531-room2-round-2.txt")
@@ -66,7 +66,7 @@ async fn reports_and_stats_files_of_the_samples_link(url: &str) {
                 file("2026-11-20-125046-room1-round-1.txt")
             ),
             (
-                "2026-11-20-125123".into(),
+                "2026-11-20-125046".into(),
                 2,
                 Some(2_000),
                 file("2026-11-20-125123-room1-round-1.txt")
@@ -84,7 +84,7 @@ async fn reports_and_stats_files_of_the_samples_link(url: &str) {
     assert_eq!(row.get::<i64>("players"), 60);
     // The values of the stats file are kept beside the exact ones.
     let sql = "SELECT actual_duration_seconds, stats_duration_seconds, stats_playtime_ms, end_reason, winner_team, \
-               total_pause_seconds, round_status FROM rounds WHERE match_id = '2026-11-20-125046'";
+               total_pause_seconds, round_status FROM rounds WHERE match_id = '2026-11-20-125046' AND round_number = 1";
     let row = store.database.row(sql, &[]).await.unwrap().unwrap();
     let number = |column| row.get::<Option<i64>>(column);
     assert_eq!(number("actual_duration_seconds"), Some(54));

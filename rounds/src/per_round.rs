@@ -123,6 +123,49 @@ pub fn per_round(file: &StatsFile, base: Option<&StatsFile>, orphan: bool) -> Ve
     rounds
 }
 
+/// The numbers of both rounds of a match together.
+pub fn sum(first: &[PlayerRound], second: &[PlayerRound]) -> Vec<PlayerRound> {
+    let mut players: BTreeMap<String, PlayerRound> = BTreeMap::new();
+    for round in first.iter().chain(second) {
+        let guid = round.player.guid.to_ascii_uppercase();
+        match players.get_mut(&guid) {
+            Some(before) => add(before, round),
+            None => {
+                players.insert(guid, round.clone());
+            }
+        }
+    }
+    for played in players.values_mut() {
+        // Part of both rounds, and so of one that the player missed.
+        played.player.fields[field::PERCENT_PLAYED] /= 2.0;
+    }
+    players.into_values().collect()
+}
+
+/// Adds the numbers of a later round; the player has the name and the team of that round.
+fn add(sum: &mut PlayerRound, later: &PlayerRound) {
+    let (before, now) = (&mut sum.player, &later.player);
+    (before.name, before.clean_name) = (now.name.clone(), now.clean_name.clone());
+    before.team = now.team;
+    for (weapon, numbers) in &now.weapons {
+        let totals = before.weapons.entry(*weapon).or_insert([0; 5]);
+        for (total, n) in totals.iter_mut().zip(numbers) {
+            *total = total.saturating_add(*n);
+        }
+    }
+    for (i, (total, n)) in before.fields.iter_mut().zip(&now.fields).enumerate() {
+        *total = match i {
+            field::KILLING_SPREE | field::DEATH_SPREE => total.max(*n),
+            // Written with at most two decimals.
+            _ => ((*total + n) * 100.0).round() / 100.0,
+        };
+    }
+    sum.played_seconds = sum.played_seconds.saturating_add(later.played_seconds);
+    sum.flags.extend(&later.flags);
+    sum.flags.sort_unstable();
+    sum.flags.dedup();
+}
+
 /// Whether any counter is lower than it was before.
 fn fell(now: &StatsPlayer, before: &StatsPlayer) -> bool {
     let weapons = before.weapons.iter().any(|(weapon, old)| {

@@ -22,6 +22,7 @@ fn rows_of(folder: &str, names: &[&str]) -> Vec<RoundRows> {
                 webhook: None,
                 at_unix: unix_of_civil(file.name.written, &TimeZone::UTC),
                 document: Document::Stats(Box::new(file)),
+                foreign: None,
             }
         })
         .collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gametimes_rounds::reconcile::{Document, Fact, reconcile, unix_of_civil};
-use gametimes_rounds::rows::{PlayerRow, build};
+use gametimes_rounds::rows::{PlayerRow, RoundTarget, build};
 use gametimes_rounds::stats_file::StatsFile;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -51,17 +51,15 @@ fn rows_of_all_pairs() -> BTreeMap<String, Vec<PlayerRow>> {
             webhook: None,
             at_unix: unix_of_civil(file.name.written, &TimeZone::UTC),
             document: Document::Stats(Box::new(file)),
+            foreign: None,
         });
     }
     let rounds = build(&facts, &reconcile(&facts, &TimeZone::UTC), &TimeZone::UTC);
     let with_name = rounds.into_iter().map(|round| {
-        let name = format!(
-            "{}-{}-round-{}.txt",
-            round.match_id,
-            round.players.as_ref().unwrap()[0].map_name,
-            round.round_number
-        );
-        (name, round.players.unwrap())
+        let Some(RoundTarget::Own(row)) = round.round else {
+            unreachable!("there is no other bot");
+        };
+        (row.stats_file.unwrap(), round.players.unwrap())
     });
     with_name.collect()
 }

@@ -12,13 +12,14 @@ enum Provides {
 }
 
 /// Needed by the tests.
-const TESTS: [(Provides, &str); 8] = [
+const TESTS: [(Provides, &str); 9] = [
     (Provides::Program("cc"), "gcc"),
     (Provides::Program("valgrind"), "valgrind"),
     (Provides::Program("readelf"), "binutils"),
     (Provides::Program("curl"), "curl"),
     (Provides::Program("postgres"), "postgresql"),
     (Provides::Program("sshd"), "openssh-server"),
+    (Provides::Program("systemd-analyze"), "systemd"),
     (Provides::Program("chromium"), "chromium"),
     (Provides::Program("chromedriver"), "chromium-driver"),
 ];

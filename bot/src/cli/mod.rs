@@ -1,10 +1,13 @@
 //! The command line of `gametimes-bot`.
 
+mod service;
 pub mod table;
 mod tables;
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -13,14 +16,17 @@ use gametimes_format::text::{counted, one_line};
 use indicatif::ProgressBar;
 
 use crate::chart::{self, Chart, PNG_SCALE, Theme};
+use crate::cli::service::Service;
 use crate::cli::table::print;
 use crate::config::{CONFIG_VARIABLE, Config};
+use crate::db::backup::backup;
 use crate::db::round_list::RoundFilter;
 use crate::db::{Db, Schema, files as db_files};
 use crate::files::ingest::IngestSummary;
+use crate::init::prompt::{NoInput, Terminal};
 use crate::log::LINE_CHARS_MAX;
 use crate::roles::{self, Role};
-use crate::{doctor, files};
+use crate::{doctor, files, init};
 
 /// Receives, stores and shows the rounds of ET:Legacy servers with their true times.
 #[derive(Debug, Parser)]
@@ -35,6 +41,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Set up the bot: ask for the settings, check each answer, and write the settings file.
+    Init(init::Options),
     /// Receive and serve until stopped.
     Run,
     /// Only receive: read Discord, folders and SFTP, write the database, post to the stats channel.
@@ -61,6 +69,14 @@ enum Command {
     Rebuild,
     /// Bring the database schema up to date.
     Migrate,
+    /// Copy the database to a file, also while the bot runs: an SQLite database, or a dump for `pg_restore`.
+    Backup {
+        /// The file to write. An existing one is not replaced.
+        file: PathBuf,
+    },
+    /// Install the bot as a systemd service, or remove it.
+    #[command(subcommand)]
+    Service(Service),
     /// Check database, Discord, webhooks, SSH, folders and clocks, and explain how to fix what is wrong.
     Doctor,
     /// List rounds, latest first.
@@ -131,6 +147,12 @@ impl Cli {
             clap_complete::generate(shell, &mut command, "gametimes-bot", &mut std::io::stdout());
             return ExitCode::SUCCESS;
         }
+        if let Command::Init(options) = &self.command {
+            return exit_code(initialize(options).await);
+        }
+        if let Command::Service(service) = &self.command {
+            return exit_code(service::execute(service, self.config.as_deref()));
+        }
         let config = match Config::load(self.config.as_deref()) {
             Ok(config) => config,
             Err(errors) => {
@@ -143,16 +165,30 @@ impl Cli {
             Command::Receive => run(config, Role::Receive).await,
             Command::Serve => run(config, Role::Serve).await,
             Command::Doctor => examine(&config).await,
+            Command::Backup { file } => back_up(&config, &file).await,
             command => with_database(config, command).await,
         };
-        match result {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                // Servers write parts of the text.
-                eprintln!("{}", one_line(&error, LINE_CHARS_MAX));
-                ExitCode::FAILURE
-            }
+        exit_code(result)
+    }
+}
+
+fn exit_code(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Servers write parts of the text.
+            eprintln!("{}", one_line(&error, LINE_CHARS_MAX));
+            ExitCode::FAILURE
         }
+    }
+}
+
+async fn initialize(options: &init::Options) -> Result<(), String> {
+    let has_user = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if options.no_input || !has_user {
+        init::run(options, &mut NoInput).await
+    } else {
+        init::run(options, &mut Terminal::default()).await
     }
 }
 
@@ -175,7 +211,10 @@ async fn with_database(config: Config, command: Command) -> Result<(), String> {
     let db = db.map_err(|e| e.to_string())?;
     let result = match command {
         // These were handled before the database was opened.
-        Command::Run
+        Command::Init(_)
+        | Command::Service(_)
+        | Command::Backup { .. }
+        | Command::Run
         | Command::Receive
         | Command::Serve
         | Command::Doctor
@@ -285,6 +324,16 @@ async fn examine(config: &Config) -> Result<(), String> {
         0 => Ok(()),
         problems => Err(format!("{} found", counted(problems, "problem"))),
     }
+}
+
+async fn back_up(config: &Config, file: &Path) -> Result<(), String> {
+    let bar = ProgressBar::new_spinner().with_message("copying the database");
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let copied = backup(config.database_url.reveal(), file).await;
+    bar.finish_and_clear();
+    copied.map_err(|e| e.to_string())?;
+    println!("written: {}", file.display());
+    Ok(())
 }
 
 async fn rebuild(db: &Db) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! Maps from row structs to columns and values, one line for each column.
 
+use gametimes_rounds::rows::website::WeaponRow;
 use gametimes_rounds::rows::{PlayerRow, RecordedTimes, RoundRow, SpawnRow, TeamsRow};
 use serde_json::json;
 
@@ -104,6 +105,50 @@ pub fn round(row: &RoundRow) -> Columns {
     ];
     columns.extend(times(&row.times));
     columns
+}
+
+/// The columns of `rounds` for both rounds of a match together.
+pub fn both_rounds(row: &RoundRow) -> Columns {
+    let of_both = [
+        "match_id",
+        "round_number",
+        "round_date",
+        "round_time",
+        "map_name",
+        "time_limit",
+        "actual_time",
+        "defender_team",
+        "winner_team",
+        "round_status",
+        "round_outcome",
+        "round_stopwatch_state",
+        "score_confidence",
+        "is_valid",
+        "is_bot_round",
+        "bot_player_count",
+        "human_player_count",
+    ];
+    let mut columns = round(row);
+    columns.retain(|(name, _)| of_both.contains(name));
+    columns
+}
+
+/// The columns of `weapon_comprehensive_stats`.
+pub fn weapon(row: &WeaponRow) -> Columns {
+    vec![
+        ("round_date", row.round_date.as_str().into()),
+        ("map_name", row.map_name.as_str().into()),
+        ("round_number", row.round_number.into()),
+        ("player_guid", row.player_guid.as_str().into()),
+        ("player_name", row.player_name.as_str().into()),
+        ("weapon_name", row.weapon_name.into()),
+        ("kills", row.kills.into()),
+        ("deaths", row.deaths.into()),
+        ("headshots", row.headshots.into()),
+        ("shots", row.shots.into()),
+        ("hits", row.hits.into()),
+        ("accuracy", row.accuracy.into()),
+    ]
 }
 
 /// The columns of `lua_round_teams` that come from the report.

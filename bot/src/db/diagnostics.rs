@@ -328,7 +328,7 @@ impl Db {
         let sql = format!(
             "SELECT l.id, l.match_id, l.map_name, l.round_number, l.round_start_unix, {} AS captured_unix, \
              g.id AS record_id, g.tie FROM lua_round_teams l \
-             LEFT JOIN gametimes_groups g ON g.match_id = l.match_id AND g.round_number = l.round_number \
+             LEFT JOIN gametimes_groups g ON g.recorded_match_id = l.match_id AND g.round_number = l.round_number \
              WHERE l.round_id IS NULL ORDER BY l.id LIMIT 20",
             self.database.epoch("l.captured_at")
         );

@@ -49,7 +49,8 @@ pub enum DbError {
 impl DbError {
     /// Adds which database could not be opened.
     pub fn at(self, url: &str) -> Self {
-        match place(url) {
+        // A URL of another kind names no place.
+        match place(url).filter(|_| !matches!(self, Self::Url)) {
             Some(place) => Self::Open {
                 place,
                 error: Box::new(self),

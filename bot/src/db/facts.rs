@@ -169,8 +169,12 @@ impl Db {
         spans: &[(i64, i64)],
         facts: &mut Vec<StoredFact>,
     ) -> Result<(), DbError> {
-        let files = facts.iter().filter_map(|s| s.fact.stats_file());
-        let ours: BTreeSet<String> = files.map(|file| file.name.name.clone()).collect();
+        let mut ours: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (i, stored) in facts.iter().enumerate() {
+            if let Some(file) = stored.fact.stats_file() {
+                ours.entry(file.name.name.clone()).or_default().push(i);
+            }
+        }
         let match_id_at = |unix: i64| {
             let time = Timestamp::from_second(unix).unwrap_or_default();
             let local = time.to_zoned(self.zone.clone());
@@ -187,13 +191,16 @@ impl Db {
         let columns = self.select("rounds", "r", &columns);
         let sql = format!(
             "SELECT {columns} FROM rounds r LEFT JOIN gametimes_groups g ON g.round_id = r.id \
-             WHERE r.match_id BETWEEN $1 AND $2 AND (g.id IS NULL OR g.adopted = $3)"
+             WHERE r.match_id BETWEEN $1 AND $2 AND (g.id IS NULL OR g.adopted = $3) AND r.round_number IN (1, 2)"
         );
         for (from, to) in spans {
             let values = args![match_id_at(*from), match_id_at(*to), true];
             for row in transaction.rows(&sql, values).await? {
                 let foreign = foreign_round(&row);
-                if ours.contains(&foreign.name) {
+                if let Some(same) = ours.get(&foreign.name) {
+                    for i in same {
+                        facts[*i].fact.foreign = Some(Box::new(foreign.clone()));
+                    }
                     continue;
                 }
                 if let Some(at_unix) = unix_of(&foreign.name, &self.zone) {
@@ -205,6 +212,7 @@ impl Db {
                             webhook: None,
                             at_unix,
                             document: Document::Foreign(Box::new(foreign)),
+                            foreign: None,
                         },
                         record_id: None,
                         received_unix: 0,
@@ -257,6 +265,7 @@ impl StoredFact {
                 webhook: row.get("webhook_id"),
                 at_unix: row.get("at_unix"),
                 document,
+                foreign: None,
             },
             record_id: row.get("group_id"),
             received_unix: row.get("received_unix"),

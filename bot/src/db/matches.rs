@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 use super::Db;
 use super::connection::Reader;
 use super::error::DbError;
-use super::play_order::ended_unix;
+use super::play_order::{PLAYED, ended_unix};
 use super::rounds::RoundSummary;
 use super::value::{Row, Value, team};
 use crate::args;
@@ -200,10 +200,9 @@ impl Db {
             false => "",
         };
         let teams = ["axis_players", "allies_players", "gametimes_match"];
-        // Another bot stores the sum of both rounds as round 0.
         format!(
             "SELECT {}, {}, {}, {order} AS play_order FROM rounds r {join} \
-             WHERE {order} >= $1 AND {until} AND r.round_number IN (1, 2) \
+             WHERE {order} >= $1 AND {until} AND {PLAYED} \
              ORDER BY {order} DESC, r.id DESC LIMIT $3",
             self.select("rounds", "r", &RoundSummary::COLUMNS),
             self.select("rounds", "r", &["gametype"]),

@@ -22,12 +22,13 @@ pub struct Migration {
     /// The name, for messages.
     pub name: &'static str,
     /// The SQL for both databases. `{id}` stands for the type of a primary key that the database assigns, `{bytes}` for that of
-    /// binary data. SQLite takes every other type.
+    /// binary data. SQLite takes every other type. `{if_missing}` is `IF NOT EXISTS` where a column can be added so: PostgreSQL
+    /// databases of early versions do not know which migrations have run.
     pub sql: &'static str,
 }
 
 /// The migrations, oldest first: the first one has the version 1. Never change one that was released.
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration {
         name: "facts",
         sql: include_str!("../../migrations/0001_facts.sql"),
@@ -51,6 +52,10 @@ const MIGRATIONS: [Migration; 6] = [
     Migration {
         name: "digests",
         sql: include_str!("../../migrations/0006_digests.sql"),
+    },
+    Migration {
+        name: "recorded_match_ids",
+        sql: include_str!("../../migrations/0007_recorded_match_ids.sql"),
     },
 ];
 
@@ -88,13 +93,14 @@ impl Schema {
     }
 
     fn migrator(&self, is_postgres: bool) -> Migrator {
-        let (id, bytes) = if is_postgres {
-            ("BIGSERIAL PRIMARY KEY", "BYTEA")
+        let (id, bytes, if_missing) = if is_postgres {
+            ("BIGSERIAL PRIMARY KEY", "BYTEA", "IF NOT EXISTS")
         } else {
-            ("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB")
+            ("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB", "")
         };
         let migrations = (1..).zip(&self.own).map(|(version, migration)| {
             let sql = migration.sql.replace("{id}", id).replace("{bytes}", bytes);
+            let sql = sql.replace("{if_missing}", if_missing);
             sqlx::migrate::Migration::new(
                 version,
                 migration.name.into(),

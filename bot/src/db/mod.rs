@@ -12,6 +12,7 @@
 //! * The other modules only read.
 
 pub mod audit;
+pub mod backup;
 mod bisect;
 mod causes;
 mod checkpoints;
@@ -181,7 +182,10 @@ impl Db {
         companion: Option<Companion>,
         zone: TimeZone,
     ) -> Result<Self, DbError> {
-        let columns = migrations::columns_of(&database, &schema::SHARED).await?;
+        let mut columns = migrations::columns_of(&database, &schema::SHARED).await?;
+        if companion.is_none() {
+            columns.extend(migrations::columns_of(&database, &schema::WEBSITE).await?);
+        }
         Ok(Self {
             database,
             columns: Arc::new(columns),

@@ -108,9 +108,10 @@ async fn rows_of_others(database: &Database) -> Result<i64, DbError> {
     let ours = if columns["gametimes_groups"].is_empty() {
         ""
     } else {
-        " WHERE NOT EXISTS (SELECT 1 FROM gametimes_groups g WHERE g.round_id = r.id AND NOT g.adopted)"
+        " AND NOT EXISTS (SELECT 1 FROM gametimes_groups g WHERE g.round_id = r.id AND NOT g.adopted)"
     };
-    let sql = format!("SELECT COUNT(*) AS n FROM rounds r{ours}");
+    let sql =
+        format!("SELECT COUNT(*) AS n FROM rounds r WHERE COALESCE(r.round_number, 1) <> 0{ours}");
     let row = database.row(&sql, &[]).await?;
     Ok(row.map(|row| row.get("n")).unwrap_or_default())
 }

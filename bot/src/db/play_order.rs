@@ -10,6 +10,15 @@ use crate::args;
 /// How many rows are completed in one transaction.
 const BATCH: i64 = 5_000;
 
+/// SQL for whether the row `r` of `rounds` is a round that was played. Round 0 is the sum of both rounds of a match.
+pub(super) const PLAYED: &str = "r.round_number IN (1, 2)";
+
+/// SQL for the order in which rounds were played, for a row `r` of `rounds` with our columns.
+///
+/// A row of another bot, or of an earlier version whose end is unknown, has only a `match_id`. The two databases sort NULL to
+/// different ends; compared as an empty text it comes first in both.
+pub(super) const ORDER: &str = "COALESCE(r.gametimes_order, r.match_id, '')";
+
 /// When a round ended: as its recorder reports, else worked out from `play_order`, for a row with both.
 pub(super) fn ended_unix(row: &Row, zone: &TimeZone) -> Option<i64> {
     let recorded = row.get::<Option<i64>>("round_end_unix");
@@ -17,14 +26,11 @@ pub(super) fn ended_unix(row: &Row, zone: &TimeZone) -> Option<i64> {
 }
 
 impl Db {
-    /// SQL for the order in which rounds were played, for a row `r` of `rounds`.
-    ///
-    /// A row of another bot, or of an earlier version whose end is unknown, has only a `match_id`. The two databases sort NULL to
-    /// different ends; compared as an empty text it comes first in both.
+    /// SQL for the order in which rounds were played, for a row `r` of `rounds`: [`ORDER`] if the table has our columns.
     pub fn play_order(&self) -> &'static str {
         let rounds = self.columns.get("rounds");
         if rounds.is_some_and(|columns| columns.contains("gametimes_order")) {
-            "COALESCE(r.gametimes_order, r.match_id, '')"
+            ORDER
         } else {
             "COALESCE(r.match_id, '')"
         }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::Db;
 use super::error::DbError;
-use super::play_order::ended_unix;
+use super::play_order::{PLAYED, ended_unix};
 use super::value::{Row, non_empty, team};
 use crate::args;
 
@@ -361,7 +361,7 @@ impl Db {
         if !guid.starts_with("name:") {
             let sql = format!(
                 "SELECT {}, {}, {order} AS play_order FROM player_comprehensive_stats p JOIN rounds r ON r.id = p.round_id \
-                 WHERE UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8)) \
+                 WHERE {PLAYED} AND UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8)) \
                  ORDER BY {order} DESC, p.id DESC LIMIT $2",
                 self.select(
                     "player_comprehensive_stats",

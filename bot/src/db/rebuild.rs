@@ -7,7 +7,7 @@ use gametimes_rounds::rows;
 
 use super::connection::Transaction;
 use super::error::DbError;
-use super::{Db, player_sums, write};
+use super::{Db, player_sums, schema, write};
 use crate::args;
 
 /// How many points in time are rebuilt in one transaction.
@@ -85,6 +85,9 @@ impl Db {
             .collect();
         write::resolve_match_id_conflicts(transaction, &stored, &rounds, &affected, &mut rows)
             .await?;
+        if schema::WEBSITE.iter().any(|table| self.has(table)) {
+            rows::website::add(&facts, &rounds, &mut rows);
+        }
         let plan = write::Plan {
             facts: &stored,
             rounds: &rounds,

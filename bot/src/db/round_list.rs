@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Db;
 use super::error::DbError;
-use super::play_order::ended_unix;
+use super::play_order::{PLAYED, ended_unix};
 use super::rounds::RoundSummary;
 use super::value::{Row, Value};
 use crate::args;
@@ -104,7 +104,7 @@ impl Db {
         let columns = self.select("rounds", "r", &RoundSummary::COLUMNS);
         let order = self.play_order();
         let sql = format!(
-            "SELECT {columns} FROM rounds r WHERE ($1 = '' OR LOWER(r.map_name) = LOWER($1)) \
+            "SELECT {columns} FROM rounds r WHERE {PLAYED} AND ($1 = '' OR LOWER(r.map_name) = LOWER($1)) \
              AND ($2 = 0 OR ({order}, r.id) < (SELECT {order}, r.id FROM rounds r WHERE r.id = $2)) \
              AND ($4 = '' OR ({has_player})) AND {in_days} AND {of_name} \
              ORDER BY {sorted} DESC, r.id DESC LIMIT $3",
@@ -155,7 +155,7 @@ impl Db {
         }
         let sql = format!(
             "SELECT {}, {}, {order} AS play_order, {players} AS players FROM rounds r \
-             WHERE ($1 = '' OR LOWER(r.map_name) LIKE LOWER($1) ESCAPE '!') AND ($2 = '' OR ({has_player})) \
+             WHERE {PLAYED} AND ($1 = '' OR LOWER(r.map_name) LIKE LOWER($1) ESCAPE '!') AND ($2 = '' OR ({has_player})) \
              AND {in_days} AND {of_name} \
              ORDER BY {sorted} DESC, r.id DESC LIMIT $5 OFFSET $6",
             self.select("rounds", "r", &RoundSummary::COLUMNS),
@@ -273,18 +273,19 @@ impl Among {
     }
 }
 
+/// SQL for the local date of the round `r`.
+const DAY: &str = "COALESCE(NULLIF(r.round_date, ''), SUBSTR(r.match_id, 1, 10))";
+
 /// The tables with players of rounds, each with its column of names without colour codes.
 const PLAYER_NAMES: [(&str, &str); 2] = [
     ("lua_spawn_stats", "player_name"),
     ("player_comprehensive_stats", "clean_name"),
 ];
 
-/// SQL for whether the round `r` was played within the days `from` and `to`, of which an empty one does not limit. `match_id` begins
-/// with the server's local date, which is the date that players remember.
+/// SQL for whether the round `r` was played within the days `from` and `to`, of which an empty one does not limit. The server's local
+/// date is the one that players remember. The `match_id` of a round 2 begins with that of its round 1.
 fn in_days(from: &str, to: &str) -> String {
-    format!(
-        "({from} = '' OR SUBSTR(r.match_id, 1, 10) >= {from}) AND ({to} = '' OR SUBSTR(r.match_id, 1, 10) <= {to})"
-    )
+    format!("({from} = '' OR {DAY} >= {from}) AND ({to} = '' OR {DAY} <= {to})")
 }
 
 /// The LIKE pattern for names that contain a text; empty for an empty text. Lowercasing is left to the database, so that

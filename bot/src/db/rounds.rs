@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use super::Db;
 use super::error::DbError;
-use super::play_order::ended_unix;
+use super::play_order::{PLAYED, ended_unix};
 use super::players::Player;
 use super::value::{Row, non_empty, team};
 use crate::args;
@@ -365,7 +365,7 @@ impl Db {
             false => "",
         };
         let sql = format!(
-            "SELECT {}, {}, {}, {} AS play_order FROM rounds r {join} WHERE r.id = $1",
+            "SELECT {}, {}, {}, {} AS play_order FROM rounds r {join} WHERE r.id = $1 AND {PLAYED}",
             self.select("rounds", "r", &RoundSummary::COLUMNS),
             self.select("rounds", "r", &StatsFileHeader::COLUMNS),
             self.select("lua_round_teams", "t", &Recorded::COLUMNS),
@@ -395,7 +395,7 @@ impl Db {
             _ => return Ok(None),
         };
         let sql = format!(
-            "SELECT {} FROM rounds r WHERE {at} >= $1 AND {at} <= $2 AND r.map_name = $3 AND r.id <> $4 \
+            "SELECT {} FROM rounds r WHERE {at} >= $1 AND {at} <= $2 AND r.map_name = $3 AND r.id <> $4 AND {PLAYED} \
              ORDER BY {at} {order}, r.id {order}",
             self.select("rounds", "r", &["id", "round_number", "server_name"]),
             at = self.play_order(),

@@ -226,6 +226,13 @@ pub const SHARED: [&str; 4] = [
     "lua_spawn_stats",
 ];
 
+/// The table with the numbers of each weapon.
+pub const WEAPONS: &str = "weapon_comprehensive_stats";
+/// The table with the names that each player has had.
+pub const ALIASES: &str = "player_aliases";
+/// Tables that only a website creates. Where they exist, the bot fills them in own mode.
+pub const WEBSITE: [&str; 2] = [WEAPONS, ALIASES];
+
 /// The shared tables, in the order in which they must be created.
 pub fn shared_tables() -> Vec<Table> {
     vec![

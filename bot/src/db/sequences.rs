@@ -6,7 +6,7 @@ use tracing::{info, warn};
 use super::connection::{Database, Transaction};
 use super::error::DbError;
 use super::migrations::columns_of;
-use super::schema::SHARED;
+use super::schema::{SHARED, WEBSITE};
 use crate::args;
 
 /// The `gametimes_*` tables with a number that the database assigns.
@@ -61,7 +61,7 @@ pub async fn behind(database: &Database) -> Result<Vec<Behind>, DbError> {
                      AND d.refclassid = 'pg_class'::regclass JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S' \
                      WHERE a.attrelid = to_regclass($1) AND a.attname = 'id' LIMIT 1)) AS sequence) AS found \
                      WHERE has_sequence_privilege(sequence, 'SELECT')";
-    for table in SHARED.into_iter().chain(OWN) {
+    for table in SHARED.into_iter().chain(WEBSITE).chain(OWN) {
         if !columns_of(database, &[table]).await?[table].contains("id") {
             continue;
         }

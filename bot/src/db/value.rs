@@ -52,6 +52,12 @@ from! {
     Option<Vec<u8>> => |v| Self::Bytes(v),
 }
 
+/// `column = EXCLUDED.column, ...`: the SET list of an upsert.
+pub(super) fn set_excluded(columns: &[&str]) -> String {
+    let set = |column: &&str| format!("{column} = EXCLUDED.{column}");
+    columns.iter().map(set).collect::<Vec<_>>().join(", ")
+}
+
 /// The arguments of a statement, converted.
 #[macro_export]
 #[doc(hidden)]

@@ -251,6 +251,7 @@ async fn other_reporter(
         webhook: Some(webhook),
         at_unix,
         document: Document::Report(report.clone()),
+        foreign: None,
     };
     let sql = format!(
         "{} f.at_unix BETWEEN $1 AND $2 AND r.webhook_id <> $3 ORDER BY f.id",

@@ -5,10 +5,12 @@
 //!   which messages are finished.
 //! * [`message`] decides whether a message is a round to store; [`attachments`] downloads its file, and [`downloads`] reads
 //!   several messages with files at a time.
+//! * [`access`] knows what the bot's account may do, for `doctor` and `init`.
 //! * [`commands`] answers slash commands.
 //! * [`posts`] keeps a message of each round in the stats channel, and of each evening. [`text`], [`scoreboard`], [`match_text`] and
 //!   [`evening_text`] write what they show.
 
+pub mod access;
 mod attachments;
 mod channel;
 pub mod commands;
@@ -47,11 +49,19 @@ const COMMAND_QUEUE: usize = 100;
 
 /// The client for Discord's REST API.
 pub fn client(settings: &Discord) -> Client {
+    client_with(settings.token.reveal(), settings.proxy.as_deref())
+}
+
+/// The client for Discord's REST API, with a token that is not in the settings yet. `proxy` is `host:port`.
+pub fn client_with(token: &str, proxy: Option<&str>) -> Client {
     let builder = Client::builder()
-        .token(settings.token.reveal().to_owned())
+        .token(token.to_owned())
         .timeout(Duration::from_secs(15));
-    match &settings.proxy {
-        Some(proxy) => builder.proxy(proxy.clone(), true).ratelimiter(None).build(),
+    match proxy {
+        Some(proxy) => builder
+            .proxy(proxy.to_owned(), true)
+            .ratelimiter(None)
+            .build(),
         None => builder.build(),
     }
 }

@@ -2,6 +2,7 @@
 //! over SFTP.
 
 pub mod folder;
+pub mod host_key;
 pub mod ingest;
 pub mod poller;
 pub mod sftp;

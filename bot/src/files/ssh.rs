@@ -38,7 +38,7 @@ struct KnownHosts {
 
 /// Why the connection failed.
 #[derive(Debug, thiserror::Error)]
-enum SshError {
+pub(super) enum SshError {
     #[error("{0}")]
     HostKey(String),
     #[error("ssh: {0}")]
@@ -102,8 +102,23 @@ fn load_key(path: &Path, passphrase: Option<&str>) -> Result<PrivateKey, String>
     }
 }
 
+/// How connections are made and kept.
+pub(super) fn client_config() -> client::Config {
+    client::Config {
+        inactivity_timeout: Some(Duration::from_secs(600)),
+        keepalive_interval: Some(Duration::from_secs(30)),
+        keepalive_max: 3,
+        nodelay: true,
+        preferred: Preferred {
+            key: Cow::Borrowed(HOST_KEYS),
+            ..Preferred::DEFAULT
+        },
+        ..client::Config::default()
+    }
+}
+
 /// Explains why a connection failed.
-fn explain(host: &str, port: u16, error: &SshError) -> String {
+pub(super) fn explain(host: &str, port: u16, error: &SshError) -> String {
     match error {
         SshError::Ssh(russh::Error::NoCommonAlgo {
             kind: AlgorithmKind::Key,
@@ -187,24 +202,14 @@ impl SshServer {
             timeout,
             ..
         } = &self.settings;
-        let config = client::Config {
-            inactivity_timeout: Some(Duration::from_secs(600)),
-            keepalive_interval: Some(Duration::from_secs(30)),
-            keepalive_max: 3,
-            nodelay: true,
-            preferred: Preferred {
-                key: Cow::Borrowed(HOST_KEYS),
-                ..Preferred::DEFAULT
-            },
-            ..client::Config::default()
-        };
         let key = load_key(key_file, key_passphrase.as_ref().map(Secret::reveal))?;
         let handler = KnownHosts {
             settings: self.settings.clone(),
         };
-        let mut handle = client::connect(Arc::new(config), (host.as_str(), *port), handler)
-            .await
-            .map_err(|e| explain(host, *port, &e))?;
+        let mut handle =
+            client::connect(Arc::new(client_config()), (host.as_str(), *port), handler)
+                .await
+                .map_err(|e| explain(host, *port, &e))?;
         let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
         let answer = handle
             .authenticate_publickey(user, key)

@@ -68,6 +68,7 @@ fn fact(document: Document, at_unix: i64) -> Fact {
         webhook: None,
         at_unix,
         document,
+        foreign: None,
     }
 }
 
@@ -79,7 +80,8 @@ fn rows_fit(facts: Vec<Fact>) {
         match &rows.round {
             Some(RoundTarget::Own(row)) => columns_fit("rounds", &columns::round(row)),
             Some(RoundTarget::Foreign { times, .. }) => {
-                columns_fit("rounds", &columns::times(times));
+                let times = times.as_ref().map(columns::times);
+                columns_fit("rounds", &times.unwrap_or_default());
             }
             None => {}
         }

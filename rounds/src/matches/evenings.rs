@@ -18,6 +18,11 @@ pub const SERIES_GAP_SECONDS: i64 = 3600;
 const POINTS_WIN: u32 = 2;
 const POINTS_DRAW: u32 = 1;
 
+/// Whether a round that began at this time belongs to the evening of the round that ended before it.
+pub fn is_same_evening(ended_unix: i64, began_unix: i64) -> bool {
+    began_unix.saturating_sub(ended_unix) < EVENING_GAP_SECONDS
+}
+
 /// The rounds of all servers up to a gap of one hour without a round.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -97,8 +102,7 @@ pub fn split(rounds: &[PlayedRound]) -> Vec<Vec<&PlayedRound>> {
         let uid = round.match_uid.as_deref();
         let current = evenings.last_mut().filter(|rounds| {
             let last = rounds.last().map_or(i64::MIN, |last| last.end_unix);
-            began[i].saturating_sub(last) < EVENING_GAP_SECONDS
-                || uid.is_some_and(|uid| uids.contains(uid))
+            is_same_evening(last, began[i]) || uid.is_some_and(|uid| uids.contains(uid))
         });
         match current {
             Some(current) => current.push(round),

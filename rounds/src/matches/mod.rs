@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use crate::reconcile::may_be_same_server;
 
 pub use self::evenings::{
-    EVENING_GAP_SECONDS, Evening, SERIES_GAP_SECONDS, Series, SeriesMatch, evenings, split,
+    EVENING_GAP_SECONDS, Evening, SERIES_GAP_SECONDS, Series, SeriesMatch, evenings,
+    is_same_evening, split,
 };
 pub use self::result::{MatchResult, Outcome, ResultReason};
 pub use self::teams::{MatchTeam, TeamPlayer};
@@ -176,12 +177,10 @@ impl PlayedRound {
         (self.end_unix, self.round_number, &self.match_id)
     }
 
-    /// When the round began; its end less the time played if the recorder does not report it. A wrong clock must not join
-    /// evenings that are weeks apart.
+    /// When the round began. A wrong clock must not join evenings that are weeks apart.
     fn began_unix(&self) -> i64 {
-        let played = self.played_ms.unwrap_or_default() / 1000;
-        let began = self.start_unix.unwrap_or(self.end_unix - played);
-        began.clamp(self.end_unix - LONGEST_ROUND_SECONDS, self.end_unix)
+        let played_seconds = self.played_ms.unwrap_or_default() / 1000;
+        began_unix(self.start_unix, self.end_unix, played_seconds)
     }
 
     /// Whether both rounds can be of one server: neither address nor name differs, as far as both are known.
@@ -195,6 +194,12 @@ impl PlayedRound {
     fn players_of(&self, side: Team) -> impl Iterator<Item = &RoundPlayer> {
         self.players.iter().filter(move |p| p.team == side)
     }
+}
+
+/// When a round began; its end less the time played if the recorder does not report it.
+pub fn began_unix(start_unix: Option<i64>, end_unix: i64, played_seconds: i64) -> i64 {
+    let began = start_unix.unwrap_or(end_unix.saturating_sub(played_seconds));
+    began.clamp(end_unix - LONGEST_ROUND_SECONDS, end_unix)
 }
 
 impl RoundPlayer {

@@ -22,6 +22,7 @@
 //! Servers are compared by address and by name, as far as a fact contains them: many servers have the address 0.0.0.0:27960.
 
 mod clock;
+mod first_rounds;
 mod links;
 mod report_sets;
 mod server;
@@ -37,6 +38,7 @@ use jiff::tz::TimeZone;
 
 use self::clock::Written;
 pub use self::clock::possible_times;
+pub(crate) use self::first_rounds::number;
 pub use self::report_sets::same_known_round;
 use self::server::Server;
 pub(crate) use self::webhooks::arrival;
@@ -66,6 +68,8 @@ pub struct Fact {
     pub at_unix: i64,
     /// The content.
     pub document: Document,
+    /// The row of `rounds` that another bot computed from the same stats file.
+    pub foreign: Option<Box<ForeignRound>>,
 }
 
 impl Fact {
@@ -127,6 +131,8 @@ pub struct ReconciledRound {
     pub base: Option<usize>,
     /// Whether `stats` is a round 2 whose round 1 is missing.
     pub orphan: bool,
+    /// The round 1 of a round 2, as an index into the rounds: both have one `match_id`. `None` for an orphan.
+    pub first: Option<usize>,
     /// Whether several stats files fit the report equally well, or several reports the stats file. They are not linked then.
     pub ambiguous: bool,
     /// When the round ended: by its report, else by the name of its stats file. If that allows two times, by those of the match's
@@ -170,6 +176,7 @@ pub fn reconcile(facts: &[Fact], zone: &TimeZone) -> Vec<ReconciledRound> {
             stale: stats.and_then(|s| stale.remove(&s)).unwrap_or_default(),
             base: None,
             orphan: false,
+            first: None,
             ambiguous: links.ambiguous_sets.contains(&i),
             end_unix: 0,
         });
@@ -187,6 +194,7 @@ pub fn reconcile(facts: &[Fact], zone: &TimeZone) -> Vec<ReconciledRound> {
             stale: stale.remove(&file).unwrap_or_default(),
             base: None,
             orphan: false,
+            first: None,
             ambiguous: links.ambiguous_files.contains(&file),
             end_unix: 0,
         });
@@ -231,6 +239,7 @@ pub fn reconcile(facts: &[Fact], zone: &TimeZone) -> Vec<ReconciledRound> {
             .or(file)
             .unwrap_or_default();
     }
+    first_rounds::assign(facts, &mut rounds);
     rounds
 }
 

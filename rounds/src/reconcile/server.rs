@@ -43,13 +43,17 @@ impl<'a> Server<'a> {
 
 /// The server of reports of the same round. If they disagree, the most complete report decides, which is the first.
 pub(super) fn of_reports<'a>(facts: &'a [Fact], reports: &[usize]) -> Server<'a> {
+    of(facts, reports.iter().copied())
+}
+
+/// The server of facts of the same round. If they disagree, the first decides.
+pub(super) fn of(facts: &[Fact], members: impl Iterator<Item = usize>) -> Server<'_> {
     let unknown = Server {
         address: "",
         name: "",
     };
-    reports
-        .iter()
-        .map(|&i| Server::of(&facts[i]))
+    members
+        .map(|i| Server::of(&facts[i]))
         .fold(unknown, Server::or)
 }
 

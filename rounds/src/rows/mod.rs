@@ -9,14 +9,15 @@ mod outcome;
 mod player;
 mod recorded;
 mod round;
+pub mod website;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use gametimes_format::digest::{hex, sha256};
 use jiff::tz::TimeZone;
 
 use crate::per_round;
-use crate::reconcile::{Document, Fact, ReconciledRound, arrival};
+use crate::reconcile::{Document, Fact, ReconciledRound, arrival, number};
 
 pub use outcome::Outcome;
 pub use player::PlayerRow;
@@ -26,8 +27,11 @@ pub use round::{RecordedTimes, RoundRow, local_time};
 /// All rows of one round.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoundRows {
-    /// `YYYY-MM-DD-HHMMSS`.
+    /// The server's local time in the name of the stats file of round 1, `YYYY-MM-DD-HHMMSS`: a round 2 has the `match_id` of its
+    /// round 1, an orphan has its own. Without a stats file, it is the end of the round.
     pub match_id: String,
+    /// The server's local time at the end of the round: the `match_id` of `teams` and `spawns`. Empty without a report.
+    pub recorded_match_id: String,
     /// 1 or 2.
     pub round_number: u8,
     /// The row of `rounds`; `None` for a report whose stats file is ambiguous.
@@ -38,6 +42,8 @@ pub struct RoundRows {
     pub spawns: Vec<SpawnRow>,
     /// The rows of `player_comprehensive_stats`. `None` leaves the table alone.
     pub players: Option<Vec<PlayerRow>>,
+    /// Rows of tables that only a website has; see [`website::add`].
+    pub website: Option<Box<website::WebsiteRows>>,
     /// A log line that compares recorder and stats file, if both are there.
     pub comparison: Option<String>,
 }
@@ -51,8 +57,8 @@ pub enum RoundTarget {
     Foreign {
         /// `rounds.id`.
         round_id: i64,
-        /// The times that the recorder reported.
-        times: RecordedTimes,
+        /// The times that the recorder reported, if it did.
+        times: Option<RecordedTimes>,
     },
 }
 
@@ -62,38 +68,52 @@ pub fn build(facts: &[Fact], rounds: &[ReconciledRound], zone: &TimeZone) -> Vec
         .iter()
         .map(|round| build_one(facts, round, zone))
         .collect();
-    let mut same_match_id: BTreeMap<(String, u8), Vec<usize>> = BTreeMap::new();
-    let mut same_canonical_id: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (i, row) in rows.iter().enumerate() {
-        same_match_id
-            .entry((row.match_id.clone(), row.round_number))
-            .or_default()
-            .push(i);
-        if let Some(id) = row.own_round().and_then(|r| r.round_canonical_id.clone()) {
-            same_canonical_id.entry(id).or_default().push(i);
-        }
-    }
     // Other programs know a round by the name of its stats file, so a round with a stats file keeps the id.
-    let order = |i: &usize| {
-        let round = &rounds[*i];
+    let mut order: Vec<usize> = (0..rounds.len()).collect();
+    order.sort_by_cached_key(|&i| {
+        let round = &rounds[i];
         let arrival = arrival(facts, &round.reports);
         (round.stats.is_none(), arrival, identities(facts, round))
-    };
-    for ((match_id, _), mut same) in same_match_id {
-        same.sort_by_key(order);
-        for (n, i) in same.into_iter().enumerate().skip(1) {
-            rows[i].rename(&format!("{match_id}.{}", n + 1));
-        }
+    });
+    // A round 2 follows its round 1, so the rounds 1 get their ids first, and the rounds 2 without one last.
+    let (seconds, others): (Vec<usize>, Vec<usize>) =
+        order.iter().partition(|&&i| rows[i].round_number == 2);
+    let (followers, orphans): (Vec<usize>, Vec<usize>) = seconds
+        .into_iter()
+        .partition(|&i| rounds[i].first.is_some());
+    let mut taken: BTreeSet<(String, u8)> = BTreeSet::new();
+    for i in others.into_iter().chain(followers).chain(orphans) {
+        let match_id = match rounds[i].first {
+            Some(first) if !is_of_other_bot(facts, &rounds[i]) => rows[first].match_id.clone(),
+            _ => rows[i].match_id.clone(),
+        };
+        let number = rows[i].round_number;
+        rows[i].rename(&free(&match_id, |id| taken.insert((id.to_owned(), number))));
     }
-    for mut same in same_canonical_id.into_values() {
-        same.sort_by_key(order);
-        for i in same.into_iter().skip(1) {
-            if let Some(RoundTarget::Own(round)) = &mut rows[i].round {
-                round.round_canonical_id = None;
-            }
+    let mut taken: BTreeSet<(String, u8)> = BTreeSet::new();
+    let mut canonical_ids: BTreeSet<String> = BTreeSet::new();
+    for i in order {
+        let number = rows[i].round_number;
+        if rows[i].teams.is_some() {
+            let recorded = rows[i].recorded_match_id.clone();
+            let id = free(&recorded, |id| taken.insert((id.to_owned(), number)));
+            rows[i].rename_recorded(&id);
+        }
+        if let Some(RoundTarget::Own(round)) = &mut rows[i].round {
+            let id = &mut round.round_canonical_id;
+            *id = id.take().filter(|id| canonical_ids.insert(id.clone()));
         }
     }
     rows
+}
+
+/// An id, with the first suffix `.2`, `.3`... that `takes` takes if it does not take the id itself.
+pub fn free(id: &str, mut takes: impl FnMut(&str) -> bool) -> String {
+    let suffixed = (2..).map(|n: u64| format!("{id}.{n}"));
+    std::iter::once(id.to_owned())
+        .chain(suffixed)
+        .find(|id| takes(id))
+        .unwrap_or_default()
 }
 
 impl RoundRows {
@@ -103,6 +123,11 @@ impl RoundRows {
         if let Some(RoundTarget::Own(round)) = &mut self.round {
             match_id.clone_into(&mut round.match_id);
         }
+    }
+
+    /// Gives the rows that only the recorder knows another `match_id`.
+    pub fn rename_recorded(&mut self, match_id: &str) {
+        match_id.clone_into(&mut self.recorded_match_id);
         if let Some(teams) = &mut self.teams {
             match_id.clone_into(&mut teams.match_id);
         }
@@ -115,13 +140,13 @@ impl RoundRows {
     pub fn content_hash(&self) -> String {
         hex(&sha256([format!("{self:?}").as_bytes()]))
     }
+}
 
-    fn own_round(&self) -> Option<&RoundRow> {
-        match &self.round {
-            Some(RoundTarget::Own(round)) => Some(round),
-            _ => None,
-        }
-    }
+/// Whether the round has a row of another bot, which keeps its `match_id`.
+fn is_of_other_bot(facts: &[Fact], round: &ReconciledRound) -> bool {
+    let stats = round.stats.map(|stats| &facts[stats]);
+    stats
+        .is_some_and(|fact| fact.foreign.is_some() || matches!(fact.document, Document::Foreign(_)))
 }
 
 fn identities(facts: &[Fact], round: &ReconciledRound) -> Vec<String> {
@@ -140,18 +165,17 @@ fn build_one(facts: &[Fact], round: &ReconciledRound, zone: &TimeZone) -> RoundR
         _ => None,
     });
     let base = round.base.and_then(|i| facts[i].stats_file());
-    let match_id = match (file, foreign, report) {
+    let of_other_bot = stats_fact.and_then(|fact| fact.foreign.as_deref());
+    // The time in the name of the round's own stats file.
+    let written = match (file, foreign, report) {
         (Some(file), ..) => file.name.match_id.clone(),
-        (_, Some(foreign), _) => foreign.match_id.clone(),
+        (_, Some(foreign), _) => foreign.name.chars().take(17).collect(),
         (.., Some(report)) => round::local_time(report, zone),
         _ => String::new(),
     };
-    let round_number = match (report, file, foreign) {
-        (Some(report), ..) => report.meta.round,
-        (_, Some(file), _) => file.header.round,
-        (_, _, Some(foreign)) => foreign.round,
-        _ => 0,
-    };
+    let match_id = foreign.or(of_other_bot).map(|other| &other.match_id);
+    let match_id = match_id.unwrap_or(&written).clone();
+    let round_number = number(facts, round);
     let player_rounds = file.map(|file| per_round::per_round(file, base, round.orphan));
     let sources = round::Sources {
         report,
@@ -164,15 +188,17 @@ fn build_one(facts: &[Fact], round: &ReconciledRound, zone: &TimeZone) -> RoundR
         players: player_rounds.as_deref(),
     };
     let is_ambiguous_report = round.ambiguous && report.is_some();
-    let target = match (foreign, report) {
+    // Without round 1, the other bot's counters of a round 2 are better than ours.
+    let foreign = foreign.or(of_other_bot.filter(|_| round.orphan));
+    let target = match foreign {
         _ if is_ambiguous_report => None,
-        (Some(foreign), Some(report)) => Some(RoundTarget::Foreign {
+        Some(foreign) => Some(RoundTarget::Foreign {
             round_id: foreign.round_id,
-            times: RecordedTimes::of(report, zone),
+            times: report.map(|report| RecordedTimes::of(report, zone)),
         }),
-        _ => Some(RoundTarget::Own(Box::new(RoundRow::new(
+        None => Some(RoundTarget::Own(Box::new(RoundRow::new(
             &sources,
-            &match_id,
+            &written,
             round_number,
             zone,
         )))),
@@ -181,8 +207,9 @@ fn build_one(facts: &[Fact], round: &ReconciledRound, zone: &TimeZone) -> RoundR
         Some(RoundTarget::Own(round)) => round.map_name.as_str(),
         _ => "",
     };
-    let players = player_rounds.as_deref().map(|players| {
-        let row = |p| PlayerRow::new(p, &match_id, map_name, round_number);
+    let own_players = player_rounds.as_deref().filter(|_| foreign.is_none());
+    let players = own_players.map(|players| {
+        let row = |p| PlayerRow::new(p, &written, map_name, round_number);
         players.iter().map(row).collect()
     });
     let comparison = if is_ambiguous_report {
@@ -190,13 +217,16 @@ fn build_one(facts: &[Fact], round: &ReconciledRound, zone: &TimeZone) -> RoundR
     } else {
         round::comparison(&sources)
     };
+    let ended = report.map_or_else(String::new, |report| round::local_time(report, zone));
     RoundRows {
-        teams: report.map(|report| TeamsRow::new(report, &match_id)),
-        spawns: report.map_or_else(Vec::new, |report| SpawnRow::of_report(report, &match_id)),
+        teams: report.map(|report| TeamsRow::new(report, &ended)),
+        spawns: report.map_or_else(Vec::new, |report| SpawnRow::of_report(report, &ended)),
         round: target,
         players,
+        website: None,
         comparison,
         match_id,
+        recorded_match_id: ended,
         round_number,
     }
 }

@@ -68,7 +68,7 @@ pub struct PlayerRow {
 }
 
 impl PlayerRow {
-    pub(super) fn new(p: &PlayerRound, match_id: &str, map_name: &str, round_number: u8) -> Self {
+    pub(super) fn new(p: &PlayerRound, written: &str, map_name: &str, round_number: u8) -> Self {
         let player = &p.player;
         let decimal = |i: usize| player.fields[i];
         let count = |i: usize| int4(player.fields[i] as i64);
@@ -78,7 +78,7 @@ impl PlayerRow {
         let played = p.played_seconds as f64;
         let flags: Vec<&str> = p.flags.iter().map(|f| f.as_str()).collect();
         Self {
-            round_date: match_id.chars().take(10).collect(),
+            round_date: written.chars().take(10).collect(),
             map_name: map_name.to_owned(),
             round_number,
             player_guid: player.guid.clone(),

@@ -117,15 +117,16 @@ pub struct RoundRow {
 }
 
 impl RoundRow {
+    /// `written` is the time in the name of the round's own stats file, `YYYY-MM-DD-HHMMSS`.
     pub(super) fn new(
         sources: &Sources<'_>,
-        match_id: &str,
+        written: &str,
         round_number: u8,
         zone: &TimeZone,
     ) -> Self {
         let header = sources.file.map(|f| &f.header);
         let meta = sources.report.map(|r| &r.meta);
-        let (date, time) = match_id.split_at_checked(10).unwrap_or((match_id, ""));
+        let (date, time) = written.split_at_checked(10).unwrap_or((written, ""));
         let text = |of: fn(&Meta) -> &str, most| meta.map(|m| cut(of(m), most));
         let (bots, humans) = count_bots(sources).unzip();
         let mut times = match sources.report {
@@ -144,7 +145,7 @@ impl RoundRow {
             .unwrap_or(TeamNumber::NONE);
         let played = times.actual_duration_seconds;
         Self {
-            match_id: match_id.to_owned(),
+            match_id: written.to_owned(),
             round_number,
             round_date: date.to_owned(),
             round_time: cut(time.trim_start_matches('-'), 6),

@@ -64,7 +64,6 @@ pub(crate) struct Commands {
 
 pub(crate) fn router() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/applications/@me", get(application))
         .route(
             "/applications/{application}/guilds/{guild}/commands",
             get(commands).put(overwrite),
@@ -159,19 +158,6 @@ fn bad(what: &str) -> Response {
         50035,
         &format!("Invalid Form Body: {what}"),
     )
-}
-
-async fn application(State(state): App, headers: HeaderMap) -> Response {
-    if let Err(response) = authorized(&headers) {
-        return *response;
-    }
-    drop(state);
-    axum::Json(json!({
-        "id": BOT_ID.to_string(), "name": "gametimes", "icon": null, "description": "", "summary": "",
-        "bot_public": true, "bot_require_code_grant": false, "verify_key": "00", "flags": 0, "hook": true,
-        "redirect_uris": [], "rpc_origins": [], "team": null, "owner": null, "tags": [],
-    }))
-    .into_response()
 }
 
 /// Fails if the application may not have commands in the guild.

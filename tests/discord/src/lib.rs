@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod gateway;
+mod guild;
 mod interactions;
 mod rest;
 mod state;
@@ -134,6 +135,11 @@ impl Discord {
         self.state.lock().add_webhook(channel_id)
     }
 
+    /// Denies the bot these permissions in a channel, in Discord's bits.
+    pub fn deny(&self, channel_id: u64, permissions: u64) {
+        self.state.lock().denied.insert(channel_id, permissions);
+    }
+
     /// Adds a channel.
     pub fn add_channel(&self) -> u64 {
         self.state.lock().add_channel()
@@ -151,7 +157,7 @@ impl Discord {
         messages
     }
 
-    /// Answers the bot's next posts, edits and typing indicators with these statuses instead of accepting them.
+    /// Answers the bot's next posts and edits with these statuses instead of accepting them.
     pub fn fail_bot(&self, statuses: &[u16]) {
         self.state.lock().bot_failures.extend(statuses);
     }

@@ -21,15 +21,13 @@ pub(crate) type App = State<Arc<Shared>>;
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
 
 pub(crate) fn router(state: Arc<Shared>) -> Router {
-    let api = Router::new()
+    let api = crate::guild::routes()
         .route("/webhooks/{id}/{token}", post(execute).get(webhook))
-        .route("/channels/{id}", get(channel))
         .route("/channels/{id}/messages", get(history).post(create))
         .route(
             "/channels/{id}/messages/{message}",
             get(message).patch(edit),
         )
-        .route("/channels/{id}/typing", post(typing))
         .route("/users/@me", get(me))
         .route("/gateway", get(gateway))
         .route("/gateway/bot", get(gateway_bot))
@@ -245,21 +243,6 @@ async fn webhook(State(state): App, Path((id, token)): Path<(u64, String)>) -> R
     }
 }
 
-async fn channel(State(state): App, headers: HeaderMap, Path(id): Path<u64>) -> Response {
-    if let Err(response) = authorized(&headers) {
-        return *response;
-    }
-    let known = state.lock().knows_channel(id);
-    if !known {
-        return error(StatusCode::NOT_FOUND, 10003, "Unknown Channel");
-    }
-    axum::Json(json!({
-        "id": id.to_string(), "type": 0, "guild_id": crate::GUILD_ID.to_string(), "name": "stats-control",
-        "position": 0, "permission_overwrites": [], "nsfw": false,
-    }))
-    .into_response()
-}
-
 #[derive(Deserialize)]
 struct Page {
     after: Option<u64>,
@@ -375,13 +358,6 @@ fn writable(state: &Shared, channel: u64) -> Result<(), Box<Response>> {
         return Err(Box::new(response));
     }
     Ok(())
-}
-
-async fn typing(State(state): App, headers: HeaderMap, Path(id): Path<u64>) -> Response {
-    match authorized(&headers).and_then(|()| writable(&state, id)) {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(response) => *response,
-    }
 }
 
 async fn edit(

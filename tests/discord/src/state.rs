@@ -85,6 +85,8 @@ pub(crate) struct State {
     pub bot_failures: VecDeque<u16>,
     pub loses_answer: bool,
     pub channels: BTreeSet<u64>,
+    /// The permissions that the bot does not have in a channel.
+    pub denied: BTreeMap<u64, u64>,
     pub rate_limits: bool,
     pub identified: usize,
     pub resumed: usize,
@@ -115,6 +117,7 @@ impl Shared {
             bot_failures: VecDeque::new(),
             loses_answer: false,
             channels: BTreeSet::new(),
+            denied: BTreeMap::new(),
             rate_limits: false,
             identified: 0,
             resumed: 0,

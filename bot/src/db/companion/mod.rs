@@ -138,8 +138,7 @@ impl Db {
         };
         let mut transaction = self.database.begin_waiting().await?;
         let of_round = "IN (SELECT round_id FROM gametimes_groups)";
-        let of_match =
-            "(match_id, round_number) IN (SELECT match_id, round_number FROM gametimes_groups)";
+        let of_match = "(match_id, round_number) IN (SELECT recorded_match_id, round_number FROM gametimes_groups)";
         for (table, condition) in [
             ("rounds", format!("id {of_round}")),
             ("player_comprehensive_stats", format!("round_id {of_round}")),

@@ -13,6 +13,7 @@ use super::Companion;
 use super::partner::{self, Candidate, OwnRound};
 use crate::args;
 use crate::db::connection::{Database, Transaction};
+use crate::db::value::set_excluded;
 use crate::db::value::{Columns, Row, Value};
 use crate::db::write::Plan;
 use crate::db::{Db, DbError};
@@ -33,7 +34,7 @@ impl Db {
         let mut ties: BTreeMap<(String, i64), Columns> = BTreeMap::new();
         for (i, rows) in plan.rows.iter().enumerate() {
             if plan.affected[i] && rows.teams.is_some() {
-                let key = (rows.match_id.clone(), rows.round_number.into());
+                let key = (rows.recorded_match_id.clone(), rows.round_number.into());
                 ties.extend(self.tie(plan, i).map(|tie| (key, tie)));
             }
         }
@@ -364,18 +365,14 @@ impl Companion {
             }
         };
         let columns = self.common_columns("lua_round_teams", &["id", "match_id", "round_id"]);
-        let sets: Vec<String> = columns
-            .iter()
-            .map(|column| format!("{column} = EXCLUDED.{column}"))
-            .collect();
+        let sets = set_excluded(&columns);
         let columns = columns.join(", ");
         // Without a row of the other bot, its link stays: it may know better.
         let sql = format!(
             "INSERT INTO {shared}.lua_round_teams AS s (match_id, round_id, {columns}) \
              SELECT $1, CAST($2 AS INTEGER), {columns} FROM lua_round_teams WHERE id = $3 \
-             ON CONFLICT (match_id, round_number) DO UPDATE SET round_id = COALESCE(EXCLUDED.round_id, s.round_id), {} \
-             RETURNING s.id, (s.xmax = 0) AS is_new",
-            sets.join(", ")
+             ON CONFLICT (match_id, round_number) DO UPDATE SET round_id = COALESCE(EXCLUDED.round_id, s.round_id), {sets} \
+             RETURNING s.id, (s.xmax = 0) AS is_new"
         );
         let values = args![&match_id, round_id, own_id];
         let written = transaction.rows(&sql, values).await?;
@@ -421,10 +418,7 @@ impl Companion {
         }
         let shared = &self.shared;
         let columns = self.common_columns(table, &["id", "match_id", "round_id"]);
-        let sets = columns
-            .iter()
-            .map(|column| format!("{column} = EXCLUDED.{column}"));
-        let sets: Vec<String> = sets.collect();
+        let sets = set_excluded(&columns);
         let columns = columns.join(", ");
         let has_ms = self.has(table, "dead_ms");
         let better = if has_ms {
@@ -436,8 +430,7 @@ impl Companion {
             "INSERT INTO {shared}.{table} AS s (match_id, round_id, {columns}) \
              SELECT $1, CAST($2 AS INTEGER), {columns} FROM {table} WHERE match_id = $3 AND round_number = $4 \
              ON CONFLICT (match_id, round_number, player_guid) DO UPDATE \
-             SET round_id = COALESCE(EXCLUDED.round_id, s.round_id), {} {better}",
-            sets.join(", ")
+             SET round_id = COALESCE(EXCLUDED.round_id, s.round_id), {sets} {better}"
         );
         let (own_match, number): (String, i64) = (own.get("match_id"), own.get("round_number"));
         let values = args![match_id, round_id, &own_match, number];

@@ -6,14 +6,15 @@ use std::collections::{BTreeSet, HashMap};
 use super::{PendingRound, RoundRecord, Writer};
 use crate::args;
 use crate::db::facts::StoredFact;
+use crate::db::schema::WEAPONS;
 use crate::db::value::Value;
 use crate::db::{DbError, connection::Transaction};
 use gametimes_rounds::reconcile::ReconciledRound;
 use gametimes_rounds::rows::{RoundRows, RoundTarget};
 
-/// Renames a round (`.2`, `.3`... after its `match_id`) if another round has the id already. [`gametimes_rounds::rows::build`] did
-/// so among the rounds that were loaded; the other round can also be one that was not loaded, because servers in two time zones have
-/// the same local time hours apart.
+/// Renames rounds (`.2`, `.3`... after the id) whose ids another round has already. [`gametimes_rounds::rows::build`] did so among
+/// the rounds that were loaded; the other round can also be one that was not loaded, because servers in two time zones have the same
+/// local time hours apart. A round 2 follows its round 1.
 pub(in crate::db) async fn resolve_match_id_conflicts(
     transaction: &mut Transaction,
     facts: &[StoredFact],
@@ -21,40 +22,126 @@ pub(in crate::db) async fn resolve_match_id_conflicts(
     affected: &[bool],
     rows: &mut [RoundRows],
 ) -> Result<(), DbError> {
+    let records = |i: usize| rounds[i].members().filter_map(|fact| facts[fact].record_id);
     let written: Vec<usize> = (0..rounds.len()).filter(|i| affected[*i]).collect();
-    let ours: BTreeSet<i64> = written
+    let first_of = |i: usize| {
+        rounds[i]
+            .first
+            .filter(|f| rows[*f].match_id == rows[i].match_id)
+    };
+    let followers: Vec<(usize, usize)> = written
         .iter()
-        .flat_map(|i| rounds[*i].members())
-        .filter_map(|fact| facts[fact].record_id)
+        .filter_map(|&i| Some((i, first_of(i)?)))
         .collect();
-    let names: BTreeSet<&str> = written.iter().map(|i| rows[*i].match_id.as_str()).collect();
-    let names: Vec<Value> = names.into_iter().map(Value::from).collect();
-    let sql = "SELECT id, match_id, round_number FROM gametimes_groups WHERE match_id IN";
-    let records = transaction.rows_in(sql, &names).await?;
-    let taken: BTreeSet<(String, i64)> = records
+    // A round 1 that is not written has the id that is stored.
+    let kept: Vec<usize> = followers.iter().map(|(_, first)| *first).collect();
+    let kept: Vec<usize> = kept.into_iter().filter(|i| !affected[*i]).collect();
+    let ids: Vec<Value> = kept
         .iter()
-        .filter(|row| !ours.contains(&row.get::<i64>("id")))
-        .map(|row| (row.get("match_id"), row.get("round_number")))
+        .flat_map(|&i| records(i))
+        .map(Value::from)
         .collect();
-    for i in written {
-        let (name, round) = (rows[i].match_id.clone(), i64::from(rows[i].round_number));
-        if !taken.contains(&(name.clone(), round)) {
-            continue;
-        }
-        for n in 2.. {
-            let other = format!("{name}.{n}");
-            let sql = "SELECT id FROM gametimes_groups WHERE match_id = $1 AND round_number = $2";
-            let records = transaction.rows(sql, args![&other, round]).await?;
-            let is_free = records
-                .iter()
-                .all(|row| ours.contains(&row.get::<i64>("id")));
-            if is_free && !rows.iter().any(|r| r.match_id == other) {
-                rows[i].rename(&other);
-                break;
-            }
+    let sql = "SELECT id, match_id FROM gametimes_groups WHERE id IN";
+    let stored = transaction.rows_in(sql, &ids).await?;
+    let stored: HashMap<i64, String> = stored
+        .iter()
+        .map(|row| (row.get("id"), row.get("match_id")))
+        .collect();
+    for i in kept {
+        let suffixed = format!("{}.", rows[i].match_id);
+        let id = records(i).find_map(|id| stored.get(&id));
+        if let Some(id) = id.filter(|id| id.starts_with(&suffixed)) {
+            rows[i].rename(id);
         }
     }
-    Ok(())
+    let ours: BTreeSet<i64> = written.iter().flat_map(|&i| records(i)).collect();
+    let follow: BTreeSet<usize> = followers.iter().map(|(i, _)| *i).collect();
+    let mut conflicts = Conflicts { transaction, ours };
+    let others = written.iter().copied().filter(|i| !follow.contains(i));
+    conflicts.rename(rows, others.collect(), &MATCH_ID).await?;
+    for &(i, first) in &followers {
+        let match_id = rows[first].match_id.clone();
+        rows[i].rename(&match_id);
+    }
+    let follow = follow.into_iter().collect();
+    conflicts.rename(rows, follow, &MATCH_ID).await?;
+    conflicts.rename(rows, written, &RECORDED).await
+}
+
+/// An id that only one round may have, beside its number.
+struct UniqueId {
+    /// The column of `gametimes_groups`.
+    column: &'static str,
+    get: fn(&RoundRows) -> &str,
+    set: fn(&mut RoundRows, &str),
+}
+
+const MATCH_ID: UniqueId = UniqueId {
+    column: "match_id",
+    get: |rows| &rows.match_id,
+    set: RoundRows::rename,
+};
+
+const RECORDED: UniqueId = UniqueId {
+    column: "recorded_match_id",
+    get: |rows| &rows.recorded_match_id,
+    set: RoundRows::rename_recorded,
+};
+
+struct Conflicts<'t> {
+    transaction: &'t mut Transaction,
+    /// The records of the rounds that are written.
+    ours: BTreeSet<i64>,
+}
+
+impl Conflicts<'_> {
+    /// Renames those of the rounds `written` whose id a round has that is not written.
+    async fn rename(
+        &mut self,
+        rows: &mut [RoundRows],
+        written: Vec<usize>,
+        id: &UniqueId,
+    ) -> Result<(), DbError> {
+        let ids: BTreeSet<&str> = written.iter().map(|i| (id.get)(&rows[*i])).collect();
+        let taken = self
+            .taken(id, ids.into_iter().filter(|id| !id.is_empty()))
+            .await?;
+        for i in written {
+            let (before, number) = ((id.get)(&rows[i]).to_owned(), rows[i].round_number);
+            if !taken.contains(&(before.clone(), number.into())) {
+                continue;
+            }
+            for n in 2.. {
+                let other = format!("{before}.{n}");
+                let taken = self.taken(id, std::iter::once(other.as_str())).await?;
+                let is_free = !taken.contains(&(other.clone(), number.into()));
+                if is_free && !rows.iter().any(|r| (id.get)(r) == other) {
+                    (id.set)(&mut rows[i], &other);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Which of these ids, with which round numbers, other rounds have.
+    async fn taken(
+        &mut self,
+        id: &UniqueId,
+        ids: impl Iterator<Item = &str>,
+    ) -> Result<BTreeSet<(String, i64)>, DbError> {
+        let ids: Vec<Value> = ids.map(Value::from).collect();
+        let column = id.column;
+        let sql =
+            format!("SELECT id, {column}, round_number FROM gametimes_groups WHERE {column} IN");
+        let records = self.transaction.rows_in(&sql, &ids).await?;
+        let others = records
+            .iter()
+            .filter(|row| !self.ours.contains(&row.get::<i64>("id")));
+        Ok(others
+            .map(|row| (row.get(column), row.get("round_number")))
+            .collect())
+    }
 }
 
 impl Writer<'_, '_> {
@@ -65,13 +152,14 @@ impl Writer<'_, '_> {
                 if self.has(table) {
                     let sql =
                         format!("DELETE FROM {table} WHERE match_id = $1 AND round_number = $2");
-                    let values = args![&record.match_id, record.round_number];
+                    let values = args![&record.recorded_match_id, record.round_number];
                     self.transaction.execute(&sql, values).await?;
                 }
             }
             if let Some(round_id) = record.round_id.filter(|_| !record.adopted) {
                 self.delete_round(round_id).await?;
             }
+            self.delete_both_rounds(record).await?;
             let sql = "DELETE FROM gametimes_groups WHERE id = $1";
             self.transaction.execute(sql, args![record.id]).await?;
         }
@@ -87,30 +175,39 @@ impl Writer<'_, '_> {
             let Some(record) = &round.record else {
                 continue;
             };
-            if (record.match_id.clone(), record.round_number) == round.key() {
-                continue;
-            }
             let temporary = record.temporary_match_id();
-            if let Some(round_id) = round.round_id.filter(|_| !round.adopted) {
+            if (record.match_id.clone(), record.round_number) != round.key()
+                && let Some(round_id) = round.round_id.filter(|_| !round.adopted)
+            {
                 let sql = "UPDATE rounds SET match_id = $1 WHERE id = $2";
                 let values = args![&temporary, round_id];
                 self.transaction.execute(sql, values).await?;
+                self.release_both_rounds(record).await?;
+            }
+            let recorded = (record.recorded_match_id.clone(), record.round_number);
+            if recorded == round.recorded_key() {
+                continue;
             }
             if self.has("lua_round_teams") {
                 let sql = "UPDATE lua_round_teams SET match_id = $1 WHERE match_id = $2 AND round_number = $3";
-                let values = args![&temporary, &record.match_id, record.round_number];
+                let values = args![&temporary, &record.recorded_match_id, record.round_number];
                 self.transaction.execute(sql, values).await?;
             }
             if self.has("lua_spawn_stats") && !round.rows.spawns.is_empty() {
                 let sql = "DELETE FROM lua_spawn_stats WHERE match_id = $1 AND round_number = $2";
-                let values = args![&record.match_id, record.round_number];
+                let values = args![&record.recorded_match_id, record.round_number];
                 self.transaction.execute(sql, values).await?;
             }
         }
         Ok(())
     }
 
-    async fn delete_round(&mut self, round_id: i64) -> Result<(), DbError> {
+    pub(super) async fn delete_round(&mut self, round_id: i64) -> Result<(), DbError> {
+        self.remember_names(round_id).await?;
+        if self.has(WEAPONS) {
+            let sql = format!("DELETE FROM {WEAPONS} WHERE round_id = $1");
+            self.transaction.execute(&sql, args![round_id]).await?;
+        }
         for sql in [
             "UPDATE lua_round_teams SET round_id = NULL WHERE round_id = $1",
             "DELETE FROM player_comprehensive_stats WHERE round_id = $1",

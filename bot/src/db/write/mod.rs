@@ -5,13 +5,17 @@
 //! are adopted if they are of the same round: they are completed, and never deleted.
 //!
 //! In this order: [`records`] finds what the rounds had before, [`conflicts`] deletes the rows of rounds that no longer exist and
-//! adopts rows of another bot, [`tables`] writes the rows, [`sessions`] counts evenings, and [`records`] remembers them.
+//! adopts rows of another bot, [`tables`] writes the rows, [`website`] those of tables that only a website's schema has, [`sessions`]
+//! counts evenings, and [`records`] remembers them.
+
+use std::collections::BTreeSet;
 
 mod conflicts;
 mod records;
 mod sessions;
 mod stale_days;
 mod tables;
+mod website;
 
 pub(super) use self::conflicts::resolve_match_id_conflicts;
 use super::connection::Transaction;
@@ -40,6 +44,8 @@ struct RoundRecord {
     id: i64,
     round_id: Option<i64>,
     match_id: String,
+    /// The `match_id` of the rows of `lua_round_teams` and `lua_spawn_stats`.
+    recorded_match_id: String,
     round_number: i64,
     /// The hash over the content of the rows.
     content: String,
@@ -71,6 +77,7 @@ pub(super) async fn write(
     let mut writer = Writer {
         transaction,
         columns,
+        former_names: BTreeSet::new(),
     };
     let (mut pending, obsolete) = writer.assign_records(plan).await?;
     let unchanged: Vec<PendingRound<'_>> = pending.extract_if(.., |p| p.is_unchanged()).collect();
@@ -82,6 +89,7 @@ pub(super) async fn write(
     writer.write_teams(&pending).await?;
     writer.write_spawns(&pending).await?;
     writer.write_players(&pending).await?;
+    writer.write_website(&pending).await?;
     writer.save_records(plan, &pending, &unchanged).await?;
     writer.mark_stale_days(&pending, &obsolete).await?;
     let changed = pending.iter().filter_map(|p| p.round_id).collect();
@@ -106,6 +114,12 @@ impl PendingRound<'_> {
         (self.rows.match_id.clone(), self.rows.round_number.into())
     }
 
+    /// The key of the rows that only the recorder knows.
+    fn recorded_key(&self) -> (String, i64) {
+        let match_id = self.rows.recorded_match_id.clone();
+        (match_id, self.rows.round_number.into())
+    }
+
     /// Whether rows of the round may exist.
     fn may_have_rows(&self) -> bool {
         self.record.is_some() || self.adopted
@@ -115,6 +129,8 @@ impl PendingRound<'_> {
 struct Writer<'t, 'c> {
     transaction: &'t mut Transaction,
     columns: &'c TableColumns,
+    /// Guids and names of rows that were changed or deleted.
+    former_names: BTreeSet<(String, String)>,
 }
 
 impl Writer<'_, '_> {

@@ -59,12 +59,14 @@ impl Writer<'_, '_> {
         ids: &BTreeSet<i64>,
     ) -> Result<BTreeMap<i64, RoundRecord>, DbError> {
         let ids: Vec<Value> = ids.iter().map(|id| (*id).into()).collect();
-        let sql = "SELECT id, round_id, match_id, round_number, content, adopted FROM gametimes_groups WHERE id IN";
+        let sql = "SELECT id, round_id, match_id, COALESCE(recorded_match_id, match_id) AS recorded_match_id, \
+                   round_number, content, adopted FROM gametimes_groups WHERE id IN";
         let rows = self.transaction.rows_in(sql, &ids).await?;
         let record = |row: &Row| RoundRecord {
             id: row.get("id"),
             round_id: row.get("round_id"),
             match_id: row.get("match_id"),
+            recorded_match_id: row.get("recorded_match_id"),
             round_number: row.get("round_number"),
             content: row.get("content"),
             adopted: row.get("adopted"),
@@ -86,6 +88,10 @@ impl Writer<'_, '_> {
             vec![
                 ("round_id", round.round_id.into()),
                 ("match_id", round.rows.match_id.as_str().into()),
+                (
+                    "recorded_match_id",
+                    round.rows.recorded_match_id.as_str().into(),
+                ),
                 ("round_number", round.rows.round_number.into()),
                 ("content", round.content.as_str().into()),
                 ("tie", plan.rounds[round.index].ambiguous.into()),

@@ -1,22 +1,20 @@
 //! `rounds.gaming_session_id`: the number of the evening that a round belongs to, over all servers.
 
+use gametimes_rounds::matches::{began_unix, is_same_evening};
 use gametimes_rounds::rows::RoundTarget;
 use jiff::tz::TimeZone;
 
 use super::{PendingRound, Writer};
 use crate::args;
 use crate::db::DbError;
-use crate::db::play_order::ended_unix;
-use crate::db::value::Value;
-
-/// Without a round for longer than this, a new evening begins.
-const GAP_SECONDS: i64 = 60 * 60;
+use crate::db::play_order::{ORDER, ended_unix};
+use crate::db::value::{Row, Value};
 
 /// A round that has no number yet.
 struct Unnumbered {
     id: i64,
     order: String,
-    start_unix: i64,
+    began_unix: i64,
     end_unix: i64,
 }
 
@@ -45,19 +43,17 @@ impl Writer<'_, '_> {
             let Some(end_unix) = ended_unix(&row, zone) else {
                 continue;
             };
-            let start: Option<i64> = row.get("round_start_unix");
-            let lasted: i64 = row.get("actual_duration_seconds");
             rounds.push(Unnumbered {
                 id: row.get("id"),
                 order: row.get("play_order"),
-                start_unix: start.unwrap_or(end_unix - lasted),
+                began_unix: began(&row, end_unix),
                 end_unix,
             });
         }
         rounds.sort_by_key(|round| (round.end_unix, round.id));
         let mut last: Option<(i64, i64)> = None;
         for round in rounds {
-            let before = last.filter(|(end, _)| round.start_unix - end <= GAP_SECONDS);
+            let before = last.filter(|(end, _)| is_same_evening(*end, round.began_unix));
             let session = match before {
                 Some((_, session)) => session,
                 None => self.session(&round, zone).await?,
@@ -73,12 +69,11 @@ impl Writer<'_, '_> {
 
     /// The evening of the round before, else of the round after, if they are near enough; else a new one.
     async fn session(&mut self, round: &Unnumbered, zone: &TimeZone) -> Result<i64, DbError> {
-        let order = "COALESCE(r.gametimes_order, r.match_id, '')";
         for (comparison, direction) in [("<=", "DESC"), (">", "ASC")] {
             let sql = format!(
-                "SELECT r.gaming_session_id, {order} AS play_order, r.round_start_unix, r.round_end_unix FROM rounds r \
-                 WHERE {order} {comparison} $1 AND r.gaming_session_id IS NOT NULL AND r.id <> $2 \
-                 ORDER BY {order} {direction}, r.id {direction} LIMIT 1"
+                "SELECT r.gaming_session_id, {ORDER} AS play_order, r.round_start_unix, r.round_end_unix, \
+                 r.actual_duration_seconds FROM rounds r WHERE {ORDER} {comparison} $1 AND r.gaming_session_id IS NOT NULL \
+                 AND r.id <> $2 ORDER BY {ORDER} {direction}, r.id {direction} LIMIT 1"
             );
             let values = args![&round.order, round.id];
             let Some(other) = self.transaction.rows(&sql, values).await?.pop() else {
@@ -87,13 +82,12 @@ impl Writer<'_, '_> {
             let Some(end) = ended_unix(&other, zone) else {
                 continue;
             };
-            let gap = if comparison == ">" {
-                let start: Option<i64> = other.get("round_start_unix");
-                start.unwrap_or(end) - round.end_unix
+            let is_near = if comparison == ">" {
+                is_same_evening(round.end_unix, began(&other, end))
             } else {
-                round.start_unix - end
+                is_same_evening(end, round.began_unix)
             };
-            if gap <= GAP_SECONDS {
+            if is_near {
                 return Ok(other.get("gaming_session_id"));
             }
         }
@@ -101,4 +95,10 @@ impl Writer<'_, '_> {
         let row = self.transaction.rows(sql, &[]).await?.pop();
         Ok(row.map(|row| row.get("next")).unwrap_or_default())
     }
+}
+
+/// When the round of a row began.
+fn began(row: &Row, end_unix: i64) -> i64 {
+    let start: Option<i64> = row.get("round_start_unix");
+    began_unix(start, end_unix, row.get("actual_duration_seconds"))
 }

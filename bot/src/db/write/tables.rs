@@ -6,7 +6,7 @@ use super::{PendingRound, RoundRecord, Writer};
 use crate::args;
 use crate::db::DbError;
 use crate::db::columns;
-use crate::db::value::{Columns, Value};
+use crate::db::value::{Columns, Value, set_excluded};
 use gametimes_rounds::rows::RoundTarget;
 
 impl Writer<'_, '_> {
@@ -21,7 +21,9 @@ impl Writer<'_, '_> {
             };
             let row = match target {
                 RoundTarget::Own(row) => columns::round(row),
-                RoundTarget::Foreign { times, .. } => columns::times(times),
+                RoundTarget::Foreign { times, .. } => {
+                    times.as_ref().map(columns::times).unwrap_or_default()
+                }
             };
             let row = self.known("rounds", row);
             match round.round_id {
@@ -80,7 +82,7 @@ impl Writer<'_, '_> {
     /// The row that exists already, ours or another bot's. If there are several, those of another bot are kept, but lose their
     /// link to the round.
     async fn existing_teams(&mut self, round: &PendingRound<'_>) -> Result<Option<i64>, DbError> {
-        let (match_id, round_number) = round.key();
+        let (match_id, round_number) = round.recorded_key();
         let temporary = round.record.as_ref().map(RoundRecord::temporary_match_id);
         let temporary = temporary.unwrap_or_default();
         let sql = "SELECT id, match_id FROM lua_round_teams WHERE (match_id IN ($1, $2) AND round_number = $3) OR round_id = $4 \
@@ -113,7 +115,7 @@ impl Writer<'_, '_> {
         for round in pending.iter().filter(|p| !p.rows.spawns.is_empty()) {
             if round.may_have_rows() {
                 let sql = "DELETE FROM lua_spawn_stats WHERE (match_id = $1 AND round_number = $2) OR round_id = $3";
-                let (match_id, round_number) = round.key();
+                let (match_id, round_number) = round.recorded_key();
                 let values = args![match_id, round_number, round.round_id];
                 self.transaction.execute(sql, values).await?;
             }
@@ -127,14 +129,11 @@ impl Writer<'_, '_> {
         // Another bot may have stored players of the round without linking them to it.
         let key = ["match_id", "round_number", "player_guid"];
         let names = new.first().into_iter().flatten().map(|(name, _)| *name);
-        let sets = names.filter(|name| !key.contains(name));
-        let sets: Vec<String> = sets
-            .map(|name| format!("{name} = EXCLUDED.{name}"))
-            .collect();
+        let sets: Vec<&str> = names.filter(|name| !key.contains(name)).collect();
         let tail = format!(
             "ON CONFLICT ({}) DO UPDATE SET {}",
             key.join(", "),
-            sets.join(", ")
+            set_excluded(&sets)
         );
         self.transaction.insert(table, &new, &tail).await?;
         Ok(())
@@ -152,6 +151,7 @@ impl Writer<'_, '_> {
             };
             let mut existing: BTreeMap<String, i64> = BTreeMap::new();
             if round.may_have_rows() {
+                self.remember_names(round_id).await?;
                 let sql =
                     "SELECT player_guid, id FROM player_comprehensive_stats WHERE round_id = $1";
                 for row in self.transaction.rows(sql, args![round_id]).await? {

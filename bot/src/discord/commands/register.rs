@@ -1,6 +1,5 @@
 //! Registers the commands on the Discord server of the bot's channel. They appear there at once, and nowhere else.
 
-use serde_json::Value as Json;
 use twilight_http::Client;
 use twilight_http::api_error::ApiError;
 use twilight_http::error::ErrorType;
@@ -10,6 +9,7 @@ use twilight_model::id::marker::{ApplicationMarker, GuildMarker};
 
 use super::definitions::{commands, shape};
 use crate::config::Discord;
+use crate::discord::access::{self, CONTROL, STATS};
 
 /// Discord's error code for a server that has not allowed the application to have commands.
 const MISSING_ACCESS: u64 = 50_001;
@@ -19,8 +19,8 @@ const MISSING_ACCESS: u64 = 50_001;
 pub enum RegisterError {
     /// The bot was invited without the scope for commands.
     #[error(
-        "the bot was invited without the scope applications.commands; open \
-         https://discord.com/oauth2/authorize?client_id={0}&scope=bot%20applications.commands and choose your server"
+        "the bot was invited without the scope applications.commands; open {} and choose your server",
+        access::invite(*.0, CONTROL | STATS)
     )]
     NoScope(Id<ApplicationMarker>),
     /// The channel is of no server.
@@ -45,20 +45,6 @@ impl RegisterError {
     fn failed(error: impl ToString) -> Self {
         Self::Failed(error.to_string())
     }
-}
-
-/// The application that the bot's account belongs to.
-///
-/// # Errors
-/// If Discord does not tell.
-pub async fn application(client: &Client) -> Result<Id<ApplicationMarker>, RegisterError> {
-    let response = client.current_user_application().await;
-    let bytes = response.map_err(RegisterError::failed)?.bytes().await;
-    let bytes = bytes.map_err(RegisterError::failed)?;
-    // Only the id is required, so that new fields do no harm.
-    let application: Json = serde_json::from_slice(&bytes).unwrap_or_default();
-    let id = application["id"].as_str().and_then(|id| id.parse().ok());
-    id.ok_or_else(|| RegisterError::failed("Discord's answer has no id"))
 }
 
 /// The Discord server of the stats channel; without one, of the control channel.

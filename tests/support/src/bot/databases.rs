@@ -35,6 +35,28 @@ const ARRIVAL: [&str; 5] = [
     "gaming_session_id",
 ];
 
+/// Creates the tables that a website adds to the database, with its constraints.
+pub async fn create_website_tables(store: &Db) {
+    let id = match store.database.is_postgres() {
+        true => "SERIAL PRIMARY KEY",
+        false => "INTEGER PRIMARY KEY AUTOINCREMENT",
+    };
+    let mut transaction = store.database.begin().await.unwrap();
+    for sql in [
+        "CREATE TABLE weapon_comprehensive_stats (id {id}, round_id INTEGER NOT NULL REFERENCES rounds (id), round_date TEXT NOT NULL, \
+         map_name TEXT NOT NULL, round_number INTEGER NOT NULL, player_guid TEXT NOT NULL, player_name TEXT NOT NULL, \
+         weapon_name TEXT NOT NULL, kills INTEGER DEFAULT 0, deaths INTEGER DEFAULT 0, headshots INTEGER DEFAULT 0, \
+         shots INTEGER DEFAULT 0, hits INTEGER DEFAULT 0, accuracy REAL DEFAULT 0, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, \
+         UNIQUE (round_id, player_guid, weapon_name))",
+        "CREATE TABLE player_aliases (id {id}, guid TEXT NOT NULL, alias TEXT NOT NULL, first_seen TIMESTAMP DEFAULT CURRENT_TIMESTAMP, \
+         last_seen TIMESTAMP DEFAULT CURRENT_TIMESTAMP, times_seen INTEGER DEFAULT 1, UNIQUE (guid, alias))",
+    ] {
+        let sql = sql.replace("{id}", id);
+        transaction.execute(&sql, &[]).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+}
+
 /// The content of all tables as text, without what depends on the time and the order in which it came: ids, times of capture, and
 /// the numbers of the evenings.
 pub async fn dump(store: &Db) -> String {
@@ -46,6 +68,8 @@ pub async fn dump(store: &Db) -> String {
         ("lua_round_teams", round),
         ("lua_spawn_stats", round),
         ("player_comprehensive_stats", round),
+        ("weapon_comprehensive_stats", round),
+        ("player_aliases", "NULL"),
     ] {
         let columns = gametimes_bot::db::migrations::columns_of(&store.database, &[table])
             .await
@@ -53,8 +77,15 @@ pub async fn dump(store: &Db) -> String {
         let columns: Vec<String> = columns[table]
             .iter()
             .filter(|c| !ARRIVAL.contains(&c.as_str()))
-            .map(|c| format!("t.{c}"))
+            .map(|c| match c.as_str() {
+                "first_seen" | "last_seen" => format!("CAST(t.{c} AS TEXT)"),
+                _ => format!("t.{c}"),
+            })
             .collect();
+        // A table that only a website creates.
+        if columns.is_empty() {
+            continue;
+        }
         let sql = format!("SELECT {link}, {} FROM {table} t", columns.join(", "));
         let rows = store.database.rows(&sql, &[]).await.unwrap();
         let mut lines: Vec<String> = rows

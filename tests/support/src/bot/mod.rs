@@ -4,6 +4,7 @@ pub mod browser;
 pub mod chaos;
 pub mod databases;
 pub mod items;
+pub mod other_bot;
 pub mod postgres;
 pub mod sshd;
 pub mod stats_channel;
