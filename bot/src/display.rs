@@ -2,7 +2,7 @@
 
 use gametimes_format::Team;
 use gametimes_format::text::{displayable, strip_colors};
-use gametimes_rounds::matches::{Match, Outcome, ResultReason};
+use gametimes_rounds::matches::{Match, Outcome, ResultReason, short_guid};
 use jiff::Timestamp;
 
 use crate::db::rounds::{Recorded, RoundDetail, RoundSummary};
@@ -198,6 +198,24 @@ pub fn facts(detail: &RoundDetail) -> Vec<String> {
     facts
 }
 
+/// The address of a player's page.
+pub fn player_link(guid: &str) -> String {
+    format!("/players/{}", percent_encode(&short_guid(guid)))
+}
+
+/// A text as a part of an address.
+pub fn percent_encode(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~:".contains(&byte) {
+            encoded.push(byte.into());
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,5 +232,12 @@ mod tests {
     fn means_of_death_lose_their_prefix() {
         assert_eq!(means_of_death("MOD_KNIFE"), "knife");
         assert_eq!(means_of_death("SWITCHTEAM"), "switchteam");
+    }
+
+    #[test]
+    fn player_links_encode_any_name() {
+        assert_eq!(player_link("a0000001ABCDEF"), "/players/A0000001");
+        assert_eq!(player_link("name:0a1b2c3d4e"), "/players/name:0a1b2c3d4e");
+        assert_eq!(player_link("日\"<"), "/players/%E6%97%A5%22%3C");
     }
 }

@@ -310,10 +310,13 @@ impl Receiver {
                 if let Some(channel) = settings.stats_channel.clone() {
                     let client = discord::client(&settings);
                     let (db, status) = (context.db.clone(), Arc::clone(&context.status));
-                    let posts = discord::posts::run(channel, config.public_url, client, db, status);
+                    let posts =
+                        discord::posts::run(channel, config.public_url.clone(), client, db, status);
                     receiver.sources.spawn(posts);
                 }
-                receiver.sources.spawn(discord::run(settings, context));
+                receiver
+                    .sources
+                    .spawn(discord::run(settings, config.public_url, context));
             }
             None => info!("discord.token is not set: no messages are received"),
         }

@@ -89,6 +89,8 @@ pub struct Discord {
     pub gateway_url: Option<String>,
     /// The channel with messages for players; `None` posts nothing.
     pub stats_channel: Option<StatsChannel>,
+    /// Whether the bot registers and answers slash commands.
+    pub commands: bool,
 }
 
 /// The channel in which a message for players is posted after each round, and after each evening.

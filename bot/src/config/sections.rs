@@ -207,6 +207,7 @@ impl Reader {
         let proxy = self.text("discord.proxy");
         let gateway_url = self.text("discord.gateway_url");
         let stats_channel = self.stats_channel();
+        let commands = self.or("discord.commands", "true", "true or false");
         match (token, channel) {
             (None, None) if webhook_ids.is_empty() && stats_channel.is_none() => None,
             (Some(token), Some(channel_id)) => Some(Discord {
@@ -221,6 +222,7 @@ impl Reader {
                 proxy,
                 gateway_url,
                 stats_channel,
+                commands,
             }),
             (token, channel) => {
                 if token.is_none() {

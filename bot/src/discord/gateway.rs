@@ -12,6 +12,7 @@ use twilight_gateway::{
     ConfigBuilder, Event, EventTypeFlags, Intents, Shard, ShardId, StreamExt as _,
 };
 
+use super::commands::CommandEvent;
 use super::message::Incoming;
 use crate::backoff::Backoff;
 use crate::config::Discord;
@@ -20,6 +21,7 @@ use crate::status::Status;
 const EVENTS: EventTypeFlags = EventTypeFlags::MESSAGE_CREATE
     .union(EventTypeFlags::READY)
     .union(EventTypeFlags::RESUMED)
+    .union(EventTypeFlags::INTERACTION_CREATE)
     .union(EventTypeFlags::GATEWAY_INVALIDATE_SESSION);
 
 /// What the connection passes on.
@@ -30,10 +32,18 @@ pub(super) enum GatewayEvent {
     Connected,
 }
 
+/// Where events go.
+pub(super) struct Receivers {
+    /// The control channel.
+    pub messages: mpsc::Sender<GatewayEvent>,
+    /// The commands.
+    pub commands: mpsc::Sender<CommandEvent>,
+}
+
 /// Stays connected until dropped. Sets `missed` when an event is lost because the queue is full.
 pub(super) async fn hold_connection(
     settings: Discord,
-    sender: mpsc::Sender<GatewayEvent>,
+    receivers: Receivers,
     status: Arc<Status>,
     missed: Arc<AtomicBool>,
 ) {
@@ -46,19 +56,29 @@ pub(super) async fn hold_connection(
         }
         let mut shard = Shard::with_config(ShardId::ONE, builder.build());
         while let Some(event) = shard.next_event(EVENTS).await {
+            if let Ok(Event::Ready(ready)) = &event {
+                let ready = CommandEvent::Ready(ready.application.id);
+                // The queue is empty before the first session. After that, the application is known.
+                drop(receivers.commands.try_send(ready));
+            }
             match event {
                 Ok(Event::Ready(_) | Event::Resumed) => {
                     backoff.reset();
                     info!("connected to Discord");
                     status.set_discord_connected(true);
-                    if sender.try_send(GatewayEvent::Connected).is_err() {
+                    if receivers
+                        .messages
+                        .try_send(GatewayEvent::Connected)
+                        .is_err()
+                    {
                         missed.store(true, Ordering::Release);
                     }
                 }
                 Ok(Event::MessageCreate(message)) => {
                     let message = Incoming::from(message.message);
                     if message.channel_id == settings.channel_id
-                        && sender
+                        && receivers
+                            .messages
                             .try_send(GatewayEvent::Message(Box::new(message)))
                             .is_err()
                     {
@@ -67,6 +87,12 @@ pub(super) async fn hold_connection(
                         warn!(
                             "the queue of messages is full; the rest is read from the channel's history"
                         );
+                    }
+                }
+                Ok(Event::InteractionCreate(interaction)) => {
+                    let interaction = CommandEvent::Interaction(Box::new(interaction.0));
+                    if receivers.commands.try_send(interaction).is_err() {
+                        warn!("the queue of commands is full; one is not answered");
                     }
                 }
                 Ok(Event::GatewayClose(frame)) => {

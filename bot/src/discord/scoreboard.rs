@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gametimes_format::Team;
 use gametimes_format::rules::is_bot_guid;
-use gametimes_rounds::matches::short_guid;
+use gametimes_rounds::matches::{MatchTeam, short_guid};
 
 use super::text::{TableRow, table};
 use crate::db::players::Player;
@@ -117,6 +117,14 @@ pub fn totals(rounds: &[RoundDetail]) -> BTreeMap<String, Score> {
 pub fn of_side(detail: &RoundDetail, side: Team, characters: usize) -> Option<String> {
     let players = detail.players.iter().filter(|p| p.team() == Some(side));
     scoreboard(players.map(Score::of).collect(), characters)
+}
+
+/// The players of a team over these rounds, most kills first; `None` if none of them is known.
+pub fn of_team(team: &MatchTeam, rounds: &[RoundDetail], characters: usize) -> Option<String> {
+    let mut totals = totals(rounds);
+    let players = team.players.iter();
+    let scores = players.filter_map(|player| totals.remove(&player.guid));
+    scoreboard(scores.collect(), characters)
 }
 
 fn scoreboard(mut scores: Vec<Score>, characters: usize) -> Option<String> {

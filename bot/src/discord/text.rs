@@ -238,6 +238,14 @@ mod tests {
         assert_eq!(fewer.matches(CUT_MARK).count(), 12, "{fewer}");
     }
 
+    #[test]
+    fn lines_that_do_not_fit_are_counted() {
+        let all: Vec<String> = (0..9).map(|n| format!("line {n}")).collect();
+        assert_eq!(lines(&all, 62), all.join("\n"));
+        assert_eq!(lines(&all, 35), "line 0\nline 1\n7 lines not shown");
+        assert_eq!(lines(&all, 5), "");
+    }
+
     proptest! {
         /// Whatever the names are: the block has one beginning and one end, as many lines as it says, all of the same width,
         /// and fits.

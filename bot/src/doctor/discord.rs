@@ -5,11 +5,13 @@ use gametimes_format::text::counted;
 use twilight_http::Client;
 use twilight_model::channel::Message;
 use twilight_model::id::Id;
+use twilight_model::id::marker::ApplicationMarker;
 
 use super::{Findings, clock};
 use crate::config::Discord;
 use crate::discord::access::{self, CONTROL, STATS};
 use crate::discord::client;
+use crate::discord::commands::register;
 
 /// Checks everything about Discord that the settings name.
 pub(super) async fn examine(discord: &Discord, found: &mut Findings) {
@@ -23,8 +25,14 @@ pub(super) async fn examine(discord: &Discord, found: &mut Findings) {
         clock("Discord's clock", now, found);
     }
     match access::application(&client).await {
-        Ok(application) if application.reads_content => {}
-        Ok(_) => found.bad("discord.token", NO_CONTENT),
+        Ok(application) => {
+            if !application.reads_content {
+                found.bad("discord.token", NO_CONTENT);
+            }
+            if discord.commands {
+                commands(&client, discord, application.id, found).await;
+            }
+        }
         Err(error) => found.bad("discord.token", error),
     }
     let what = "discord.channel_id";
@@ -44,6 +52,30 @@ pub(super) async fn examine(discord: &Discord, found: &mut Findings) {
             Ok(name) => found.good(what, format!("#{name} can be written to")),
             Err(error) => found.bad(what, error),
         }
+    }
+}
+
+/// Checks that the commands can be registered, by asking for those that are.
+async fn commands(
+    client: &Client,
+    settings: &Discord,
+    application: Id<ApplicationMarker>,
+    found: &mut Findings,
+) {
+    let registered = async {
+        let guild = register::guild(client, settings).await?;
+        register::registered(client, application, guild).await
+    };
+    let what = "discord.commands";
+    match registered.await {
+        Ok(commands) => found.good(
+            what,
+            format!(
+                "{} registered; `run` and `receive` register the bot's",
+                counted(commands.len(), "command")
+            ),
+        ),
+        Err(error) => found.bad(what, format!("commands cannot be registered: {error}")),
     }
 }
 

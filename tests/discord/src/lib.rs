@@ -1,5 +1,5 @@
-//! A stand-in for Discord on a loopback port, for tests and the demo: webhooks, channel messages, attachments and the
-//! gateway, as far as recorders and the bot use them, with their limits, error codes and failures (unreachable, silent,
+//! A stand-in for Discord on a loopback port, for tests and the demo: webhooks, channel messages, attachments, slash commands and
+//! the gateway, as far as recorders and the bot use them, with their limits, error codes and failures (unreachable, silent,
 //! slow).
 //!
 //! It runs on a separate thread, so it serves blocking and async callers:
@@ -14,6 +14,7 @@
 
 mod gateway;
 mod guild;
+mod interactions;
 mod rest;
 mod state;
 
@@ -27,6 +28,7 @@ use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
+pub use interactions::Interaction;
 use state::Shared;
 pub use state::{FileAnswer, GUILD_ID, Message, TOKEN};
 
@@ -285,6 +287,58 @@ impl Discord {
     /// Sets whether Discord's rate limits apply (5 posts per 2 s and webhook, 30 per 60 s and channel). Off at the start.
     pub fn enforce_rate_limits(&self, on: bool) {
         self.state.lock().rate_limits = on;
+    }
+
+    /// The commands that the bot has registered, and how often it has overwritten them.
+    pub fn registered_commands(&self) -> (Vec<Value>, usize) {
+        let state = self.state.lock();
+        let registered = state.commands.registered.get(&GUILD_ID).cloned();
+        (registered.unwrap_or_default(), state.commands.writes)
+    }
+
+    /// Registers a command of another program that uses the same application.
+    pub fn add_foreign_command(&self, command: Value) {
+        let mut state = self.state.lock();
+        let registered = state.commands.registered.entry(GUILD_ID);
+        registered.or_default().push(command);
+    }
+
+    /// Sets whether the bot was invited with the scope `applications.commands`, as it was at the start.
+    pub fn set_commands_scope(&self, on: bool) {
+        self.state.lock().commands.no_scope = !on;
+    }
+
+    /// A person uses a command on the guild. Returns a token for [`Discord::interaction`].
+    pub fn use_command(&self, person: u64, name: &str, options: &[(&str, &str)]) -> String {
+        let mut state = self.state.lock();
+        let data = state.command_data(name, options, false);
+        state.interact(2, Some(GUILD_ID), person, &data)
+    }
+
+    /// A person types in an option of a command on the guild.
+    pub fn type_option(&self, person: u64, name: &str, option: &str, typed: &str) -> String {
+        let mut state = self.state.lock();
+        let data = state.command_data(name, &[(option, typed)], true);
+        state.interact(4, Some(GUILD_ID), person, &data)
+    }
+
+    /// Sends any interaction: `kind` is its type, and without a guild it comes from a private chat.
+    pub fn interact(&self, kind: u64, guild: Option<u64>, person: u64, data: &Value) -> String {
+        self.state.lock().interact(kind, guild, person, data)
+    }
+
+    /// Sends an event that is not as Discord sends them.
+    pub fn send_event(&self, kind: &str, data: &Value) {
+        self.state.lock().dispatch_raw(kind, data);
+    }
+
+    /// What became of an interaction.
+    pub fn interaction(&self, token: &str) -> Option<Interaction> {
+        let state = self.state.lock();
+        let mut interactions = state.commands.interactions.iter();
+        interactions
+            .find(|interaction| interaction.token == token)
+            .cloned()
     }
 
     /// The number of gateway connections so far, and of those that resumed a session.

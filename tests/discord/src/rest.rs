@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::interactions;
 use crate::state::{BOT_ID, FileAnswer, Shared, State as Content, TOKEN, hide_content};
 
 pub(crate) type App = State<Arc<Shared>>;
@@ -29,7 +30,8 @@ pub(crate) fn router(state: Arc<Shared>) -> Router {
         )
         .route("/users/@me", get(me))
         .route("/gateway", get(gateway))
-        .route("/gateway/bot", get(gateway_bot));
+        .route("/gateway/bot", get(gateway_bot))
+        .merge(interactions::router());
     Router::new()
         .nest("/api", api.clone())
         .nest("/api/v10", api)
@@ -124,7 +126,7 @@ impl Body {
 }
 
 /// Discord's limits of a message's content and embeds.
-fn within_limits(body: &Value) -> Result<(), String> {
+pub(crate) fn within_limits(body: &Value) -> Result<(), String> {
     let count = |v: &Value| v.as_str().unwrap_or_default().chars().count();
     let check = |what: &str, n: usize, most: usize| {
         if n > most {
@@ -183,6 +185,12 @@ async fn execute(
     Query(Wait { wait }): Query<Wait>,
     request: Request,
 ) -> Response {
+    if id == BOT_ID {
+        return match Body::read(request).await {
+            Ok(body) => interactions::follow_up(&state, &token, &body.json),
+            Err(response) => *response,
+        };
+    }
     {
         let mut state = state.lock();
         if let Some(status) = state.failures.pop_front() {

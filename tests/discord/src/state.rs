@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::Webhook;
+use crate::interactions::Commands;
 
 /// The bot's token.
 pub const TOKEN: &str = "MTA.standin.token";
@@ -89,6 +90,7 @@ pub(crate) struct State {
     pub rate_limits: bool,
     pub identified: usize,
     pub resumed: usize,
+    pub commands: Commands,
     nonces: HashMap<String, (Instant, u64)>,
     posts: VecDeque<(Instant, u64, u64)>,
     last_id: u64,
@@ -119,6 +121,7 @@ impl Shared {
             rate_limits: false,
             identified: 0,
             resumed: 0,
+            commands: Commands::default(),
             nonces: HashMap::new(),
             posts: VecDeque::new(),
             last_id: 0,
@@ -353,6 +356,13 @@ impl State {
                 hide_content(&mut data);
             }
             session.send(kind, data, self.zombie);
+        }
+    }
+
+    /// Sends an event to every session, whatever its intents are.
+    pub fn dispatch_raw(&mut self, kind: &str, data: &Value) {
+        for session in self.sessions.values_mut() {
+            session.send(kind, data.clone(), self.zombie);
         }
     }
 

@@ -9,13 +9,10 @@ use super::post::{Picture, Post};
 use crate::chart::{Chart, Theme};
 use crate::db::matches::MatchInSeries;
 use crate::db::rounds::{RoundDetail, StatsFileHeader};
-use crate::discord::match_text;
+use crate::discord::match_text::{self, SERVER_CHARACTERS};
 use crate::discord::scoreboard;
 use crate::discord::text::{FIELD_CHARACTERS, escaped, plain};
 use crate::display::{self, durations_differ};
-
-/// How much of a server's name the footer shows.
-const SERVER_CHARACTERS: usize = 256;
 
 /// Everything that the message shows.
 #[derive(Debug, Clone, Copy)]

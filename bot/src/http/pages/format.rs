@@ -1,9 +1,8 @@
 //! Values as the pages show them. A missing value is shown as a dash.
 
-use gametimes_rounds::matches::short_guid;
-
 use crate::db::players::Time;
 use crate::display;
+pub use crate::display::{percent_encode, player_link};
 
 /// Milliseconds as `M:SS.t`.
 pub fn ms(ms: Option<i64>) -> String {
@@ -58,34 +57,9 @@ pub fn round_label(map_name: &str, round_number: i64) -> String {
     format!("{map_name} R{round_number}")
 }
 
-/// The address of a player's page.
-pub fn player_link(guid: &str) -> String {
-    format!("/players/{}", percent_encode(&short_guid(guid)))
-}
-
-/// A text as a part of an address.
-pub fn percent_encode(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~:".contains(&byte) {
-            encoded.push(byte.into());
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn player_links_encode_any_name() {
-        assert_eq!(player_link("a0000001ABCDEF"), "/players/A0000001");
-        assert_eq!(player_link("name:0a1b2c3d4e"), "/players/name:0a1b2c3d4e");
-        assert_eq!(player_link("日\"<"), "/players/%E6%97%A5%22%3C");
-    }
 
     #[test]
     fn share_of_nothing_is_a_dash() {
