@@ -1,79 +1,135 @@
-//! Pages over 10,000 rounds with 12 players each, and the picture of 20 against 20.
+//! Every page over a made-up season, on both databases, and the picture of 20 against 20.
 //!
-//! `cargo bench --package gametimes-bot --bench pages`
+//! `cargo bench --package gametimes-bot --bench pages`; the number of rounds can be given, 10,000 without one.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use gametimes_bot::Bot;
 use gametimes_bot::chart::{Chart, PNG_SCALE, Theme, png};
-use gametimes_bot::db::value::Value;
+use gametimes_bot::db::IngestItem;
 use gametimes_bot::files::ingest::ingest;
+use gametimes_test_support::bot::postgres::Cluster;
 use gametimes_test_support::bot::{config_in, get};
 use gametimes_test_support::samples::samples;
+use gametimes_test_support::season::{RoundFiles, Season, TIME_ZONE};
+use jiff::tz::TimeZone;
 
-const ROUNDS: i64 = 10_000;
 const CALLS: usize = 100;
 
-#[tokio::main]
-async fn main() {
+fn main() {
+    let numbers = std::env::args().skip(1).find_map(|arg| arg.parse().ok());
+    let rounds: usize = numbers.unwrap_or(10_000);
+    // About ten rounds an evening; a large community plays on several servers at a time.
+    let season = Season {
+        evenings: (rounds / 10).min(2_000),
+        players: 40 + rounds / 250,
+        rounds,
+        evenings_with_timelines: 10,
+        ..Season::default()
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let url = config_in(&folder).database_url.reveal().to_owned();
+    runtime.block_on(run("SQLite", &url, &season));
+    let cluster = Cluster::shared();
+    runtime.block_on(run("PostgreSQL", &cluster.database(), &season));
+    runtime.block_on(pictures());
+}
+
+async fn run(name: &str, url: &str, season: &Season) {
+    let mut config = gametimes_bot::Config::with_database(url);
+    config.time_zone = TimeZone::get(TIME_ZONE).unwrap();
+    config.public_url = Some("http://localhost".to_owned());
+    let bot = gametimes_bot::start(config).await.unwrap();
+    let started = Instant::now();
+    let mut files = Vec::new();
+    for evening in season.evenings() {
+        files.extend(evening.iter().flat_map(RoundFiles::contents).map(item));
+        if files.len() > 2_000 {
+            bot.store.ingest(&std::mem::take(&mut files)).await.unwrap();
+        }
+    }
+    bot.store.ingest(&files).await.unwrap();
+    bot.store.analyze().await.unwrap();
+    println!(
+        "\n{name}, {} rounds, stored in {:.0} s\n",
+        season.rounds,
+        started.elapsed().as_secs_f64()
+    );
+    println!("| page | median | 95th percentile |\n| --- | ---: | ---: |");
+    for path in paths(&bot).await {
+        let mut times = Vec::with_capacity(CALLS);
+        for _ in 0..CALLS {
+            let started = Instant::now();
+            let (status, body) = get(&bot.url(&path)).await;
+            times.push(started.elapsed());
+            assert_eq!(status, 200, "{path}: {body}");
+        }
+        tell(&path, times);
+    }
+    bot.stop().await.unwrap();
+}
+
+fn item((name, bytes): (String, Vec<u8>)) -> IngestItem {
+    IngestItem::from_file("ingest", &name, "", bytes)
+}
+
+/// The pages, with those that have the most to read: old ones, and filters that find little.
+async fn paths(bot: &Bot) -> Vec<String> {
+    let latest = bot.store.evenings(None, 1).await.unwrap();
+    let played = &latest.evenings[0].series[0].matches[0].played;
+    let round = played.rounds[0].id;
+    let player = &played.team_a.players[0].guid;
+    // Half of the season back.
+    let (_, old) = get(&bot.url(&format!("/api/rounds/{}", round / 2))).await;
+    let before = &old["round_end_unix"];
+    let mut paths = vec![
+        format!("/rounds/{round}"),
+        format!("/rounds/{}", round / 2),
+        format!("/matches/{round}"),
+        format!("/matches/{}", round / 2),
+        format!("/?before={before}"),
+        format!("/players/{player}"),
+    ];
+    let lists = [
+        "/",
+        "/rounds",
+        "/rounds?page=100",
+        "/rounds?map=dlerne",
+        "/rounds?player=moke",
+        "/rounds?player=nobody-has-this-name",
+        "/rounds?from=2026-03-01&to=2026-03-31",
+        "/audit",
+        "/delivery",
+        "/feed.atom",
+    ];
+    paths.extend(lists.map(str::to_owned));
+    paths
+}
+
+async fn pictures() {
     let folder = tempfile::tempdir().unwrap();
     let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
     let paths = [samples().join("../native/public40")];
     ingest(&bot.store, &paths, "", false).await.unwrap();
-    let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)";
-    let players = "(VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11), (12)) AS p";
-    let mut transaction = bot.store.database.begin().await.unwrap();
-    for sql in [
-        format!(
-            "{numbers} INSERT INTO rounds (id, match_id, round_number, map_name, end_reason, round_end_unix) \
-             SELECT 100 + i, '2025-01-01-' || i, 1, 'supply', 'objective', 1735700000 + i FROM n"
-        ),
-        format!(
-            "{numbers} INSERT INTO lua_spawn_stats (match_id, round_number, round_id, map_name, round_end_unix, player_guid, \
-             player_name, dead_ms, played_ms, denied_ms) SELECT '2025-01-01-' || i, 1, 100 + i, 'supply', 1735700000 + i, \
-             'B00000' || (10 + p.column1) || 'D3F5A1B2C3D4E5F607182930', 'player', 20000, 60000, 3000 FROM n, {players}"
-        ),
-    ] {
-        transaction
-            .execute(&sql, &[Value::from(ROUNDS)])
-            .await
-            .unwrap();
-    }
-    transaction.commit().await.unwrap();
-    for path in [
-        "/rounds/1",
-        "/",
-        "/matches/1",
-        "/rounds",
-        "/rounds?player=layer01",
-        "/players/B0000011",
-        "/audit",
-        "/delivery",
-    ] {
-        let mut times = Vec::with_capacity(CALLS);
-        for _ in 0..CALLS {
-            let started = Instant::now();
-            let (status, _) = get(&bot.url(path)).await;
-            times.push(started.elapsed().as_secs_f64() * 1000.0);
-            assert_eq!(status, 200, "{path}");
-        }
-        tell(path, times);
-    }
     let chart = Chart::load(&bot.store, 1).await.unwrap().unwrap();
     let mut times = Vec::with_capacity(CALLS);
     for _ in 0..CALLS {
         let started = Instant::now();
         png::render(&chart.svg(Theme::Auto), PNG_SCALE).unwrap();
-        times.push(started.elapsed().as_secs_f64() * 1000.0);
+        times.push(started.elapsed());
     }
+    println!();
     tell("PNG of 20 against 20", times);
     bot.stop().await.unwrap();
 }
 
-fn tell(what: &str, mut times: Vec<f64>) {
-    times.sort_by(f64::total_cmp);
+fn tell(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let ms = |at: usize| times[at].as_secs_f64() * 1000.0;
     println!(
-        "{what}: median {:.1} ms, 95th percentile {:.1} ms",
-        times[times.len() / 2],
-        times[times.len() * 95 / 100]
+        "| {what} | {:.1} ms | {:.1} ms |",
+        ms(times.len() / 2),
+        ms(times.len() * 95 / 100)
     );
 }

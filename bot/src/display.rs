@@ -90,6 +90,12 @@ pub fn match_reason(played: &Match) -> String {
     }
 }
 
+/// The time to beat in round 2 of a match: that of round 1, or the full limit if round 1 was held.
+pub fn time_to_beat(played: &Match) -> Option<i64> {
+    let second = played.rounds.iter().find(|round| round.round_number == 2)?;
+    second.limit_ms.or(played.result.team_a_ms)
+}
+
 /// A team's name, or `nobody`.
 pub fn team(team: Option<Team>) -> &'static str {
     team.map_or("nobody", Team::name)

@@ -364,6 +364,38 @@ async fn feed_and_previews_have_absolute_links_if_the_public_url_is_set() {
     ] {
         assert!(page.contains(expected), "{expected}: {page}");
     }
+    // The match has a preview of its own, and the evenings that of the latest match.
+    let found = bot.store.match_of_round(2).await.unwrap().unwrap();
+    let path = format!("/matches/{}", found.played.id);
+    let latest = bot.store.evenings(None, 1).await.unwrap();
+    let matches = latest.evenings[0]
+        .series
+        .iter()
+        .flat_map(|series| &series.matches);
+    let latest = matches
+        .max_by_key(|m| m.played.ended_unix)
+        .unwrap()
+        .played
+        .id;
+    for (path, image) in [
+        (path.clone(), path),
+        ("/".to_owned(), format!("/matches/{latest}")),
+    ] {
+        let (_, page) = get(&bot.url(&path)).await;
+        let page = page.as_str().unwrap();
+        let image = format!("{site}{image}/timeline.png");
+        let expected = format!("<meta property=\"og:image\" content=\"{image}\">");
+        assert!(page.contains(&expected), "{expected}: {page}");
+        assert!(
+            page.contains("<meta property=\"og:title\" content=\""),
+            "{page}"
+        );
+        let picture = fetch(&image.replace(site, &bot.url("")), &[]).await;
+        assert_eq!(
+            (picture.status().as_u16(), header(&picture, "content-type")),
+            (200, "image/png")
+        );
+    }
     let (_, list) = get(&bot.url("/rounds")).await;
     assert!(
         list.as_str()

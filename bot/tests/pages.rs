@@ -50,9 +50,12 @@ async fn bot(folder: &tempfile::TempDir) -> Bot {
     bot
 }
 
-/// Checks a page at three widths, in light and dark.
+/// Checks a page on a phone, a tablet and a desktop, in light and dark.
 fn look(browser: &Browser, name: &str, url: &str) {
-    for (width, dark) in [(1280, false), (1280, true), (768, false), (360, false)] {
+    for (width, dark) in [360, 768, 1280]
+        .into_iter()
+        .flat_map(|width| [(width, false), (width, true)])
+    {
         browser.width(width);
         browser.dark(dark);
         browser.open(url);
@@ -65,6 +68,11 @@ fn look(browser: &Browser, name: &str, url: &str) {
             browser.run("return document.querySelectorAll('h1').length"),
             1,
             "{name}"
+        );
+        assert_eq!(
+            browser.axe(),
+            Vec::<String>::new(),
+            "{name} at {width}, dark: {dark}"
         );
         assert_eq!(browser.console(), Vec::<String>::new(), "{name}");
         let shade = if dark { "-dark" } else { "" };
@@ -208,13 +216,13 @@ async fn every_page_works_in_a_real_browser() {
             "{page}"
         );
         // The names stay visible while a table is scrolled.
-        browser.width(360);
+        browser.width(700);
         let moved = browser.run(
             "const name = document.querySelector('td bdi'), table = name.closest('.wide'); \
-             const before = name.getBoundingClientRect().left; table.scrollLeft = 200; \
+             const before = name.getBoundingClientRect().left; table.scrollLeft = 100; \
              return [table.scrollLeft, name.getBoundingClientRect().left - before]",
         );
-        assert_eq!(moved, serde_json::json!([200, 0]));
+        assert_eq!(moved, serde_json::json!([100, 0]));
         browser.width(1280);
         // From a round to the other round of its match, and back.
         browser.open(&url(&format!("/rounds/{paused}")));

@@ -13,12 +13,12 @@ use super::text::fit;
 use super::{Chart, Lane, Objective, Shape, Span, State};
 use crate::display::{clock, clock_ms};
 
-const WIDTH: Px = Px(1200.0);
+pub(super) const WIDTH: Px = Px(1200.0);
 const MARGIN: Px = Px(16.0);
 /// The widths of the names to the left of the lanes and of the numbers to the right.
 const NAMES: f64 = 186.0;
 const NUMBERS: f64 = 132.0;
-const PLOT_WIDTH: f64 = WIDTH.0 - 2.0 * MARGIN.0 - NAMES - NUMBERS;
+pub(super) const PLOT_WIDTH: f64 = WIDTH.0 - 2.0 * MARGIN.0 - NAMES - NUMBERS;
 /// The right edges of the two columns of numbers.
 const DEAD_X: Px = Px(WIDTH.0 - MARGIN.0 - 62.0);
 const DENIED_X: Px = Px(WIDTH.0 - MARGIN.0);
@@ -28,6 +28,7 @@ const PLOT_TOP: Px = Px(96.0);
 /// The heights of a team's heading, of the axis with the legend, and of the text in place of a timeline.
 const HEADING: f64 = 24.0;
 const FOOT: f64 = 74.0;
+const FOOT_WITHOUT_LEGEND: f64 = 34.0;
 /// The height of the legend's second line, which explains the shapes of objectives.
 const SECOND_LINE: f64 = 22.0;
 /// Half the size of the shapes in the legend and in the headings.
@@ -37,18 +38,20 @@ const NO_TIMELINE: f64 = 60.0;
 /// The whole picture.
 #[derive(Template)]
 #[template(path = "timeline.svg", whitespace = "minimize")]
-struct Picture {
+pub(super) struct Picture {
     theme: Theme,
-    height: Px,
+    /// Where it is in the picture of a match; `None` if it stands alone.
+    y: Option<Px>,
+    pub(super) height: Px,
     /// The description for screen readers.
-    label: String,
+    pub(super) label: String,
     title: String,
     facts: String,
     /// `None` for a round without a timeline.
     plot: Option<Plot>,
     /// What is shown without a timeline.
     no_timeline: String,
-    legend: Legend,
+    legend: Option<Legend>,
 }
 
 impl Picture {
@@ -77,7 +80,15 @@ struct Plot {
     duration: String,
     /// Why the round ended.
     end: String,
+    /// The time to beat.
+    target: Option<Target>,
     sizes: Sizes,
+}
+
+/// The mark of the time to beat.
+struct Target {
+    x: Px,
+    label: String,
 }
 
 /// The sizes of a lane. With many players the lanes are lower.
@@ -196,12 +207,12 @@ impl Chart {
     /// The picture as an SVG document.
     pub fn svg(&self, theme: Theme) -> String {
         let mut svg = String::with_capacity(64 * 1024);
-        let rendered = self.picture(theme).render_into(&mut svg);
+        let rendered = self.picture(theme, None, true).render_into(&mut svg);
         rendered.unwrap_or_else(|e| unreachable!("writing to a string cannot fail: {e}"));
         svg
     }
 
-    fn picture(&self, theme: Theme) -> Picture {
+    pub(super) fn picture(&self, theme: Theme, y: Option<Px>, has_legend: bool) -> Picture {
         let sizes = Sizes::for_lanes(self.lanes.len());
         let teams = self.lanes_by_team();
         let plot_height = if self.has_timeline {
@@ -213,21 +224,30 @@ impl Chart {
             NO_TIMELINE
         };
         let bottom = PLOT_TOP + plot_height;
-        let has_objectives = self.has_timeline
-            && (!self.objectives.is_empty()
-                || self.lanes.iter().any(|lane| !lane.objectives.is_empty()));
+        let has_objectives = self.has_objectives();
         let legend_y = bottom + FOOT - 20.0;
-        let height = bottom + FOOT + if has_objectives { SECOND_LINE } else { 0.0 };
+        let height = match (has_legend, has_objectives) {
+            (false, _) => bottom + FOOT_WITHOUT_LEGEND,
+            (true, false) => bottom + FOOT,
+            (true, true) => bottom + FOOT + SECOND_LINE,
+        };
         Picture {
             theme,
+            y,
             height,
             label: format!("Timeline of {}: {}", self.title, self.facts.join(", ")),
             title: fit(&self.title, 48.0),
             facts: fit(&self.facts.join("  ·  "), 80.0),
             plot: self.has_timeline.then(|| self.plot(&teams, sizes, bottom)),
-            legend: Legend::new(legend_y, has_objectives),
+            legend: has_legend.then(|| Legend::new(legend_y, has_objectives)),
             no_timeline: self.no_timeline.clone(),
         }
+    }
+
+    fn has_objectives(&self) -> bool {
+        let mut lanes = self.lanes.iter();
+        self.has_timeline
+            && (!self.objectives.is_empty() || lanes.any(|lane| !lane.objectives.is_empty()))
     }
 
     /// The teams that have players, with the lanes that are not empty.
@@ -288,6 +308,10 @@ impl Chart {
             bottom,
             duration: clock_ms(self.duration_ms),
             end: fit(&format!("⚑ {}", self.end), 40.0),
+            target: self.target_ms.map(|t_ms| Target {
+                x: scale.x(t_ms),
+                label: format!("to beat: {}", clock_ms(t_ms)),
+            }),
             sizes,
         }
     }

@@ -1,11 +1,13 @@
 //! The timeline of a round as a picture: who was alive, wounded, waiting to respawn or absent, and when.
 //!
 //! [`Chart::new`] makes a lane per player from a stored round. [`Chart::svg`] gives everything its place ([`layout`]) and
-//! renders the template `timeline.svg`. [`png::render`] turns the SVG into a PNG.
+//! renders the template `timeline.svg`. [`match_svg`] draws both rounds of a match on one scale. [`png::render`] turns the SVG
+//! into a PNG.
 
 mod colour;
 mod lanes;
 mod layout;
+mod matches;
 mod objectives;
 pub mod png;
 mod scale;
@@ -17,6 +19,7 @@ use gametimes_rounds::pauses::{PauseMark, pause_marks};
 
 pub use self::colour::Theme;
 pub use self::lanes::{Lane, Span, State};
+pub use self::matches::match_svg;
 pub use self::objectives::{Objective, Shape};
 use crate::db::rounds::RoundDetail;
 use crate::db::{Db, DbError};
@@ -32,7 +35,7 @@ const EVENTS_MAX: usize = 40_000;
 const PLAYERS_MAX: usize = 256;
 
 /// A round, ready to be drawn.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Chart {
     /// Map and round: `supply, round 1`.
     pub title: String,
@@ -52,6 +55,10 @@ pub struct Chart {
     pub has_timeline: bool,
     /// The reason why it cannot be drawn.
     pub no_timeline: String,
+    /// The time to beat, on the play clock. It is marked only beside the other round of the match.
+    pub target_ms: Option<i64>,
+    /// The scale that the rounds of a match share; `None` if the round fills the width.
+    px_per_ms: Option<f64>,
 }
 
 impl Chart {
@@ -105,6 +112,8 @@ impl Chart {
             },
             has_timeline: is_drawable && !events.is_empty(),
             no_timeline,
+            target_ms: None,
+            px_per_ms: None,
         }
     }
 }

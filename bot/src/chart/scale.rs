@@ -63,30 +63,13 @@ pub(super) struct Band {
 }
 
 impl Scale {
-    /// The scale of a round that is drawn from `left` on, and is `width` wide.
+    /// The scale of a round that is drawn from `left` on, and is at most `width` wide.
     pub(super) fn new(chart: &Chart, left: Px, width: f64) -> Self {
-        let paused_seconds: i64 = chart.pauses.iter().map(|p| p.seconds).sum();
-        let total_ms = (chart.duration_ms + paused_seconds.saturating_mul(1000)).max(1);
-        let px_per_second = width / total_ms as f64 * 1000.0;
-        let mut bands: Vec<Band> = chart
-            .pauses
-            .iter()
-            .map(|&pause| Band {
-                pause,
-                width: (pause.seconds as f64 * px_per_second).clamp(BAND_MIN, BAND_MAX),
-            })
-            .collect();
-        let sum: f64 = bands.iter().map(|band| band.width).sum();
-        let limit = width / 3.0;
-        if sum > limit {
-            for band in &mut bands {
-                band.width *= limit / sum;
-            }
-        }
-        let bands_width: f64 = bands.iter().map(|band| band.width).sum();
+        let bands = bands(chart, width);
+        let fitting = || fitting(chart, chart.duration_ms, width);
         Self {
             left,
-            px_per_ms: (width - bands_width) / chart.duration_ms.max(1) as f64,
+            px_per_ms: chart.px_per_ms.unwrap_or_else(fitting),
             bands,
         }
     }
@@ -97,6 +80,35 @@ impl Scale {
         let bands_width: f64 = before.map(|band| band.width).sum();
         self.left + t_ms as f64 * self.px_per_ms + bands_width
     }
+}
+
+/// The scale on which so much play and the pauses of a round fill a width, in pixels per millisecond.
+pub(super) fn fitting(chart: &Chart, ms: i64, width: f64) -> f64 {
+    let bands_width: f64 = bands(chart, width).iter().map(|band| band.width).sum();
+    (width - bands_width) / ms.max(1) as f64
+}
+
+/// The bands of a round's pauses.
+fn bands(chart: &Chart, width: f64) -> Vec<Band> {
+    let paused_seconds: i64 = chart.pauses.iter().map(|p| p.seconds).sum();
+    let total_ms = (chart.duration_ms + paused_seconds.saturating_mul(1000)).max(1);
+    let px_per_second = width / total_ms as f64 * 1000.0;
+    let mut bands: Vec<Band> = chart
+        .pauses
+        .iter()
+        .map(|&pause| Band {
+            pause,
+            width: (pause.seconds as f64 * px_per_second).clamp(BAND_MIN, BAND_MAX),
+        })
+        .collect();
+    let sum: f64 = bands.iter().map(|band| band.width).sum();
+    let limit = width / 3.0;
+    if sum > limit {
+        for band in &mut bands {
+            band.width *= limit / sum;
+        }
+    }
+    bands
 }
 
 /// The moments at which the axis of a round has ticks: at most 15, at round intervals.

@@ -277,3 +277,55 @@ fn objectives_are_shapes_in_the_lane_of_their_player_or_beside_their_team() {
     }
     png::render(&svg, 1.0).unwrap();
 }
+
+/// Everything of one kind in a picture, with its place: the labels of ticks, or other texts.
+fn places(
+    picture: roxmltree::Node<'_, '_>,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Vec<(String, String)> {
+    let texts = picture
+        .descendants()
+        .filter(|node| node.has_tag_name("text"));
+    let wanted = texts.filter_map(|node| {
+        let text = node.text()?.to_owned();
+        is_wanted(&text).then(|| (text, node.attribute("x").unwrap().to_owned()))
+    });
+    wanted.collect()
+}
+
+/// The rounds last 55 and 39.95 seconds, and round 2 has two pauses of 30 seconds together.
+#[test]
+fn rounds_of_a_match_have_one_scale_and_both_show_the_time_to_beat() {
+    let files: Vec<GametimesFile> = recorded()
+        .into_iter()
+        .filter(|f| f.meta.map == "room2")
+        .collect();
+    let lasting = |ms| files.iter().find(|f| f.meta.duration_ms == ms).unwrap();
+    let round = |number| lasting(if number == 1 { 55_000 } else { 39_950 });
+    let mut charts = vec![chart_of(round(1)), chart_of(round(2))];
+    let scale = |svg: &str, at: usize| {
+        let svg = roxmltree::Document::parse(svg).unwrap();
+        let nested = svg
+            .root_element()
+            .children()
+            .filter(|node| node.has_tag_name("svg"));
+        let picture = nested.collect::<Vec<_>>()[at];
+        let ticks = places(picture, |text| ["0:05", "0:10"].contains(&text));
+        (ticks, places(picture, |text| text == "to beat: 0:55.0"))
+    };
+    let svg = match_svg(charts.clone(), Some(55_000), Theme::Auto);
+    let (first, second) = (scale(&svg, 0), scale(&svg, 1));
+    assert_eq!(first.0.len(), 2, "{svg}");
+    assert_eq!(first.0, second.0);
+    assert_eq!((first.1.len(), second.1.len()), (1, 1), "{svg}");
+    assert_eq!(
+        svg.matches("killed an enemy</text>").count(),
+        1,
+        "one legend"
+    );
+    png::render(&svg, 1.0).unwrap();
+    // Alone, each round fills the width, so the same time is at other places.
+    charts.truncate(1);
+    let alone = match_svg(charts, Some(55_000), Theme::Auto);
+    assert_eq!(alone, chart_of(round(1)).svg(Theme::Auto));
+}

@@ -67,6 +67,8 @@ pub struct Player {
     pub damage_received: Option<i64>,
     /// How often the player revived a team mate according to the stats file.
     pub revives_given: Option<i64>,
+    /// Hits to the head according to the stats file.
+    pub headshots: Option<i64>,
     /// Hits per hundred shots according to the stats file.
     pub accuracy: Option<f64>,
     /// What is unusual about the numbers of the stats file; null if nothing is.
@@ -95,7 +97,7 @@ impl Player {
     ];
 
     /// Columns of `player_comprehensive_stats` that [`Self::add_stats_file`] reads.
-    const STATS_COLUMNS: [&str; 12] = [
+    const STATS_COLUMNS: [&str; 13] = [
         "player_guid",
         "clean_name",
         "team",
@@ -106,6 +108,7 @@ impl Player {
         "damage_given",
         "damage_received",
         "revives_given",
+        "headshots",
         "accuracy",
         "gametimes_flags",
     ];
@@ -142,6 +145,7 @@ impl Player {
         self.damage_given = row.get("damage_given");
         self.damage_received = row.get("damage_received");
         self.revives_given = row.get("revives_given");
+        self.headshots = row.get("headshots");
         self.accuracy = row
             .get::<Option<f64>>("accuracy")
             .map(|n| (n * 10.0).round() / 10.0);

@@ -6,18 +6,51 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
+use gametimes_format::digest::{hex, sha256};
 use metrics::counter;
 use tokio::sync::Semaphore;
 
 use super::error::ApiError;
-use crate::chart::{Chart, PNG_SCALE, Theme, png};
+use crate::chart::{Chart, PNG_SCALE, Theme, match_svg, png};
 use crate::db::rounds::RoundOverview;
 use crate::db::{Db, DbError};
 
 /// How many bytes of pictures of one format are kept.
 const KEPT_BYTES_MAX: usize = 16 << 20;
 
-/// The pictures of all rounds: at most one of each format is drawn at a time.
+/// What a picture shows: a round, or the rounds of a match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    round_ids: Vec<i64>,
+    /// A hash of everything that the picture shows.
+    pub(super) digest: String,
+    /// The time to beat in a match.
+    target_ms: Option<i64>,
+}
+
+impl Subject {
+    /// A round.
+    pub(super) fn round(round: &RoundOverview) -> Self {
+        Self {
+            round_ids: vec![round.id()],
+            digest: round.digest.clone(),
+            target_ms: None,
+        }
+    }
+
+    /// The rounds of a match, and the time to beat.
+    pub(super) fn rounds_of_match(rounds: &[RoundOverview], target_ms: Option<i64>) -> Self {
+        let digests = rounds.iter().map(|round| round.digest.as_bytes());
+        let target = format!("{target_ms:?}");
+        Self {
+            round_ids: rounds.iter().map(RoundOverview::id).collect(),
+            digest: hex(&sha256(digests.chain([target.as_bytes()]))),
+            target_ms,
+        }
+    }
+}
+
+/// The pictures of all rounds and matches: at most one of each format is drawn at a time.
 #[derive(Debug, Clone, Default)]
 pub struct Drawings {
     svg: Pool,
@@ -52,44 +85,35 @@ impl From<DrawError> for ApiError {
 }
 
 impl Drawings {
-    /// The timeline of a round as SVG.
-    pub(super) async fn svg(&self, db: &Db, round: &RoundOverview) -> Result<Bytes, DrawError> {
+    /// A timeline as SVG.
+    pub(super) async fn svg(&self, db: &Db, subject: &Subject) -> Result<Bytes, DrawError> {
         let load = async {
-            let page = db.round_page(round.id()).await?;
-            page.ok_or(DrawError::NoRound)
+            let mut pages = Vec::with_capacity(subject.round_ids.len());
+            for id in &subject.round_ids {
+                let page = db.round_page(*id).await?;
+                pages.push(page.ok_or(DrawError::NoRound)?);
+            }
+            Ok(pages)
         };
-        let key = key(round);
-        let picture = self.svg.get(&key, load, |page| {
+        let target_ms = subject.target_ms;
+        let picture = self.svg.get(subject, load, move |pages| {
             counter!("gametimes_pictures_drawn_total", "format" => "svg").increment(1);
-            let chart = Chart::new(&page.detail, &page.timeline);
-            Ok(chart.svg(Theme::Auto).into())
+            let charts = pages
+                .iter()
+                .map(|page| Chart::new(&page.detail, &page.timeline));
+            Ok(match_svg(charts.collect(), target_ms, Theme::Auto).into())
         });
         picture.await
     }
 
-    /// The timeline of a round as PNG.
-    pub(super) async fn png(&self, db: &Db, round: &RoundOverview) -> Result<Bytes, DrawError> {
-        let key = key(round);
-        let picture = self.png.get(&key, self.svg(db, round), |svg| {
+    /// A timeline as PNG.
+    pub(super) async fn png(&self, db: &Db, subject: &Subject) -> Result<Bytes, DrawError> {
+        let picture = self.png.get(subject, self.svg(db, subject), |svg| {
             counter!("gametimes_pictures_drawn_total", "format" => "png").increment(1);
             let svg = String::from_utf8_lossy(&svg);
             png::render(&svg, PNG_SCALE).map_err(|e| DrawError::Failed(e.to_string()))
         });
         picture.await
-    }
-}
-
-/// What identifies a picture: the round, and its content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Key {
-    round_id: i64,
-    digest: String,
-}
-
-fn key(round: &RoundOverview) -> Key {
-    Key {
-        round_id: round.id(),
-        digest: round.digest.clone(),
     }
 }
 
@@ -117,7 +141,7 @@ impl Pool {
     /// finished and kept.
     async fn get<T: Send + 'static>(
         &self,
-        key: &Key,
+        key: &Subject,
         load: impl Future<Output = Result<T, DrawError>>,
         draw: impl FnOnce(T) -> Result<Vec<u8>, DrawError> + Send + 'static,
     ) -> Result<Bytes, DrawError> {
@@ -151,10 +175,10 @@ impl Pool {
 
 /// Pictures, the one that was used last at the end. There are few of them, so a list is fast enough.
 #[derive(Debug, Default)]
-struct Kept(Vec<(Key, Bytes)>);
+struct Kept(Vec<(Subject, Bytes)>);
 
 impl Kept {
-    fn get(&mut self, key: &Key) -> Option<Bytes> {
+    fn get(&mut self, key: &Subject) -> Option<Bytes> {
         let at = self.0.iter().position(|(kept, _)| kept == key)?;
         let entry = self.0.remove(at);
         let picture = entry.1.clone();
@@ -162,9 +186,9 @@ impl Kept {
         Some(picture)
     }
 
-    /// Keeps a picture in place of an older one of the same round. Drops those that were not used for the longest time.
-    fn put(&mut self, key: Key, picture: Bytes) {
-        self.0.retain(|(kept, _)| kept.round_id != key.round_id);
+    /// Keeps a picture in place of an older one of the same rounds. Drops those that were not used for the longest time.
+    fn put(&mut self, key: Subject, picture: Bytes) {
+        self.0.retain(|(kept, _)| kept.round_ids != key.round_ids);
         self.0.push((key, picture));
         let mut bytes: usize = self.0.iter().map(|(_, picture)| picture.len()).sum();
         while bytes > KEPT_BYTES_MAX {
@@ -182,21 +206,22 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(30);
 
-    fn key(round_id: i64, digest: &str) -> Key {
-        Key {
-            round_id,
+    fn key(round_id: i64, digest: &str) -> Subject {
+        Subject {
+            round_ids: vec![round_id],
             digest: digest.into(),
+            target_ms: None,
         }
     }
 
     /// Asks a pool for a picture whose drawing waits until `go` sends something; reports to `begun` when it begins.
     async fn get(
         pool: Pool,
-        key: Key,
+        key: Subject,
         begun: mpsc::Sender<i64>,
         go: Arc<Mutex<mpsc::Receiver<()>>>,
     ) -> Bytes {
-        let id = key.round_id;
+        let id = key.round_ids[0];
         let draw = move |()| {
             begun.send(id).unwrap();
             go.lock().unwrap().recv_timeout(TIMEOUT).unwrap();
@@ -246,7 +271,7 @@ mod tests {
         kept.put(key(2, "a"), large.clone());
         assert!(kept.get(&key(1, "a")).is_some());
         kept.put(key(3, "a"), large);
-        let held: Vec<i64> = kept.0.iter().map(|(key, _)| key.round_id).collect();
+        let held: Vec<i64> = kept.0.iter().map(|(key, _)| key.round_ids[0]).collect();
         assert_eq!(held, [1, 3], "2 was not used for the longest time");
         kept.put(key(1, "b"), Bytes::from_static(b"new"));
         assert!(kept.get(&key(1, "a")).is_none());

@@ -7,6 +7,7 @@ use gametimes_rounds::matches::{Evening, Series, SeriesMatch};
 
 use super::error::PageError;
 use super::format::{ms, server};
+use super::preview::Preview;
 use super::when::When;
 use super::{RawQuery, parameters, render};
 use crate::display;
@@ -52,6 +53,7 @@ struct Line {
 #[derive(Template)]
 #[template(path = "evenings.html")]
 struct Page {
+    preview: Option<Preview>,
     evenings: Vec<Section>,
     is_first: bool,
     older: Option<i64>,
@@ -63,11 +65,41 @@ pub async fn page(State(app): State<App>, query: RawQuery) -> Result<Response, P
     let before = query.number("before", 0, 0..=UNIX_MAX)?;
     let before = (before > 0).then_some(before);
     let list = app.db.evenings(before, PER_PAGE).await?;
+    let latest = list.evenings.first();
     Ok(render(&Page {
+        preview: Preview::new(
+            app.public_url.as_ref(),
+            "/".to_owned(),
+            "Evenings".to_owned(),
+            latest.map_or_else(String::new, summary),
+            latest
+                .and_then(latest_match)
+                .map(|id| format!("/matches/{id}/timeline.png")),
+        ),
         evenings: list.evenings.iter().map(section).collect(),
         is_first: before.is_none(),
         older: list.next_before,
     }))
+}
+
+/// The series of an evening with their scores.
+fn summary(evening: &Evening) -> String {
+    let series = evening.series.iter().map(|series| {
+        let (one, two) = (&series.team_1.name, &series.team_2.name);
+        format!("{one} {} : {} {two}", series.score_1, series.score_2)
+    });
+    let series: Vec<String> = series.collect();
+    format!(
+        "{}: {}",
+        display::day(evening.started_unix),
+        series.join(" · ")
+    )
+}
+
+fn latest_match(evening: &Evening) -> Option<i64> {
+    let matches = evening.series.iter().flat_map(|series| &series.matches);
+    let latest = matches.max_by_key(|m| m.played.ended_unix)?;
+    Some(latest.played.id)
 }
 
 fn section(evening: &Evening) -> Section {

@@ -13,8 +13,10 @@ mod pictures;
 mod player;
 mod player_chart;
 mod players;
+mod preview;
 mod round;
 mod rounds;
+mod scoreboard;
 mod when;
 
 use std::collections::BTreeMap;
@@ -41,6 +43,8 @@ pub fn router() -> Router<App> {
         .route("/feed.atom", feed)
         .route("/", get(evenings::page))
         .route("/matches/{id}", get(matches::page))
+        .route("/matches/{id}/timeline.svg", get(pictures::match_svg))
+        .route("/matches/{id}/timeline.png", get(pictures::match_png))
         .route("/rounds", get(rounds::page))
         .route("/rounds/{id}", get(round::page))
         .route("/rounds/{id}/timeline.svg", get(pictures::svg))

@@ -1,7 +1,5 @@
 //! The page of a round.
 
-use std::sync::Arc;
-
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -9,12 +7,15 @@ use gametimes_format::Team;
 use gametimes_format::rules::STATS_ROUNDING_SECONDS;
 
 use super::error::PageError;
-use super::format::{ms, number, player_link, seconds, server, share};
+use super::format::{ms, number, seconds, server, share};
+use super::preview::Preview;
 use super::render;
+use super::scoreboard::{self, Figures, ScoredTeam};
 use super::when::When;
 use crate::db::players::Player;
 use crate::db::rounds::{RoundDetail, RoundOverview, RoundSummary, StatsFileHeader};
 use crate::display::{self, durations_differ};
+use crate::http::drawings::Subject;
 use crate::http::error::ApiError;
 use crate::http::query::round_id;
 use crate::http::state::App;
@@ -27,32 +28,28 @@ struct Comparison {
     differs: bool,
 }
 
-/// A row of a table of players.
-struct Line {
+/// A row of the table of times: the recorder's beside those of the stats file.
+struct Times {
     name: String,
-    link: String,
     dead: String,
     share: String,
     stats_dead: String,
     differs: bool,
     longest: String,
-    denied: String,
     alive: String,
     played: String,
-    kills: String,
-    deaths: String,
     spawns: String,
-    revives: String,
+    revived: String,
 }
 
 #[derive(Template)]
 #[template(path = "round.html")]
 struct Page {
     round: RoundSummary,
-    /// Where people open the pages. If it is set, other programs show a preview of links to this page.
-    public_url: Option<Arc<str>>,
+    preview: Option<Preview>,
     result: String,
-    summary: String,
+    is_won: bool,
+    end: String,
     ended: When,
     facts: Vec<(&'static str, String)>,
     /// `rounds.id` of the match's other round.
@@ -62,7 +59,8 @@ struct Page {
     comparison: Vec<Comparison>,
     /// Why the stats file's duration is wrong.
     explanation: Option<&'static str>,
-    teams: Vec<(&'static str, Vec<Line>)>,
+    scoreboard: Vec<ScoredTeam>,
+    times: Vec<(&'static str, Vec<Times>)>,
     rounding_seconds: i64,
 }
 
@@ -71,7 +69,7 @@ pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Resp
     let round = app.db.round_overview(round_id(&id)?).await?;
     let round = round.ok_or_else(|| ApiError::not_found("round"))?;
     let svg = match round.has_timeline {
-        true => Some(app.drawings.svg(&app.db, &round).await?),
+        true => Some(app.drawings.svg(&app.db, &Subject::round(&round)).await?),
         false => None,
     };
     let RoundOverview {
@@ -84,17 +82,34 @@ pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Resp
     } = round;
     let stats_file = stats_file.as_ref();
     Ok(render(&Page {
-        public_url: app.public_url.clone(),
-        result: display::winner(&detail.round),
-        // The result is in the title.
-        summary: display::facts(&detail)[1..].join(" · "),
+        preview: Preview::new(
+            app.public_url.as_ref(),
+            format!("/rounds/{}", detail.round.id),
+            format!(
+                "{}, round {}: {}",
+                detail.round.map_name,
+                detail.round.round_number,
+                display::winner(&detail.round)
+            ),
+            // The result is in the title.
+            display::facts(&detail)[1..].join(" · "),
+            svg.is_some()
+                .then(|| format!("/rounds/{}/timeline.png", detail.round.id)),
+        ),
+        result: match detail.round.is_cut_off() {
+            true => "no winner, the round was cut off".to_owned(),
+            false => display::winner(&detail.round),
+        },
+        is_won: detail.round.winner().is_some(),
+        end: display::end(&detail),
         ended: When::moment_or(ended_unix, &detail.round.match_id),
         facts: facts(&detail),
         other_round,
         svg: svg.map(|svg| String::from_utf8_lossy(&svg).into_owned()),
         comparison: stats_file.map_or_else(Vec::new, |stats| compare(&detail.round, stats)),
         explanation: stats_file.and_then(|stats| explanation(&detail.round, stats)),
-        teams: teams(&detail.players),
+        scoreboard: scoreboard(&detail),
+        times: by_team(&detail.players, times),
         rounding_seconds: STATS_ROUNDING_SECONDS,
         round: detail.round,
     }))
@@ -102,13 +117,7 @@ pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Resp
 
 fn facts(detail: &RoundDetail) -> Vec<(&'static str, String)> {
     let round = &detail.round;
-    let result = match round.is_cut_off() {
-        true => "no winner, the round was cut off".to_owned(),
-        false => display::winner(round),
-    };
     let mut facts = vec![
-        ("Result", result),
-        ("End", display::end(detail)),
         ("Played", display::played(round)),
         ("Pauses", display::pauses(round)),
     ];
@@ -201,37 +210,54 @@ fn explanation(round: &RoundSummary, stats: &StatsFileHeader) -> Option<&'static
     })
 }
 
-/// The players of each team, and those without a team. Empty groups are omitted.
-fn teams(players: &[Player]) -> Vec<(&'static str, Vec<Line>)> {
+fn scoreboard(detail: &RoundDetail) -> Vec<ScoredTeam> {
+    let line = |p: &Player| {
+        let figures = [Figures::of(p)];
+        scoreboard::line(&p.name, &p.guid, &figures, scoreboard::OF_ROUND)
+    };
+    let winner = detail.round.winner().map(Team::name);
+    let mut teams: Vec<ScoredTeam> = by_team(&detail.players, line)
+        .into_iter()
+        .map(|(name, mut lines)| {
+            scoreboard::sort(&mut lines);
+            ScoredTeam {
+                name: name.to_owned(),
+                won: winner == Some(name),
+                lines,
+            }
+        })
+        .collect();
+    scoreboard::omit_unknown(&mut teams);
+    teams
+}
+
+/// The rows of the players of each team, and of those without a team. Empty groups are omitted.
+fn by_team<T>(players: &[Player], row: impl Fn(&Player) -> T) -> Vec<(&'static str, Vec<T>)> {
     let [axis, allies] = Team::ALL;
     let mut teams = Vec::new();
     for team in [Some(axis), Some(allies), None] {
         let players = players.iter().filter(|player| player.team() == team);
-        let lines: Vec<Line> = players.map(line).collect();
-        if !lines.is_empty() {
-            teams.push((team.map_or("Others", Team::name), lines));
+        let rows: Vec<T> = players.map(&row).collect();
+        if !rows.is_empty() {
+            teams.push((team.map_or("Others", Team::name), rows));
         }
     }
     teams
 }
 
-fn line(p: &Player) -> Line {
-    Line {
+fn times(p: &Player) -> Times {
+    Times {
         name: p.name.clone(),
-        link: player_link(&p.guid),
         dead: ms(p.dead_ms()),
         share: share(p.dead_ms(), p.played_ms),
         stats_dead: seconds(p.stats_time_dead_seconds),
         differs: p.times_dead_differ(),
         longest: ms(p.max_dead_ms.or(p.max_respawn_seconds.map(|s| s * 1000))),
-        denied: ms(p.denied_ms),
         alive: ms(p.alive_ms),
         played: ms(p
             .played_ms
             .or(p.stats_time_played_seconds.map(|s| s * 1000))),
-        kills: number(p.kills.or(p.stats_kills)),
-        deaths: number(p.deaths.or(p.stats_deaths)),
         spawns: number(p.spawns),
-        revives: number(p.revives),
+        revived: number(p.revives),
     }
 }

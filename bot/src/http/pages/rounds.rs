@@ -24,6 +24,7 @@ struct Line {
     differs: bool,
     pauses: String,
     winner: &'static str,
+    is_won: bool,
     end: String,
     players: i64,
     server: String,
@@ -118,6 +119,7 @@ fn line(entry: &RoundListEntry) -> Line {
             (count, length) => format!("{} ({})", number(count), seconds(length)),
         },
         winner: display::team(round.winner()),
+        is_won: round.winner().is_some(),
         end: display::round_end(round).to_owned(),
         players: entry.players,
         server: server(

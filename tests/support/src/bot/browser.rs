@@ -1,6 +1,6 @@
 //! A real Chromium without a window, driven over WebDriver.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -119,6 +119,23 @@ impl Browser {
     /// Runs a script in the page and returns its result.
     pub fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", json!({"script": script, "args": []}))
+    }
+
+    /// What axe-core finds on the page: faults that people with disabilities stumble over, as `rule: element`.
+    ///
+    /// # Panics
+    /// When axe-core cannot be read or run.
+    pub fn axe(&self) -> Vec<String> {
+        let packed = include_bytes!("../../../data/axe-core/axe.min.js.gz");
+        let mut axe = String::new();
+        flate2::read::GzDecoder::new(&packed[..])
+            .read_to_string(&mut axe)
+            .unwrap();
+        self.run(&axe);
+        let script = "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then(\
+                      r => done(r.violations.flatMap(v => v.nodes.map(n => v.id + ': ' + n.html))), e => done([String(e)]))";
+        let found = self.post("/execute/async", json!({"script": script, "args": []}));
+        serde_json::from_value(found).unwrap()
     }
 
     /// The lines on the page's console since the last call, including failed loads.

@@ -270,7 +270,6 @@ impl Table<'_> {
             warmup_ms,
             ending,
             attackers,
-            full_limit_ms,
             limit_ms,
             team_a: if first.is_some() {
                 attackers.opponent()

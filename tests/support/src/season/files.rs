@@ -50,7 +50,6 @@ pub(super) struct Played<'a> {
     pub(super) warmup_ms: i64,
     pub(super) ending: Ending,
     pub(super) attackers: Team,
-    pub(super) full_limit_ms: i64,
     pub(super) limit_ms: i64,
     /// The side of the team that attacked in round 1.
     pub(super) team_a: Team,
@@ -100,7 +99,7 @@ impl Played<'_> {
     pub(super) fn next_limit_ms(&self) -> Option<i64> {
         self.held().map(|held| {
             if held {
-                self.full_limit_ms
+                self.limit_ms
             } else {
                 self.duration_ms
             }
