@@ -23,7 +23,11 @@ usage: install.sh [options] [SERVER_FOLDER]
 Installs gametimes (module, fallback script, settings) for an ET:Legacy server. Without SERVER_FOLDER (its fs_basepath),
 finds the running server, or the systemd unit that starts it, and asks if there are several.
 
+  --webhook URL    a webhook that gets the messages; may be given several times. "-" reads the URLs from standard input,
+                   or asks for one without showing it, so that it is not kept in the shell's history
   --yes            do not ask; needed if there is no terminal and no SERVER_FOLDER
+  --keep-old       keep stats_discord_webhook.lua, which is otherwise replaced: its webhooks are taken over, and it is
+                   removed from lua_modules
   --homepath DIR   fs_homepath of the server (default: found automatically); needed if there are several servers
   --game NAME      fs_game (default: that of the running server, or legacy)
   --cfg FILE       the server's cfg, which will execute gametimes.cfg (default: the cfg that the running server or its
@@ -32,7 +36,7 @@ finds the running server, or the systemd unit that starts it, and asks if there 
                    the script or systemd unit that starts the server; its +set and +exec are used instead of those of
                    the running server
   --check          change nothing; show what is installed and what is wrong; exit code 0 if all is well
-  --dry-run        change nothing; show what would be done
+  --dry-run        change nothing; show what would be done (also with --uninstall)
   --uninstall      remove everything that was installed, except changed settings and recorded rounds
   --no-module      install only the script and the settings
   --no-script      install only the module and the settings
@@ -57,21 +61,42 @@ TAB=$(printf '\t')
 # ----------------------------------------------------------------------------------------------------------------------
 # Arguments
 
-mode=install base='' home='' game='' cfg='' start_script='' with_module=1 with_script=1 yes=0
+# Every user of the host can see the arguments of a process. So start again with the URLs on descriptor 3.
+urls='' left=$#
+while [ "$left" -gt 0 ]; do
+  argument=$1 left=$((left - 1))
+  shift
+  if [ "$argument" = --webhook ] && [ "$left" -gt 0 ] && [ "$1" != - ]; then
+    urls=$urls$1$NL left=$((left - 1))
+    shift
+  else set -- "$@" "$argument"; fi
+done
+if [ -n "$urls" ]; then
+  exec /bin/sh "$0" "$@" --webhook-descriptor 3<<END_OF_URLS
+$urls
+END_OF_URLS
+fi
+
+mode=install dry_run=0 base='' home='' game='' cfg='' start_script='' with_module=1 with_script=1 yes=0 keep_old=0
+webhook_from=''
 while [ $# -gt 0 ]; do
   case $1 in
+    --webhook) [ $# -ge 2 ] || die "--webhook needs a URL, or - to read it from standard input"; webhook_from=stdin; shift ;;
+    --webhook-descriptor) urls=$(cat <&3); exec 3<&- ;;
+    --keep-old) keep_old=1 ;;
     --homepath) [ $# -ge 2 ] || die "--homepath needs a folder"; home=$2; shift ;;
     --game) [ $# -ge 2 ] || die "--game needs a name"; game=$2; shift ;;
     --cfg) [ $# -ge 2 ] || die "--cfg needs a file"; cfg=$2; shift ;;
     --start-script) [ $# -ge 2 ] || die "--start-script needs a file"; start_script=$2; shift ;;
     --check) mode=check ;;
-    --dry-run) mode=dry ;;
+    --dry-run) dry_run=1 ;;
     --uninstall) mode=uninstall ;;
     --yes) yes=1 ;;
     --no-module) with_module=0 ;;
     --no-script) with_script=0 ;;
     --help | -h) usage; exit 0 ;;
-    -*) die "unknown option $1 (see --help)" ;;
+    -*) die "unknown option ${1%%=*} (see --help)" ;;
+    *://*) die "a URL needs --webhook before it" ;;
     *) [ -z "$base" ] || die "more than one server folder given; quote paths that contain spaces"; base=$1 ;;
   esac
   shift
@@ -100,6 +125,7 @@ trap 'exit 1' INT TERM HUP
 # Can questions be asked?
 interactive() { [ "$yes" = 0 ] && [ -t 0 ]; }
 
+plural() { if [ "$1" = 1 ]; then echo "1 $2"; else echo "$1 ${2}s"; fi; } # number noun
 lines_in() { awk 'END { print NR }' "$1"; }
 
 # Lets the user choose one of the lines of a file; $answer is the line. Without a terminal, only lists them.
@@ -427,7 +453,7 @@ if [ -z "$home" ]; then
   sed -n 's|^// for \(/.*\)|\1|p' "$base"/etmain/*.cfg "$base/$game"/*.cfg 2>/dev/null | tr -d '\r' | sort -u >"$work/choices"
   case $mode$(lines_in "$work/choices") in
     check1 | uninstall1) home=$(cat "$work/choices") ;;
-    check0 | uninstall0 | install* | dry*)
+    check0 | uninstall0 | install*)
       if [ -d "${HOME:-/nonexistent}/.etlegacy/$game" ]; then home=$HOME/.etlegacy; else home=$base; fi ;;
     *) choose "gametimes is installed for several homepaths" "$work/choices"; home=$answer ;;
   esac
@@ -470,7 +496,20 @@ module_source=$(find_source "$MODULE" target/module/libgametimes.so)
 script_source=$(find_source gametimes.lua fallback-lua/gametimes.lua)
 cfg_source=$(find_source gametimes.cfg server-cfg/gametimes.cfg)
 
-is_ours() { [ -f "$1" ] && LC_ALL=C grep -aq gametimes_module "$1"; }
+is_ours() { [ -f "$1" ] && grep -aq gametimes_module "$1"; }
+
+# Is this library shorter than its header says? A server that loads it crashes. The engine passes over what is no library.
+is_cut_off() {
+  [ -s "$1" ] || return 1
+  [ "$(head -c 4 "$1" | od -An -tx1 | tr -d ' ')" = 7f454c46 ] || return 1
+  # The end of the section headers, which are last in the file: their offset, size and number.
+  # shellcheck disable=SC2046 # three numbers
+  set -- "$1" $(od -An -tu8 -j40 -N8 "$1") $(od -An -tu2 -j58 -N4 "$1")
+  [ $# = 4 ] || return 0
+  [ $(($2 + $3 * $4)) -gt "$(wc -c <"$1")" ]
+}
+# A game that is complete and not ours.
+is_stock() { [ -f "$1" ] && ! is_ours "$1" && ! is_cut_off "$1"; }
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Which cfg does the server execute?
@@ -636,26 +675,27 @@ module_problem() {
   if [ -z "$module_source" ]; then echo "this package contains no module"; return; fi
   machine=$(uname -m)
   if [ "$machine" != x86_64 ]; then echo "the module needs x86_64, but this machine is $machine"; return; fi
+  if is_cut_off "$module_source"; then echo "the module in this package is incomplete; unpack the package again"; return; fi
   # Byte 19 of an ELF file identifies the architecture; 62 is x86_64.
   if [ "$(od -An -tu1 -j18 -N1 "$module_source" | tr -d ' ')" != 62 ]; then echo "the module was not built for x86_64"; return; fi
-  needs=$(LC_ALL=C grep -ao 'GLIBC_2\.[0-9.]*' "$module_source" | sed 's/GLIBC_//' | sort -V | tail -n 1)
+  needs=$(grep -ao 'GLIBC_2\.[0-9.]*' "$module_source" | sed 's/GLIBC_//' | sort -V | tail -n 1)
   has=$(glibc_version)
   if [ -z "$has" ]; then echo "the module needs glibc, but this system uses another libc"; return; fi
   if [ -n "$needs" ] && ! version_at_least "$has" "$needs"; then
     echo "the module needs glibc $needs, but this system has $has"; return
   fi
   for stock in "$base/$game/$MODULE" "$dir/$REAL" "$dir/$MODULE"; do
-    if [ -f "$stock" ] && ! is_ours "$stock"; then return; fi
+    if is_stock "$stock"; then return; fi
   done
   if is_ours "$dir/$MODULE" && [ -n "$(kept_stock)" ]; then return; fi
-  echo "the stock game $base/$game/$MODULE is missing (the module needs a 64-bit server)"
+  echo "the stock game $base/$game/$MODULE is missing or incomplete (the module needs a 64-bit server)"
 }
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Changing files
 
 changes=0
-dry() { [ "$mode" = dry ]; }
+dry() { [ "$dry_run" = 1 ]; }
 step() { # description; announces and counts a change; fails in a dry run
   changes=$((changes + 1))
   if dry; then say "would $1"; return 1; fi
@@ -737,19 +777,50 @@ forget() { # name
   put "$work/manifest" "$state/manifest" 644
 }
 
-# Saves a copy of a file before its first change.
-keep_copy() {
+# The copy of a file from before it was changed.
+copy_of() {
   copy=before$(printf '%s' "$1" | tr '/' '_')
   # The name of a file has at most 255 characters.
   if [ "${#copy}" -gt 200 ]; then copy=before_$(printf '%s' "$1" | sha256sum | cut -c1-16)_$(basename "$1" | cut -c1-100); fi
-  copy=$state/$copy
-  if [ ! -e "$copy" ] && [ ! -L "$copy" ]; then
-    mkdir -p "$state"
-    new_temp "$copy"
-    cp -p "$1" "$temp"
-    mv -fT "$temp" "$copy"
-    temp=''
+  printf '%s\n' "$state/$copy"
+}
+take_copy() { # file
+  copy=$(copy_of "$1")
+  mkdir -p "$state"
+  new_temp "$copy"
+  cp -p "$1" "$temp"
+  mv -fT "$temp" "$copy"
+  temp=''
+}
+# Saves a copy of a file before its first change.
+keep_copy() {
+  copy=$(copy_of "$1")
+  if [ ! -e "$copy" ] && [ ! -L "$copy" ]; then take_copy "$1"; fi
+}
+
+# $state/edited contains, for each edited file, the checksum with which install.sh left it, so that --uninstall can put the
+# copy back; "changed" if it was also changed by others.
+edited_as() { # file
+  path=$1 awk '{ sum = $1; sub(/^[^ ]*  /, "") } $0 == ENVIRON["path"] { found = sum } END { print found }' "$state/edited" 2>/dev/null || true
+}
+note_edit() { # file, checksum or nothing
+  {
+    path=$1 awk '{ line = $0; sub(/^[^ ]*  /, "") } $0 != ENVIRON["path"] { print line }' "$state/edited" 2>/dev/null || true
+    if [ -n "$2" ]; then printf '%s  %s\n' "$2" "$1"; fi
+  } >"$work/noted"
+  put "$work/noted" "$state/edited" 600
+}
+# Prepares a file for its replacement by $work/edited.
+record_edit() { # file
+  copy=$(copy_of "$1") known=$(edited_as "$1") sum=$(checksum "$work/edited")
+  if [ -f "$copy" ] && cmp -s "$1" "$copy"; then :
+  elif [ -n "$known" ] && [ "$known" = "$(checksum "$1")" ]; then :
+  elif ! grep -qF -e "$BEGIN" -e "$SCRIPT" "$1"; then take_copy "$1"
+  else
+    keep_copy "$1"
+    sum=changed
   fi
+  note_edit "$1" "$sum"
 }
 
 # Keeps a copy of a stock game that nothing removes.
@@ -778,23 +849,65 @@ edit() { # description file command...
   # A missing newline at the end is not a difference.
   if cmp -s "$work/edited" "$file" || { cat "$file"; echo; } | cmp -s - "$work/edited"; then return; fi
   if step "$what"; then
-    keep_copy "$file"
-    if is_mount "$file"; then write_in_place "$work/edited" "$file"; return; fi
-    new_temp "$file"
-    cp -p "$file" "$temp"
-    cat "$work/edited" >"$temp"
-    # Some file systems refuse the rename, for example if another container has mounted the file.
-    if mv -fT "$temp" "$file" 2>/dev/null; then temp=''; return; fi
-    rm -f "$temp"
-    temp=''
-    write_in_place "$work/edited" "$file"
+    record_edit "$file"
+    replace_text "$file"
   fi
 }
+# Replaces a text file by $work/edited.
+replace_text() { # file
+  if is_mount "$1"; then write_in_place "$work/edited" "$1"; return; fi
+  new_temp "$1"
+  cp -p "$1" "$temp"
+  cat "$work/edited" >"$temp"
+  # Some file systems refuse the rename, for example if another container has mounted the file.
+  if mv -fT "$temp" "$1" 2>/dev/null; then temp=''; return; fi
+  rm -f "$temp"
+  temp=''
+  write_in_place "$work/edited" "$1"
+}
 
-# Adds our script to every line that sets lua_modules, or removes it. A value that would be too long for the game with our
-# script stays without it. "length" prints the length of each such value instead.
-edit_modules() { # add | remove | length
-  awk -v action="$1" -v script="$SCRIPT" -v most="$CVAR_MAX" '
+# Puts back every file that nobody has changed since. Lists them in $work/restored.
+undo_edits() {
+  : >"$work/restored"
+  if [ ! -f "$state/edited" ]; then return; fi
+  cp "$state/edited" "$work/undo"
+  while IFS= read -r line; do
+    file=${line#*  } copy=$(copy_of "${line#*  }")
+    if [ ! -f "$file" ] || [ ! -f "$copy" ] || [ "${line%%  *}" != "$(checksum "$file")" ]; then continue; fi
+    printf '%s\n' "$file" >>"$work/restored"
+    cat "$copy" >"$work/edited"
+    if step "restore $file as it was"; then replace_text "$file"; note_edit "$file" ''; fi
+  done <"$work/undo"
+}
+
+# Adds our script to every line that sets lua_modules, in the place of the old ones, or removes it and puts the old ones back. A
+# value that would be too long for the game with our script stays as it is. "length" prints the length of each such value.
+edit_modules() { # add | remove | length, names of old scripts, our script or nothing
+  awk -v action="$1" -v old="${2:-}" -v script="${3-$SCRIPT}" -v most="$CVAR_MAX" '
+    BEGIN { olds = split(old, old_names, " ") }
+    # Splits a list into its words and what separates them.
+    function split_list(list,   n) {
+      n = 0; before[1] = ""
+      while (list != "") {
+        if (match(list, /^[ ,;]+/)) { before[n + 1] = substr(list, 1, RLENGTH); list = substr(list, RLENGTH + 1); continue }
+        match(list, /^[^ ,;]+/)
+        words[++n] = substr(list, 1, RLENGTH); list = substr(list, RLENGTH + 1); before[n + 1] = ""
+      }
+      return n
+    }
+    function has(list, word,   i, n) {
+      n = split_list(list)
+      for (i = 1; i <= n; i++) if (words[i] == word) return 1
+      return 0
+    }
+    function replaced(list, word, by,   i, n, out, first) {
+      n = split_list(list); out = ""; first = 1
+      for (i = 1; i <= n; i++) {
+        if (words[i] == word && by == "") { if (first && i < n) { before[i + 1] = before[i] } continue }
+        out = out before[i] (words[i] == word ? by : words[i]); first = 0
+      }
+      return out before[n + 1]
+    }
     tolower($0) ~ /^[ \t]*(set|seta|sets|setl)[ \t]+lua_modules[ \t]/ {
       match(tolower($0), /lua_modules[ \t]+/)
       front = substr($0, 1, RSTART + RLENGTH - 1)
@@ -810,17 +923,18 @@ edit_modules() { # add | remove | length
         value = substr(rest, 1, end - 1)
         rest = substr(rest, end)
       }
-      count = split(value, words, /[ ,;]+/)
-      list = ""; found = 0
-      for (i = 1; i <= count; i++) {
-        if (words[i] == script) { found = 1; continue }
-        if (words[i] != "") list = list (list == "" ? "" : " ") words[i]
+      found = has(value, script); whole = value
+      if (action == "remove") {
+        if (!found) { print; next }
+        for (i = 1; i <= olds; i++) if (!has(whole, old_names[i])) whole = replaced(whole, script, old_names[i] " " script)
+        print front "\"" replaced(whole, script, "") "\"" rest; next
       }
-      whole = found ? value : (value == "" ? "" : value " ") script
+      for (i = 1; i <= olds; i++) whole = replaced(whole, old_names[i], "")
+      if (!found && script != "") whole = whole (whole == "" ? "" : " ") script
       fits = length(whole) <= most
       if (action == "length") { if (!fits) print length(value); next }
-      if (action == "add" && !found && fits) { print front "\"" whole "\"" rest; next }
-      if (found && (action == "remove" || !fits)) { print front "\"" list "\"" rest; next }
+      if (fits && whole != value) { print front "\"" whole "\"" rest; next }
+      if (!fits && found) { print front "\"" replaced(value, script, "") "\"" rest; next }
     }
     action != "length" { print }'
 }
@@ -892,37 +1006,198 @@ command_line_cvar() {
   while IFS= read -r line; do set_on "$line" "$1"; done <"$work/lines" | awk 'NF && !seen[$0]++'
 }
 
+REPLACED='the script that gametimes replaces'
 # The scripts that a server loads beside ours and that record or post the same rounds, as "SCRIPT<tab>WHERE<tab>WHAT".
 doubles() {
   {
     config_files | while IFS= read -r file; do
-      commands "$file" | awk -v where="lua_modules in $file" 'tolower($1) ~ /^set[asl]?$/ && tolower($2) == "lua_modules" {
-        sub(/^[ \t]*[^ \t]+[ \t]+[^ \t]+/, ""); gsub(/[",;]/, " "); for (i = 1; i <= NF; i++) print $i "\t" where }'
+      commands "$file" | where=$file awk 'tolower($1) ~ /^set[asl]?$/ && tolower($2) == "lua_modules" {
+        sub(/^[ \t]*[^ \t]+[ \t]+[^ \t]+/, ""); gsub(/[",;]/, " "); for (i = 1; i <= NF; i++) print $i "\t" ENVIRON["where"] }'
     done
     list=$(module_list)
-    if [ -n "$list" ]; then awk -v where="$list" '{ sub(/\/\/.*/, ""); gsub(/["\r]/, " "); for (i = 1; i <= NF; i++) print $i "\t" where }' "$list"; fi
-    command_line_cvar lua_modules | awk '{ gsub(/[,;]/, " "); for (i = 1; i <= NF; i++) print $i "\tlua_modules on the command line" }'
+    if [ -n "$list" ]; then where=$list awk '{ sub(/\/\/.*/, ""); gsub(/["\r]/, " "); for (i = 1; i <= NF; i++) print $i "\t" ENVIRON["where"] }' "$list"; fi
+    command_line_cvar lua_modules | awk '{ gsub(/[,;]/, " "); for (i = 1; i <= NF; i++) print $i "\tthe command line" }'
   } | awk '!seen[$0]++' | while IFS="$TAB" read -r script where; do
-    if [ "$script" = "$SCRIPT" ]; then continue; fi
-    loaded=$(find_file "$script")
+    # The game appends the extension.
+    file=${script%.lua}.lua
+    if [ "$file" = "$SCRIPT" ]; then continue; fi
+    loaded=$(find_file "$file")
     if [ -n "$loaded" ] && grep -q gametimes_module "$loaded"; then what='another copy of the gametimes script'
     else
-      what='the script that gametimes replaces'
-      case ${script##*/} in
+      what=$REPLACED
+      case ${file##*/} in
         stats_discord_webhook*) ;;
-        *) if [ -z "$loaded" ] || ! grep -q STATS_READY "$loaded"; then continue; fi ;;
+        *)
+          if [ -z "$loaded" ] || ! grep -q STATS_READY "$loaded"; then continue; fi
+          grep -q discord_webhook_url "$loaded" || what='a script that posts the same messages' ;;
       esac
     fi
     printf '%s\t%s\t%s\n' "$script" "$where" "$what"
   done
 }
-edit_list() { # add | remove
-  awk -v action="$1" -v script="$SCRIPT" '
-    { bare = $0; gsub(/[ \t\r]/, "", bare) }
-    bare == script { if (action == "remove") next; found = 1 }
+edit_list() { # add | remove, names of old scripts, our script or nothing
+  awk -v action="$1" -v old="${2:-}" -v script="${3-$SCRIPT}" '
+    BEGIN { n = split(old, names, " "); for (i = 1; i <= n; i++) is_old[names[i]] = 1 }
+    { bare = $0; gsub(/[ \t\r"]/, "", bare) }
+    bare in is_old { if (action == "add") next; there[bare] = 1 }
+    bare == script { if (action == "remove") { for (i = 1; i <= n; i++) if (!there[names[i]]) print names[i]; next } found = 1 }
     { print }
-    END { if (action == "add" && !found) print script }'
+    END { if (action == "add" && !found && script != "") print script }'
 }
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Webhooks. A URL is a secret: it is never printed, and never an argument of a program.
+
+# Prints why a URL is not that of a webhook; prints nothing if it is one. The rules are those of the module.
+url_problem() { # url
+  case $1 in *[!!-~]* | *[\"\\\<\>^\`\{\|\}]*) echo "it contains invalid characters"; return ;; esac
+  case $1 in https://* | http://*) ;; *) echo "it does not start with https://"; return ;; esac
+  rest=${1#*://}
+  host=${rest%%[/?#]*} path=${rest#"${rest%%[/?#]*}"}
+  path=${path%%[?#]*}
+  case $host in
+    *@*) echo "it contains a user name"; return ;;
+    '[::1]' | '[::1]:'*) return ;;
+    '' | :*) echo "it has no host"; return ;;
+  esac
+  host=$(printf '%s\n' "${host%%:*}" | tr '[:upper:]' '[:lower:]')
+  if [ "${#path}" -lt 2 ]; then echo "it has no path"; return; fi
+  for allowed in localhost $(configured gametimes_webhook_hosts | tr '[:upper:]' '[:lower:]'); do
+    if [ "$host" = "$allowed" ]; then return; fi
+  done
+  case $host in
+    127.*) return ;;
+    discord.com | discordapp.com | ptb.discord.com | canary.discord.com) ;;
+    *) echo "its host is not discord.com; gametimes_webhook_hosts can allow it"; return ;;
+  esac
+  case $1 in http://*) echo "it does not start with https://"; return ;; esac
+  # The URL is read from standard input.
+  printf '%s\n' "$path" | grep -qE '^/api/(v[0-9]+/)?webhooks/[0-9]+/[^/]+/*$' || echo "its path is not /api/webhooks/ID/TOKEN"
+}
+
+# The file of URLs that the settings name, or the usual one.
+webhook_file() {
+  name=$(configured gametimes_webhook_file)
+  case ${name:-webhooks.txt} in /*) printf '%s\n' "$name" ;; *) printf '%s\n' "$dir/${name:-webhooks.txt}" ;; esac
+}
+# The URLs in text with one per line, as the module reads them.
+urls_in() { { cat; echo; } | tr '\r' '\n' | sed "1s/^$(printf '\357\273\277')//; s/#.*//; s/^[[:blank:]]*//; s/[[:blank:]]*\$//; /^\$/d"; }
+# All webhooks that are set, one per line.
+webhooks_set() {
+  webhooks=$(webhook_file)
+  if [ -f "$webhooks" ] && [ -r "$webhooks" ]; then urls_in <"$webhooks"; fi
+  configured gametimes_webhook_url | tr -s '[:blank:]' '\n' | sed '/^$/d; /^none$/d'
+}
+
+# The webhooks in a Lua file, one per line: a list (discord_webhook_urls) counts more than a single one. Comments are ignored.
+lua_webhooks() { # file
+  awk '
+    {
+      sub(/\r$/, ""); line = $0; n = length(line)
+      for (i = 1; i <= n;) {
+        if (closing != "") {
+          end = index(substr(line, i), closing)
+          if (!end) break
+          i += end - 1 + length(closing); closing = ""
+          continue
+        }
+        rest = substr(line, i); c = substr(line, i, 1)
+        comment = substr(rest, 1, 2) == "--"
+        if (match(comment ? substr(rest, 3) : rest, /^\[=*\[/)) {
+          closing = "]" substr("==========", 1, RLENGTH - 2) "]"; i += RLENGTH + (comment ? 2 : 0)
+          continue
+        }
+        if (comment) break
+        if (c == "\"" || c == "\047") {
+          text = ""
+          for (j = i + 1; j <= n && (d = substr(line, j, 1)) != c; j++) { if (d == "\\") { j++; d = substr(line, j, 1) } text = text d }
+          if (text ~ /^https?:\/\//) print key "\t" text
+          i = j + 1
+          continue
+        }
+        if (match(rest, /^[A-Za-z_][A-Za-z_0-9]*/)) { word = substr(rest, 1, RLENGTH); i += RLENGTH; continue }
+        if (c == "=") key = word
+        i++
+      }
+    }' "$1" | while IFS= read -r line; do
+    if [ -z "$(url_problem "${line#*"$TAB"}")" ]; then printf '%s\n' "$line"; fi
+  done >"$work/lua"
+  for key in discord_webhook_urls discord_webhook_url; do
+    if grep -q "^$key$TAB" "$work/lua"; then sed -n "s/^$key$TAB//p" "$work/lua"; return; fi
+  done
+  cut -f 2- "$work/lua"
+}
+
+# $work/old: what the settings load of the old script, as "SCRIPT<tab>FILE<tab>WHAT". $work/urls: the webhooks to set: those
+# that were given and those of the old script, which has them in itself or in a file beside it.
+gather_webhooks() {
+  printf '%s\n' "$urls" | urls_in >"$work/urls"
+  : >"$work/old"
+  if [ "$keep_old" = 0 ]; then doubles | grep "$TAB$REPLACED\$" >"$work/old" || true; fi
+  while IFS="$TAB" read -r script where what; do
+    loaded=$(find_file "${script%.lua}.lua")
+    : >"$work/found"
+    for config in "$dir/luascripts" "$base/$game/luascripts" "${loaded%/*}"; do
+      config=$config/stats_discord_webhook_config.lua
+      if [ ! -e "$config" ]; then continue; fi
+      if [ -r "$config" ]; then lua_webhooks "$config" >"$work/found"
+      else say "TO DO: $config cannot be read; pass its webhooks with --webhook -"; fi
+      break
+    done
+    if [ ! -s "$work/found" ] && [ -n "$loaded" ]; then lua_webhooks "$loaded" >"$work/found"; fi
+    if [ -s "$work/found" ]; then cat "$work/found" >>"$work/urls"; else say "note: $script has no webhook"; fi
+  done <"$work/old"
+  if [ "$webhook_from" = stdin ]; then
+    if [ -t 0 ]; then ask_webhook; else urls_in >>"$work/urls"; fi
+  elif interactive && [ ! -s "$work/urls" ] && [ -z "$(webhooks_set)" ]; then ask_webhook; fi
+  webhooks_set >"$work/known"
+  awk '!seen[$0]++' "$work/urls" | grep -vxF -f "$work/known" >"$work/new" || true
+  mv -f "$work/new" "$work/urls"
+  number=0
+  while IFS= read -r url; do
+    number=$((number + 1))
+    problem=$(url_problem "$url")
+    [ -z "$problem" ] || die "webhook $number is not a webhook URL ($problem); expected https://discord.com/api/webhooks/ID/TOKEN. Nothing was changed."
+  done <"$work/urls"
+}
+ask_webhook() {
+  printf 'Webhook URL (it is not shown; empty for none): ' >&2
+  trap 'stty echo; rm -rf "$work"' EXIT
+  stty -echo
+  read -r url || url=''
+  stty echo
+  trap 'rm -rf "$work" ${temp:+"$temp"}' EXIT
+  echo >&2
+  printf '%s\n' "$url" | urls_in >>"$work/urls"
+}
+
+install_webhooks() {
+  if [ ! -s "$work/urls" ]; then return; fi
+  target=$(webhook_file)
+  what="set $(plural "$(lines_in "$work/urls")" webhook) in $target"
+  if [ ! -f "$target" ]; then
+    if step "$what"; then
+      { echo "# Webhook URLs, one per line. Whoever knows a URL can post."; cat "$work/urls"; } >"$work/webhooks"
+      put "$work/webhooks" "$target" 600
+      if [ "$target" = "$dir/webhooks.txt" ]; then remember webhooks.txt; fi
+    fi
+  else
+    # The last line may have no end.
+    awk '{ print }' "$target" "$work/urls" >"$work/webhooks"
+    if [ "$(installed_as webhooks.txt)" != "$(checksum "$target")" ]; then edit "$what" "$target" cat "$work/webhooks"
+    elif step "$what"; then put "$work/webhooks" "$target" 600; remember webhooks.txt; fi
+  fi
+}
+
+# The entries of the old script in a file.
+old_in() { file=$1 awk -F "$TAB" '$2 == ENVIRON["file"] { printf "%s%s", separator, $1; separator = " " }' "$work/old"; }
+# Notes which entries of the old script were replaced, for --uninstall.
+note_old() { # file, names
+  if [ -z "$2" ] || dry; then return; fi
+  { cat "$state/replaced" 2>/dev/null || true; for name in $2; do printf '%s\t%s\n' "$name" "$1"; done; } | awk '!seen[$0]++' >"$work/replaced"
+  put "$work/replaced" "$state/replaced" 600
+}
+replaced_in() { file=$1 awk -F "$TAB" '$2 == ENVIRON["file"] { printf "%s%s", separator, $1; separator = " " }' "$state/replaced" 2>/dev/null || true; }
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Installing and uninstalling
@@ -974,7 +1249,7 @@ lock_server() {
 
 install_module() {
   target=$dir/$MODULE
-  if [ -f "$target" ] && ! is_ours "$target"; then
+  if is_stock "$target"; then
     if [ "$same_folder" = 1 ]; then
       say "note: fs_homepath and fs_basepath are the same folder; the stock game is kept there as $REAL"
     else
@@ -990,8 +1265,8 @@ install_module() {
     elif [ ! -f "$dir/$REAL" ]; then
       if step "copy the stock game to $dir/$REAL"; then put_game "$target" "$dir/$REAL"; fi
     fi
-  elif [ "$same_folder" = 1 ] || is_ours "$dir/$REAL"; then
-    if [ ! -f "$dir/$REAL" ] || is_ours "$dir/$REAL"; then
+  elif [ "$same_folder" = 1 ] || { [ -f "$dir/$REAL" ] && ! is_stock "$dir/$REAL"; }; then
+    if ! is_stock "$dir/$REAL"; then
       kept=$(kept_stock)
       [ -n "$kept" ] || die "the stock game is missing: neither $dir/$REAL nor a copy in $state has it. Copy $MODULE of ET:Legacy to $dir/$REAL, then run this again."
       if step "restore the stock game: copy $kept to $dir/$REAL"; then put_game "$kept" "$dir/$REAL"; fi
@@ -1002,7 +1277,7 @@ install_module() {
   if ! cmp -s "$module_source" "$target"; then
     if step "install $target"; then
       # A second look: an upgrade may have replaced the game since.
-      if [ -f "$target" ] && ! is_ours "$target" && ! cmp -s "$target" "$dir/$REAL"; then
+      if is_stock "$target" && ! cmp -s "$target" "$dir/$REAL"; then
         die "$target changed while install.sh ran; is an upgrade of ET:Legacy running? Run this again when it is done."
       fi
       put "$module_source" "$target" 755
@@ -1021,10 +1296,21 @@ install_script() {
       remember "$SCRIPT"
     fi
   fi
+  if [ -n "$(configured lua_allowedModules)" ]; then
+    say "TO DO: lua_allowedModules is set; add $(sha1sum <"$script_source" | cut -c1-40) to it"
+  fi
+}
+
+# Adds our script to the lists of scripts that the game loads, and removes the old one from them.
+load_script() {
+  ours=$SCRIPT added="add $SCRIPT to"
+  if [ "$with_script" = 0 ]; then ours='' added='remove the old script from'; fi
   list=$(module_list)
   if [ -n "$list" ]; then
-    edit "add $SCRIPT to $list" "$list" edit_list add
-  else
+    old=$(old_in "$list")
+    note_old "$list" "$old"
+    edit "$added $list${old:+ in the place of $old}" "$list" edit_list add "$old" "$ours"
+  elif [ -n "$ours" ]; then
     name=$(list_name)
     if [ -n "$name" ]; then say "TO DO: g_luaModuleList is set to $name, which was not found; create it in $dir with one script per line, then run this again"; fi
     command_line_cvar lua_modules >"$work/values"
@@ -1036,15 +1322,15 @@ install_script() {
   fi
   config_files >"$work/files"
   while IFS= read -r file; do
-    edit "add $SCRIPT to lua_modules in $file" "$file" edit_modules add
-    if [ -z "$list" ]; then
-      edit_modules length <"$file" >"$work/lengths"
+    old=$(old_in "$file")
+    if [ -z "$ours$old" ]; then continue; fi
+    note_old "$file" "$old"
+    edit "$added lua_modules in $file${old:+ in the place of $old}" "$file" edit_modules add "$old" "$ours"
+    if [ -z "$list" ] && [ -n "$ours" ]; then
+      edit_modules length "$old" <"$file" >"$work/lengths"
       while IFS= read -r length; do no_room "lua_modules in $file" "$length"; done <"$work/lengths"
     fi
   done <"$work/files"
-  if [ -n "$(configured lua_allowedModules)" ]; then
-    say "TO DO: lua_allowedModules is set; add $(sha1sum <"$script_source" | cut -c1-40) to it"
-  fi
 }
 
 # The path of the game that was kept, as the server calls it.
@@ -1055,18 +1341,21 @@ inner_real() {
   printf '%s\n' "$set_home/$game/$REAL"
 }
 
-# Sets gametimes_qagame to the game that was kept, unless it is already set.
-edit_qagame() {
-  path=$(inner_real) awk '/^set gametimes_qagame ""/ { print "set gametimes_qagame \"" ENVIRON["path"] "\""; next } { print }'
+# Sets gametimes_qagame to the game that was kept, and gametimes_webhook_file to the file of URLs, unless they are set.
+edit_settings() {
+  real=''
+  if [ "$with_module" = 1 ] && [ "$same_folder" = 0 ] && [ -f "$dir/$REAL" ]; then real=$(inner_real); fi
+  real=$real webhooks=$(if [ -f "$dir/webhooks.txt" ]; then echo webhooks.txt; fi) awk '
+    function fill(value,   at) { at = index($0, "\"\""); $0 = substr($0, 1, at) value substr($0, at + 1) }
+    /^set gametimes_qagame ""/ { fill(ENVIRON["real"]) }
+    /^set gametimes_webhook_file ""/ { fill(ENVIRON["webhooks"]) }
+    { print }'
 }
 
 install_cfg() {
   target=$dir/gametimes.cfg
-  wanted=$cfg_source
-  if [ "$with_module" = 1 ] && [ "$same_folder" = 0 ] && [ -f "$dir/$REAL" ]; then
-    wanted=$work/gametimes.cfg
-    edit_qagame <"$cfg_source" >"$wanted"
-  fi
+  wanted=$work/gametimes.cfg
+  edit_settings <"$cfg_source" >"$wanted"
   if [ ! -f "$target" ]; then
     if step "install $target"; then put "$wanted" "$target" 600; remember gametimes.cfg; fi
   elif ! cmp -s "$wanted" "$target"; then
@@ -1077,9 +1366,7 @@ install_cfg() {
       if [ "$before" != "$(checksum "$wanted")" ] && ! cmp -s "$wanted" "$target.new"; then
         if step "save the settings of this version as $target.new, because $target was changed"; then put "$wanted" "$target.new" 600; fi
       fi
-      if [ "$wanted" != "$cfg_source" ]; then
-        edit "set gametimes_qagame in $target to $dir/$REAL" "$target" edit_qagame
-      fi
+      edit "set gametimes_qagame and gametimes_webhook_file in $target" "$target" edit_settings
     fi
   fi
   while IFS= read -r name; do
@@ -1108,11 +1395,21 @@ install_cfg() {
   done <"$work/cfgs"
 }
 
+# Where the recorded rounds are.
+rounds_folder() {
+  name=$(configured gametimes_dir)
+  case ${name:-gametimes} in /*) printf '%s\n' "$name" ;; *) printf '%s\n' "$dir/${name:-gametimes}" ;; esac
+}
+
 # Prints what is wrong with the scripts that are loaded beside ours.
 report_doubles() { # command that reports
   doubles >"$work/doubles"
   while IFS="$TAB" read -r script where what; do
-    "$1" "$script in $where is $what; remove it there, or every round is recorded and posted twice"
+    if [ "$what" = "$REPLACED" ] && [ "$keep_old" = 1 ]; then
+      note "$script in $where stays (--keep-old); if it has the same webhook, every round is posted twice"
+    else
+      "$1" "$script in $where is $what; $(if [ "$1" = bad ] && [ "$what" = "$REPLACED" ] && [ -f "$where" ]; then echo "run install.sh, or "; fi)remove it there, or every round is recorded and posted twice"
+    fi
   done <"$work/doubles"
 }
 to_do() { say "TO DO: $*"; }
@@ -1144,7 +1441,8 @@ uninstall() {
     if [ -n "$servers" ]; then remove_real
     elif step "remove $real, which is no longer used"; then keep_copy "$real"; remove_real; fi
   fi
-  config_files >"$work/files"
+  undo_edits
+  config_files | grep -vxF -f "$work/restored" >"$work/files" || true
   shared=0
   while IFS= read -r file; do
     if grep -qF "$BEGIN" "$file"; then
@@ -1155,21 +1453,32 @@ uninstall() {
   while IFS= read -r file; do
     # A cfg outside of the home folder is still needed while our block lists another server.
     case $file in "$home"/*) ;; *) if [ "$shared" = 1 ]; then continue; fi ;; esac
-    edit "remove $SCRIPT from lua_modules in $file" "$file" edit_modules remove
+    edit "remove $SCRIPT from lua_modules in $file" "$file" edit_modules remove "$(replaced_in "$file")"
   done <"$work/files"
   list=$(module_list)
-  if [ -n "$list" ]; then edit "remove $SCRIPT from $list" "$list" edit_list remove; fi
+  if [ -n "$list" ] && ! grep -qxF -e "$list" "$work/restored"; then
+    edit "remove $SCRIPT from $list" "$list" edit_list remove "$(replaced_in "$list")"
+  fi
+  if [ "$shared" = 0 ] && ! dry; then rm -f "$state/edited" "$state/replaced"; fi
   if [ -f "$dir/$SCRIPT" ]; then
     if step "remove $dir/$SCRIPT"; then remove "$dir/$SCRIPT"; forget "$SCRIPT"; rmdir "$dir/luascripts" 2>/dev/null || true; fi
   fi
-  if [ -f "$dir/gametimes.cfg" ]; then
-    if [ "$(installed_as gametimes.cfg)" = "$(checksum "$dir/gametimes.cfg")" ]; then
-      if step "remove $dir/gametimes.cfg"; then remove "$dir/gametimes.cfg"; rm -f "$dir/gametimes.cfg.new"; forget gametimes.cfg; fi
+  for name in gametimes.cfg webhooks.txt; do
+    if [ ! -f "$dir/$name" ]; then continue; fi
+    if [ "$(installed_as "$name")" = "$(checksum "$dir/$name")" ]; then
+      if step "remove $dir/$name"; then remove "$dir/$name"; rm -f "$dir/$name.new"; forget "$name"; fi
     else
-      say "kept: $dir/gametimes.cfg, because it was changed"
+      say "kept: $dir/$name, because it was changed"
     fi
-  fi
-  if [ -d "$dir/gametimes" ]; then say "kept: the recorded rounds in $dir/gametimes"; fi
+  done
+  if [ -d "$rounds" ]; then say "kept: the recorded rounds in $rounds"; fi
+  waiting=$(waiting_messages)
+  if [ "$waiting" -gt 0 ]; then say "kept: $(plural "$waiting" message) that were not sent yet, in $rounds/outbox; they are sent if gametimes is installed again"; fi
+}
+
+# The messages that wait: those of the module and of the script.
+waiting_messages() {
+  find "$rounds/outbox" -type f \( -path '*/queue/*' -o -path '*/lua/*.curl' \) 2>/dev/null | awk 'END { print NR }'
 }
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -1187,20 +1496,24 @@ check() {
   elif [ -n "$problem" ]; then
     if is_ours "$dir/$MODULE"; then note "module: installed, but $problem"; else note "module: $problem; the script records"; fi
     [ "$with_script" = 1 ] || bad "neither the module nor the script can record"
+  elif is_cut_off "$dir/$MODULE"; then
+    bad "module: $dir/$MODULE is incomplete, and the server crashes when it loads it; run install.sh"
+  elif [ ! -f "$dir/$MODULE" ]; then
+    bad "module: $dir/$MODULE is missing; run install.sh"
   elif ! is_ours "$dir/$MODULE"; then
-    bad "module: $dir/$MODULE is missing or not from gametimes"
+    bad "module: $dir/$MODULE is another game, not from gametimes; run install.sh, which keeps it"
   elif ! cmp -s "$module_source" "$dir/$MODULE"; then
-    bad "module: $dir/$MODULE is another version than in this package"
+    bad "module: $dir/$MODULE is another version than in this package; run install.sh"
   else
     good "module: $dir/$MODULE"
   fi
   if is_ours "$dir/$MODULE"; then
-    if [ -f "$base/$game/$MODULE" ] && ! is_ours "$base/$game/$MODULE"; then good "stock game: $base/$game/$MODULE"
-    elif [ -f "$dir/$REAL" ] && ! is_ours "$dir/$REAL"; then good "stock game: $dir/$REAL"
-    else bad "stock game: found neither at $base/$game/$MODULE nor at $dir/$REAL; the server cannot start"; fi
+    if is_stock "$base/$game/$MODULE"; then good "stock game: $base/$game/$MODULE"
+    elif is_stock "$dir/$REAL"; then good "stock game: $dir/$REAL"
+    else bad "stock game: found neither at $base/$game/$MODULE nor at $dir/$REAL; the server cannot start. Run install.sh, or install ET:Legacy again"; fi
   fi
   if [ "$with_script" = 1 ]; then
-    if cmp -s "$script_source" "$dir/$SCRIPT"; then good "script: $dir/$SCRIPT"; else bad "script: $dir/$SCRIPT is missing or another version"; fi
+    if cmp -s "$script_source" "$dir/$SCRIPT"; then good "script: $dir/$SCRIPT"; else bad "script: $dir/$SCRIPT is missing or another version; run install.sh"; fi
     list=$(module_list)
     if [ -n "$list" ]; then
       if grep -qF "$SCRIPT" "$list"; then good "g_luaModuleList $list contains $SCRIPT"; else bad "g_luaModuleList $list does not contain $SCRIPT"; fi
@@ -1234,28 +1547,65 @@ check() {
     command -v curl >/dev/null || note "curl is not installed; the script writes files but sends no messages"
   fi
   report_doubles bad
-  if [ -f "$dir/gametimes.cfg" ]; then good "settings: $dir/gametimes.cfg"; else bad "settings: $dir/gametimes.cfg is missing"; fi
+  if [ -f "$dir/gametimes.cfg" ]; then good "settings: $dir/gametimes.cfg"; else bad "settings: $dir/gametimes.cfg is missing; run install.sh"; fi
   while IFS= read -r name; do bad "the server executes $name, which was not found in etmain or $game"; done <"$work/missing"
   if grep -qx 'gametimes\.cfg' "$work/on-line"; then good "gametimes.cfg is executed by the command line"
   elif [ "$bare_start" = 1 ]; then bad "the server is started without +exec; add +exec gametimes.cfg to its command line, before +map"
   elif [ ! -s "$work/cfgs" ] && [ ! -s "$work/missing" ]; then note "no etl_server.cfg or server.cfg found; use --cfg to check whether gametimes.cfg is executed"; fi
   while IFS= read -r file; do
-    if executes_ours "$file"; then good "$file executes gametimes.cfg"; else bad "$file does not execute gametimes.cfg"; fi
+    if executes_ours "$file"; then good "$file executes gametimes.cfg"; else bad "$file does not execute gametimes.cfg; run install.sh"; fi
     not_executed bad "$file"
   done <"$work/cfgs"
   if [ "$how" = assumed ] && [ -s "$work/cfgs" ]; then
     note "no server is running, so its cfg was assumed; start the server or use --start-script to be sure"
   fi
   if [ -w "$dir" ]; then good "$dir is writable"; else bad "$dir is not writable for $(id -un)"; fi
-  urls=$(configured gametimes_webhook_file)
-  if [ -n "$urls" ]; then
-    case $urls in /*) ;; *) urls=$dir/$urls ;; esac
-    if [ ! -f "$urls" ]; then bad "gametimes_webhook_file: $urls is missing"
-    elif [ -n "$(find "$urls" -maxdepth 0 -perm /044)" ]; then bad "gametimes_webhook_file: other users can read $urls; run chmod 600 on it"
-    else good "webhook file: $urls"; fi
-  elif [ -z "$(configured gametimes_webhook_url)" ]; then
-    note "no webhook is set; rounds are saved but not posted (set gametimes_webhook_file in $dir/gametimes.cfg)"
+  check_webhooks
+  check_lengths
+  waiting=$(waiting_messages)
+  if [ "$waiting" -gt 0 ]; then
+    if [ "$waiting" = 1 ]; then what="1 message waits"; else what="$waiting messages wait"; fi
+    bad "$what in $rounds/outbox; the log says why (see docs/troubleshooting.md). They are sent when a server runs that can reach the webhook"
   fi
+}
+
+check_webhooks() {
+  file=$(webhook_file)
+  if [ -n "$(configured gametimes_webhook_file)" ]; then
+    if [ ! -r "$file" ]; then bad "gametimes_webhook_file: $file is missing or cannot be read; run install.sh --webhook -"
+    elif [ -n "$(find "$file" -maxdepth 0 -perm /044)" ]; then bad "gametimes_webhook_file: other users can read $file; run chmod 600 on it"
+    else good "webhook file: $file"; fi
+  elif [ -f "$file" ]; then
+    bad "gametimes_webhook_file is not set, so the webhooks in $file are not used; run install.sh"
+  fi
+  webhooks_set >"$work/urls"
+  number=0 usable=0
+  while IFS= read -r url; do
+    number=$((number + 1))
+    problem=$(url_problem "$url")
+    if [ -z "$problem" ]; then usable=1
+    else bad "webhook $number is not a webhook URL ($problem); expected https://discord.com/api/webhooks/ID/TOKEN. Correct it in $file or gametimes_webhook_url"; fi
+  done <"$work/urls"
+  if [ "$usable" = 1 ]; then good "webhooks: $number"
+  elif [ "$number" = 0 ]; then bad "no webhook is set; rounds are saved but not posted. Run install.sh --webhook -"; fi
+}
+
+# The game cannot start if a cvar that it registers has too long a value.
+check_lengths() {
+  {
+    config_files | while IFS= read -r file; do
+      commands "$file" | file=$file awk -v most="$CVAR_MAX" 'tolower($1) ~ /^set[asl]?$/ && tolower($2) ~ /^(gametimes_|g_luamodulelist$|lua_allowedmodules$)/ {
+        name = $2; sub(/^[ \t]*[^ \t]+[ \t]+[^ \t]+[ \t]*/, ""); gsub(/^"|"[ \t]*$/, "")
+        if (length($0) > most) print name " in " ENVIRON["file"] " has " length($0) }'
+    done
+    while IFS= read -r line; do
+      for name in gametimes_webhook_url gametimes_webhook_file gametimes_qagame gametimes_dir lua_allowedModules; do
+        value=$(set_on "$line" "$name")
+        if [ "${#value}" -gt "$CVAR_MAX" ]; then echo "$name on the command line has ${#value}"; fi
+      done
+    done <"$work/lines"
+  } >"$work/long"
+  while IFS= read -r long; do bad "$long characters; a cvar can have $CVAR_MAX. Put webhooks into a file (gametimes_webhook_file)"; done <"$work/long"
 }
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -1270,64 +1620,91 @@ for folder in "$dir" "$home/etmain" "$base/$game" "$base/etmain"; do
   done
 done
 
-case $mode in
-  install | uninstall)
-    if interactive; then
-      printf 'Shall I %s there? [Y/n] ' "$mode" >&2
-      read -r answer || answer=n
-      case $answer in '' | [yY]*) ;; *) die "stopped. Nothing was changed." ;; esac
-    elif [ -n "$origin" ] && [ "$yes" = 0 ]; then
-      die "pass --yes to $mode there, or SERVER_FOLDER to choose a server. Nothing was changed."
-    fi ;;
-esac
+rounds=$(rounds_folder)
 
-case $mode in
-  check)
-    check
-    case $problems in
-      0) say "all is well" ;;
-      1) say "1 problem found"; exit 1 ;;
-      *) say "$problems problems found"; exit 1 ;;
-    esac ;;
-  uninstall)
-    dry || lock_server
+# Installs or uninstalls, after all checks.
+perform() {
+  changes=0
+  dry || lock_server
+  if [ "$mode" = uninstall ]; then
     finish_writing
-    config_files | while IFS= read -r file; do
-      if grep -qF -e "$BEGIN" -e "$SCRIPT" "$file"; then printf '%s\n' "$file"; fi
-    done >"$work/edits"
-    printf '%s\n' "$dir/$MODULE" "$dir/$SCRIPT" "$dir/gametimes.cfg" >>"$work/edits"
+    {
+      config_files | while IFS= read -r file; do
+        if grep -qF -e "$BEGIN" -e "$SCRIPT" "$file"; then printf '%s\n' "$file"; fi
+      done
+      sed 's/^[^ ]*  //' "$state/edited" 2>/dev/null || true
+      printf '%s\n' "$dir/$MODULE" "$dir/$SCRIPT" "$dir/gametimes.cfg" "$dir/webhooks.txt"
+    } >"$work/edits"
     must_write_all "$work/edits"
     uninstall
     if [ "$changes" = 0 ]; then say "nothing to do"
-    elif ! dry && [ -n "$servers" ]; then say "done; restart the server to complete the removal"; fi ;;
-  *)
-    [ -n "$cfg_source" ] || die "gametimes.cfg is missing next to install.sh; unpack the whole package"
-    if [ "$with_script" = 1 ] && [ -z "$script_source" ]; then die "gametimes.lua is missing next to install.sh; unpack the whole package"; fi
-    dry || lock_server
-    if [ "$with_module" = 1 ]; then
-      problem=$(module_problem)
-      if [ -n "$problem" ]; then
-        [ "$with_script" = 1 ] || die "nothing can record: $problem, and --no-script leaves out the script"
-        say "note: the module is not installed: $problem. The script records instead."
-        with_module=0
-      fi
+    elif ! dry && [ -n "$servers" ]; then say "done; restart the server to complete the removal"; fi
+    return
+  fi
+  if [ "$with_module" = 1 ]; then
+    problem=$(module_problem)
+    if [ -n "$problem" ]; then
+      [ "$with_script" = 1 ] || die "nothing can record: $problem, and --no-script leaves out the script"
+      say "note: the module is not installed: $problem. The script records instead."
+      with_module=0
     fi
-    printf '%s\n' "$dir" "$dir/$MODULE" "$dir/$REAL" "$dir/$SCRIPT" "$dir/gametimes.cfg" >"$work/edits"
-    cat "$work/cfgs" >>"$work/edits"
-    if [ "$with_script" = 1 ]; then sets_modules >>"$work/edits"; module_list >>"$work/edits"; fi
-    must_write_all "$work/edits"
-    if [ "$with_module" = 1 ] && [ "$same_folder" = 0 ] && [ -f "$dir/$MODULE" ] && ! is_ours "$dir/$MODULE"; then
-      kept=$dir/$REAL
-      [ "${#kept}" -le "$CVAR_MAX" ] || die "$dir contains another game, and the path $kept is longer than the $CVAR_MAX characters that gametimes_qagame can have. Nothing was changed."
-    fi
-    finish_writing
-    dry || mkdir -p "$state"
-    # The line that activates everything is added last.
-    if [ "$with_script" = 1 ]; then install_script; fi
-    if [ "$with_module" = 1 ]; then install_module; fi
-    install_cfg
-    report_doubles to_do
-    if [ "$changes" = 0 ]; then say "nothing to do"; elif ! dry; then
-      say "done; set a webhook in $dir/gametimes.cfg, then restart the server"
-    fi ;;
-esac
+  fi
+  {
+    printf '%s\n' "$dir" "$dir/$MODULE" "$dir/$REAL" "$dir/$SCRIPT" "$dir/gametimes.cfg"
+    cat "$work/cfgs"
+    if [ -s "$work/urls" ]; then webhook_file; fi
+    cut -f 2 "$work/old" | grep / || true
+    if [ "$with_script" = 1 ]; then sets_modules; module_list; fi
+  } >"$work/edits"
+  must_write_all "$work/edits"
+  if [ "$with_module" = 1 ] && [ "$same_folder" = 0 ] && is_stock "$dir/$MODULE"; then
+    kept=$(inner_real)
+    [ "${#kept}" -le "$CVAR_MAX" ] || die "$dir contains another game, and the path $kept is longer than the $CVAR_MAX characters that gametimes_qagame can have. Nothing was changed."
+  fi
+  finish_writing
+  dry || mkdir -p "$state"
+  # The lines that activate everything are added last.
+  if [ "$with_script" = 1 ]; then install_script; fi
+  if [ "$with_module" = 1 ]; then install_module; fi
+  install_webhooks
+  install_cfg
+  load_script
+  report_doubles to_do
+  if [ "$changes" = 0 ]; then say "nothing to do"; fi
+  if [ -z "$(webhooks_set)" ] && [ ! -s "$work/urls" ]; then say "TO DO: no webhook is set, so rounds are saved but not posted; run this again with --webhook -"; fi
+  if [ "$changes" -gt 0 ] && ! dry; then say "done; restart the server"; fi
+}
+
+if [ "$mode" = check ]; then
+  check
+  case $problems in
+    0) say "all is well"; exit 0 ;;
+    1) say "1 problem found"; exit 1 ;;
+    *) say "$problems problems found"; exit 1 ;;
+  esac
+fi
+if [ "$mode" = install ]; then
+  [ -n "$cfg_source" ] || die "gametimes.cfg is missing next to install.sh; unpack the whole package"
+  if [ "$with_script" = 1 ] && [ -z "$script_source" ]; then die "gametimes.lua is missing next to install.sh; unpack the whole package"; fi
+  gather_webhooks
+fi
+if ! dry && interactive; then
+  # Show the changes before they are made.
+  status=0
+  (
+    dry_run=1
+    perform
+    [ "$changes" -gt 0 ] || exit 3
+  ) || status=$?
+  case $status in
+    0) ;;
+    3) exit 0 ;;
+    *) exit "$status" ;;
+  esac
+  printf 'Shall I do this? [Y/n] ' >&2
+  read -r answer || answer=n
+  case $answer in '' | [yY]*) ;; *) die "stopped. Nothing was changed." ;; esac
+elif ! dry && [ -n "$origin" ] && [ "$yes" = 0 ]; then
+  die "pass --yes to $mode there, or SERVER_FOLDER to choose a server. Nothing was changed."
+fi
+perform

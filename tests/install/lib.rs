@@ -14,13 +14,20 @@ pub const REAL: &str = "qagame_real.mp.x86_64.so";
 /// The fallback script, relative to the game folder.
 pub const SCRIPT: &str = "luascripts/gametimes.lua";
 
-/// The beginning of an ELF shared object; `machine` is its architecture, 62 for x86_64.
+/// A URL as Discord's webhooks have them.
+pub const WEBHOOK: &str = "https://discord.com/api/webhooks/1234567890/a-Secret_token";
+
+/// An ELF shared object with one section header; `machine` is its architecture, 62 for x86_64.
 pub fn elf(machine: u8, text: &str) -> Vec<u8> {
     let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
-    bytes.resize(16, 0);
-    bytes.extend([3, 0, machine, 0]);
+    bytes.resize(64, 0);
+    bytes[16..20].copy_from_slice(&[3, 0, machine, 0]);
     bytes.extend(text.as_bytes());
     bytes.push(0);
+    let headers = bytes.len() as u64;
+    bytes[40..48].copy_from_slice(&headers.to_le_bytes());
+    bytes[58..62].copy_from_slice(&[64, 0, 1, 0]);
+    bytes.resize(bytes.len() + 64, 0);
     bytes
 }
 
@@ -67,6 +74,10 @@ impl TestServer {
             &server.base.join("etmain/etl_server.cfg"),
             b"set sv_hostname \"x\"\nmap oasis\n",
         );
+        write(
+            &server.webhook_cfg(),
+            format!("set gametimes_webhook_url \"{WEBHOOK}\"\n").as_bytes(),
+        );
         // The folder of a server contains its program.
         write(&server.base.join("etlded.i386"), b"");
         fs::create_dir_all(server.home.join("legacy")).unwrap();
@@ -78,6 +89,11 @@ impl TestServer {
         fs::canonicalize(self.dir.path())
             .unwrap()
             .join("the package")
+    }
+
+    /// A cfg that sets a webhook. A test that is about webhooks removes it.
+    pub fn webhook_cfg(&self) -> PathBuf {
+        self.base.join("legacy/webhook.cfg")
     }
 
     /// A file in the game folder of the home folder.
@@ -208,6 +224,8 @@ fn walk(dir: &Path, tree: &mut BTreeMap<PathBuf, (u32, Vec<u8>)>) {
         let path = entry.path();
         if path.is_dir() {
             walk(&path, tree);
+        } else if let Ok(target) = fs::read_link(&path) {
+            tree.insert(path, (0, target.into_os_string().into_encoded_bytes()));
         } else {
             let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
             tree.insert(path.clone(), (mode, fs::read(&path).unwrap()));

@@ -374,6 +374,7 @@ fn verify(archive: &Path) -> Result<(), String> {
     fs::create_dir_all(&legacy)
         .and_then(|()| fs::copy(gametimes_standin::GAME, legacy.join("qagame.mp.x86_64.so")))
         .and_then(|_| fs::write(legacy.join("etl_server.cfg"), "set sv_hostname \"x\"\n"))
+        .and_then(|()| fs::write(server.join("etlded.x86_64"), ""))
         .map_err(|e| format!("{}: {e}", server.display()))?;
     let server_home = folder.path().join("server-home");
     fs::create_dir_all(server_home.join("legacy")).map_err(|e| e.to_string())?;
@@ -385,7 +386,10 @@ fn verify(archive: &Path) -> Result<(), String> {
         command.arg("--homepath").arg(&server_home).arg(&server);
         command
     };
-    run(&mut install(&[]))?;
+    run(&mut install(&[
+        "--webhook",
+        "https://discord.com/api/webhooks/1/example",
+    ]))?;
     run(&mut install(&["--check"]))?;
     println!("{}: unpacked and tested", archive.display());
     Ok(())

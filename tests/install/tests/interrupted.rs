@@ -1,19 +1,68 @@
 //! install.sh interrupted at every step: the server can still start, and the next run completes the work.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use gametimes_install_tests::{MODULE, REAL, TestServer, elf, module, write};
+use gametimes_install_tests::{MODULE, REAL, TestServer, WEBHOOK, elf, module, write};
+
+/// A server that loads the old script, which has a webhook.
+fn server(base: &str, home: &str) -> TestServer {
+    let server = TestServer::new(base, home);
+    let cfg = "set lua_modules \"stats_discord_webhook.lua\"\nmap oasis";
+    write(&server.base.join("etmain/etl_server.cfg"), cfg.as_bytes());
+    fs::remove_file(server.webhook_cfg()).unwrap();
+    let script = format!("x = '{WEBHOOK}'\n");
+    write(&server.game("stats_discord_webhook.lua"), script.as_bytes());
+    server
+}
+
+/// The content of every file.
+fn contents(server: &TestServer) -> BTreeMap<PathBuf, Vec<u8>> {
+    let tree = server.tree().into_iter();
+    tree.map(|(path, (_, content))| (path, content)).collect()
+}
+
+fn copy(from: &Path, to: &Path) {
+    let mut command = Command::new("cp");
+    command.arg("-a").args([from, to]);
+    assert!(command.status().unwrap().success());
+}
 
 /// Interrupts install.sh before each command that changes files: at every moment there is a game to load and no file is
 /// half-written, and the next run completes the work.
 fn interrupt_at_every_step(base: &str, home: &str, args: &[&str]) {
+    let server = server(base, home);
+    let root = server.base.parent().unwrap();
+    let original = contents(&server);
+    // Every step begins with the same folders.
+    let folders = [server.base.as_path(), &server.home];
+    let saved = |folder: &Path| root.join("saved").join(folder.file_name().unwrap());
+    fs::create_dir(root.join("saved")).unwrap();
+    let save = || {
+        for folder in folders.iter().filter(|folder| !saved(folder).exists()) {
+            copy(folder, &saved(folder));
+        }
+    };
+    let expected = if args.is_empty() {
+        save();
+        server.run(&[]);
+        server.run(&["--check"]);
+        contents(&server)
+    } else {
+        server.run(&[]);
+        save();
+        original
+    };
     let mut steps = 0;
     loop {
-        let server = TestServer::new(base, home);
-        if args.contains(&"--uninstall") {
-            server.run(&[]);
+        for folder in folders.iter().filter(|folder| folder.exists()) {
+            fs::remove_dir_all(folder).unwrap();
+        }
+        for folder in folders.iter().filter(|folder| !folder.exists()) {
+            copy(&saved(folder), folder);
         }
         // These tools fail from the given call on, as if the power had failed.
         let tools = server.dir.path().join("tools");
@@ -21,7 +70,7 @@ fn interrupt_at_every_step(base: &str, home: &str, args: &[&str]) {
             let path = tools.join(tool);
             let folder = tools.display();
             let script = format!(
-                "#!/bin/sh\nn=$(/bin/cat {folder}/n)\n[ \"$n\" -gt 0 ] || exit 1\n\
+                "#!/bin/sh\nread n <{folder}/n\n[ \"$n\" -gt 0 ] || exit 1\n\
                  echo $((n - 1)) >{folder}/n\nexec /bin/{tool} \"$@\"\n"
             );
             write(&path, script.as_bytes());
@@ -38,20 +87,19 @@ fn interrupt_at_every_step(base: &str, home: &str, args: &[&str]) {
         let starts = loaded == Some(stock.clone())
             || loaded == Some(module("1")) && real.iter().any(|f| game(f) == Some(stock.clone()));
         assert!(starts, "{base} {args:?} interrupted at step {steps}");
-        assert!(server.cfg().contains("map oasis"), "{args:?} {steps}");
+        let cfg = server.cfg();
+        assert!(
+            cfg.contains("map oasis") && cfg.contains("set lua_modules \""),
+            "{args:?} {steps} {cfg}"
+        );
         server.run(args);
-        if args.is_empty() {
-            server.run(&["--check"]);
-        } else {
-            assert_eq!(game(&server.base.join("legacy").join(MODULE)), Some(stock));
-            assert!(!server.cfg().contains("gametimes"), "{}", server.cfg());
-        }
+        assert_eq!(contents(&server), expected, "{base} {args:?} {steps}");
         if output.status.success() {
             break;
         }
         steps += 1;
     }
-    assert!(steps >= 4, "{args:?}: only {steps} steps");
+    assert!(steps >= 20, "{args:?}: only {steps} steps");
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn module_that_cannot_run_here_is_skipped_and_the_script_installed() {
     assert!(
         server
             .run(&[])
-            .contains("is missing (the module needs a 64-bit server)")
+            .contains("is missing or incomplete (the module needs a 64-bit server)")
     );
     assert!(!server.game(MODULE).exists());
 }
