@@ -12,7 +12,7 @@ enum Provides {
 }
 
 /// Needed by the tests.
-const TESTS: [(Provides, &str); 8] = [
+const TESTS: [(Provides, &str); 10] = [
     (Provides::Program("cc"), "gcc"),
     (Provides::Program("valgrind"), "valgrind"),
     (Provides::Program("readelf"), "binutils"),
@@ -21,6 +21,8 @@ const TESTS: [(Provides, &str); 8] = [
     (Provides::Program("sshd"), "openssh-server"),
     (Provides::Program("chromium"), "chromium"),
     (Provides::Program("chromedriver"), "chromium-driver"),
+    (Provides::Program("busybox"), "busybox"),
+    (Provides::Program("shellcheck"), "shellcheck"),
 ];
 
 /// Needed to build the release.
