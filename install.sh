@@ -931,7 +931,10 @@ edit_modules() { # add | remove | length, names of old scripts, our script or no
         value = substr(rest, 1, end - 1)
         rest = substr(rest, end)
       }
-      found = has(value, script); whole = value
+      whole = value
+      # The game appends the extension.
+      bare = script; if (sub(/\.lua$/, "", bare)) whole = replaced(whole, bare, script)
+      found = has(whole, script)
       if (action == "remove") {
         if (!found) { print; next }
         for (i = 1; i <= olds; i++) if (!has(whole, old_names[i])) whole = replaced(whole, script, old_names[i] " " script)
@@ -942,7 +945,7 @@ edit_modules() { # add | remove | length, names of old scripts, our script or no
       fits = length(whole) <= most
       if (action == "length") { if (!fits) print length(value); next }
       if (fits && whole != value) { print front "\"" whole "\"" rest; next }
-      if (!fits && found) { print front "\"" replaced(value, script, "") "\"" rest; next }
+      if (!fits && has(value, script)) { print front "\"" replaced(value, script, "") "\"" rest; next }
     }
     action != "length" { print }'
 }
@@ -1047,6 +1050,7 @@ edit_list() { # add | remove, names of old scripts, our script or nothing
   awk -v action="$1" -v old="${2:-}" -v script="${3-$SCRIPT}" '
     BEGIN { n = split(old, names, " "); for (i = 1; i <= n; i++) is_old[names[i]] = 1 }
     { bare = $0; gsub(/[ \t\r"]/, "", bare) }
+    bare ".lua" == script { bare = script }
     bare in is_old { if (action == "add") next; there[bare] = 1 }
     bare == script { if (action == "remove") { for (i = 1; i <= n; i++) if (!there[names[i]]) print names[i]; next } found = 1 }
     { print }
@@ -1248,7 +1252,10 @@ lock_server() {
     lock "$dir" 9
   fi
   # What an interrupted run has left.
-  for folder in "$dir" "$dir/luascripts" "$state" "$base/$game" "$base/etmain" "$home/etmain"; do
+  {
+    printf '%s\n' "$dir" "$dir/luascripts" "$state"
+    { config_files; webhook_file; module_list; } | sed 's|/[^/]*$||'
+  } | awk '!seen[$0]++' | while IFS= read -r folder; do
     for file in "$folder"/.gametimes-tmp.??????; do
       if [ -f "$file" ] && [ -w "$folder" ]; then rm -f "$file"; fi
     done
@@ -1531,7 +1538,7 @@ check() {
     if cmp -s "$script_source" "$dir/$SCRIPT"; then good "script: $dir/$SCRIPT"; else bad "script: $dir/$SCRIPT is missing or another version; run install.sh"; fi
     list=$(module_list)
     if [ -n "$list" ]; then
-      if grep -qF "$SCRIPT" "$list"; then good "g_luaModuleList $list contains $SCRIPT"; else bad "g_luaModuleList $list does not contain $SCRIPT; run install.sh"; fi
+      if grep -qE "${SCRIPT%.lua}(\.lua)?([[:space:]\"]|\$)" "$list"; then good "g_luaModuleList $list contains $SCRIPT"; else bad "g_luaModuleList $list does not contain $SCRIPT; run install.sh"; fi
     fi
     if [ -z "$list" ]; then
       name=$(list_name)
