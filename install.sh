@@ -352,17 +352,18 @@ find_servers() {
 # ----------------------------------------------------------------------------------------------------------------------
 # Which server?
 
-# The systemd units that start a server, or the scripts that they run.
+# The systemd units that start a server, themselves or through a script.
 find_units() {
-  for unit in "${HOME:-/nonexistent}"/.config/systemd/user/*.service /etc/systemd/system/*.service \
+  for file in "${HOME:-/nonexistent}"/.config/systemd/user/*.service /etc/systemd/system/*.service \
     /run/systemd/system/*.service /usr/local/lib/systemd/system/*.service /usr/lib/systemd/system/*.service; do
-    if [ ! -r "$unit" ]; then continue; fi
-    started=$(sed -n 's/^ExecStart=[-@:+!]*\([^ ]*\).*/\1/p' "$unit" | head -n 1)
-    if grep -q '^ExecStart=.*etlded' "$unit"; then printf '%s\n' "$unit"
-    elif [ -f "$started" ] && [ -r "$started" ] && head -n 1 "$started" 2>/dev/null | grep -q '^#!.*sh' && grep -q etlded "$started"; then
-      printf '%s\n' "$started"
-    fi
+    if [ -r "$file" ] && [ -n "$(started_by "$file")" ]; then printf '%s\n' "$file"; fi
   done | awk '{ name = $0; sub(/.*\//, "", name) } !seen[name]++'
+}
+# What contains the command line of the server that a unit starts: the unit, or the script that it runs.
+started_by() { # unit
+  program=$(sed -n 's/^ExecStart=[-@:+!]*\([^ ]*\).*/\1/p' "$1" | head -n 1)
+  if grep -q '^ExecStart=.*etlded' "$1"; then printf '%s\n' "$1"
+  elif [ -f "$program" ] && [ -r "$program" ] && head -n 1 "$program" | grep -aq '^#!.*sh' && grep -aq etlded "$program"; then printf '%s\n' "$program"; fi
 }
 
 # Takes from the script or unit that starts the server what is not given.
@@ -371,6 +372,7 @@ use_start_script() {
   script_words "$start_script"
   cat "$work"/script/* >"$work/script-words" 2>/dev/null || true
   folder=$(tail -n 1 "$work/script-folder")
+  folder=${folder:-$(sed -n 's/^WorkingDirectory=-\{0,1\}//p' "$unit" | tail -n 1)}
   if [ -z "$base" ]; then
     base=$(set_on "$work/script-words" fs_basepath)
     if [ -z "$base" ]; then
@@ -409,7 +411,7 @@ owner() { # file
 find_servers
 if [ -n "$home" ]; then home=$(absolute "$PWD" "$home"); fi
 # What chose the server, if it was not named.
-origin=''
+origin='' unit=$start_script
 if [ -z "$start_script" ]; then
   matching_servers >"$work/choices"
   case $(lines_in "$work/choices") in
@@ -419,10 +421,10 @@ if [ -z "$start_script" ]; then
         find_units >"$work/units"
         case $(lines_in "$work/units") in
           0) die "no server is running and no systemd unit starts one; start it, or pass SERVER_FOLDER (see --help)" ;;
-          1) start_script=$(cat "$work/units") ;;
-          *) choose "several services start a server" "$work/units"; start_script=$answer ;;
+          1) unit=$(cat "$work/units") ;;
+          *) choose "several services start a server" "$work/units"; unit=$answer ;;
         esac
-        origin=$start_script
+        start_script=$(started_by "$unit") origin=$unit
       fi ;;
     1) origin="the running server" ;;
     *) choose "several servers are running" "$work/choices" ;;
@@ -434,7 +436,11 @@ if [ -z "$start_script" ]; then
     base=${chosen%"$TAB"*} home=${chosen#*"$TAB"}
   fi
 fi
-if [ -n "$start_script" ]; then use_start_script; fi
+if [ -n "$start_script" ]; then
+  its_user=$(sed -n 's/^User=//p' "$unit" | tail -n 1)
+  case $its_user in '' | "$(id -un)" | "$(id -u)") ;; *) die "$unit starts the server as user $its_user; run this as that user (sudo -u '$its_user' $0 ...). Nothing was changed." ;; esac
+  use_start_script
+fi
 game=${game:-legacy}
 case $game in */* | .*) die "fs_game must be a name, not a path: $game" ;; esac
 
@@ -452,8 +458,8 @@ if [ -z "$home" ]; then
   # Our block in a cfg lists the homepaths for which it was installed.
   sed -n 's|^// for \(/.*\)|\1|p' "$base"/etmain/*.cfg "$base/$game"/*.cfg 2>/dev/null | tr -d '\r' | sort -u >"$work/choices"
   case $mode$(lines_in "$work/choices") in
-    check1 | uninstall1) home=$(cat "$work/choices") ;;
-    check0 | uninstall0 | install*)
+    *1) home=$(cat "$work/choices") ;;
+    *0 | install*)
       if [ -d "${HOME:-/nonexistent}/.etlegacy/$game" ]; then home=$HOME/.etlegacy; else home=$base; fi ;;
     *) choose "gametimes is installed for several homepaths" "$work/choices"; home=$answer ;;
   esac
@@ -461,7 +467,7 @@ fi
 # The server's user could not read or replace files that root installs.
 if [ "$(id -u)" = 0 ] && [ "$mode" != check ]; then
   owner=$(if [ -d "$home" ]; then owner "$home"; else owner "$base"; fi)
-  [ "$owner" = root ] || die "this server belongs to user $owner; run this as that user (sudo -u $owner $0 ...). Nothing was changed."
+  [ "$owner" = root ] || die "this server belongs to user $owner; run this as that user (sudo -u '$owner' $0 ...). Nothing was changed."
 fi
 if [ -d "$home" ]; then
   home=$(cd "$home" && pwd -P)
@@ -504,7 +510,7 @@ is_cut_off() {
   [ "$(head -c 4 "$1" | od -An -tx1 | tr -d ' ')" = 7f454c46 ] || return 1
   # The end of the section headers, which are last in the file: their offset, size and number.
   # shellcheck disable=SC2046 # three numbers
-  set -- "$1" $(od -An -tu8 -j40 -N8 "$1") $(od -An -tu2 -j58 -N4 "$1")
+  set -- "$1" $(od -An -tu8 -j40 -N8 "$1" 2>/dev/null) $(od -An -tu2 -j58 -N4 "$1" 2>/dev/null)
   [ $# = 4 ] || return 0
   [ $(($2 + $3 * $4)) -gt "$(wc -c <"$1")" ]
 }
@@ -622,6 +628,8 @@ while IFS= read -r line; do
 done <"$work/lines"
 
 how=''
+# A cfg that is gone needs no uninstalling.
+if [ "$mode" = uninstall ] && [ ! -f "$cfg" ]; then cfg=''; fi
 if [ -n "$cfg" ]; then
   [ -f "$cfg" ] || die "--cfg $cfg: no such file"
   given=$cfg
@@ -923,7 +931,10 @@ edit_modules() { # add | remove | length, names of old scripts, our script or no
         value = substr(rest, 1, end - 1)
         rest = substr(rest, end)
       }
-      found = has(value, script); whole = value
+      whole = value
+      # The game appends the extension.
+      bare = script; if (sub(/\.lua$/, "", bare)) whole = replaced(whole, bare, script)
+      found = has(whole, script)
       if (action == "remove") {
         if (!found) { print; next }
         for (i = 1; i <= olds; i++) if (!has(whole, old_names[i])) whole = replaced(whole, script, old_names[i] " " script)
@@ -934,7 +945,7 @@ edit_modules() { # add | remove | length, names of old scripts, our script or no
       fits = length(whole) <= most
       if (action == "length") { if (!fits) print length(value); next }
       if (fits && whole != value) { print front "\"" whole "\"" rest; next }
-      if (!fits && found) { print front "\"" replaced(value, script, "") "\"" rest; next }
+      if (!fits && has(value, script)) { print front "\"" replaced(value, script, "") "\"" rest; next }
     }
     action != "length" { print }'
 }
@@ -1039,6 +1050,7 @@ edit_list() { # add | remove, names of old scripts, our script or nothing
   awk -v action="$1" -v old="${2:-}" -v script="${3-$SCRIPT}" '
     BEGIN { n = split(old, names, " "); for (i = 1; i <= n; i++) is_old[names[i]] = 1 }
     { bare = $0; gsub(/[ \t\r"]/, "", bare) }
+    bare ".lua" == script { bare = script }
     bare in is_old { if (action == "add") next; there[bare] = 1 }
     bare == script { if (action == "remove") { for (i = 1; i <= n; i++) if (!there[names[i]]) print names[i]; next } found = 1 }
     { print }
@@ -1240,7 +1252,10 @@ lock_server() {
     lock "$dir" 9
   fi
   # What an interrupted run has left.
-  for folder in "$dir" "$dir/luascripts" "$state" "$base/$game" "$base/etmain" "$home/etmain"; do
+  {
+    printf '%s\n' "$dir" "$dir/luascripts" "$state"
+    { config_files; webhook_file; module_list; } | sed 's|/[^/]*$||'
+  } | awk '!seen[$0]++' | while IFS= read -r folder; do
     for file in "$folder"/.gametimes-tmp.??????; do
       if [ -f "$file" ] && [ -w "$folder" ]; then rm -f "$file"; fi
     done
@@ -1506,6 +1521,13 @@ check() {
     bad "module: $dir/$MODULE is another version than in this package; run install.sh"
   else
     good "module: $dir/$MODULE"
+    # A server keeps the module that it has loaded. One that was replaced is marked "(deleted)".
+    module=$(inner_real) module=${module%"$REAL"}$MODULE
+    for pid in $servers; do
+      if [ -r "/proc/$pid/maps" ] && ! grep -q "$(printf '%s' "$module" | sed 's/[].[*^$\\]/\\&/g')\$" "/proc/$pid/maps"; then
+        note "the running server (process $pid) has not loaded this module yet; restart it"
+      fi
+    done
   fi
   if is_ours "$dir/$MODULE"; then
     if is_stock "$base/$game/$MODULE"; then good "stock game: $base/$game/$MODULE"
@@ -1516,7 +1538,7 @@ check() {
     if cmp -s "$script_source" "$dir/$SCRIPT"; then good "script: $dir/$SCRIPT"; else bad "script: $dir/$SCRIPT is missing or another version; run install.sh"; fi
     list=$(module_list)
     if [ -n "$list" ]; then
-      if grep -qF "$SCRIPT" "$list"; then good "g_luaModuleList $list contains $SCRIPT"; else bad "g_luaModuleList $list does not contain $SCRIPT"; fi
+      if grep -qE "${SCRIPT%.lua}(\.lua)?([[:space:]\"]|\$)" "$list"; then good "g_luaModuleList $list contains $SCRIPT"; else bad "g_luaModuleList $list does not contain $SCRIPT; run install.sh"; fi
     fi
     if [ -z "$list" ]; then
       name=$(list_name)
@@ -1525,7 +1547,7 @@ check() {
       while IFS= read -r value; do
         case " $value " in
           *[\ ,\;]"$SCRIPT"[\ ,\;]*) good "lua_modules on the command line contains $SCRIPT" ;;
-          *) bad "lua_modules on the server's command line does not contain $SCRIPT" ;;
+          *) bad "lua_modules on the server's command line does not contain $SCRIPT; add it there" ;;
         esac
       done <"$work/values"
       sets_modules >"$work/files"
@@ -1541,7 +1563,7 @@ check() {
             else bad "lua_modules in $file has $length characters and no room for $SCRIPT; list the scripts in a file instead (install.sh says how)"; fi
           done <"$work/lengths"
         elif grep -qi "lua_modules.*$SCRIPT" "$file"; then good "lua_modules in $file contains $SCRIPT"
-        else bad "lua_modules in $file does not contain $SCRIPT"; fi
+        else bad "lua_modules in $file does not contain $SCRIPT; run install.sh"; fi
       done <"$work/files"
     fi
     command -v curl >/dev/null || note "curl is not installed; the script writes files but sends no messages"
@@ -1674,6 +1696,8 @@ perform() {
   if [ -z "$(webhooks_set)" ] && [ ! -s "$work/urls" ]; then say "TO DO: no webhook is set, so rounds are saved but not posted; run this again with --webhook -"; fi
   if [ "$changes" -gt 0 ] && ! dry; then say "done; restart the server"; fi
 }
+
+if [ -z "$servers$start_script" ]; then sed 's/^/note: /' "$work/left-out"; fi
 
 if [ "$mode" = check ]; then
   check

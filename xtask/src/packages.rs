@@ -12,7 +12,7 @@ enum Provides {
 }
 
 /// Needed by the tests.
-const TESTS: [(Provides, &str); 9] = [
+const TESTS: [(Provides, &str); 11] = [
     (Provides::Program("cc"), "gcc"),
     (Provides::Program("valgrind"), "valgrind"),
     (Provides::Program("readelf"), "binutils"),
@@ -22,6 +22,8 @@ const TESTS: [(Provides, &str); 9] = [
     (Provides::Program("systemd-analyze"), "systemd"),
     (Provides::Program("chromium"), "chromium"),
     (Provides::Program("chromedriver"), "chromium-driver"),
+    (Provides::Program("busybox"), "busybox"),
+    (Provides::Program("shellcheck"), "shellcheck"),
 ];
 
 /// Needed to build the release.

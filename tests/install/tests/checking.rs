@@ -233,6 +233,8 @@ fn uninstall_understands_the_options_of_the_installation() {
         let used = text(&cfg).contains("exec gametimes.cfg");
         assert_eq!(used, options.iter().any(|o| *o == "CFG" || *o == "START"));
         server.run(&[&["--uninstall"], &given[..]].concat());
+        // Also if its cfg is gone.
+        server.run(&["--uninstall", "--cfg", "/nonesuch.cfg"]);
         assert_eq!(server.tree(), before, "{options:?}");
     }
 }

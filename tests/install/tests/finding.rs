@@ -163,6 +163,22 @@ fn unit_that_starts_a_server_is_found() {
     }
 }
 
+/// Its home would be another one.
+#[test]
+fn unit_of_another_user_is_refused() {
+    let server = TestServer::new("base", "home");
+    let root = server.base.parent().unwrap();
+    let unit = "[Service]\nUser=etlegacy\nExecStart=ROOT/base/etlded.x86_64 +exec etl_server.cfg\n";
+    write(
+        &root.join("user/.config/systemd/user/et.service"),
+        unit.replace("ROOT", root.to_str().unwrap()).as_bytes(),
+    );
+    let before = server.tree();
+    let said = fails(&mut isolated(&server, "install --yes"));
+    assert!(said.contains("sudo -u 'etlegacy'"), "{said}");
+    assert_eq!(server.tree(), before);
+}
+
 #[test]
 fn server_of_another_user_is_not_touched() {
     if !is_root() {
@@ -189,6 +205,31 @@ fn folder_without_a_server_is_refused() {
     assert_eq!(server.tree(), before);
     let said = fails(&mut isolated(&server, "install --yes"));
     assert!(said.contains("no server is running"), "{said}");
+}
+
+/// A server keeps the module that it has loaded, until it is restarted.
+#[test]
+fn check_tells_whether_the_running_server_has_loaded_the_module() {
+    let server = TestServer::new("base", "home");
+    // A library that can be loaded, recognized as the module.
+    let mut library = fs::read("/lib/x86_64-linux-gnu/libm.so.6").unwrap();
+    library.extend(b"gametimes_module");
+    write(&server.package().join(MODULE), &library);
+    let start = "start base +set fs_homepath ../home +exec etl_server.cfg\n";
+    let note = "has not loaded this module yet; restart it";
+    let fresh = format!("{start} install --yes; install --check");
+    let said = succeeds(&mut isolated(&server, &fresh));
+    assert!(said.contains(note), "{said}");
+    let preload = format!("export LD_PRELOAD='{}'\n", server.game(MODULE).display());
+    let restarted = format!("{preload}{start} unset LD_PRELOAD; install --check");
+    let said = succeeds(&mut isolated(&server, &restarted));
+    assert!(!said.contains(note), "{said}");
+    // An upgrade.
+    let newer = format!(
+        "{preload}{start} unset LD_PRELOAD; echo gametimes_module 2 >>'the package/{MODULE}'; install --yes; install --check"
+    );
+    let said = succeeds(&mut isolated(&server, &newer));
+    assert!(said.contains(note), "{said}");
 }
 
 /// A container whose folder is mounted from outside, as Pterodactyl has it: install.sh edits the folder outside.

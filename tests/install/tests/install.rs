@@ -108,6 +108,36 @@ fn existing_lua_modules_are_kept_and_ours_is_added_last() {
     assert_eq!(words(&after), words(&before), "only the spacing may differ");
 }
 
+/// The game appends .lua to a name; added again, the script would be loaded twice.
+#[test]
+fn script_that_is_listed_without_its_extension_is_not_added_again() {
+    let server = TestServer::new("base", "home");
+    let cfg = server.base.join("etmain/etl_server.cfg");
+    write(
+        &cfg,
+        b"set lua_modules \"a.lua luascripts/gametimes b\"\nexec gametimes.cfg\n",
+    );
+    server.run(&[]);
+    assert!(
+        server.cfg().ends_with(
+            "set lua_modules \"a.lua luascripts/gametimes.lua b\"\nexec gametimes.cfg\n"
+        ),
+        "{}",
+        server.cfg()
+    );
+    server.run(&["--check"]);
+    assert!(server.run(&[]).contains("nothing to do"));
+    let list = "luascripts/gametimes\nb\n";
+    write(&server.game("modules.txt"), list.as_bytes());
+    write(
+        &cfg,
+        b"set g_luaModuleList \"modules.txt\"\nexec gametimes.cfg\n",
+    );
+    server.run(&[]);
+    assert_eq!(text(&server.game("modules.txt")), list);
+    server.run(&["--check"]);
+}
+
 #[test]
 fn module_list_file_is_edited_instead_of_lua_modules() {
     let server = TestServer::new("base", "home");

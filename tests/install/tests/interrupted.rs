@@ -13,6 +13,10 @@ fn server(base: &str, home: &str) -> TestServer {
     let server = TestServer::new(base, home);
     let cfg = "set lua_modules \"stats_discord_webhook.lua\"\nmap oasis";
     write(&server.base.join("etmain/etl_server.cfg"), cfg.as_bytes());
+    write(
+        &server.base.join("legacy/configs/six.config"),
+        b"setl lua_modules \"a.lua\"\n",
+    );
     fs::remove_file(server.webhook_cfg()).unwrap();
     let script = format!("x = '{WEBHOOK}'\n");
     write(&server.game("stats_discord_webhook.lua"), script.as_bytes());
@@ -64,13 +68,13 @@ fn interrupt_at_every_step(base: &str, home: &str, args: &[&str]) {
         for folder in folders.iter().filter(|folder| !folder.exists()) {
             copy(&saved(folder), folder);
         }
-        // These tools fail from the given call on, as if the power had failed.
+        // From the given call on, these tools kill the shell that calls them, as if the power had failed.
         let tools = server.dir.path().join("tools");
         for tool in ["mv", "cp", "rm", "mkdir", "chmod", "mktemp", "touch"] {
             let path = tools.join(tool);
             let folder = tools.display();
             let script = format!(
-                "#!/bin/sh\nread n <{folder}/n\n[ \"$n\" -gt 0 ] || exit 1\n\
+                "#!/bin/sh\nread n <{folder}/n\n[ \"$n\" -gt 0 ] || kill -9 $PPID\n[ \"$n\" -gt 0 ] || exit 1\n\
                  echo $((n - 1)) >{folder}/n\nexec /bin/{tool} \"$@\"\n"
             );
             write(&path, script.as_bytes());
@@ -78,7 +82,9 @@ fn interrupt_at_every_step(base: &str, home: &str, args: &[&str]) {
         }
         write(&tools.join("n"), format!("{steps}\n").as_bytes());
         let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
-        let output = server.command(args).env("PATH", path).output().unwrap();
+        let mut command = server.command(args);
+        command.env("PATH", path).env("TMPDIR", server.dir.path());
+        let output = command.output().unwrap();
         let game = |file: &Path| fs::read(file).ok();
         let stock = elf(62, "the stock game");
         let loaded =

@@ -101,6 +101,6 @@ fn root_is_refused_if_another_user_owns_the_server() {
     let server = TestServer::new("base", "home");
     std::os::unix::fs::chown(&server.home, Some(65534), None).unwrap();
     let before = server.tree();
-    assert!(server.fails(&[]).contains("sudo -u nobody"));
+    assert!(server.fails(&[]).contains("sudo -u 'nobody'"));
     assert_eq!(server.tree(), before);
 }
