@@ -1,6 +1,8 @@
 //! Both rounds of a match have the `match_id` of round 1, whatever arrives first.
 
+use gametimes_bot::db::round_list::RoundListFilter;
 use gametimes_bot::db::{Content, Db, IngestItem, Mode};
+use gametimes_rounds::reconcile::unix_of;
 use gametimes_test_support::bot::databases::dump;
 use gametimes_test_support::bot::items::stats_of;
 use gametimes_test_support::bot::open;
@@ -277,4 +279,27 @@ async fn history_of_another_bot_is_continued_without_second_rows() {
         }
         store.database.close().await;
     }
+}
+
+/// A round 2 of another bot has the `match_id` of its round 1, and here the smaller id.
+#[tokio::test(flavor = "multi_thread")]
+async fn rounds_of_another_bot_are_listed_by_their_own_times() {
+    let shared = SharedDatabase::create();
+    shared.sql(
+        "INSERT INTO rounds (id, match_id, round_number, round_date, round_time, map_name) VALUES
+            (61, '2026-11-21-120000', 2, '2026-11-21', '121500', 'supply'),
+            (62, '2026-11-21-120000', 1, '2026-11-21', '120000', 'supply'),
+            (63, '2026-11-21-120000', 0, '2026-11-21', '121500', 'supply')",
+    );
+    let store = Db::open_as(&shared.url, TimeZone::UTC, Some(Mode::Own))
+        .await
+        .unwrap();
+    let list = store
+        .round_list(&RoundListFilter::first_page())
+        .await
+        .unwrap();
+    let ids: Vec<i64> = list.rounds.iter().map(|entry| entry.round.id).collect();
+    assert_eq!(ids, [61, 62, 1]);
+    let end = unix_of("2026-11-21-121500", &TimeZone::UTC);
+    assert_eq!(list.rounds[0].ended_unix, end);
 }

@@ -36,11 +36,13 @@ impl Db {
         }
     }
 
-    /// Adds the order to rows that have an end but no order: those of earlier versions, and of other bots.
+    /// Adds the order to rows that have none: those of earlier versions, and of other bots. Without an end, a round 2 of another bot
+    /// has only the `match_id` of its round 1, but its own date and time.
     ///
     /// # Errors
     /// When the database fails.
     pub(super) async fn complete_play_order(&self) -> Result<(), DbError> {
+        self.order_rounds_2().await?;
         let sql = "SELECT id, round_end_unix FROM rounds WHERE gametimes_order IS NULL AND round_end_unix > 0 LIMIT $1";
         loop {
             let rows = self.database.rows(sql, args![BATCH]).await?;
@@ -62,5 +64,22 @@ impl Db {
                 return Ok(());
             }
         }
+    }
+
+    async fn order_rounds_2(&self) -> Result<(), DbError> {
+        let time = "REPLACE(round_time, ':', '')";
+        let which = format!(
+            "WHERE gametimes_order IS NULL AND round_number = 2 AND COALESCE(round_end_unix, 0) = 0 \
+             AND round_date LIKE '____-__-__' AND {time} LIKE '______'"
+        );
+        let sql = format!("SELECT 1 AS found FROM rounds {which} LIMIT 1");
+        if self.database.row(&sql, &[]).await?.is_some() {
+            let mut transaction = self.database.begin().await?;
+            let sql =
+                format!("UPDATE rounds SET gametimes_order = round_date || '-' || {time} {which}");
+            transaction.execute(&sql, &[]).await?;
+            transaction.commit().await?;
+        }
+        Ok(())
     }
 }

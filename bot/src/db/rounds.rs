@@ -20,7 +20,7 @@ use crate::args;
 pub struct RoundSummary {
     /// `rounds.id`.
     pub id: i64,
-    /// When the round ended, `YYYY-MM-DD-HHMMSS` in the server's local time.
+    /// The match: when its round 1 ended, `YYYY-MM-DD-HHMMSS` in the server's local time. The same in both rounds.
     pub match_id: String,
     /// 1 or 2.
     pub round_number: i64,

@@ -12,6 +12,7 @@ use gametimes_format::rules::ROUND_2_WINDOW_SECONDS;
 use super::{Document, Fact, ReconciledRound, server, webhooks};
 use crate::matches::short_guid;
 use crate::rows::player_key;
+use crate::stats_file::StatsFile;
 
 /// Sets [`ReconciledRound::first`] of every round 2 whose round 1 is known. `rounds` is complete otherwise.
 pub(super) fn assign(facts: &[Fact], rounds: &mut [ReconciledRound]) {
@@ -136,7 +137,7 @@ fn is_cut_off(facts: &[Fact], round: &ReconciledRound) -> bool {
         None => round
             .stats
             .and_then(|stats| facts[stats].stats_file())
-            .is_some_and(|file| file.is_cut_off()),
+            .is_some_and(StatsFile::is_cut_off),
     }
 }
 
