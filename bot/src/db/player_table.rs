@@ -178,13 +178,15 @@ impl Db {
             Some(_) => "gametimes_player_days",
             None => "gametimes_player_totals",
         };
+        // The changed expression keeps SQLite from reading all days in the order of the players.
+        let (player, is_in) = match filter.since {
+            Some(_) => ("player || ''", "day >= $1"),
+            None => ("player", "$1 = ''"),
+        };
         let sums = format!(
-            "SELECT player, {} FROM {table} WHERE {} AND ($2 = '' OR LOWER(map_name) = LOWER($2)) GROUP BY player",
+            "SELECT {player} AS player, {} FROM {table} WHERE {is_in} AND ($2 = '' OR LOWER(map_name) = LOWER($2)) \
+             GROUP BY {player}",
             sums(),
-            match filter.since {
-                Some(_) => "day >= $1",
-                None => "$1 = ''",
-            }
         );
         let min_rounds = match filter.min_rounds {
             Some(rounds) => rounds,

@@ -50,7 +50,7 @@ pub(super) const SUMS: [&str; 20] = [
 /// How many days are computed in one transaction.
 const DAYS_PER_TRANSACTION: i64 = 16;
 /// What the tables were computed by; a change computes them again.
-const VERSION: &str = "2";
+const VERSION: &str = "3";
 const STATE: &str = "player_sums";
 
 impl Db {

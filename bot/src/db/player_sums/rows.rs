@@ -133,14 +133,14 @@ impl Db {
     pub(super) fn names_of_days(&self, days: usize) -> String {
         let mut sources = Vec::new();
         for (table, name) in [
-            (OWN, "{player_name}"),
-            (STATS, "COALESCE({clean_name}, {player_name})"),
+            (OWN, "COALESCE({player_name}, '')"),
+            (STATS, "COALESCE({clean_name}, {player_name}, '')"),
         ] {
             if self.has(table) {
                 let name = self.fill(table, name);
                 sources.push(format!(
                     "SELECT r.day, {} AS player, {name} AS name, r.play_order FROM played r JOIN {table} p \
-                     ON p.round_id = r.id WHERE p.player_guid <> '' AND {name} <> ''",
+                     ON p.round_id = r.id WHERE p.player_guid <> ''",
                     player("p.player_guid"),
                 ));
             }
