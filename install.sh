@@ -806,29 +806,26 @@ keep_copy() {
   if [ ! -e "$copy" ] && [ ! -L "$copy" ]; then take_copy "$1"; fi
 }
 
-# $state/edited contains, for each edited file, the checksum with which install.sh left it, so that --uninstall can put the
-# copy back; "changed" if it was also changed by others.
-edited_as() { # file
-  path=$1 awk '{ sum = $1; sub(/^[^ ]*  /, "") } $0 == ENVIRON["path"] { found = sum } END { print found }' "$state/edited" 2>/dev/null || true
-}
-note_edit() { # file, checksum or nothing
-  {
-    path=$1 awk '{ line = $0; sub(/^[^ ]*  /, "") } $0 != ENVIRON["path"] { print line }' "$state/edited" 2>/dev/null || true
-    if [ -n "$2" ]; then printf '%s  %s\n' "$2" "$1"; fi
-  } >"$work/noted"
+# $state/edited contains the checksums with which install.sh has left the edited files. As long as nobody else changes such a
+# file, --uninstall puts the copy back.
+is_as_edited() { grep -qxF -e "$(checksum "$1")  $1" "$state/edited" 2>/dev/null; } # file
+forget_edits() { # file
+  if [ ! -f "$state/edited" ]; then return; fi
+  path=$1 awk '{ line = $0; sub(/^[^ ]*  /, "") } $0 != ENVIRON["path"] { print line }' "$state/edited" >"$work/noted"
   put "$work/noted" "$state/edited" 600
 }
 # Prepares a file for its replacement by $work/edited.
 record_edit() { # file
-  copy=$(copy_of "$1") known=$(edited_as "$1") sum=$(checksum "$work/edited")
-  if [ -f "$copy" ] && cmp -s "$1" "$copy"; then :
-  elif [ -n "$known" ] && [ "$known" = "$(checksum "$1")" ]; then :
-  elif ! grep -qF -e "$BEGIN" -e "$SCRIPT" "$1"; then take_copy "$1"
+  copy=$(copy_of "$1")
+  if { [ -f "$copy" ] && cmp -s "$1" "$copy"; } || is_as_edited "$1"; then :
   else
-    keep_copy "$1"
-    sum=changed
+    forget_edits "$1"
+    # A file that contains our lines, and was changed by others, cannot be put back.
+    if grep -qF -e "$BEGIN" -e "$SCRIPT" "$1"; then keep_copy "$1"; return; fi
+    take_copy "$1"
   fi
-  note_edit "$1" "$sum"
+  { cat "$state/edited" 2>/dev/null || true; printf '%s  %s\n' "$(checksum "$work/edited")" "$1"; } | awk '!seen[$0]++' >"$work/noted"
+  put "$work/noted" "$state/edited" 600
 }
 
 # Keeps a copy of a stock game that nothing removes.
@@ -877,14 +874,13 @@ replace_text() { # file
 # Puts back every file that nobody has changed since. Lists them in $work/restored.
 undo_edits() {
   : >"$work/restored"
-  if [ ! -f "$state/edited" ]; then return; fi
-  cp "$state/edited" "$work/undo"
-  while IFS= read -r line; do
-    file=${line#*  } copy=$(copy_of "${line#*  }")
-    if [ ! -f "$file" ] || [ ! -f "$copy" ] || [ "${line%%  *}" != "$(checksum "$file")" ]; then continue; fi
+  sed 's/^[^ ]*  //' "$state/edited" 2>/dev/null | sort -u >"$work/undo"
+  while IFS= read -r file; do
+    copy=$(copy_of "$file")
+    if [ ! -f "$file" ] || [ ! -f "$copy" ] || ! is_as_edited "$file"; then continue; fi
     printf '%s\n' "$file" >>"$work/restored"
     cat "$copy" >"$work/edited"
-    if step "restore $file as it was"; then replace_text "$file"; note_edit "$file" ''; fi
+    if step "restore $file as it was"; then replace_text "$file"; forget_edits "$file"; fi
   done <"$work/undo"
 }
 
@@ -1146,7 +1142,8 @@ gather_webhooks() {
   printf '%s\n' "$urls" | urls_in >"$work/urls"
   : >"$work/old"
   if [ "$keep_old" = 0 ]; then doubles | grep "$TAB$REPLACED\$" >"$work/old" || true; fi
-  while IFS="$TAB" read -r script where what; do
+  cut -f 1 "$work/old" | awk '!seen[$0]++' >"$work/scripts"
+  while IFS= read -r script; do
     loaded=$(find_file "${script%.lua}.lua")
     : >"$work/found"
     for config in "$dir/luascripts" "$base/$game/luascripts" "${loaded%/*}"; do
@@ -1158,10 +1155,10 @@ gather_webhooks() {
     done
     if [ ! -s "$work/found" ] && [ -n "$loaded" ]; then lua_webhooks "$loaded" >"$work/found"; fi
     if [ -s "$work/found" ]; then cat "$work/found" >>"$work/urls"; else say "note: $script has no webhook"; fi
-  done <"$work/old"
+  done <"$work/scripts"
   if [ "$webhook_from" = stdin ]; then
     if [ -t 0 ]; then ask_webhook; else urls_in >>"$work/urls"; fi
-  elif interactive && [ ! -s "$work/urls" ] && [ -z "$(webhooks_set)" ]; then ask_webhook; fi
+  elif ! dry && interactive && [ ! -s "$work/urls" ] && [ -z "$(webhooks_set)" ]; then ask_webhook; fi
   webhooks_set >"$work/known"
   awk '!seen[$0]++' "$work/urls" | grep -vxF -f "$work/known" >"$work/new" || true
   mv -f "$work/new" "$work/urls"

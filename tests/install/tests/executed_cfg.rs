@@ -200,3 +200,28 @@ fn start_script_and_unit_name_the_cfg_and_the_homepath() {
         assert!(said.contains("pass it as --homepath"), "{said}");
     }
 }
+
+/// The block in the cfg names it.
+#[test]
+fn homepath_of_an_installed_server_is_known_while_it_does_not_run() {
+    let server = TestServer::new("base", "a home");
+    let before = server.tree();
+    server.run(&[]);
+    let installed = server.tree();
+    succeeds(&mut server.command_without_home(&["--check"]));
+    let said = succeeds(&mut server.command_without_home(&[]));
+    assert!(said.contains("nothing to do"), "{said}");
+    assert_eq!(server.tree(), installed);
+    // A second home.
+    let second = server.home.with_file_name("second");
+    fs::create_dir_all(second.join("legacy")).unwrap();
+    let home = ["--homepath", second.to_str().unwrap()];
+    succeeds(&mut server.command_without_home(&home));
+    let said = fails(&mut server.command_without_home(&["--uninstall"]));
+    for home in [server.home.to_str().unwrap(), home[1]] {
+        assert!(said.contains(home), "{said}");
+    }
+    succeeds(&mut server.command_without_home(&[&["--uninstall"], &home[..]].concat()));
+    succeeds(&mut server.command_without_home(&["--uninstall"]));
+    assert_eq!(server.tree(), before);
+}

@@ -58,7 +58,7 @@ fn interrupt_at_every_step(base: &str, home: &str, args: &[&str]) {
     } else {
         server.run(&[]);
         save();
-        original
+        original.clone()
     };
     let mut steps = 0;
     loop {
@@ -100,6 +100,10 @@ fn interrupt_at_every_step(base: &str, home: &str, args: &[&str]) {
         );
         server.run(args);
         assert_eq!(contents(&server), expected, "{base} {args:?} {steps}");
+        if args.is_empty() && base != home {
+            server.run(&["--uninstall"]);
+            assert_eq!(contents(&server), original, "undone after step {steps}");
+        }
         if output.status.success() {
             break;
         }
