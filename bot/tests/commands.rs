@@ -152,6 +152,8 @@ async fn answers_show_the_seven_stopwatch_matches() {
     for (name, options) in [
         ("last", vec![]),
         ("match", vec![("match", of_match.as_str())]),
+        // Typed, not chosen from the list.
+        ("match", vec![("match", "Draw map2")]),
         ("evening", vec![]),
         ("evening", vec![("evening", of_evening.as_str())]),
         ("top", vec![("period", "all")]),

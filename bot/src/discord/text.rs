@@ -11,8 +11,8 @@ pub const FIELD_CHARACTERS: usize = 1024;
 pub const DESCRIPTION_CHARACTERS: usize = 4096;
 /// Longer names are cut. The game allows 35 characters.
 const NAME_CHARACTERS: usize = 40;
-/// How wide a table is at most. Wider lines are wrapped on a phone.
-const TABLE_COLUMNS: usize = 36;
+/// How wide a table is at most. In an embed, phones have room for about 30 characters and desktops for 40; longer lines are wrapped.
+const TABLE_COLUMNS: usize = 32;
 /// Names in a table are not shortened to less than this.
 const NAME_COLUMNS_MIN: usize = 4;
 /// The mark of a shortened name.
@@ -215,11 +215,11 @@ mod tests {
         assert_eq!(
             table(&["K", "Rev", "Dead"], &rows, "player", 1024),
             "```\n\
-             \u{20}                             K Dead\n\
-             eA.Ada                       12 3:10\n\
-             日本語の名前の長い選手です…   3    -\n\
-             '''**x**                      1 0:05\n\
-             ?                             0 0:00\n\
+             \u{20}                         K Dead\n\
+             eA.Ada                   12 3:10\n\
+             日本語の名前の長い選手…   3    -\n\
+             '''**x**                  1 0:05\n\
+             ?                         0 0:00\n\
              ```"
         );
     }

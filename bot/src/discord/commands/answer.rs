@@ -38,7 +38,17 @@ pub async fn answer(db: &Db, request: &Request, public_url: Option<&str>) -> Res
             let last = list.matches.first().ok_or(Refusal::NoRounds)?;
             match_answer(db, last.id, public_url).await
         }
-        Request::Match(id) => match_answer(db, *id, public_url).await,
+        Request::Match(text) => {
+            let id = match text.parse() {
+                Ok(id) => id,
+                Err(_) => {
+                    let list = known(db.matches(None, MATCHES).await)?;
+                    let mut fitting = list.matches.iter().filter(|m| fits(text, &match_choice(m)));
+                    fitting.next().ok_or(Refusal::NoMatch)?.id
+                }
+            };
+            match_answer(db, id, public_url).await
+        }
         Request::Evening(before) => {
             let list = known(db.evenings(*before, 1).await)?;
             let none = match before {
@@ -109,20 +119,22 @@ pub async fn suggestions(db: &Db, partial: &Partial) -> Vec<CommandOptionChoice>
     known(found).unwrap_or_default()
 }
 
-/// The first texts that contain every word that was typed.
+/// The first choices that contain every word that was typed.
 fn matching(
     typed: &str,
     choices: impl Iterator<Item = (String, String)>,
 ) -> Vec<CommandOptionChoice> {
-    let words: Vec<String> = typed.split_whitespace().map(str::to_lowercase).collect();
-    let fits = |(name, _): &(String, String)| {
-        let name = name.to_lowercase();
-        words.iter().all(|word| name.contains(word))
-    };
-    let fitting = choices.filter(fits).take(CHOICES);
+    let fitting = choices.filter(|choice| fits(typed, choice)).take(CHOICES);
     fitting
         .map(|(name, value)| choice(plain(&name, CHOICE_CHARACTERS), value))
         .collect()
+}
+
+/// Whether the name of a choice contains every word that was typed.
+fn fits(typed: &str, (name, _): &(String, String)) -> bool {
+    let name = name.to_lowercase();
+    let mut words = typed.split_whitespace().map(str::to_lowercase);
+    words.all(|word| name.contains(&word))
 }
 
 /// `supply, eA won, faster by 0:15.0, 2026-11-20 19:05 UTC`.

@@ -12,8 +12,8 @@ use crate::db::player_figures::PlayerSort;
 pub enum Request {
     /// The last match.
     LastMatch,
-    /// The match of this round, `rounds.id`.
-    Match(i64),
+    /// The match of the round with this `rounds.id`, or the latest one that fits this text.
+    Match(String),
     /// The last evening that ended before this unix time; `None` for the last one.
     Evening(Option<i64>),
     /// The player with this guid, or with a name that contains this text.
@@ -71,22 +71,25 @@ impl Request {
     /// The request of a command; `None` if this program has no such command.
     pub fn of(data: &CommandData) -> Option<Result<Self, Refusal>> {
         let text = |name| text_of(&data.options, name);
+        let named = |name| {
+            text(name)
+                .map(str::trim)
+                .filter(|t| !t.is_empty())
+                .map(str::to_owned)
+        };
         Some(match data.name.as_str() {
             name::LAST => Ok(Self::LastMatch),
-            name::MATCH => {
-                let id = text(option::MATCH).and_then(|text| text.trim().parse().ok());
-                id.map(Self::Match).ok_or(Refusal::NoMatch)
-            }
+            name::MATCH => named(option::MATCH)
+                .map(Self::Match)
+                .ok_or(Refusal::NoMatch),
             name::EVENING => match text(option::EVENING).map(|text| text.trim().parse()) {
                 None => Ok(Self::Evening(None)),
                 Some(Ok(before)) => Ok(Self::Evening(Some(before))),
                 Some(Err(_)) => Err(Refusal::NoEvening),
             },
-            name::PLAYER => {
-                let named = text(option::PLAYER).filter(|text| !text.trim().is_empty());
-                let player = named.map(|text| Self::Player(text.trim().to_owned()));
-                player.ok_or(Refusal::NoPlayer)
-            }
+            name::PLAYER => named(option::PLAYER)
+                .map(Self::Player)
+                .ok_or(Refusal::NoPlayer),
             name::TOP => {
                 let figure = match text(option::FIGURE) {
                     None => Some(PlayerSort::Kd),
