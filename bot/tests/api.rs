@@ -335,8 +335,11 @@ async fn everything_but_health_requires_the_token(url: &str) {
         assert!(!body.contains(token), "{body}");
     }
     let (_, description) = get_with(&bot.url("/api/openapi.json"), Some(token)).await;
+    bot.store.refresh_players().await.unwrap();
+    let (_, round) = get_with(&bot.url("/api/rounds/1"), Some(token)).await;
+    let guid = round["players"][0]["guid"].as_str().unwrap();
     for path in keys(&description["paths"]) {
-        let url = bot.url(&path.replace("{id}", "1"));
+        let url = bot.url(&path.replace("{id}", "1").replace("{guid}", guid));
         assert_eq!(
             get_with(&url, Some(token)).await.0,
             200,

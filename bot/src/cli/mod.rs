@@ -42,7 +42,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Set up the bot: ask for the settings, check each answer, and write the settings file.
-    Init(init::Options),
+    Init(Box<init::Options>),
     /// Receive and serve until stopped.
     Run,
     /// Only receive: read Discord, folders and SFTP, write the database, post to the stats channel.
