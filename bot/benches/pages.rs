@@ -50,11 +50,13 @@ async fn run(name: &str, url: &str, season: &Season) {
         }
     }
     bot.store.ingest(&files).await.unwrap();
+    let stored = started.elapsed().as_secs_f64();
+    bot.store.refresh_players().await.unwrap();
     bot.store.analyze().await.unwrap();
     println!(
-        "\n{name}, {} rounds, stored in {:.0} s\n",
+        "\n{name}, {} rounds, stored in {stored:.0} s, figures of players and maps in {:.0} s more\n",
         season.rounds,
-        started.elapsed().as_secs_f64()
+        started.elapsed().as_secs_f64() - stored
     );
     println!("| page | median | 95th percentile |\n| --- | ---: | ---: |");
     for path in paths(&bot).await {
@@ -90,6 +92,7 @@ async fn paths(bot: &Bot) -> Vec<String> {
         format!("/matches/{}", round / 2),
         format!("/?before={before}"),
         format!("/players/{player}"),
+        format!("/players/compare?a={player}&b=moke"),
     ];
     let lists = [
         "/",
@@ -99,6 +102,12 @@ async fn paths(bot: &Bot) -> Vec<String> {
         "/rounds?player=moke",
         "/rounds?player=nobody-has-this-name",
         "/rounds?from=2026-03-01&to=2026-03-31",
+        "/players",
+        "/players?sort=kd&player=moke",
+        "/players?period=30d",
+        "/players?map=supply&sort=dpm",
+        "/maps",
+        "/maps/supply",
         "/audit",
         "/delivery",
         "/feed.atom",

@@ -99,7 +99,7 @@ async fn player_with_many_rounds_has_all_of_them_on_pages(url: &str) {
     let bot = gametimes_bot::start(config).await.unwrap();
     let mut transaction = bot.store.database.begin().await.unwrap();
     for i in 0..230_i64 {
-        let end = 1_735_700_000 + i * 1_000;
+        let end = 1_735_700_000 + i * 60_000;
         let match_id = jiff::Timestamp::from_second(end).unwrap();
         let match_id = match_id.strftime("%Y-%m-%d-%H%M%S").to_string();
         let sql = "INSERT INTO rounds (id, match_id, round_number, map_name, round_end_unix) VALUES ($1, $2, 1, 'm', $3)";
@@ -121,7 +121,11 @@ async fn player_with_many_rounds_has_all_of_them_on_pages(url: &str) {
                 .unwrap();
         }
     }
+    let sql =
+        "INSERT INTO gametimes_stale_days SELECT DISTINCT SUBSTR(match_id, 1, 10) FROM rounds";
+    transaction.execute(sql, &[]).await.unwrap();
     transaction.commit().await.unwrap();
+    bot.store.refresh_players().await.unwrap();
     let mut found = Vec::new();
     let mut next = Some("/players/A0000001".to_owned());
     while let Some(path) = next {

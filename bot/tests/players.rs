@@ -139,7 +139,7 @@ async fn direct(store: &Db) -> Kept {
             let round_id = row.get::<i64>("round_id");
             let (player, name): (String, String) = (row.get("player_guid"), row.get("player_name"));
             let player = short_guid(&player);
-            let Some(round) = rounds.get(&round_id).filter(|_| !name.is_empty()) else {
+            let Some(round) = rounds.get(&round_id) else {
                 continue;
             };
             let first = (round.order.clone(), round.order.clone());

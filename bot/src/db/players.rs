@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use gametimes_format::Team;
 use gametimes_format::rules::STATS_ROUNDING_SECONDS;
+use gametimes_rounds::matches::short_guid;
 use gametimes_rounds::play_order::order_key;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -363,10 +364,22 @@ impl Db {
         let recorded: HashSet<i64> = history.iter().filter_map(|e| e.round_id).collect();
         // Stats files do not identify clients without a guid.
         if !guid.starts_with("name:") {
+            let since = self.day_of_round(guid, limit).await?;
+            // SQLite keeps the order of a CROSS JOIN: the rounds since that day first.
+            let (from, is_since) = match &since {
+                Some(_) => (
+                    "rounds r CROSS JOIN player_comprehensive_stats p",
+                    "SUBSTR(r.match_id, 1, 10) >= $3",
+                ),
+                None => (
+                    "player_comprehensive_stats p CROSS JOIN rounds r",
+                    "$3 = ''",
+                ),
+            };
             let sql = format!(
-                "SELECT {}, {}, {order} AS play_order FROM player_comprehensive_stats p JOIN rounds r ON r.id = p.round_id \
-                 WHERE {PLAYED} AND UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8)) \
-                 ORDER BY {order} DESC, p.id DESC LIMIT $2",
+                "SELECT {}, {}, {order} AS play_order FROM {from} WHERE r.id = p.round_id AND {is_since} AND {PLAYED} \
+                 AND UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8)) \
+                 ORDER BY {order} || '' DESC, p.id DESC LIMIT $2",
                 self.select(
                     "player_comprehensive_stats",
                     "p",
@@ -375,7 +388,7 @@ impl Db {
                 self.select("rounds", "r", &["round_end_unix", "match_id"]),
                 order = self.play_order(),
             );
-            let values = args![guid, limit];
+            let values = args![guid, limit, since.unwrap_or_default()];
             let rows = self.database.rows(&sql, values).await?;
             history.extend(
                 rows.iter()
@@ -391,6 +404,15 @@ impl Db {
             rounds: history.split_off(history.len().min(end - HISTORY_PER_PAGE)),
             has_more,
         })
+    }
+
+    /// A day since which a player has played at least so many rounds: the player has played on that many days. `None` if there are
+    /// fewer. Servers in different time zones may have different days at one time, so there are two days more.
+    async fn day_of_round(&self, guid: &str, rounds: usize) -> Result<Option<String>, DbError> {
+        let sql = "SELECT day FROM gametimes_name_days WHERE player = $1 GROUP BY day ORDER BY day DESC LIMIT 1 OFFSET $2";
+        let values = args![short_guid(guid), rounds.saturating_add(2)];
+        let row = self.database.row(sql, values).await?;
+        Ok(row.map(|row| row.get("day")))
     }
 
     /// SQL for a player's latest rows of `lua_spawn_stats`, at most `limit` of them, latest first. `$1` is the guid, as for

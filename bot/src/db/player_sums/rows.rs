@@ -5,6 +5,7 @@ use gametimes_format::rules::BOT_GUID_PREFIX;
 use super::SUMS;
 use crate::db::Db;
 use crate::db::connection::placeholders;
+use crate::db::play_order::PLAYED;
 
 /// The players of stats files.
 const STATS: &str = "player_comprehensive_stats";
@@ -133,14 +134,14 @@ impl Db {
     pub(super) fn names_of_days(&self, days: usize) -> String {
         let mut sources = Vec::new();
         for (table, name) in [
-            (OWN, "{player_name}"),
-            (STATS, "COALESCE({clean_name}, {player_name})"),
+            (OWN, "COALESCE({player_name}, '')"),
+            (STATS, "COALESCE({clean_name}, {player_name}, '')"),
         ] {
             if self.has(table) {
                 let name = self.fill(table, name);
                 sources.push(format!(
                     "SELECT r.day, {} AS player, {name} AS name, r.play_order FROM played r JOIN {table} p \
-                     ON p.round_id = r.id WHERE p.player_guid <> '' AND {name} <> ''",
+                     ON p.round_id = r.id WHERE p.player_guid <> ''",
                     player("p.player_guid"),
                 ));
             }
@@ -153,11 +154,11 @@ impl Db {
         )
     }
 
-    /// SQL for the rounds of so many days. Another bot stores the sum of both rounds of a match as round 0.
+    /// SQL for the rounds of so many days.
     fn rounds_of_days(&self, days: usize) -> String {
         format!(
             "SELECT r.id, SUBSTR(r.match_id, 1, 10) AS day, COALESCE(r.map_name, '') AS map_name, {} AS play_order FROM rounds r \
-             WHERE SUBSTR(r.match_id, 1, 10) IN ({}) AND r.round_number IN (1, 2)",
+             WHERE SUBSTR(r.match_id, 1, 10) IN ({}) AND {PLAYED}",
             self.play_order(),
             placeholders(days),
         )
