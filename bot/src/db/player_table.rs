@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Db;
 use super::error::DbError;
+use super::play_order::PLAYED;
 use super::player_figures::{PlayerFigures, PlayerSort};
 use super::player_sums::SUMS;
 use super::round_list::pattern;
@@ -141,7 +142,7 @@ impl Db {
             "SELECT a.team AS team_a, b.team AS team_b, r.winner_team, a.kills AS kills_a, a.deaths AS deaths_a, \
              b.kills AS kills_b, b.deaths AS deaths_b FROM (SELECT round_id, team, kills, deaths FROM player_comprehensive_stats \
              WHERE UPPER(SUBSTR(player_guid, 1, 8)) = $1 ORDER BY round_id DESC LIMIT $3) AS a \
-             JOIN rounds r ON r.id = a.round_id AND r.round_number IN (1, 2) AND {} \
+             JOIN rounds r ON r.id = a.round_id AND {PLAYED} AND {} \
              LEFT JOIN player_comprehensive_stats b ON b.round_id = a.round_id AND UPPER(SUBSTR(b.player_guid, 1, 8)) = $2",
             self.counts()
         );

@@ -379,6 +379,7 @@ impl Db {
             let sql = format!(
                 "SELECT {}, {}, {order} AS play_order FROM {from} WHERE r.id = p.round_id AND {is_since} AND {PLAYED} \
                  AND UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8)) \
+                 ORDER BY {order} || '' DESC, p.id DESC LIMIT $2",
                 self.select(
                     "player_comprehensive_stats",
                     "p",

@@ -30,8 +30,10 @@ pub struct IngestSummary {
     pub rejected: Vec<String>,
     /// How many rounds changed.
     pub rounds: usize,
-    /// How long the ingest took.
+    /// How long it took to store the files.
     pub elapsed: Duration,
+    /// How long it took then to compute the figures of players and maps over many rounds.
+    pub figures: Duration,
 }
 
 impl fmt::Display for IngestSummary {
@@ -39,13 +41,14 @@ impl fmt::Display for IngestSummary {
         let seconds = self.elapsed.as_secs_f64().max(0.001);
         write!(
             f,
-            "{}: {} new, {} known, {} rejected; {} in {seconds:.1} s ({:.0} rounds/s)",
+            "{}: {} new, {} known, {} rejected; {} in {seconds:.1} s ({:.0} rounds/s), figures of players and maps in {:.1} s",
             counted(self.files, "file"),
             self.new,
             self.known,
             self.rejected.len(),
             counted(self.rounds, "round"),
-            self.rounds as f64 / seconds
+            self.rounds as f64 / seconds,
+            self.figures.as_secs_f64()
         )?;
         for reason in &self.rejected {
             write!(f, "\n  rejected: {}", one_line(reason, LINE_CHARS_MAX))?;
@@ -108,14 +111,16 @@ pub async fn ingest(
         bar.inc(items.len() as u64);
     }
     bar.finish_and_clear();
-    db.refresh_players().await.map_err(|e| e.to_string())?;
+    done.elapsed = started.elapsed();
     if done.new >= ANALYZE_FROM
         && let Err(error) = db.analyze().await
     {
         tracing::warn!("updating the database's statistics about its tables: {error}");
     }
+    let stored = Instant::now();
+    db.refresh_players().await.map_err(|e| e.to_string())?;
+    done.figures = stored.elapsed();
     done.rounds = rounds.len();
-    done.elapsed = started.elapsed();
     Ok(done)
 }
 

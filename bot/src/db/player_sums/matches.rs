@@ -11,6 +11,7 @@ use crate::db::Db;
 use crate::db::connection::{Reader, Transaction};
 use crate::db::error::DbError;
 use crate::db::matches::AROUND_SECONDS;
+use crate::db::play_order::PLAYED;
 use crate::db::value::{Columns, FromValue, Value};
 
 /// More rounds than any day has.
@@ -90,7 +91,7 @@ impl Db {
         let order = self.play_order();
         let of_day = format!(
             "SELECT r.id, {order} AS play_order FROM rounds r \
-             WHERE SUBSTR(r.match_id, 1, 10) = $1 AND r.round_number IN (1, 2)"
+             WHERE SUBSTR(r.match_id, 1, 10) = $1 AND {PLAYED}"
         );
         let rows = transaction.rows(&of_day, std::slice::from_ref(day)).await?;
         let of_day: BTreeSet<i64> = rows.iter().map(|row| row.get("id")).collect();

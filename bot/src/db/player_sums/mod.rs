@@ -49,6 +49,16 @@ pub(super) const SUMS: [&str; 20] = [
 
 /// How many days are computed in one transaction.
 const DAYS_PER_TRANSACTION: i64 = 16;
+/// After this many days PostgreSQL's statistics about the tables are out of date.
+const ANALYZE_FROM: usize = 50;
+/// The tables that are computed.
+const TABLES: [&str; 5] = [
+    "gametimes_player_days",
+    "gametimes_player_totals",
+    "gametimes_name_days",
+    "gametimes_player_names",
+    "gametimes_map_days",
+];
 /// What the tables were computed by; a change computes them again.
 const VERSION: &str = "3";
 const STATE: &str = "player_sums";
@@ -75,6 +85,11 @@ impl Db {
                 transaction.commit().await?;
             }
             refreshed += days.len();
+        }
+        if self.database.is_postgres() && refreshed >= ANALYZE_FROM {
+            for table in TABLES {
+                self.database.rows(&format!("ANALYZE {table}"), &[]).await?;
+            }
         }
         Ok(refreshed)
     }

@@ -5,6 +5,7 @@ use gametimes_format::rules::BOT_GUID_PREFIX;
 use super::SUMS;
 use crate::db::Db;
 use crate::db::connection::placeholders;
+use crate::db::play_order::PLAYED;
 
 /// The players of stats files.
 const STATS: &str = "player_comprehensive_stats";
@@ -153,11 +154,11 @@ impl Db {
         )
     }
 
-    /// SQL for the rounds of so many days. Another bot stores the sum of both rounds of a match as round 0.
+    /// SQL for the rounds of so many days.
     fn rounds_of_days(&self, days: usize) -> String {
         format!(
             "SELECT r.id, SUBSTR(r.match_id, 1, 10) AS day, COALESCE(r.map_name, '') AS map_name, {} AS play_order FROM rounds r \
-             WHERE SUBSTR(r.match_id, 1, 10) IN ({}) AND r.round_number IN (1, 2)",
+             WHERE SUBSTR(r.match_id, 1, 10) IN ({}) AND {PLAYED}",
             self.play_order(),
             placeholders(days),
         )
