@@ -773,10 +773,16 @@ remove() {
 }
 
 checksum() { sha256sum <"$1" | cut -c1-64; }
-installed_as() { sed -n "s/^\([0-9a-f]*\)  $1\$/\1/p" "$state/manifest" 2>/dev/null | tail -n 1; }
-remember() { # name; notes the file's checksum as installed by us
+# $state/manifest contains the checksums of our files as they were installed.
+was_installed() { grep -qxF -e "$(checksum "$1")  $2" "$state/manifest" 2>/dev/null; } # file, name under which it is installed
+is_installed() { [ -f "$dir/$1" ] && was_installed "$dir/$1" "$1"; } # name
+# Installs a file of ours. Its checksum is noted before, and the older one is removed after, in case this is interrupted.
+put_ours() { # source name mode
   mkdir -p "$state"
-  { grep -v "  $1\$" "$state/manifest" 2>/dev/null || true; echo "$(checksum "$dir/$1")  $1"; } >"$work/manifest"
+  { cat "$state/manifest" 2>/dev/null || true; echo "$(checksum "$1")  $2"; } >"$work/manifest"
+  put "$work/manifest" "$state/manifest" 644
+  put "$1" "$dir/$2" "$3"
+  { grep -v "  $2\$" "$state/manifest" || true; echo "$(checksum "$1")  $2"; } >"$work/manifest"
   put "$work/manifest" "$state/manifest" 644
 }
 forget() { # name
@@ -1187,14 +1193,13 @@ install_webhooks() {
   if [ ! -f "$target" ]; then
     if step "$what"; then
       { echo "# Webhook URLs, one per line. Whoever knows a URL can post."; cat "$work/urls"; } >"$work/webhooks"
-      put "$work/webhooks" "$target" 600
-      if [ "$target" = "$dir/webhooks.txt" ]; then remember webhooks.txt; fi
+      if [ "$target" = "$dir/webhooks.txt" ]; then put_ours "$work/webhooks" webhooks.txt 600; else put "$work/webhooks" "$target" 600; fi
     fi
   else
     # The last line may have no end.
     awk '{ print }' "$target" "$work/urls" >"$work/webhooks"
-    if [ "$(installed_as webhooks.txt)" != "$(checksum "$target")" ]; then edit "$what" "$target" cat "$work/webhooks"
-    elif step "$what"; then put "$work/webhooks" "$target" 600; remember webhooks.txt; fi
+    if [ "$target" != "$dir/webhooks.txt" ] || ! is_installed webhooks.txt; then edit "$what" "$target" cat "$work/webhooks"
+    elif step "$what"; then put_ours "$work/webhooks" webhooks.txt 600; fi
   fi
 }
 
@@ -1292,8 +1297,7 @@ install_module() {
       if is_stock "$target" && ! cmp -s "$target" "$dir/$REAL"; then
         die "$target changed while install.sh ran; is an upgrade of ET:Legacy running? Run this again when it is done."
       fi
-      put "$module_source" "$target" 755
-      remember "$MODULE"
+      put_ours "$module_source" "$MODULE" 755
     fi
   fi
 }
@@ -1302,10 +1306,9 @@ install_script() {
   target=$dir/$SCRIPT
   if ! cmp -s "$script_source" "$target"; then
     if step "install $target"; then
-      if [ -f "$target" ] && [ "$(installed_as "$SCRIPT")" != "$(checksum "$target")" ]; then keep_copy "$target"; fi
+      if [ -f "$target" ] && ! is_installed "$SCRIPT"; then keep_copy "$target"; fi
       mkdir -p "$dir/luascripts"
-      put "$script_source" "$target" 644
-      remember "$SCRIPT"
+      put_ours "$script_source" "$SCRIPT" 644
     fi
   fi
   if [ -n "$(configured lua_allowedModules)" ]; then
@@ -1369,13 +1372,12 @@ install_cfg() {
   wanted=$work/gametimes.cfg
   edit_settings <"$cfg_source" >"$wanted"
   if [ ! -f "$target" ]; then
-    if step "install $target"; then put "$wanted" "$target" 600; remember gametimes.cfg; fi
+    if step "install $target"; then put_ours "$wanted" gametimes.cfg 600; fi
   elif ! cmp -s "$wanted" "$target"; then
-    before=$(installed_as gametimes.cfg)
-    if [ "$before" = "$(checksum "$target")" ]; then
-      if step "update $target"; then put "$wanted" "$target" 600; remember gametimes.cfg; fi
+    if is_installed gametimes.cfg; then
+      if step "update $target"; then put_ours "$wanted" gametimes.cfg 600; fi
     else
-      if [ "$before" != "$(checksum "$wanted")" ] && ! cmp -s "$wanted" "$target.new"; then
+      if ! was_installed "$wanted" gametimes.cfg && ! cmp -s "$wanted" "$target.new"; then
         if step "save the settings of this version as $target.new, because $target was changed"; then put "$wanted" "$target.new" 600; fi
       fi
       edit "set gametimes_qagame and gametimes_webhook_file in $target" "$target" edit_settings
@@ -1477,7 +1479,7 @@ uninstall() {
   fi
   for name in gametimes.cfg webhooks.txt; do
     if [ ! -f "$dir/$name" ]; then continue; fi
-    if [ "$(installed_as "$name")" = "$(checksum "$dir/$name")" ]; then
+    if is_installed "$name"; then
       if step "remove $dir/$name"; then remove "$dir/$name"; rm -f "$dir/$name.new"; forget "$name"; fi
     else
       say "kept: $dir/$name, because it was changed"
