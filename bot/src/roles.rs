@@ -190,9 +190,11 @@ pub async fn run(
 ) -> Result<(), RunError> {
     tokio::pin!(shutdown);
     let mut bot = tokio::select! {
-        bot = start(config, role) => bot?,
+        // First, so that a signal is received from the start.
+        biased;
         // It may wait for the database.
         () = &mut shutdown => return Ok(()),
+        bot = start(config, role) => bot?,
     };
     tokio::select! {
         result = &mut bot.task => return result.unwrap_or_else(|e| Err(RunError::Aborted(e))),
