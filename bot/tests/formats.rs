@@ -41,10 +41,13 @@ async fn api_filters_rounds_as_the_pages_do(url: &str) {
     for sql in [
         "UPDATE lua_spawn_stats SET player_name = 'Ändi_x' WHERE round_id = 2 AND player_guid LIKE 'A0000001%'",
         "UPDATE rounds SET round_date = '2026-11-22' WHERE id = 3",
+        "INSERT INTO gametimes_stale_days (day) SELECT DISTINCT SUBSTR(match_id, 1, 10) FROM rounds WHERE TRUE \
+         ON CONFLICT (day) DO NOTHING",
     ] {
         transaction.execute(sql, &[]).await.unwrap();
     }
     transaction.commit().await.unwrap();
+    bot.store.refresh_players().await.unwrap();
     for (filter, count) in [
         ("", 5),
         ("player=%C3%84NDI_", 1),

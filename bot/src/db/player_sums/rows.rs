@@ -98,7 +98,10 @@ impl Db {
             if self.has(table) {
                 let columns = VALUES.map(|(name, stats, own)| {
                     let value = if table == STATS { stats } else { own };
-                    let value = self.fill(table, if value.is_empty() { "NULL" } else { value });
+                    let value = match value {
+                        "" => "NULL".to_owned(),
+                        value => self.fill(table, value, "BIGINT"),
+                    };
                     format!("CAST({value} AS BIGINT) AS {name}")
                 });
                 sources.push(format!(
@@ -107,7 +110,7 @@ impl Db {
                     player("p.player_guid"),
                     columns.join(", "),
                     BOT_GUID_PREFIX.len(),
-                    self.fill(table, has_played),
+                    self.fill(table, has_played, "BIGINT"),
                 ));
             }
         }
@@ -138,7 +141,7 @@ impl Db {
             (STATS, "COALESCE({clean_name}, {player_name}, '')"),
         ] {
             if self.has(table) {
-                let name = self.fill(table, name);
+                let name = self.fill(table, name, "TEXT");
                 sources.push(format!(
                     "SELECT r.day, {} AS player, {name} AS name, r.play_order FROM played r JOIN {table} p \
                      ON p.round_id = r.id WHERE p.player_guid <> ''",
@@ -164,8 +167,9 @@ impl Db {
         )
     }
 
-    /// Replaces each `{column}` of a table `p`; by NULL if the table lacks it.
-    fn fill(&self, table: &str, expression: &str) -> String {
+    /// Replaces each `{column}` of a table `p`; by a NULL of this type if the table lacks it. PostgreSQL cannot compute with a NULL
+    /// without a type.
+    fn fill(&self, table: &str, expression: &str, kind: &str) -> String {
         let mut filled = String::new();
         let mut parts = expression.split(['{', '}']);
         while let Some(text) = parts.next() {
@@ -173,7 +177,7 @@ impl Db {
             if let Some(column) = parts.next() {
                 match self.has_column(table, column) {
                     true => filled.push_str(&format!("p.{column}")),
-                    false => filled.push_str("NULL"),
+                    false => filled.push_str(&format!("CAST(NULL AS {kind})")),
                 }
             }
         }
