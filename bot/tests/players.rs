@@ -311,6 +311,13 @@ async fn sums_are_those_of_all_rows_in_any_order_of_arrival(url: &str) {
             damage,
         ));
     }
+    // The same on other days, so that a batch changes several.
+    for day in ["2026-10-01", "2026-10-09"] {
+        let files = sample_files("gamestats").into_iter();
+        pool.extend(files.map(|(name, bytes)| {
+            IngestItem::from_file("ssh", &name.replace("2026-11-20", day), "", bytes)
+        }));
+    }
     // Truncated files, as a reader sees them that comes too early: their rounds change or go away.
     let cut = sample_files("gamestats").into_iter().map(|(name, bytes)| {
         IngestItem::from_file("ssh", &name, "", bytes[..bytes.len() * 6 / 10].to_vec())
