@@ -125,6 +125,8 @@ async fn answers(url: &str) -> Vec<String> {
     let bot = gametimes_bot::start(Config::with_database(url))
         .await
         .unwrap();
+    // The bot does so in the background.
+    bot.store.refresh_players().await.unwrap();
     let mut answers = Vec::new();
     for path in [
         "/api/rounds",
