@@ -346,7 +346,7 @@ async fn everything_but_health_requires_the_token(url: &str) {
             "{path} is described and there"
         );
     }
-    assert_eq!(description["paths"].as_object().unwrap().len(), 12);
+    assert_eq!(description["paths"].as_object().unwrap().len(), 15);
     bot.stop().await.unwrap();
     let log = log.0.lock().unwrap().clone();
     let log = String::from_utf8(log).unwrap();

@@ -93,6 +93,8 @@ pub fn build(facts: &[Fact], rounds: &[ReconciledRound], zone: &TimeZone) -> Vec
     }
     let mut taken: BTreeSet<(String, u8)> = BTreeSet::new();
     let mut canonical_ids: BTreeSet<String> = BTreeSet::new();
+    // No stats file has this id. A report that came later through another webhook must not take it away.
+    order.sort_by_cached_key(|&i| arrival(facts, &rounds[i].reports));
     for i in order {
         let number = rows[i].round_number;
         if rows[i].teams.is_some() {
