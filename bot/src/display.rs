@@ -2,7 +2,8 @@
 
 use gametimes_format::Team;
 use gametimes_format::text::{displayable, strip_colors};
-use gametimes_rounds::matches::{Match, Outcome, ResultReason, short_guid};
+use gametimes_rounds::matches::{Match, Outcome, ResultReason};
+use gametimes_rounds::player_id::short_guid;
 use jiff::Timestamp;
 
 use crate::db::rounds::{Recorded, RoundDetail, RoundSummary};

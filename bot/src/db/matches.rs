@@ -8,7 +8,7 @@ use gametimes_rounds::matches::{
     Evening, Match, PlayedRound, ReportedMatch, RoundPlayer, Series, evenings, split,
 };
 use gametimes_rounds::play_order::{end_of_order_key, order_key};
-use gametimes_rounds::rows::player_key;
+use gametimes_rounds::player_id::player_key;
 use serde::Serialize;
 use serde_json::Value as Json;
 

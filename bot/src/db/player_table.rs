@@ -1,7 +1,7 @@
 //! Questions about players over many rounds. They are answered from the sums that [`Db::refresh_players`] computes.
 
-use gametimes_rounds::matches::short_guid;
 use gametimes_rounds::play_order::end_of_order_key;
+use gametimes_rounds::player_id::short_guid;
 use jiff::{Timestamp, ToSpan as _};
 use serde::Serialize;
 

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use gametimes_format::Team;
 use gametimes_format::rules::STATS_ROUNDING_SECONDS;
-use gametimes_rounds::matches::short_guid;
 use gametimes_rounds::play_order::order_key;
+use gametimes_rounds::player_id::short_guid;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 

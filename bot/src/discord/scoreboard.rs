@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use gametimes_format::Team;
 use gametimes_format::rules::is_bot_guid;
-use gametimes_rounds::matches::{MatchTeam, short_guid};
+use gametimes_rounds::matches::MatchTeam;
+use gametimes_rounds::player_id::short_guid;
 
 use super::text::{TableRow, table};
 use crate::db::players::Player;

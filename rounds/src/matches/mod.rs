@@ -16,6 +16,7 @@ use gametimes_format::text::cut;
 use gametimes_format::{Meta, Team};
 use serde::{Deserialize, Serialize};
 
+use crate::player_id::short_guid;
 use crate::reconcile::may_be_same_server;
 
 pub use self::evenings::{
@@ -207,14 +208,6 @@ impl RoundPlayer {
     pub fn key(&self) -> String {
         short_guid(&self.guid)
     }
-}
-
-/// The first 8 digits of a guid in upper case, or the whole `name:...` of a client without one.
-pub fn short_guid(guid: &str) -> String {
-    if guid.starts_with("name:") {
-        return guid.to_owned();
-    }
-    guid.get(..8).unwrap_or(guid).to_ascii_uppercase()
 }
 
 impl<'a> Paired<'a> {

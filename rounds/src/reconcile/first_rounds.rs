@@ -10,8 +10,7 @@ use gametimes_format::Meta;
 use gametimes_format::rules::ROUND_2_WINDOW_SECONDS;
 
 use super::{Document, Fact, ReconciledRound, server, webhooks};
-use crate::matches::short_guid;
-use crate::rows::player_key;
+use crate::player_id::{player_key, short_guid};
 use crate::stats_file::StatsFile;
 
 /// Sets [`ReconciledRound::first`] of every round 2 whose round 1 is known. `rounds` is complete otherwise.

@@ -9,6 +9,7 @@ mod outcome;
 mod player;
 mod recorded;
 mod round;
+mod sources;
 pub mod website;
 
 use std::collections::BTreeSet;
@@ -17,12 +18,13 @@ use gametimes_format::digest::{hex, sha256};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use self::sources::Sources;
 use crate::per_round;
 use crate::reconcile::{Document, Fact, ReconciledRound, arrival, number};
 
 pub use outcome::Outcome;
 pub use player::PlayerRow;
-pub use recorded::{SpawnRow, TeamsRow, player_key};
+pub use recorded::{SpawnRow, TeamsRow};
 pub use round::{RecordedTimes, RoundRow, local_time};
 
 /// All rows of one round.
@@ -181,7 +183,7 @@ fn build_one(facts: &[Fact], round: &ReconciledRound, zone: &TimeZone) -> RoundR
     let match_id = match_id.unwrap_or(&written).clone();
     let round_number = number(facts, round);
     let player_rounds = file.map(|file| per_round::per_round(file, base, round.orphan));
-    let sources = round::Sources {
+    let sources = Sources {
         report,
         file,
         server: report_fact

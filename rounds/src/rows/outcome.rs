@@ -4,7 +4,7 @@ use gametimes_format::rules::{GAMETYPE_STOPWATCH, is_bot_guid};
 use gametimes_format::{EndReason, TeamNumber};
 use serde::Serialize;
 
-use super::round::Sources;
+use super::sources::Sources;
 use crate::stats_file::minutes_seconds;
 
 /// A round that was cut off before this does not count.

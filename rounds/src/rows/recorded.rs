@@ -3,13 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use gametimes_format::digest::{hex, sha256};
 use gametimes_format::text::{cut, strip_colors};
 use gametimes_format::{EndReason, Meta, Pause, PlayerRef, SpawnStats, Team, TeamNumber};
 use serde::{Serialize, Serializer};
 
 use super::int4;
 use crate::matches::ReportedMatch;
+use crate::player_id::player_key;
 use crate::report::{Completeness, Report};
 
 /// Characters of a player's key in the tables.
@@ -176,15 +176,6 @@ impl SpawnRow {
 )]
 fn as_number<S: Serializer>(team: &Option<Team>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&team.map_or(0, Team::number))
-}
-
-/// The key of a player in the tables: the guid, or for a client without one `name:` and 27 hex digits of the SHA-256 of
-/// the name.
-pub fn player_key(guid: &str, name: &str) -> String {
-    if !guid.is_empty() {
-        return guid.to_owned();
-    }
-    format!("name:{}", &hex(&sha256([name.as_bytes()]))[..27])
 }
 
 /// The key of the `n`-th entry of one key, with a suffix, as twins in a stats file have. The column has room for 32 characters.

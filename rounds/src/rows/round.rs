@@ -8,20 +8,11 @@ use serde::Serialize;
 
 use super::int4;
 use super::outcome::{Outcome, count_bots, is_finished, is_valid};
+use super::sources::Sources;
 use crate::per_round::{Flag, PlayerRound};
 use crate::play_order::order_key;
-use crate::reconcile::ReconciledRound;
 use crate::report::{Completeness, Report};
 use crate::stats_file::{MATCH_ID_FORMAT, StatsFile, minutes_seconds};
-
-/// Everything that a round's row is made from.
-pub(super) struct Sources<'a> {
-    pub(super) report: Option<&'a Report>,
-    pub(super) file: Option<&'a StatsFile>,
-    pub(super) server: &'a str,
-    pub(super) round: &'a ReconciledRound,
-    pub(super) players: Option<&'a [PlayerRound]>,
-}
 
 /// The columns of `rounds` that the recorder knows best.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -6,7 +6,8 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use gametimes_format::Team;
-use gametimes_rounds::matches::{Match, MatchRound, MatchTeam, Outcome, short_guid};
+use gametimes_rounds::matches::{Match, MatchRound, MatchTeam, Outcome};
+use gametimes_rounds::player_id::short_guid;
 
 use super::error::PageError;
 use super::format::server;

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use gametimes_format::text::cut;
-use gametimes_rounds::matches::short_guid;
+use gametimes_rounds::player_id::short_guid;
 
 use super::error::PageError;
 use super::format::{ms, number, player_link, round_label, share, time};
