@@ -19,6 +19,8 @@ pub const PLAYERS_PER_PAGE: i64 = 50;
 /// How many rounds a player needs to be in the table, if the filter does not say: a tenth of those of the most active player,
 /// but at most so many.
 const ROUNDS_MIN: i64 = 10;
+/// How many days are recent, today included.
+pub const RECENT_DAYS: i64 = 30;
 /// How many days the form of a player goes back.
 const FORM_DAYS: i64 = 30;
 
@@ -316,10 +318,10 @@ impl Db {
         }))
     }
 
-    /// The day so many days ago in the servers' time zone, `YYYY-MM-DD`.
-    pub fn day_ago(&self, days: i64) -> String {
+    /// The first of the last [`RECENT_DAYS`] days in the servers' time zone, `YYYY-MM-DD`.
+    pub fn recent_since(&self) -> String {
         let today = Timestamp::now().to_zoned(self.zone().clone()).date();
-        let day = today.checked_sub(days.days()).unwrap_or(today);
+        let day = today.checked_sub((RECENT_DAYS - 1).days()).unwrap_or(today);
         day.to_string()
     }
 

@@ -170,6 +170,12 @@ impl Player {
     }
 }
 
+/// Damage per minute played, cut to a whole number; `None` if either is unknown, or nothing was played.
+pub fn damage_per_minute(damage: Option<i64>, played_ms: Option<i64>) -> Option<i64> {
+    let played_ms = played_ms.filter(|ms| *ms > 0)?;
+    Some(damage?.saturating_mul(60_000) / played_ms)
+}
+
 /// The time dead of a row of `player_comprehensive_stats`.
 fn seconds_dead(row: &Row) -> Option<i64> {
     row.get::<Option<f64>>("time_dead_minutes")

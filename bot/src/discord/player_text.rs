@@ -5,11 +5,9 @@ use serde_json::{Value as Json, json};
 
 use super::text::{DESCRIPTION_CHARACTERS, FIELD_CHARACTERS, TableRow, escaped, table};
 use crate::db::player_figures::{PlayerFigures, PlayerSort};
-use crate::db::player_table::{PlayerSummary, PlayerTable};
+use crate::db::player_table::{PlayerSummary, PlayerTable, RECENT_DAYS};
 use crate::display;
 
-/// How many days the recent figures go back.
-pub const RECENT_DAYS: i64 = 30;
 /// The colour of the embeds.
 const COLOUR: u32 = 0x56_B4E9;
 /// How many other names and how many maps of a player are shown.

@@ -8,7 +8,7 @@ use gametimes_rounds::matches::MatchTeam;
 use gametimes_rounds::player_id::short_guid;
 
 use super::text::{TableRow, table};
-use crate::db::players::Player;
+use crate::db::players::{Player, damage_per_minute};
 use crate::db::rounds::RoundDetail;
 use crate::display;
 
@@ -77,12 +77,6 @@ impl Score {
         self.name = other.name;
     }
 
-    /// Damage per minute played.
-    fn dpm(&self) -> Option<i64> {
-        let played_ms = self.played_ms.filter(|ms| *ms > 0)?;
-        Some(self.damage?.saturating_mul(60_000) / played_ms)
-    }
-
     fn row(&self) -> TableRow {
         let number = |n: Option<i64>| n.map_or_else(String::new, |n| n.to_string());
         let time = |ms: Option<i64>| ms.map_or_else(String::new, |ms| display::clock(ms / 1000));
@@ -92,7 +86,7 @@ impl Score {
                 number(self.kills),
                 number(self.deaths),
                 number(self.revives),
-                number(self.dpm()),
+                number(damage_per_minute(self.damage, self.played_ms)),
                 time(self.dead_ms),
                 time(self.denied_ms),
             ],

@@ -9,10 +9,8 @@ use crate::db::player_table::{PLAYERS_PER_PAGE, PlayerFilter};
 /// The names of the parameters, for the answer to an unknown one.
 pub const NAMES: &str = "player, map, period, min_rounds, sort, order, page, limit";
 
-/// The rounds that count: all, or those of the last [`RECENT_DAYS`] days.
+/// The rounds that count: all, or those of the last [`RECENT_DAYS`](crate::db::player_table::RECENT_DAYS) days.
 pub const PERIODS: [&str; 2] = ["all", "30d"];
-/// How many days are recent, today included.
-pub const RECENT_DAYS: i64 = 30;
 /// Every page of a list counts those before it.
 const PAGES_MAX: i64 = 1_000;
 
@@ -45,5 +43,5 @@ pub fn player_filter(query: &mut Parameters, db: &Db) -> Result<PlayerFilter, Ap
 
 /// The first day of a period; `None` for all days.
 pub fn since(period: &str, db: &Db) -> Option<String> {
-    (period == "30d").then(|| db.day_ago(RECENT_DAYS - 1))
+    (period == "30d").then(|| db.recent_since())
 }

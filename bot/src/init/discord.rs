@@ -49,10 +49,9 @@ pub(super) async fn ask(
     let (client, account) = log_in(token, &mut settings, prompt).await?;
     let client = &client;
     prompt.say(&format!("  logged in as {}", account.name));
-    let application = access::application(client).await?;
-    retried(prompt, async || {
+    let application = retried(prompt, async || {
         let application = access::application(client).await?;
-        let enabled = application.reads_content.then_some(());
+        let enabled = application.reads_content.then_some(application);
         enabled.ok_or_else(|| {
             "enable the Message Content intent: Developer Portal, Bot, Privileged Gateway Intents"
                 .into()
@@ -60,17 +59,13 @@ pub(super) async fn ask(
     })
     .await?;
 
+    // What is offered is the default for a user, and not done without one.
+    let default = prompt.is_interactive();
     let creates = options.create_webhook
         || (options.webhook_ids.is_empty()
-            && prompt.confirm(
-                "Create a webhook for a game server?",
-                prompt_default(prompt),
-            )?);
+            && prompt.confirm("Create a webhook for a game server?", default)?);
     let posts = options.stats_channel.is_some()
-        || prompt.confirm(
-            "Post the results for players in a channel?",
-            prompt_default(prompt),
-        )?;
+        || prompt.confirm("Post the results for players in a channel?", default)?;
     let mut control = access::CONTROL;
     control.set(access::WEBHOOKS, creates);
     let mut all = control;
@@ -119,11 +114,6 @@ pub(super) async fn ask(
         settings.stats_channel_id = Some(id);
     }
     Ok(Some(settings))
-}
-
-/// What is offered is done if the user just presses Enter, and not done if nobody is asked.
-fn prompt_default(prompt: &dyn Prompt) -> bool {
-    prompt.is_interactive()
 }
 
 /// Asks for the token until Discord accepts it.

@@ -2,7 +2,6 @@
 
 use gametimes_format::text::counted;
 use gametimes_rounds::matches::{Evening, Match};
-use jiff::{Span, Timestamp};
 use serde_json::Value as Json;
 use tracing::warn;
 use twilight_model::application::command::CommandOptionChoice;
@@ -13,7 +12,7 @@ use crate::db::player_table::{PlayerFilter, PlayerName};
 use crate::db::{Db, DbError};
 use crate::discord::evening_text::{evening_embed, evening_rounds};
 use crate::discord::match_text::match_embed;
-use crate::discord::player_text::{RECENT_DAYS, player_embed, top_embed};
+use crate::discord::player_text::{player_embed, top_embed};
 use crate::discord::rounds_of;
 use crate::discord::text::plain;
 use crate::display;
@@ -30,7 +29,7 @@ const MATCHES: usize = 200;
 /// The embed that answers a command.
 ///
 /// # Errors
-/// Why there is none.
+/// What to tell the person instead.
 pub async fn answer(db: &Db, request: &Request, public_url: Option<&str>) -> Result<Json, Refusal> {
     match request {
         Request::LastMatch => {
@@ -60,7 +59,7 @@ pub async fn answer(db: &Db, request: &Request, public_url: Option<&str>) -> Res
             Ok(evening_embed(evening, &rounds, public_url))
         }
         Request::Player(text) => {
-            let since = recent_since(db);
+            let since = db.recent_since();
             let by_guid = known(db.player_summary(text, &since).await)?;
             let found = match by_guid {
                 Some(found) => found,
@@ -75,7 +74,7 @@ pub async fn answer(db: &Db, request: &Request, public_url: Option<&str>) -> Res
         }
         Request::Top { figure, is_recent } => {
             let filter = PlayerFilter {
-                since: is_recent.then(|| recent_since(db)),
+                since: is_recent.then(|| db.recent_since()),
                 sort: *figure,
                 limit: TOP_PLAYERS,
                 ..PlayerFilter::default()
@@ -84,13 +83,6 @@ pub async fn answer(db: &Db, request: &Request, public_url: Option<&str>) -> Res
             Ok(top_embed(&table, *figure, *is_recent, public_url))
         }
     }
-}
-
-/// The first of the last 30 days, `YYYY-MM-DD` in the servers' local time.
-fn recent_since(db: &Db) -> String {
-    let now = Timestamp::now().to_zoned(db.zone().clone());
-    let since = now.saturating_sub(Span::new().days(RECENT_DAYS));
-    since.strftime("%Y-%m-%d").to_string()
 }
 
 async fn match_answer(db: &Db, id: i64, public_url: Option<&str>) -> Result<Json, Refusal> {

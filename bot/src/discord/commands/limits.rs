@@ -26,7 +26,7 @@ pub enum Kind {
 pub enum Verdict {
     /// It is.
     Answer,
-    /// It is not; the person is told so, and when to try again.
+    /// It is refused, with the time after which to try again.
     Refuse {
         /// Until the next one is answered.
         wait: Duration,

@@ -10,7 +10,7 @@ use crate::db::map_table::MapFigures;
 use crate::db::player_figures::PlayerFigures;
 use crate::db::player_table::PlayerSummary;
 use crate::http::error::ApiError;
-use crate::http::player_query::{NAMES, PERIODS, RECENT_DAYS, player_filter, since};
+use crate::http::player_query::{NAMES, PERIODS, player_filter, since};
 use crate::http::query::Parameters;
 use crate::http::rows::{self, Format};
 use crate::http::state::App;
@@ -53,7 +53,7 @@ pub(super) async fn player(
     State(app): State<App>,
     Path(guid): Path<String>,
 ) -> Result<Json<PlayerSummary>, ApiError> {
-    let since = app.db.day_ago(RECENT_DAYS - 1);
+    let since = app.db.recent_since();
     let found = app.db.player_summary(&guid, &since).await?;
     Ok(Json(found.ok_or_else(|| ApiError::not_found("player"))?))
 }

@@ -11,7 +11,6 @@ use super::{RawQuery, parameters, render};
 use crate::db::Db;
 use crate::db::player_table::{DuelSums, PlayerSummary};
 use crate::http::error::ApiError;
-use crate::http::player_query::RECENT_DAYS;
 use crate::http::state::App;
 
 /// One of the two players.
@@ -85,7 +84,7 @@ pub async fn page(State(app): State<App>, query: RawQuery) -> Result<Response, P
 
 /// The player with a guid, else the one whose name fits best.
 async fn find(db: &Db, text: &str) -> Result<PlayerSummary, PageError> {
-    let since = db.day_ago(RECENT_DAYS - 1);
+    let since = db.recent_since();
     if let Some(found) = db.player_summary(text, &since).await? {
         return Ok(found);
     }

@@ -16,7 +16,6 @@ use crate::db::player_figures::PlayerFigures;
 use crate::db::player_table::{PlayerMap, PlayerSummary};
 use crate::db::players::{HISTORY_PER_PAGE, History, HistoryEntry, Time};
 use crate::http::error::ApiError;
-use crate::http::player_query::RECENT_DAYS;
 use crate::http::state::App;
 
 /// How many other names of a player the page shows.
@@ -81,7 +80,7 @@ pub async fn page(
         rounds: history,
         has_more,
     } = app.db.player_history(&guid, page).await?;
-    let since = app.db.day_ago(RECENT_DAYS - 1);
+    let since = app.db.recent_since();
     let summary = app.db.player_summary(&guid, &since).await?;
     let Some(latest) = history.first() else {
         let what = if page == 1 {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::format::{dash, ms, player_link};
-use crate::db::players::Player;
+use crate::db::players::{Player, damage_per_minute};
 
 /// What a player did in one round, or in several together.
 #[derive(Debug, Clone, Copy, Default)]
@@ -70,9 +70,7 @@ impl Figures {
 
     /// Damage per minute played.
     fn damage_per_minute(&self) -> Option<String> {
-        let played_ms = self.played_ms.filter(|ms| *ms > 0)?;
-        let per_minute = self.damage_given?.saturating_mul(60_000) / played_ms;
-        Some(per_minute.to_string())
+        text(damage_per_minute(self.damage_given, self.played_ms))
     }
 }
 
