@@ -5,6 +5,7 @@
 //! * [`file`]: the gametimes file, `{"meta": {...}, "payload": {...}}`, and its name.
 //! * [`limits`]: how much a recorder writes at most, and so how large a file can be.
 //! * [`lineups`]: who played for which team at the start, and as a substitute.
+//! * [`live`]: what is happening on a server at this moment.
 //! * [`matches`]: what ties the two rounds of a match together, and which team won the map.
 //! * [`message`]: the Discord message, as it is posted to a webhook and as `payload` contains it.
 //! * [`rules`]: rules about rounds and players that several readers share.
@@ -28,6 +29,7 @@ pub mod digest;
 pub mod file;
 pub mod limits;
 pub mod lineups;
+pub mod live;
 pub mod matches;
 pub mod message;
 pub mod rules;
