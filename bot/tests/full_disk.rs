@@ -96,11 +96,20 @@ async fn full_disk_is_reported_and_storing_resumes_without_a_restart_once_it_has
             std::fs::write(inbox.path().join(name), bytes).unwrap();
         }
     };
+    // All of them: a stats file that is read last does not add a round.
+    let all_are_read = async || {
+        let written = std::fs::read_dir(inbox.path()).unwrap().count();
+        wait_for("every file", || async {
+            (bot.store.files_read(&place).await.unwrap().len() == written).then_some(())
+        })
+        .await;
+    };
     write("stopwatch");
     let before = wait_for_rounds(&bot, 3).await.len();
     health_is(&health, (200, "ok")).await;
 
     for (round, tape) in (1..).zip(["surrender", "public40"]) {
+        all_are_read().await;
         let read = bot.store.files_read(&place).await.unwrap().len();
         let stored = wait_for_rounds(&bot, before).await.len();
         disk.fill();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 /// The module, under the file name of the game that the engine loads.
 pub const MODULE: &str = "qagame.mp.x86_64.so";
@@ -151,12 +151,14 @@ impl TestServer {
         // A server keeps its game data open.
         let data = self.base.join("etmain/pak0.pk3");
         write(&data, b"");
+        // Without a child: between its fork and its exec that would look like a second server.
         let child = Command::new(program)
-            .args(["-c", "sleep 120; :", "x"])
+            .args(["-c", "read -r line; :", "x"])
             .args(args)
             .current_dir(folder)
             .env("HOME", self.dir.path())
-            .stdin(fs::File::open(data).unwrap())
+            .stdin(Stdio::piped())
+            .stdout(fs::File::options().append(true).open(data).unwrap())
             .spawn()
             .unwrap();
         Running(child)
@@ -176,9 +178,15 @@ impl TestServer {
     /// Writes a program that runs before the one in `/bin`; returns the `PATH` that finds it.
     pub fn tool(&self, name: &str, script: &str) -> String {
         let folder = self.dir.path().join("tools");
-        let path = folder.join(name);
-        write(&path, format!("#!/bin/sh\n{script}").as_bytes());
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let source = folder.join(format!("{name}.source"));
+        write(&source, format!("#!/bin/sh\n{script}").as_bytes());
+        // As above: this process must never have a file open for writing that is executed.
+        succeeds(
+            Command::new("install")
+                .args(["-m", "755"])
+                .arg(&source)
+                .arg(folder.join(name)),
+        );
         format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
     }
 
@@ -208,14 +216,8 @@ pub struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The shell has a child that sleeps.
-        let parent = self.0.id().to_string();
-        let children = Command::new("pgrep").args(["-P", &parent]).output();
         drop(self.0.kill());
         drop(self.0.wait());
-        for pid in String::from_utf8_lossy(&children.unwrap().stdout).lines() {
-            drop(Command::new("kill").arg(pid).status());
-        }
     }
 }
 

@@ -84,7 +84,6 @@ fn run_machete(command: &mut Command) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -96,9 +95,14 @@ mod tests {
     #[test]
     fn machete_started_by_cargo_searches_the_repository() {
         let bin = tempfile::tempdir().unwrap();
-        let tool = bin.path().join("cargo-machete");
-        fs::write(&tool, TOOL).unwrap();
-        fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+        let source = bin.path().join("source");
+        fs::write(&source, TOOL).unwrap();
+        // By a process of its own: a child of another test could still have the file open for writing, and the system
+        // does not execute such a file.
+        let mut install = Command::new("install");
+        install.args(["-m", "755"]).arg(&source);
+        let installed = install.arg(bin.path().join("cargo-machete")).status();
+        assert!(installed.unwrap().success());
         // Below `cargo run` both are set, below `cargo COMMAND` one, otherwise none.
         for variables in [&["CARGO", "CARGO_PKG_NAME"][..], &["CARGO"], &[]] {
             let mut command = machete(bin.path());

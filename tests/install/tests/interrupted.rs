@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -60,6 +59,19 @@ fn interrupt(base: &str, home: &str, args: &[&str], stride: usize) {
         save();
         original.clone()
     };
+    // From the given call on, these tools kill the shell that calls them, as if the power had failed.
+    let tools = server.dir.path().join("tools");
+    let mut path = String::new();
+    for tool in ["mv", "cp", "rm", "mkdir", "chmod", "mktemp", "touch"] {
+        let folder = tools.display();
+        path = server.tool(
+            tool,
+            &format!(
+                "read n <{folder}/n\n[ \"$n\" -gt 0 ] || kill -9 $PPID\n[ \"$n\" -gt 0 ] || exit 1\n\
+                 echo $((n - 1)) >{folder}/n\nexec /bin/{tool} \"$@\"\n"
+            ),
+        );
+    }
     let mut steps = 0;
     loop {
         for folder in folders.iter().filter(|folder| folder.exists()) {
@@ -68,22 +80,9 @@ fn interrupt(base: &str, home: &str, args: &[&str], stride: usize) {
         for folder in folders.iter().filter(|folder| !folder.exists()) {
             copy(&saved(folder), folder);
         }
-        // From the given call on, these tools kill the shell that calls them, as if the power had failed.
-        let tools = server.dir.path().join("tools");
-        for tool in ["mv", "cp", "rm", "mkdir", "chmod", "mktemp", "touch"] {
-            let path = tools.join(tool);
-            let folder = tools.display();
-            let script = format!(
-                "#!/bin/sh\nread n <{folder}/n\n[ \"$n\" -gt 0 ] || kill -9 $PPID\n[ \"$n\" -gt 0 ] || exit 1\n\
-                 echo $((n - 1)) >{folder}/n\nexec /bin/{tool} \"$@\"\n"
-            );
-            write(&path, script.as_bytes());
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        }
         write(&tools.join("n"), format!("{steps}\n").as_bytes());
-        let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
         let mut command = server.command(args);
-        command.env("PATH", path).env("TMPDIR", server.dir.path());
+        command.env("PATH", &path).env("TMPDIR", server.dir.path());
         let output = command.output().unwrap();
         let game = |file: &Path| fs::read(file).ok();
         let stock = elf(62, "the stock game");
