@@ -106,12 +106,29 @@ fn object_mismatch(
     })
 }
 
+/// Compares with the file in docs/; `UPDATE_GOLDEN=1` writes it.
+fn assert_documented(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs")
+        .join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let documented = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        documented == text,
+        "docs/{name} is outdated; set UPDATE_GOLDEN=1"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_operation_of_the_api_is_described_in_full() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config_in(&folder);
     let bot = bot(config.clone()).await;
     let (_, spec) = get(&bot.url("/api/openapi.json")).await;
+    let text = serde_json::to_string_pretty(&spec).unwrap() + "\n";
+    assert_documented("openapi.json", &text);
     assert!(spec["openapi"].as_str().unwrap().starts_with("3.1."));
     assert_eq!(spec["servers"][0]["url"], "/");
     let schemes = spec["components"]["securitySchemes"].as_object().unwrap();
@@ -213,7 +230,6 @@ async fn answers_of_the_api_are_as_described() {
     bot.stop().await.unwrap();
 }
 
-/// `UPDATE_GOLDEN=1` writes the file in docs/.
 #[tokio::test(flavor = "multi_thread")]
 async fn schema_of_the_gametimes_file_fits_the_files_of_the_module() {
     let folder = tempfile::tempdir().unwrap();
@@ -222,15 +238,7 @@ async fn schema_of_the_gametimes_file_fits_the_files_of_the_module() {
     assert_eq!(answer.headers()["content-type"], "application/schema+json");
     bot.stop().await.unwrap();
     let text = String::from_utf8(answer.into_body()).unwrap();
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/gametimes.schema.json");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&docs, &text).unwrap();
-    }
-    let documented = std::fs::read_to_string(&docs).unwrap();
-    assert!(
-        documented == text,
-        "docs/gametimes.schema.json is outdated; set UPDATE_GOLDEN=1"
-    );
+    assert_documented("gametimes.schema.json", &text);
     let schema: Value = serde_json::from_str(&text).unwrap();
     for folder in ["public40", "stopwatch", "surrender"] {
         for (name, bytes) in native_files(folder) {

@@ -6,6 +6,7 @@ mod bench;
 mod demo;
 mod dist;
 mod fuzz;
+mod openapi;
 mod packages;
 mod pictures;
 mod play;
@@ -44,6 +45,8 @@ enum Task {
     Bench(bench::Bench),
     /// Checks all dependencies for licences, sources, duplicates and known vulnerabilities.
     Supply(supply::Supply),
+    /// Has two validators check the description of the bot's API.
+    Openapi(openapi::Openapi),
     /// Runs all tests; installs the packages they need if it can.
     Test(test::Test),
     /// Fuzzes everything that parses untrusted input.
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Task::Pictures(pictures) => pictures.run(),
         Task::Bench(bench) => bench.run(),
         Task::Supply(supply) => supply.run(),
+        Task::Openapi(openapi) => openapi.run(),
         Task::Test(test) => test.run(),
         Task::Fuzz(fuzz) => fuzz.run(),
         Task::Sanitize(sanitize) => sanitize.run(),

@@ -27,9 +27,13 @@ const TESTS: [(Provides, &str); 11] = [
 ];
 
 /// Needed to build the release.
-const RELEASE: [(Provides, &str); 4] = [
+const RELEASE: [(Provides, &str); 2] = [
     (Provides::Program("cc"), "gcc"),
     (Provides::Program("readelf"), "binutils"),
+];
+
+/// Needed for tools that are Python packages.
+const PYTHON: [(Provides, &str); 2] = [
     (Provides::Program("python3"), "python3"),
     // `python3 -m venv` needs it; Debian ships it separately.
     (Provides::PythonModule("ensurepip"), "python3-venv"),
@@ -42,7 +46,13 @@ pub fn for_tests() -> Result<(), String> {
 
 /// Ensures that the packages for building the release are installed.
 pub fn for_release() -> Result<(), String> {
-    ensure(&RELEASE)
+    ensure(&RELEASE)?;
+    for_python()
+}
+
+/// Ensures that Python packages can be installed into a folder of the project.
+pub fn for_python() -> Result<(), String> {
+    ensure(&PYTHON)
 }
 
 fn ensure(packages: &[(Provides, &str)]) -> Result<(), String> {

@@ -1,11 +1,12 @@
 //! `cargo xtask test`: runs all tests and installs what they need.
 
 use crate::dist::check_module;
+use crate::openapi;
 use crate::packages;
 use crate::run::{build_module, cargo, run, target};
 use crate::sanitize;
 
-/// Runs all tests: the workspace, injected faults, the release checks of the module, and two matches under valgrind.
+/// Runs all tests: the workspace, the validators of the API's description, injected faults, the release checks of the module, and two matches under valgrind.
 #[derive(Debug, clap::Args)]
 pub struct Test {
     /// Only check and install what the tests need.
@@ -20,6 +21,7 @@ impl Test {
             return Ok(());
         }
         run(&mut cargo(&["test", "--workspace", "--no-fail-fast"]))?;
+        openapi::check()?;
         // A module that panics on demand. A separate folder keeps it from being mistaken for the real one.
         let faults = target().join("faults");
         run(cargo(&[
