@@ -1,14 +1,15 @@
 //! `cargo xtask pictures`: draws the pictures of the documentation from recorded matches, processed like any other match.
 
 use std::fs;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use gametimes_format::GametimesFile;
 use gametimes_standin::{Options, play, recorded};
 use serde_json::Value;
 
-use crate::demo::{Bot, get, wait_for};
 use crate::run::{build_module, cargo, output, root, run, target};
 
 /// Plays recorded matches through the module, lets the bot ingest the files, and draws the pictures in README.
@@ -87,11 +88,12 @@ impl Pictures {
         let url = format!("http://{}/rounds/{}", self.listen, id_of(name)?);
         let mut server = bot(&settings);
         let server = server.arg("run").stderr(Stdio::null()).spawn();
-        let mut server = Bot(server.map_err(|e| e.to_string())?);
-        wait_for("the bot", &mut server, || {
-            get(&format!("http://{}/api/health", self.listen))
-        })?;
-        screenshot(work.path(), &url, size, &pictures.join(file))?;
+        let mut server = server.map_err(|e| e.to_string())?;
+        let captured = wait_for(&mut server, &self.listen)
+            .and_then(|()| screenshot(work.path(), &url, size, &pictures.join(file)));
+        let _ = server.kill();
+        let _ = server.wait();
+        captured?;
         for entry in fs::read_dir(&pictures).map_err(|e| e.to_string())? {
             let entry = entry.map_err(|e| e.to_string())?;
             let bytes = entry.metadata().map_err(|e| e.to_string())?.len();
@@ -105,6 +107,21 @@ fn bot(settings: &Path) -> Command {
     let mut command = Command::new(target().join("debug/gametimes-bot"));
     command.arg("--config").arg(settings).stdin(Stdio::null());
     command
+}
+
+/// Waits until the bot accepts connections.
+fn wait_for(bot: &mut Child, listen: &str) -> Result<(), String> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while TcpStream::connect(listen).is_err() {
+        if let Ok(Some(status)) = bot.try_wait() {
+            return Err(format!("the bot exited ({status})"));
+        }
+        if Instant::now() > deadline {
+            return Err("the bot does not listen".to_owned());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 /// The unix time at which the latest complete round ended.
