@@ -498,3 +498,19 @@ fn slow_webhook_does_not_delay_the_others() {
     let slow = slow.wait(1);
     assert!((quick[2].at - slow[0].at).as_secs_f64() < 5.0);
 }
+
+#[test]
+fn redirect_of_a_webhook_is_not_followed() {
+    let home = tempfile::tempdir().unwrap();
+    let elsewhere = Webhook::start([]);
+    let location = format!("Location: {}\r\n", elsewhere.url());
+    let webhook = Webhook::start([Reply::Answer(307, location.leak(), "")]);
+    let mut game = Match::new(
+        home.path(),
+        &[("gametimes_webhook_url", &webhook_cvar(&[&webhook]))],
+    );
+    game.round();
+    webhook.wait(1);
+    assert_eq!(webhook.requests().len(), 2);
+    assert!(elsewhere.requests().is_empty());
+}

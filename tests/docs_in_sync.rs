@@ -1,5 +1,5 @@
-//! The documentation matches the code: every row of docs/faults.md names an existing test and documented log lines, and
-//! docs/log-lines.md contains every log line.
+//! The documentation matches the code: every row of docs/faults.md and docs/security.md names an existing test, the first also documented
+//! log lines, and docs/log-lines.md contains every log line.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -55,6 +55,30 @@ fn every_fault_in_the_docs_names_an_existing_test_and_documented_log_lines() {
         found += 1;
     }
     assert!(found >= 25, "{found} rows");
+}
+
+#[test]
+fn every_defence_in_the_docs_names_an_existing_test() {
+    let docs = std::fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let rows = docs.lines().filter(|l| l.starts_with("| "));
+    let mut found = 0;
+    for row in rows.filter(|row| !row.starts_with("| attack") && !row.starts_with("| ---")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let ["", _attack, _by, _defence, test, ""] = cells[..] else {
+            panic!("four columns are expected: {row}");
+        };
+        let names: Vec<&str> = test.split('`').filter(|n| !n.trim().is_empty()).collect();
+        let [file, test] = names[..] else {
+            panic!("a file and a test are expected at the end of: {row}");
+        };
+        let text = std::fs::read_to_string(root().join(file));
+        let text = text.unwrap_or_else(|e| panic!("{file}: {e}"));
+        // A test that runs on both databases is a function that a macro calls.
+        let exists = text.contains(&format!("fn {test}(")) && text.contains("test");
+        assert!(exists, "{file} has no test {test}");
+        found += 1;
+    }
+    assert!(found >= 35, "{found} rows");
 }
 
 /// The string literals in a call, from its opening bracket to its closing one.

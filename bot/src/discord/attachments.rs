@@ -158,40 +158,49 @@ fn get(
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
     use gametimes_discord_standin::{Discord as Standin, FileAnswer};
 
     use super::*;
     use crate::Config;
 
+    /// Settings that allow downloads from this host, of 64 bytes at most.
+    fn settings(host: String) -> Discord {
+        let text = "discord.token = 't'\ndiscord.channel_id = 1";
+        let settings = Config::parse(text, std::collections::BTreeMap::new());
+        let mut settings = settings.unwrap().discord.unwrap();
+        settings.cdn_hosts = vec![host];
+        settings.max_attachment_bytes = 64;
+        settings
+    }
+
+    const NAME: &str = "gametime-room1-R1-1795179043.json";
+
+    /// A message with this file attached, which it says has 2 bytes.
+    fn attached(discord: &Standin, content: &[u8]) -> Attachment {
+        let webhook = discord.webhook().id;
+        let message = discord.post(webhook, &serde_json::json!({}), &[(NAME, content)]);
+        let url = &message.unwrap().json["attachments"][0]["url"];
+        Attachment {
+            name: NAME.into(),
+            url: url.as_str().unwrap().into(),
+            size_bytes: 2,
+        }
+    }
+
     /// Each byte arrives in time, but the whole file never does.
     #[tokio::test]
     async fn a_dripping_download_ends_at_its_deadline() {
         let discord = Standin::start().unwrap();
-        let name = "gametime-room1-R1-1795179043.json";
-        discord.set_file(name, FileAnswer::Dripping);
-        let message = discord
-            .post(
-                discord.webhook().id,
-                &serde_json::json!({}),
-                &[(name, b"{}")],
-            )
-            .unwrap();
-        let text = "discord.token = 't'\ndiscord.channel_id = 1";
-        let settings = Config::parse(text, std::collections::BTreeMap::new());
-        let mut settings = settings.unwrap().discord.unwrap();
-        settings.cdn_hosts = vec![discord.host()];
-        let attachment = Attachment {
-            name: name.into(),
-            url: message.json["attachments"][0]["url"]
-                .as_str()
-                .unwrap()
-                .into(),
-            size_bytes: 2,
-        };
+        discord.set_file(NAME, FileAnswer::Dripping);
+        let attachment = attached(&discord, b"{}");
         let downloader = Downloader {
             time_max: Duration::from_millis(500),
             ..Downloader::default()
         };
+        let settings = settings(discord.host());
         let fetched = downloader.fetch(&attachment, &settings, |_, _| {});
         let fetched = time::timeout(Duration::from_secs(30), fetched).await;
         let error = fetched.expect("it ends").unwrap_err();
@@ -199,6 +208,50 @@ mod tests {
             matches!(&error, DownloadError::Unreachable(why) if why.contains("timeout")),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn file_that_is_larger_than_its_message_says_is_refused() {
+        let discord = Standin::start().unwrap();
+        let settings = settings(discord.host());
+        let download = async |size| {
+            let attachment = attached(&discord, &vec![b' '; size]);
+            let downloader = Downloader::default();
+            downloader.fetch(&attachment, &settings, |_, _| {}).await
+        };
+        assert_eq!(download(64).await.unwrap().len(), 64);
+        let error = download(65).await.unwrap_err();
+        assert!(matches!(error, DownloadError::Forbidden(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn redirect_of_a_download_is_not_followed() {
+        let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+        elsewhere.set_nonblocking(true).unwrap();
+        let location = format!("http://{}/x", elsewhere.local_addr().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let answering = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]).unwrap();
+            let head =
+                format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(head.as_bytes()).unwrap();
+        });
+        let attachment = Attachment {
+            name: NAME.into(),
+            url: format!("http://{host}/x"),
+            size_bytes: 2,
+        };
+        let downloader = Downloader::default();
+        let error = downloader
+            .attempt(&attachment, &settings(host), Duration::from_secs(30))
+            .await
+            .unwrap_err();
+        answering.join().unwrap();
+        assert!(error.to_string().contains("302"), "{error}");
+        let found = elsewhere.accept().unwrap_err();
+        assert_eq!(found.kind(), std::io::ErrorKind::WouldBlock);
     }
 
     #[test]
