@@ -40,6 +40,7 @@ mod rebuild;
 pub mod round_list;
 pub mod rounds;
 pub mod schema;
+pub mod scores;
 pub mod sequences;
 pub mod sources;
 pub mod summaries;

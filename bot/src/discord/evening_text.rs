@@ -7,7 +7,7 @@ use gametimes_rounds::matches::{Evening, Series, SeriesMatch};
 use serde_json::{Value as Json, json};
 
 use super::match_text;
-use super::scoreboard::{Score, totals};
+use super::scoreboard::{ScoredPlayer, totals};
 use super::text::{DESCRIPTION_CHARACTERS, escaped, lines};
 use crate::db::rounds::RoundDetail;
 use crate::display;
@@ -17,7 +17,7 @@ const COLOUR: u32 = 0xE6_9F00;
 
 /// The embed of an evening. `rounds` are all of its rounds, in any order; `public_url` is where people open the pages.
 pub fn evening_embed(evening: &Evening, rounds: &[RoundDetail], public_url: Option<&str>) -> Json {
-    let totals: Vec<Score> = totals(rounds).into_values().collect();
+    let totals: Vec<ScoredPlayer> = totals(rounds).into_values().collect();
     let maps = evening.series.iter().map(|series| series.matches.len());
     let mut description = vec![
         // Discord shows these in the reader's time zone.
@@ -90,40 +90,48 @@ fn map_line(of_series: &SeriesMatch, public_url: Option<&str>) -> String {
 }
 
 /// The best players. Shares and ratios count only for those who played at least half as long as the player who played longest.
-fn who_shone(totals: &[Score]) -> Vec<String> {
-    let longest_ms = totals.iter().filter_map(|score| score.played_ms).max();
+fn who_shone(totals: &[ScoredPlayer]) -> Vec<String> {
+    let longest_ms = totals.iter().filter_map(|p| p.score.played_ms).max();
     let enough_ms = longest_ms.unwrap_or(0) / 2;
     let regulars = || {
-        let played_enough = |s: &&Score| s.played_ms.is_some_and(|ms| ms > 0 && ms >= enough_ms);
+        let played_enough = |p: &&ScoredPlayer| {
+            p.score
+                .played_ms
+                .is_some_and(|ms| ms > 0 && ms >= enough_ms)
+        };
         totals.iter().filter(played_enough)
     };
-    let denied = totals.iter().filter_map(|s| Some((s.denied_ms?, s)));
-    let denied = best(denied.filter(|(ms, _)| *ms > 0)).map(|(ms, s)| {
+    let denied = totals.iter().filter_map(|p| Some((p.score.denied_ms?, p)));
+    let denied = best(denied.filter(|(ms, _)| *ms > 0)).map(|(ms, p)| {
         let time = display::clock(ms / 1000);
-        format!("Denied the most time: {}, {time}", bold(&s.name))
+        format!("Denied the most time: {}, {time}", bold(&p.name))
     });
-    let dead_share = regulars().filter_map(|s| Some((-(s.dead_ms? * 1000 / s.played_ms?), s)));
-    let least_dead = best(dead_share).map(|(per_mille, s)| {
+    let dead_share =
+        regulars().filter_map(|p| Some((-(p.score.dead_ms? * 1000 / p.score.played_ms?), p)));
+    let least_dead = best(dead_share).map(|(per_mille, p)| {
         let share = format!("{}.{} %", -per_mille / 10, -per_mille % 10);
-        let played = display::clock(s.played_ms.unwrap_or(0) / 1000);
-        format!("Least dead: {}, {share} of {played}", bold(&s.name))
+        let played = display::clock(p.score.played_ms.unwrap_or(0) / 1000);
+        format!("Least dead: {}, {share} of {played}", bold(&p.name))
     });
-    let ratios = regulars().filter_map(|s| Some((s.kills? * 100 / s.deaths?.max(1), s)));
-    let ratio = best(ratios.filter(|(hundredths, _)| *hundredths > 0)).map(|(hundredths, s)| {
+    let ratios =
+        regulars().filter_map(|p| Some((p.score.kills? * 100 / p.score.deaths?.max(1), p)));
+    let ratio = best(ratios.filter(|(hundredths, _)| *hundredths > 0)).map(|(hundredths, p)| {
         let ratio = format!("{}.{:02}", hundredths / 100, hundredths % 100);
-        let (kills, deaths) = (s.kills.unwrap_or(0), s.deaths.unwrap_or(0));
-        format!("Best K/D: {}, {ratio} ({kills} : {deaths})", bold(&s.name))
+        let (kills, deaths) = (p.score.kills.unwrap_or(0), p.score.deaths.unwrap_or(0));
+        format!("Best K/D: {}, {ratio} ({kills} : {deaths})", bold(&p.name))
     });
-    let revives = totals.iter().filter_map(|s| Some((s.revives?, s)));
+    let revives = totals.iter().filter_map(|p| Some((p.score.revives?, p)));
     let revives = best(revives.filter(|(count, _)| *count > 0))
-        .map(|(count, s)| format!("Most revives: {}, {count}", bold(&s.name)));
+        .map(|(count, p)| format!("Most revives: {}, {count}", bold(&p.name)));
     let lines = [denied, least_dead, ratio, revives];
     lines.into_iter().flatten().collect()
 }
 
 /// The player with the highest value; of several, the first by name.
-fn best<'a>(scores: impl Iterator<Item = (i64, &'a Score)>) -> Option<(i64, &'a Score)> {
-    scores.min_by(|(a, one), (b, other)| {
+fn best<'a>(
+    players: impl Iterator<Item = (i64, &'a ScoredPlayer)>,
+) -> Option<(i64, &'a ScoredPlayer)> {
+    players.min_by(|(a, one), (b, other)| {
         b.cmp(a)
             .then_with(|| (&one.name, &one.guid).cmp(&(&other.name, &other.guid)))
     })

@@ -13,10 +13,11 @@ use super::error::PageError;
 use super::format::server;
 use super::preview::Preview;
 use super::render;
-use super::scoreboard::{self, Figures, Line, ScoredTeam};
+use super::scoreboard::{self, Line, ScoredTeam};
 use super::when::When;
 use crate::db::matches::MatchInSeries;
 use crate::db::rounds::{RoundDetail, RoundOverview};
+use crate::db::scores::Score;
 use crate::display;
 use crate::http::drawings::Subject;
 use crate::http::error::ApiError;
@@ -196,12 +197,12 @@ fn round_card(played: &Match, round: &MatchRound, detail: &RoundDetail) -> Round
 
 /// The players of a team, most kills first. `details` are the rounds of the match.
 fn lines(team: &MatchTeam, details: &[RoundDetail]) -> Vec<Line> {
-    let mut players: BTreeMap<String, Vec<Figures>> = BTreeMap::new();
+    let mut players: BTreeMap<String, Vec<Score>> = BTreeMap::new();
     for (n, detail) in details.iter().enumerate() {
         for player in &detail.players {
             let rounds = players.entry(short_guid(&player.guid)).or_default();
-            rounds.resize(details.len(), Figures::default());
-            rounds[n] = Figures::of(player);
+            rounds.resize(details.len(), Score::default());
+            rounds[n] = Score::of(player);
         }
     }
     let known = team.players.iter().filter_map(|player| {

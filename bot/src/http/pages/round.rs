@@ -10,10 +10,11 @@ use super::error::PageError;
 use super::format::{ms, number, seconds, server, share};
 use super::preview::Preview;
 use super::render;
-use super::scoreboard::{self, Figures, ScoredTeam};
+use super::scoreboard::{self, ScoredTeam};
 use super::when::When;
 use crate::db::players::Player;
 use crate::db::rounds::{RoundDetail, RoundOverview, RoundSummary, StatsFileHeader};
+use crate::db::scores::Score;
 use crate::display::{self, durations_differ};
 use crate::http::drawings::Subject;
 use crate::http::error::ApiError;
@@ -212,8 +213,8 @@ fn explanation(round: &RoundSummary, stats: &StatsFileHeader) -> Option<&'static
 
 fn scoreboard(detail: &RoundDetail) -> Vec<ScoredTeam> {
     let line = |p: &Player| {
-        let figures = [Figures::of(p)];
-        scoreboard::line(&p.name, &p.guid, &figures, scoreboard::OF_ROUND)
+        let score = [Score::of(p)];
+        scoreboard::line(&p.name, &p.guid, &score, scoreboard::OF_ROUND)
     };
     let winner = detail.round.winner().map(Team::name);
     let mut teams: Vec<ScoredTeam> = by_team(&detail.players, line)

@@ -3,79 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::format::{dash, ms, player_link};
-use crate::db::players::{Player, damage_per_minute};
-
-/// What a player did in one round, or in several together.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Figures {
-    pub kills: Option<i64>,
-    deaths: Option<i64>,
-    damage_given: Option<i64>,
-    damage_received: Option<i64>,
-    headshots: Option<i64>,
-    /// Hits per hundred shots; only of one round.
-    accuracy: Option<f64>,
-    revives: Option<i64>,
-    dead_ms: Option<i64>,
-    denied_ms: Option<i64>,
-    played_ms: Option<i64>,
-}
-
-impl Figures {
-    /// The figures of one round: those of the recorder, and those that only the stats file contains.
-    pub fn of(p: &Player) -> Self {
-        let in_ms = |seconds: Option<i64>| seconds.map(|s| s.saturating_mul(1000));
-        Self {
-            kills: p.kills.or(p.stats_kills),
-            deaths: p.deaths.or(p.stats_deaths),
-            damage_given: p.damage_given,
-            damage_received: p.damage_received,
-            headshots: p.headshots,
-            accuracy: p.accuracy,
-            revives: p.revives_given,
-            dead_ms: p.dead_ms().or(in_ms(p.stats_time_dead_seconds)),
-            denied_ms: p.denied_ms.or(in_ms(p.denied_seconds)),
-            played_ms: p.played_ms.or(in_ms(p.stats_time_played_seconds)),
-        }
-    }
-
-    /// The figures of several rounds together.
-    pub fn sum(rounds: &[Self]) -> Self {
-        if let [only] = rounds {
-            return *only;
-        }
-        let sum = |of: fn(&Self) -> Option<i64>| {
-            let known: Vec<i64> = rounds.iter().filter_map(of).collect();
-            (!known.is_empty()).then(|| known.iter().sum())
-        };
-        Self {
-            kills: sum(|f| f.kills),
-            deaths: sum(|f| f.deaths),
-            damage_given: sum(|f| f.damage_given),
-            damage_received: sum(|f| f.damage_received),
-            headshots: sum(|f| f.headshots),
-            accuracy: None,
-            revives: sum(|f| f.revives),
-            dead_ms: sum(|f| f.dead_ms),
-            denied_ms: sum(|f| f.denied_ms),
-            played_ms: sum(|f| f.played_ms),
-        }
-    }
-
-    /// Kills per death; the kills if there is no death.
-    fn kills_per_death(&self) -> Option<String> {
-        let ratio = self.kills? as f64 / self.deaths?.max(1) as f64;
-        Some(format!("{ratio:.2}"))
-    }
-
-    /// Damage per minute played.
-    fn damage_per_minute(&self) -> Option<String> {
-        text(damage_per_minute(self.damage_given, self.played_ms))
-    }
-}
+use crate::db::scores::Score;
 
 /// A column: its heading, and how it shows the figures of a player.
-pub type Column = (&'static str, fn(&Figures) -> Option<String>);
+pub type Column = (&'static str, fn(&Score) -> Option<String>);
 
 fn text(n: Option<i64>) -> Option<String> {
     n.map(|n| n.to_string())
@@ -85,31 +16,37 @@ fn clock(n: Option<i64>) -> Option<String> {
     n.map(|n| ms(Some(n)))
 }
 
+/// Kills per death; the kills if there is no death.
+fn kills_per_death(score: &Score) -> Option<String> {
+    let ratio = score.kills? as f64 / score.deaths?.max(1) as f64;
+    Some(format!("{ratio:.2}"))
+}
+
 /// The columns of a match.
 pub const OF_MATCH: &[Column] = &[
-    ("Kills", |f| text(f.kills)),
-    ("Deaths", |f| text(f.deaths)),
-    ("K/D", Figures::kills_per_death),
-    ("DPM", Figures::damage_per_minute),
-    ("Headshots", |f| text(f.headshots)),
-    ("Revives", |f| text(f.revives)),
-    ("Dead", |f| clock(f.dead_ms)),
-    ("Denied", |f| clock(f.denied_ms)),
+    ("Kills", |s| text(s.kills)),
+    ("Deaths", |s| text(s.deaths)),
+    ("K/D", kills_per_death),
+    ("DPM", |s| text(s.damage_per_minute())),
+    ("Headshots", |s| text(s.headshots)),
+    ("Revives", |s| text(s.revives)),
+    ("Dead", |s| clock(s.dead_ms)),
+    ("Denied", |s| clock(s.denied_ms)),
 ];
 
 /// The columns of a round.
 pub const OF_ROUND: &[Column] = &[
-    ("Kills", |f| text(f.kills)),
-    ("Deaths", |f| text(f.deaths)),
-    ("K/D", Figures::kills_per_death),
-    ("DPM", Figures::damage_per_minute),
-    ("Accuracy", |f| f.accuracy.map(|n| format!("{n:.0} %"))),
-    ("Headshots", |f| text(f.headshots)),
-    ("Revives", |f| text(f.revives)),
-    ("Given", |f| text(f.damage_given)),
-    ("Received", |f| text(f.damage_received)),
-    ("Dead", |f| clock(f.dead_ms)),
-    ("Denied", |f| clock(f.denied_ms)),
+    ("Kills", |s| text(s.kills)),
+    ("Deaths", |s| text(s.deaths)),
+    ("K/D", kills_per_death),
+    ("DPM", |s| text(s.damage_per_minute())),
+    ("Accuracy", |s| s.accuracy.map(|n| format!("{n:.0} %"))),
+    ("Headshots", |s| text(s.headshots)),
+    ("Revives", |s| text(s.revives)),
+    ("Given", |s| text(s.damage_given)),
+    ("Received", |s| text(s.damage_received)),
+    ("Dead", |s| clock(s.dead_ms)),
+    ("Denied", |s| clock(s.denied_ms)),
 ];
 
 /// A cell: the number of all rounds together, and of each.
@@ -136,12 +73,12 @@ pub struct ScoredTeam {
 }
 
 /// The row of a player with these figures in each round.
-pub fn line(name: &str, guid: &str, rounds: &[Figures], columns: &[Column]) -> Line {
-    let sum = Figures::sum(rounds);
+pub fn line(name: &str, guid: &str, rounds: &[Score], columns: &[Column]) -> Line {
+    let sum = Score::sum(rounds.iter().copied());
     let cell = |(label, show): &Column| {
         let each: Vec<String> = rounds
             .iter()
-            .map(|f| show(f).unwrap_or_else(dash))
+            .map(|s| show(s).unwrap_or_else(dash))
             .collect();
         let shown = show(&sum);
         Cell {
