@@ -10,7 +10,7 @@
 //! * [`db`] contains all SQL. It keeps everything received as facts, and derives the rows from them with
 //!   [`gametimes_rounds`].
 //!
-//! [`config`], [`status`], [`backoff`] and [`log`] are used by all of them.
+//! [`config`], [`status`], [`backoff`], [`parallel`] and [`log`] are used by all of them.
 
 #![forbid(unsafe_code)]
 
@@ -26,6 +26,7 @@ pub mod files;
 pub mod http;
 pub mod init;
 pub mod log;
+pub mod parallel;
 pub mod roles;
 pub mod status;
 pub mod writer;

@@ -13,7 +13,8 @@ use sqlx::{
 use tracing::{info, warn};
 
 use super::encoding::{
-    convert, from_postgres, from_sqlite, postgres_arrays, postgres_query, sqlite_query,
+    convert, from_postgres, from_sqlite, postgres_arrays, postgres_list, postgres_query,
+    sqlite_list, sqlite_query,
 };
 use super::error::DbError;
 use super::files;
@@ -91,7 +92,11 @@ impl Database {
             let options = SqliteConnectOptions::from_str(url)?
                 .foreign_keys(true)
                 .busy_timeout(PATIENCE)
-                .pragma("cache_size", "-65536");
+                .pragma("cache_size", "-65536")
+                // Statements that insert several rows keep a journal of their own, to undo one that fails half-way.
+                .pragma("temp_store", "MEMORY")
+                // Pages that several transactions change are copied into the database once; the WAL grows to 32 MB.
+                .pragma("wal_autocheckpoint", "8000");
             let options = if read_only {
                 if !options.get_filename().exists() {
                     return Err(DbError::Missing);
@@ -219,7 +224,9 @@ impl Database {
     pub async fn rows(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
         match self {
             Self::Sqlite(pool) => {
-                let rows = sqlite_query(sql, values).fetch_all(pool).await?;
+                let rows = sqlite_query(sql, values.iter().cloned())
+                    .fetch_all(pool)
+                    .await?;
                 convert(&rows, from_sqlite)
             }
             Self::Postgres(pool) => {
@@ -252,12 +259,42 @@ fn no_answer() -> sqlx::Error {
     std::io::Error::new(std::io::ErrorKind::TimedOut, text).into()
 }
 
-/// How many values are searched for in one query.
-const VALUES_PER_QUERY: usize = 500;
 /// How many values SQLite inserts with one statement; it allows 32766.
 const VALUES_PER_INSERT: usize = 2000;
 /// How many rows PostgreSQL inserts with one statement.
-const ROWS_PER_INSERT: usize = 2000;
+const ROWS_PER_INSERT: usize = 500;
+
+/// Rows in groups, one for each statement. The last groups have the size of a power of two, so that there are few different
+/// statements, which the database keeps prepared.
+struct Chunks<I> {
+    rows: I,
+    most: usize,
+    /// Rows that do not fill a statement.
+    rest: Vec<Columns>,
+}
+
+impl<I: Iterator<Item = Columns>> Chunks<I> {
+    fn new(rows: I, most: usize) -> Self {
+        let most = most.max(1);
+        let rest = Vec::new();
+        Self { rows, most, rest }
+    }
+}
+
+impl<I: Iterator<Item = Columns>> Iterator for Chunks<I> {
+    type Item = Vec<Columns>;
+
+    fn next(&mut self) -> Option<Vec<Columns>> {
+        if self.rest.is_empty() {
+            self.rest = self.rows.by_ref().take(self.most).collect();
+        }
+        if self.rest.len() == self.most {
+            return Some(std::mem::take(&mut self.rest));
+        }
+        let power = 1 << self.rest.len().checked_ilog2()?;
+        Some(self.rest.drain(..power).collect())
+    }
+}
 
 /// `$1, $2, ...`.
 pub(crate) fn placeholders(count: usize) -> String {
@@ -274,7 +311,7 @@ impl Transaction {
     /// When the database fails.
     pub async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, DbError> {
         Ok(match self {
-            Self::Sqlite(t) => sqlite_query(sql, values)
+            Self::Sqlite(t) => sqlite_query(sql, values.iter().cloned())
                 .execute(&mut **t)
                 .await?
                 .rows_affected(),
@@ -292,7 +329,9 @@ impl Transaction {
     pub async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
         match self {
             Self::Sqlite(t) => {
-                let rows = sqlite_query(sql, values).fetch_all(&mut **t).await?;
+                let rows = sqlite_query(sql, values.iter().cloned())
+                    .fetch_all(&mut **t)
+                    .await?;
                 convert(&rows, from_sqlite)
             }
             Self::Postgres(t) => {
@@ -302,28 +341,37 @@ impl Transaction {
         }
     }
 
-    /// Runs a query whose condition ends in `column IN`, for all of these values.
+    /// Runs a query whose condition ends in a column, which must have one of these values. They are all of one type.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn rows_in(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
-        let mut rows = Vec::new();
-        for chunk in values.chunks(VALUES_PER_QUERY) {
-            let sql = format!("{sql} ({})", placeholders(chunk.len()));
-            rows.extend(self.rows(&sql, chunk).await?);
+        if values.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(rows)
+        // One parameter, whatever the number of values: the statement is prepared once.
+        match self {
+            Self::Sqlite(_) => {
+                let sql = format!("{sql} IN (SELECT value FROM json_each($1))");
+                self.rows(&sql, &[sqlite_list(values)?]).await
+            }
+            Self::Postgres(t) => {
+                let sql = format!("{sql} = ANY($1)");
+                let query = postgres_list(&sql, values)?;
+                convert(&query.fetch_all(&mut **t).await?, from_postgres)
+            }
+        }
     }
 
     /// Inserts rows that all have the same columns, several in one statement. `tail` follows the values (`ON CONFLICT ...`,
-    /// `RETURNING id`); returns the rows that it returns.
+    /// `RETURNING id`); returns the rows that it returns. A statement is prepared while the one before is executed.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn insert(
         &mut self,
         table: &str,
-        rows: &[Columns],
+        rows: Vec<Columns>,
         tail: &str,
     ) -> Result<Vec<Row>, DbError> {
         let mut returned = Vec::new();
@@ -335,14 +383,21 @@ impl Transaction {
         match self {
             Self::Sqlite(t) => {
                 let row = format!("({})", vec!["?"; names.len()].join(", "));
-                let per_statement = (VALUES_PER_INSERT / names.len().max(1)).max(1);
-                for chunk in rows.chunks(per_statement) {
+                let mut chunks =
+                    Chunks::new(rows.into_iter(), VALUES_PER_INSERT / names.len().max(1));
+                let mut prepare = || {
+                    let chunk = chunks.next()?;
                     // SQLite looks named parameters up one by one, which is slow for thousands of them.
                     let all = vec![row.as_str(); chunk.len()].join(", ");
-                    let sql = format!("{into} VALUES {all} {tail}");
-                    let values = chunk.iter().flatten().map(|(_, value)| value);
-                    let found = sqlite_query(&sql, values).fetch_all(&mut **t).await?;
-                    returned.extend(convert(&found, from_sqlite)?);
+                    let values = chunk.into_iter().flatten().map(|(_, value)| value);
+                    Some(sqlite_query(&format!("{into} VALUES {all} {tail}"), values))
+                };
+                let mut next = prepare();
+                while let Some(query) = next {
+                    let (found, prepared) =
+                        tokio::join!(query.fetch_all(&mut **t), async { prepare() });
+                    returned.extend(convert(&found?, from_sqlite)?);
+                    next = prepared;
                 }
             }
             // One array for each column: planning thousands of parameters takes longer than inserting the rows.
@@ -362,9 +417,14 @@ impl Transaction {
                     placeholders(names.len()),
                     columns.join(", ")
                 );
-                for chunk in rows.chunks(ROWS_PER_INSERT) {
-                    let found = postgres_arrays(&sql, chunk)?.fetch_all(&mut **t).await?;
-                    returned.extend(convert(&found, from_postgres)?);
+                let mut chunks = Chunks::new(rows.into_iter(), ROWS_PER_INSERT);
+                let mut prepare = || chunks.next().map(|chunk| postgres_arrays(&sql, chunk));
+                let mut next = prepare();
+                while let Some(query) = next {
+                    let (found, prepared) =
+                        tokio::join!(query?.fetch_all(&mut **t), async { prepare() });
+                    returned.extend(convert(&found?, from_postgres)?);
+                    next = prepared;
                 }
             }
         }
@@ -381,18 +441,30 @@ impl Transaction {
         column: &str,
         pairs: &[(i64, i64)],
     ) -> Result<(), DbError> {
-        for chunk in pairs.chunks(VALUES_PER_QUERY) {
-            let rows = (0..chunk.len()).map(|i| {
-                let (id, value) = (2 * i + 1, 2 * i + 2);
-                format!("(CAST(${id} AS BIGINT), CAST(${value} AS BIGINT))")
-            });
-            let sql = format!(
-                "UPDATE {table} SET {column} = v.column2 FROM (VALUES {}) AS v WHERE {table}.id = v.column1",
-                rows.collect::<Vec<_>>().join(", ")
-            );
-            let values = chunk.iter().flat_map(|(id, value)| [*id, *value]);
-            let values: Vec<Value> = values.map(Value::from).collect();
-            self.execute(&sql, &values).await?;
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<Value> = pairs.iter().map(|(id, _)| (*id).into()).collect();
+        let values: Vec<Value> = pairs.iter().map(|(_, value)| (*value).into()).collect();
+        let update = format!("UPDATE {table} SET {column} = v.value FROM");
+        match self {
+            Self::Sqlite(_) => {
+                let sql = format!(
+                    "{update} (SELECT i.value AS id, n.value FROM json_each($1) i JOIN json_each($2) n ON n.key = i.key) AS v \
+                     WHERE {table}.id = v.id"
+                );
+                let lists = [sqlite_list(&ids)?, sqlite_list(&values)?];
+                self.execute(&sql, &lists).await?;
+            }
+            Self::Postgres(t) => {
+                let sql =
+                    format!("{update} UNNEST($1, $2) AS v (id, value) WHERE {table}.id = v.id");
+                let rows = ids.into_iter().zip(values);
+                let rows = rows.map(|(id, value)| vec![("id", id), ("value", value)]);
+                postgres_arrays(&sql, rows.collect())?
+                    .execute(&mut **t)
+                    .await?;
+            }
         }
         Ok(())
     }
@@ -443,5 +515,21 @@ impl Transaction {
             Self::Postgres(t) => t.commit().await?,
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_grouped_in_order_and_in_few_sizes() {
+        let rows = (0..23).map(|n| vec![("n", Value::from(n))]);
+        let chunks: Vec<_> = Chunks::new(rows.into_iter(), 8).collect();
+        let sizes: Vec<usize> = chunks.iter().map(Vec::len).collect();
+        assert_eq!(sizes, [8, 8, 4, 2, 1]);
+        let numbers = chunks.into_iter().flatten().flatten();
+        let numbers: Vec<Value> = numbers.map(|(_, value)| value).collect();
+        assert_eq!(numbers, (0..23).map(Value::from).collect::<Vec<_>>());
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::Value as Json;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Column, Postgres, Row as _, Sqlite, TypeInfo, ValueRef};
@@ -14,23 +15,34 @@ pub(super) type SqliteQuery<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments
 pub(super) type PostgresQuery<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 
 // Statements contain only names from this crate. Everything that was received is bound as a value.
-pub(super) fn sqlite_query<'q, 'v>(
+pub(super) fn sqlite_query<'q>(
     sql: &str,
-    values: impl IntoIterator<Item = &'v Value>,
+    values: impl IntoIterator<Item = Value>,
 ) -> SqliteQuery<'q> {
     let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
     for value in values {
         query = match value {
-            Value::Int(v) => query.bind(*v),
-            Value::Real(v) => query.bind(*v),
-            Value::Text(v) => query.bind(v.clone()),
+            Value::Int(v) => query.bind(v),
+            Value::Real(v) => query.bind(v),
+            Value::Text(v) => query.bind(v),
             Value::Json(v) => query.bind(v.to_string()),
-            Value::Bool(v) => query.bind(*v),
-            Value::Bytes(v) => query.bind(v.clone()),
-            Value::Time(v) => query.bind(sqlite_time(*v)),
+            Value::Bool(v) => query.bind(v),
+            Value::Bytes(v) => query.bind(v),
+            Value::Time(v) => query.bind(sqlite_time(v)),
         };
     }
     query
+}
+
+/// Values of one type as one: a JSON array, for `json_each`.
+pub(super) fn sqlite_list(values: &[Value]) -> Result<Value, DbError> {
+    let plain = |value: &Value| match value {
+        Value::Int(n) => Ok(Json::from(*n)),
+        Value::Text(text) => Ok(Json::from(text.clone())),
+        other => Err(DbError::Content(format!("a list contains {other:?}"))),
+    };
+    let values: Vec<Json> = values.iter().map(plain).collect::<Result<_, _>>()?;
+    Ok(Value::Text(Some(Json::from(values).to_string())))
 }
 
 pub(super) fn postgres_query<'q>(sql: &str, values: &[Value]) -> PostgresQuery<'q> {
@@ -53,34 +65,68 @@ pub(super) fn postgres_query<'q>(sql: &str, values: &[Value]) -> PostgresQuery<'
 /// A statement with one array for each column of these rows, which all have the same columns and types.
 pub(super) fn postgres_arrays<'q>(
     sql: &str,
-    rows: &[Columns],
+    rows: Vec<Columns>,
 ) -> Result<PostgresQuery<'q>, DbError> {
-    /// The values of the column `at`, if they all match the pattern.
+    let count = rows.len();
+    let names = rows.first().into_iter().flatten().map(|(name, _)| *name);
+    let mut columns: Vec<(&str, Vec<Value>)> = names
+        .map(|name| (name, Vec::with_capacity(count)))
+        .collect();
+    for row in rows {
+        for ((expected, values), (name, value)) in columns.iter_mut().zip(row) {
+            if *expected != name {
+                let text = format!("column {name} instead of {expected}");
+                return Err(DbError::Content(text));
+            }
+            values.push(value);
+        }
+    }
+    let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
+    for (name, values) in columns {
+        if values.len() != count {
+            return Err(DbError::Content(format!("column {name} is missing")));
+        }
+        query = bind_array(query, name, values)?;
+    }
+    Ok(query)
+}
+
+/// A statement with one array of values of one type.
+pub(super) fn postgres_list<'q>(sql: &str, values: &[Value]) -> Result<PostgresQuery<'q>, DbError> {
+    let query = sqlx::query(AssertSqlSafe(sql.to_owned()));
+    bind_array(query, "of a list", values.to_vec())
+}
+
+/// Binds values of one type as an array. Column `name` is for the error.
+fn bind_array<'q>(
+    query: PostgresQuery<'q>,
+    name: &str,
+    values: Vec<Value>,
+) -> Result<PostgresQuery<'q>, DbError> {
     macro_rules! array {
-        ($at:expr, $name:expr, $pattern:pat => $value:expr) => {
-            rows.iter()
-                .map(|row| match row.get($at) {
-                    Some((name, $pattern)) if name == $name => Ok($value),
-                    other => Err(DbError::Content(format!("column {}: {other:?}", $name))),
+        ($pattern:pat => $value:expr) => {
+            values
+                .into_iter()
+                .map(|value| match value {
+                    $pattern => Ok($value),
+                    other => Err(DbError::Content(format!("column {name}: {other:?}"))),
                 })
                 .collect::<Result<Vec<_>, DbError>>()?
         };
     }
-    let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
-    for (at, (name, value)) in rows.iter().take(1).flatten().enumerate() {
-        query = match value {
-            Value::Int(_) => query.bind(array!(at, name, Value::Int(v) => *v)),
-            Value::Real(_) => query.bind(array!(at, name, Value::Real(v) => *v)),
-            // PostgreSQL cannot store U+0000 in text.
-            Value::Text(_) => query
-                .bind(array!(at, name, Value::Text(v) => v.as_ref().map(|v| v.replace('\0', "")))),
-            Value::Json(_) => query.bind(array!(at, name, Value::Json(v) => v.clone())),
-            Value::Bool(_) => query.bind(array!(at, name, Value::Bool(v) => *v)),
-            Value::Bytes(_) => query.bind(array!(at, name, Value::Bytes(v) => v.clone())),
-            Value::Time(_) => query.bind(array!(at, name, Value::Time(v) => *v as f64)),
-        };
-    }
-    Ok(query)
+    Ok(match values.first() {
+        None => query,
+        Some(Value::Int(_)) => query.bind(array!(Value::Int(v) => v)),
+        Some(Value::Real(_)) => query.bind(array!(Value::Real(v) => v)),
+        // PostgreSQL cannot store U+0000 in text.
+        Some(Value::Text(_)) => {
+            query.bind(array!(Value::Text(v) => v.map(|v| v.replace('\0', ""))))
+        }
+        Some(Value::Json(_)) => query.bind(array!(Value::Json(v) => v)),
+        Some(Value::Bool(_)) => query.bind(array!(Value::Bool(v) => v)),
+        Some(Value::Bytes(_)) => query.bind(array!(Value::Bytes(v) => v)),
+        Some(Value::Time(_)) => query.bind(array!(Value::Time(v) => v as f64)),
+    })
 }
 
 /// A time in the format of SQLite's CURRENT_TIMESTAMP.

@@ -170,21 +170,21 @@ impl Db {
         let names = names.into_iter().filter(|name| !name.is_empty());
         let names: Vec<Value> = names.map(Value::from).collect();
         let loaded: BTreeSet<i64> = rows.iter().map(|row| row.get("id")).collect();
-        let sql = "SELECT id FROM gametimes_facts WHERE stats_name IN";
+        let sql = "SELECT id FROM gametimes_facts WHERE stats_name";
         let named = transaction.rows_in(sql, &names).await?;
         let missing = named.iter().map(|row| row.get::<i64>("id"));
         let missing: BTreeSet<i64> = missing.filter(|id| !loaded.contains(id)).collect();
         let missing: Vec<Value> = missing.into_iter().map(Value::from).collect();
         rows.extend(
             transaction
-                .rows_in(&format!("{select} f.id IN"), &missing)
+                .rows_in(&format!("{select} f.id"), &missing)
                 .await?,
         );
         let unparsed = rows
             .iter()
             .filter(|row| !parsed.contains_key(&row.get::<String>("identity")));
         let unparsed: Vec<Value> = unparsed.map(|row| row.get::<i64>("id").into()).collect();
-        let sql = "SELECT id, body FROM gametimes_facts WHERE id IN";
+        let sql = "SELECT id, body FROM gametimes_facts WHERE id";
         let bodies = transaction.rows_in(sql, &unparsed).await?;
         let mut bodies: HashMap<i64, Vec<u8>> = bodies
             .iter()

@@ -14,6 +14,7 @@ use super::facts::{self, NewFact, Parsed};
 use super::value::Value;
 use super::webhooks::{self, Delivery};
 use super::{Content, Db, IngestItem, checkpoints, columns, summaries};
+use crate::parallel;
 
 /// What [`Db::ingest`] changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,8 +82,9 @@ impl Db {
     ) -> Result<(Vec<NewFact>, Parsed), DbError> {
         let mut new: BTreeMap<String, NewFact> = BTreeMap::new();
         let mut deliveries: Vec<Delivery<'_>> = Vec::new();
-        for item in items {
-            let Some(fact) = NewFact::of(item, &self.zone, now)? else {
+        let facts = parallel::map(items, |item| NewFact::of(item, &self.zone, now));
+        for (item, fact) in items.iter().zip(facts) {
+            let Some(fact) = fact? else {
                 continue;
             };
             deliveries.push(Delivery {
@@ -97,10 +99,10 @@ impl Db {
             }
         }
         let known = webhooks::known(transaction, &deliveries).await?;
-        let rows: Vec<columns::Columns> = new.values_mut().map(columns::fact).collect();
+        let rows = new.values_mut().map(columns::fact).collect();
         let tail = "ON CONFLICT (identity) DO UPDATE SET server = EXCLUDED.server \
                     WHERE gametimes_facts.server = '' AND EXCLUDED.server <> '' RETURNING identity";
-        let returned = transaction.insert("gametimes_facts", &rows, tail).await?;
+        let returned = transaction.insert("gametimes_facts", rows, tail).await?;
         report.new_facts = returned.len();
         report.repeated = deliveries.len() - returned.len();
         let recorded = webhooks::record(transaction, &deliveries, known, now).await?;
@@ -157,7 +159,7 @@ async fn affected_times(
     let names: BTreeSet<&String> = changed.iter().map(|fact| &fact.stats_name).collect();
     let names = names.into_iter().filter(|name| !name.is_empty());
     let names: Vec<Value> = names.map(Value::from).collect();
-    let sql = "SELECT DISTINCT at_unix FROM gametimes_facts WHERE stats_name IN";
+    let sql = "SELECT DISTINCT at_unix FROM gametimes_facts WHERE stats_name";
     let rows = transaction.rows_in(sql, &names).await?;
     times.extend(rows.iter().map(|row| row.get::<i64>("at_unix")));
     Ok(times)

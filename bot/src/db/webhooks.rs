@@ -117,7 +117,7 @@ pub(super) async fn known(
     transaction: &mut Transaction,
     deliveries: &[Delivery<'_>],
 ) -> Result<BTreeSet<String>, DbError> {
-    let sql = "SELECT identity FROM gametimes_facts WHERE identity IN";
+    let sql = "SELECT identity FROM gametimes_facts WHERE identity";
     let rows = transaction.rows_in(sql, &identities(deliveries)).await?;
     Ok(rows.iter().map(|row| row.get("identity")).collect())
 }
@@ -148,7 +148,7 @@ pub(super) async fn record<'a>(
         .into_iter()
         .map(|id| (id, Reporter::Accepted))
         .collect();
-    let sql = "SELECT identity FROM gametimes_reporters WHERE in_conflict AND identity IN";
+    let sql = "SELECT identity FROM gametimes_reporters WHERE in_conflict AND identity";
     for row in transaction.rows_in(sql, &identities(deliveries)).await? {
         reporters.insert(row.get("identity"), Reporter::InConflict);
     }

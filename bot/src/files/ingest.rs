@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::is_round_file;
 use crate::db::{Content, Db, IngestItem, IngestReport};
 use crate::log::LINE_CHARS_MAX;
+use crate::parallel;
 
 /// Files per transaction. Around each transaction, some rounds that were stored before are looked at again.
 const BATCH: usize = 512;
@@ -88,7 +89,7 @@ pub async fn ingest(
     let mut rounds = BTreeSet::new();
     let mut batches = files.chunks(BATCH).map(|batch| {
         let (batch, server) = (batch.to_vec(), server.to_owned());
-        tokio::task::spawn_blocking(move || read_all(&batch, &server))
+        tokio::task::spawn_blocking(move || parallel::map(&batch, |path| read(path, &server)))
     });
     // The next batch is read while one is stored.
     let mut next = batches.next();
@@ -163,24 +164,6 @@ fn sort_key(path: &Path) -> (i64, String) {
     };
     let stats = || gametimes_rounds::reconcile::unix_of(&name, &jiff::tz::TimeZone::UTC);
     (gametimes().or_else(stats).unwrap_or(i64::MAX), name)
-}
-
-/// Reads files on all cores.
-fn read_all(paths: &[PathBuf], server: &str) -> Vec<IngestItem> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let per_thread = paths.len().div_ceil(threads).max(1);
-    std::thread::scope(|scope| {
-        let parts = paths.chunks(per_thread).map(|part| {
-            let read = move || part.iter().map(|path| read(path, server));
-            scope.spawn(move || read().collect::<Vec<_>>())
-        });
-        let parts: Vec<_> = parts.collect();
-        let parts = parts.into_iter().map(|part| match part.join() {
-            Ok(items) => items,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        parts.flatten().collect()
-    })
 }
 
 fn read(path: &Path, server: &str) -> IngestItem {

@@ -40,7 +40,7 @@ impl Db {
         }
         let names: BTreeSet<&String> = ties.keys().map(|(match_id, _)| match_id).collect();
         let names: Vec<Value> = names.into_iter().map(Value::from).collect();
-        let sql = "SELECT id, match_id, round_number FROM lua_round_teams WHERE match_id IN";
+        let sql = "SELECT id, match_id, round_number FROM lua_round_teams WHERE match_id";
         let mut rows: Vec<Columns> = Vec::new();
         for row in transaction.rows_in(sql, &names).await? {
             if let Some(mut tie) = ties.remove(&(row.get("match_id"), row.get("round_number"))) {
@@ -51,7 +51,7 @@ impl Db {
         let tail = "ON CONFLICT (teams_id) DO UPDATE SET canonical_id = EXCLUDED.canonical_id, \
                     stats_name = EXCLUDED.stats_name, stats_number = EXCLUDED.stats_number, match_id = EXCLUDED.match_id, content = EXCLUDED.content \
                     WHERE gametimes_ties.content IS DISTINCT FROM EXCLUDED.content RETURNING teams_id";
-        let changed = transaction.insert("gametimes_ties", &rows, tail).await?;
+        let changed = transaction.insert("gametimes_ties", rows, tail).await?;
         companion.withdraw(transaction).await?;
         for row in changed {
             let result = self

@@ -122,11 +122,11 @@ impl Db {
             counts.extend(of_players.into_iter().map(PlayerDay::into_row));
             maps.extend(of_maps.into_iter().map(MapDay::into_row));
         }
-        transaction.insert("gametimes_map_days", &maps, "").await?;
+        transaction.insert("gametimes_map_days", maps, "").await?;
         let tail = "ON CONFLICT (day, player, map_name) DO UPDATE SET maps_played = EXCLUDED.maps_played, \
                     maps_won = EXCLUDED.maps_won, maps_drawn = EXCLUDED.maps_drawn";
         transaction
-            .insert("gametimes_player_days", &counts, tail)
+            .insert("gametimes_player_days", counts, tail)
             .await?;
         add_to_totals(transaction, &is_one, days, "").await?;
         transaction
@@ -189,7 +189,7 @@ pub(super) async fn mark_days(
         .collect();
     let tail = "ON CONFLICT (day) DO NOTHING";
     transaction
-        .insert("gametimes_stale_days", &rows, tail)
+        .insert("gametimes_stale_days", rows, tail)
         .await?;
     Ok(())
 }

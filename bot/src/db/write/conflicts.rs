@@ -41,7 +41,7 @@ pub(in crate::db) async fn resolve_match_id_conflicts(
         .flat_map(|&i| records(i))
         .map(Value::from)
         .collect();
-    let sql = "SELECT id, match_id FROM gametimes_groups WHERE id IN";
+    let sql = "SELECT id, match_id FROM gametimes_groups WHERE id";
     let stored = transaction.rows_in(sql, &ids).await?;
     let stored: HashMap<i64, String> = stored
         .iter()
@@ -132,8 +132,7 @@ impl Conflicts<'_> {
     ) -> Result<BTreeSet<(String, i64)>, DbError> {
         let ids: Vec<Value> = ids.map(Value::from).collect();
         let column = id.column;
-        let sql =
-            format!("SELECT id, {column}, round_number FROM gametimes_groups WHERE {column} IN");
+        let sql = format!("SELECT id, {column}, round_number FROM gametimes_groups WHERE {column}");
         let records = self.transaction.rows_in(&sql, &ids).await?;
         let others = records
             .iter()
@@ -233,7 +232,7 @@ impl Writer<'_, '_> {
     ) -> Result<(), DbError> {
         let match_ids: BTreeSet<&str> = pending.iter().map(|p| p.rows.match_id.as_str()).collect();
         let match_ids: Vec<Value> = match_ids.into_iter().map(Value::from).collect();
-        let sql = "SELECT match_id, round_number, id FROM rounds WHERE match_id IN";
+        let sql = "SELECT match_id, round_number, id FROM rounds WHERE match_id";
         let existing = self.transaction.rows_in(sql, &match_ids).await?;
         let existing: HashMap<(String, i64), i64> = existing
             .iter()

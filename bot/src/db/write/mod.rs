@@ -141,11 +141,11 @@ impl Writer<'_, '_> {
             .get(table)
             .is_some_and(|columns| !columns.is_empty())
     }
+}
 
-    /// The part of a row that this database has columns for.
-    fn known(&self, table: &str, mut row: Columns) -> Columns {
-        let columns = &self.columns[table];
-        row.retain(|(name, _)| columns.contains(*name));
-        row
-    }
+/// The part of a row that this database has columns for.
+fn known(columns: &TableColumns, table: &str, mut row: Columns) -> Columns {
+    let columns = &columns[table];
+    row.retain(|(name, _)| columns.contains(*name));
+    row
 }

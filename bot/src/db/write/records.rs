@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{PendingRound, Plan, RoundRecord, Writer};
 use crate::db::DbError;
 use crate::db::value::{Columns, Row, Value};
+use crate::parallel;
 use gametimes_rounds::reconcile::ReconciledRound;
 
 impl Writer<'_, '_> {
@@ -27,11 +28,12 @@ impl Writer<'_, '_> {
         // A record that another round has as well stays with that one, which is not written.
         let of_others = records_where(false);
         let mut records = self.load_records(&records_where(true)).await?;
+        let affected = (0..plan.rounds.len()).filter(|index| plan.affected[*index]);
+        let affected: Vec<usize> = affected.collect();
+        let contents = parallel::map(&affected, |index| plan.rows[*index].content_hash());
         let mut pending = Vec::new();
-        for (index, round) in plan.rounds.iter().enumerate() {
-            if !plan.affected[index] {
-                continue;
-            }
+        for (index, content) in affected.into_iter().zip(contents) {
+            let round = &plan.rounds[index];
             let free = records_of(round)
                 .into_iter()
                 .find(|id| !of_others.contains(id) && records.contains_key(id));
@@ -40,7 +42,7 @@ impl Writer<'_, '_> {
             pending.push(PendingRound {
                 index,
                 rows: &plan.rows[index],
-                content: plan.rows[index].content_hash(),
+                content,
                 round_id: record.as_ref().and_then(|r| r.round_id),
                 adopted: record.as_ref().is_some_and(|r| r.adopted),
                 record,
@@ -60,7 +62,7 @@ impl Writer<'_, '_> {
     ) -> Result<BTreeMap<i64, RoundRecord>, DbError> {
         let ids: Vec<Value> = ids.iter().map(|id| (*id).into()).collect();
         let sql = "SELECT id, round_id, match_id, COALESCE(recorded_match_id, match_id) AS recorded_match_id, \
-                   round_number, content, adopted FROM gametimes_groups WHERE id IN";
+                   round_number, content, adopted FROM gametimes_groups WHERE id";
         let rows = self.transaction.rows_in(sql, &ids).await?;
         let record = |row: &Row| RoundRecord {
             id: row.get("id"),
@@ -115,7 +117,7 @@ impl Writer<'_, '_> {
         let tail = "RETURNING match_id, round_number, content, id";
         let returned = self
             .transaction
-            .insert("gametimes_groups", &rows, tail)
+            .insert("gametimes_groups", rows, tail)
             .await?;
         let mut ids: HashMap<(String, i64, String), Vec<i64>> = HashMap::new();
         for row in &returned {

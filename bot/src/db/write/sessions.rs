@@ -37,7 +37,7 @@ impl Writer<'_, '_> {
         });
         let ids: Vec<Value> = ids.collect();
         let sql = "SELECT id, gametimes_order AS play_order, round_start_unix, round_end_unix, actual_duration_seconds FROM rounds \
-                   WHERE gaming_session_id IS NULL AND id IN";
+                   WHERE gaming_session_id IS NULL AND id";
         let mut rounds: Vec<Unnumbered> = Vec::new();
         for row in self.transaction.rows_in(sql, &ids).await? {
             let Some(end_unix) = ended_unix(&row, zone) else {

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{PendingRound, RoundRecord, Writer};
+use super::{PendingRound, RoundRecord, Writer, known};
 use crate::args;
 use crate::db::DbError;
 use crate::db::columns;
 use crate::db::value::{Columns, Value, set_excluded};
+use crate::parallel;
 use gametimes_rounds::rows::RoundTarget;
 
 /// A row of `lua_round_teams`.
@@ -44,7 +45,7 @@ impl Writer<'_, '_> {
                     times.as_ref().map(columns::times).unwrap_or_default()
                 }
             };
-            let row = self.known("rounds", row);
+            let row = known(self.columns, "rounds", row);
             match round.round_id {
                 Some(id) if !row.is_empty() => {
                     self.transaction.update_by_id("rounds", &row, id).await?;
@@ -55,7 +56,7 @@ impl Writer<'_, '_> {
         }
         let (places, rows): (Vec<usize>, Vec<Columns>) = new.into_iter().unzip();
         let tail = "RETURNING match_id, round_number, id";
-        let returned = self.transaction.insert("rounds", &rows, tail).await?;
+        let returned = self.transaction.insert("rounds", rows, tail).await?;
         let ids: HashMap<(String, i64), i64> = returned
             .iter()
             .map(|row| {
@@ -88,14 +89,14 @@ impl Writer<'_, '_> {
             let mut row = columns::teams(teams);
             row.push(("round_id", round.round_id.into()));
             if let Some(id) = self.choose_teams(&mut existing, round).await? {
-                let row = self.known(table, row);
+                let row = known(self.columns, table, row);
                 self.transaction.update_by_id(table, &row, id).await?;
             } else {
                 row.push(("captured_at", Value::Time(round.captured_unix)));
-                new.push(self.known(table, row));
+                new.push(known(self.columns, table, row));
             }
         }
-        self.transaction.insert(table, &new, "").await?;
+        self.transaction.insert(table, new, "").await?;
         Ok(())
     }
 
@@ -114,10 +115,10 @@ impl Writer<'_, '_> {
         }
         let sql = "SELECT id, match_id, round_number, round_id FROM lua_round_teams WHERE";
         let match_ids: Vec<Value> = match_ids.into_iter().map(Value::from).collect();
-        let by_match = format!("{sql} match_id IN");
+        let by_match = format!("{sql} match_id");
         let mut rows = self.transaction.rows_in(&by_match, &match_ids).await?;
         let round_ids: Vec<Value> = round_ids.into_iter().map(Value::from).collect();
-        let by_round = format!("{sql} round_id IN");
+        let by_round = format!("{sql} round_id");
         rows.extend(self.transaction.rows_in(&by_round, &round_ids).await?);
         let mut existing: BTreeMap<i64, ExistingTeams> = BTreeMap::new();
         for row in rows {
@@ -174,7 +175,7 @@ impl Writer<'_, '_> {
         if !self.has(table) {
             return Ok(());
         }
-        let mut new: Vec<Columns> = Vec::new();
+        let mut new = Vec::new();
         // A message alone contains no times of players, so what another bot stored about them stays.
         for round in pending.iter().filter(|p| !p.rows.spawns.is_empty()) {
             if round.may_have_rows() {
@@ -183,23 +184,25 @@ impl Writer<'_, '_> {
                 let values = args![match_id, round_number, round.round_id];
                 self.transaction.execute(sql, values).await?;
             }
-            for spawn in &round.rows.spawns {
-                let mut row = columns::spawn(spawn);
-                row.push(("round_id", round.round_id.into()));
-                row.push(("captured_at", Value::Time(round.captured_unix)));
-                new.push(self.known(table, row));
-            }
+            new.extend(round.rows.spawns.iter().map(|spawn| (round, spawn)));
         }
+        let table_columns = self.columns;
+        let rows = parallel::map(&new, |(round, spawn)| {
+            let mut row = columns::spawn(spawn);
+            row.push(("round_id", round.round_id.into()));
+            row.push(("captured_at", Value::Time(round.captured_unix)));
+            known(table_columns, table, row)
+        });
         // Another bot may have stored players of the round without linking them to it.
         let key = ["match_id", "round_number", "player_guid"];
-        let names = new.first().into_iter().flatten().map(|(name, _)| *name);
+        let names = rows.first().into_iter().flatten().map(|(name, _)| *name);
         let sets: Vec<&str> = names.filter(|name| !key.contains(name)).collect();
         let tail = format!(
             "ON CONFLICT ({}) DO UPDATE SET {}",
             key.join(", "),
             set_excluded(&sets)
         );
-        self.transaction.insert(table, &new, &tail).await?;
+        self.transaction.insert(table, rows, &tail).await?;
         Ok(())
     }
 
@@ -208,7 +211,13 @@ impl Writer<'_, '_> {
         pending: &[PendingRound<'_>],
     ) -> Result<(), DbError> {
         let table = "player_comprehensive_stats";
-        let mut new: Vec<Columns> = Vec::new();
+        let mut new = Vec::new();
+        let table_columns = self.columns;
+        let columns_of = |player, round_id: i64| {
+            let mut row = columns::player(player);
+            row.push(("round_id", round_id.into()));
+            known(table_columns, table, row)
+        };
         for round in pending {
             let (Some(players), Some(round_id)) = (&round.rows.players, round.round_id) else {
                 continue;
@@ -224,14 +233,12 @@ impl Writer<'_, '_> {
                 }
             }
             for player in players {
-                let mut row = columns::player(player);
-                row.push(("round_id", round_id.into()));
-                let row = self.known(table, row);
                 match existing.remove(&player.player_guid.to_ascii_uppercase()) {
                     Some(id) => {
+                        let row = columns_of(player, round_id);
                         self.transaction.update_by_id(table, &row, id).await?;
                     }
-                    None => new.push(row),
+                    None => new.push((player, round_id)),
                 }
             }
             // Another bot's copy of the file may have more players; their rows stay.
@@ -240,7 +247,8 @@ impl Writer<'_, '_> {
                 self.transaction.execute(sql, args![id]).await?;
             }
         }
-        self.transaction.insert(table, &new, "").await?;
+        let rows = parallel::map(&new, |(player, round_id)| columns_of(player, *round_id));
+        self.transaction.insert(table, rows, "").await?;
         Ok(())
     }
 }

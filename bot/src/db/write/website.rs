@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use gametimes_rounds::rows::website::{BOTH_ROUNDS, BothRounds};
 
-use super::{PendingRound, RoundRecord, Writer};
+use super::{PendingRound, RoundRecord, Writer, known};
 use crate::args;
 use crate::db::DbError;
 use crate::db::columns;
@@ -68,7 +68,7 @@ impl Writer<'_, '_> {
             for weapon in &website.weapons {
                 let mut row = columns::weapon(weapon);
                 row.push(("round_id", round_id.into()));
-                new.push(self.known(WEAPONS, row));
+                new.push(known(self.columns, WEAPONS, row));
             }
         }
         let numbers = ["kills", "deaths", "headshots", "shots", "hits", "accuracy"];
@@ -76,7 +76,7 @@ impl Writer<'_, '_> {
             "ON CONFLICT (round_id, player_guid, weapon_name) DO UPDATE SET {}",
             set_excluded(&numbers)
         );
-        self.transaction.insert(WEAPONS, &new, &tail).await?;
+        self.transaction.insert(WEAPONS, new, &tail).await?;
         Ok(())
     }
 
@@ -90,7 +90,7 @@ impl Writer<'_, '_> {
             names.extend(round.record.as_ref().map(RoundRecord::temporary_match_id));
         }
         let names: Vec<Value> = names.into_iter().map(Value::from).collect();
-        let sql = "SELECT id, match_id FROM rounds WHERE round_number = 0 AND match_id IN";
+        let sql = "SELECT id, match_id FROM rounds WHERE round_number = 0 AND match_id";
         let existing = self.transaction.rows_in(sql, &names).await?;
         let mut existing: HashMap<String, i64> = existing
             .iter()
@@ -109,7 +109,7 @@ impl Writer<'_, '_> {
             }
             let mut rows = rows.into_iter().flatten().rev();
             if let Some(both) = both {
-                let row = self.known("rounds", columns::both_rounds(&both.round));
+                let row = known(self.columns, "rounds", columns::both_rounds(&both.round));
                 match rows.next() {
                     Some(id) => written.push((id, both)),
                     None => new.push((both, row)),
@@ -122,13 +122,13 @@ impl Writer<'_, '_> {
         }
         let delete = "DELETE FROM player_comprehensive_stats WHERE round_id = $1";
         for (id, both) in &written {
-            let row = self.known("rounds", columns::both_rounds(&both.round));
+            let row = known(self.columns, "rounds", columns::both_rounds(&both.round));
             self.transaction.update_by_id("rounds", &row, *id).await?;
             self.transaction.execute(delete, args![*id]).await?;
         }
         let (new, rows): (Vec<&BothRounds>, Vec<Columns>) = new.into_iter().unzip();
         let tail = "RETURNING match_id, id";
-        let returned = self.transaction.insert("rounds", &rows, tail).await?;
+        let returned = self.transaction.insert("rounds", rows, tail).await?;
         let ids: HashMap<String, i64> = returned
             .iter()
             .map(|row| (row.get("match_id"), row.get("id")))
@@ -142,15 +142,15 @@ impl Writer<'_, '_> {
             for player in &both.players {
                 let mut row = columns::player(player);
                 row.push(("round_id", (*id).into()));
-                players.push(self.known("player_comprehensive_stats", row));
+                players.push(known(self.columns, "player_comprehensive_stats", row));
             }
         }
         let table = "player_comprehensive_stats";
-        self.transaction.insert(table, &players, "").await?;
+        self.transaction.insert(table, players, "").await?;
         if self.columns["rounds"].contains("gaming_session_id") {
             let ids: Vec<Value> = written.iter().map(|(id, _)| (*id).into()).collect();
             let sql = "UPDATE rounds SET gaming_session_id = (SELECT s.gaming_session_id FROM rounds s \
-                       WHERE s.match_id = rounds.match_id AND s.round_number = 2) WHERE id IN";
+                       WHERE s.match_id = rounds.match_id AND s.round_number = 2) WHERE id";
             self.transaction.rows_in(sql, &ids).await?;
         }
         Ok(())
