@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use notify::RecommendedWatcher;
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
@@ -23,6 +23,7 @@ use crate::files::sftp::{FolderKind, RemoteDirectory};
 use crate::files::ssh::SshServer;
 use crate::http::server::{self, Limits};
 use crate::http::{self, App, Drawings, Sources};
+use crate::live::Live;
 use crate::status::Status;
 use crate::writer::{SourceContext, Writer};
 
@@ -73,6 +74,8 @@ pub struct Bot {
     pub store: Db,
     /// The state of the sources.
     pub status: Arc<Status>,
+    /// What happens on the servers.
+    pub live: Arc<Live>,
     stop: watch::Sender<bool>,
     task: JoinHandle<Result<(), RunError>>,
 }
@@ -107,6 +110,7 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
         info!("listening on http://{bound_to}");
         (listener, address) = (Some(bound), Some(bound_to));
     }
+    let store = db.clone();
     let status = Arc::new(Status::default());
     let (stop, stopped) = watch::channel(false);
     let sources = match role.receives() {
@@ -114,6 +118,8 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
         true => Sources::None,
         false => Sources::Elsewhere,
     };
+    let live = Arc::new(Live::new(config.live_delay));
+    let limits = Limits::new(config.max_connections);
     let server = listener.zip(address).map(|(listener, listen)| {
         let app = App {
             db: db.clone(),
@@ -125,8 +131,14 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
             public_url: config.public_url.as_deref().map(Into::into),
             sources,
             drawings: Drawings::default(),
+            live: Arc::clone(&live),
+            live_delay: config.live_delay,
+            live_token: config.live_token.clone(),
+            // Only a bot that receives has a use for it.
+            live_key: config.live_key.clone().filter(|_| role.receives()),
+            streams: Arc::new(Semaphore::new(limits.streams())),
+            stopped: stopped.clone(),
         };
-        let limits = Limits::new(config.max_connections);
         tokio::spawn(server::serve(
             listener,
             http::router(app),
@@ -137,11 +149,17 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
     let receiver = role
         .receives()
         .then(|| Receiver::start(config, db.clone(), Arc::clone(&status), stopped.clone()));
-    let task = tokio::spawn(supervise(db.clone(), receiver, server, stopped));
+    let play = tokio::spawn(Arc::clone(&live).play());
+    let task = tokio::spawn(async move {
+        let result = supervise(db, receiver, server, stopped).await;
+        play.abort();
+        result
+    });
     Ok(Bot {
         address,
-        store: db,
+        store,
         status,
+        live,
         stop,
         task,
     })
