@@ -18,8 +18,9 @@ use crate::config::Config;
 use crate::db::{Db, DbError, files as database_files};
 use crate::discord;
 use crate::files::folder::{self, LocalDirectory};
+use crate::files::live as live_files;
 use crate::files::poller::{PollConfig, Poller};
-use crate::files::sftp::{FolderKind, RemoteDirectory};
+use crate::files::sftp::{FolderKind, LiveFolder, RemoteDirectory};
 use crate::files::ssh::SshServer;
 use crate::http::server::{self, Limits};
 use crate::http::{self, App, Drawings, Sources};
@@ -146,9 +147,10 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
             stopped.clone(),
         ))
     });
-    let receiver = role
-        .receives()
-        .then(|| Receiver::start(config, db.clone(), Arc::clone(&status), stopped.clone()));
+    let receiver = role.receives().then(|| {
+        let (db, status, live) = (db.clone(), Arc::clone(&status), Arc::clone(&live));
+        Receiver::start(config, db, status, live, stopped.clone())
+    });
     let play = tokio::spawn(Arc::clone(&live).play());
     let task = tokio::spawn(async move {
         let result = supervise(db, receiver, server, stopped).await;
@@ -307,7 +309,13 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn start(config: Config, db: Db, status: Arc<Status>, stopped: watch::Receiver<bool>) -> Self {
+    fn start(
+        config: Config,
+        db: Db,
+        status: Arc<Status>,
+        live: Arc<Live>,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
         let (writer, write) = Writer::new(db.clone(), Arc::clone(&status), stopped);
         let context = SourceContext {
             db,
@@ -320,7 +328,7 @@ impl Receiver {
             watchers: Vec::new(),
             writer: tokio::spawn(write),
         };
-        receiver.start_files(&config, &context);
+        receiver.start_files(&config, &context, &live);
         receiver.sources.spawn(refresh_players(context.db.clone()));
         if context.db.is_companion() {
             receiver.sources.spawn(tie_waiting(context.db.clone()));
@@ -343,7 +351,7 @@ impl Receiver {
         receiver
     }
 
-    fn start_files(&mut self, config: &Config, context: &SourceContext) {
+    fn start_files(&mut self, config: &Config, context: &SourceContext, live: &Arc<Live>) {
         for folder in &config.folders {
             let poll = PollConfig {
                 server: folder.server.clone(),
@@ -354,6 +362,8 @@ impl Receiver {
             self.watchers.extend(folder::watch(&folder.path, changed));
             let poller = Poller::new(LocalDirectory::new(&folder.path), poll, context);
             self.sources.spawn(poller.watching(names).run());
+            let watch = live_files::watch(folder.path.clone(), Arc::clone(live));
+            self.sources.spawn(watch);
         }
         for ssh in &config.ssh {
             let server = SshServer::new(ssh.clone());
@@ -374,6 +384,11 @@ impl Receiver {
                     context,
                 );
                 self.sources.spawn(poller.run());
+            }
+            if let Some(path) = &ssh.gametimes_dir {
+                let folder = LiveFolder::new(server.clone(), path);
+                self.sources
+                    .spawn(live_files::poll(folder, Arc::clone(live)));
             }
         }
     }

@@ -1,15 +1,18 @@
 //! Live, over real HTTP and in a real browser: what the public sees and what it does not, posted snapshots, hostile bodies, streams.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::Duration;
 
-use gametimes_bot::config::Secret;
+use gametimes_bot::config::{Folder, Secret};
 use gametimes_bot::{Bot, Config};
 use gametimes_format::digest::sign;
 use gametimes_format::live::BYTES;
 use gametimes_test_support::bot::browser::Browser;
-use gametimes_test_support::bot::{TIMEOUT, config_in, fetch, get, get_with, wait_for};
+use gametimes_test_support::bot::sshd::Sshd;
+use gametimes_test_support::bot::{TIMEOUT, config_in, delivery, fetch, get, get_with, wait_for};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -529,5 +532,126 @@ async fn page_works_without_scripts() {
     );
     assert!(page.contains(">5:00<") && page.contains(">1:12<"), "{page}");
     assert!(!page.contains(ODD_NAME), "{page}");
+    bot.stop().await.unwrap();
+}
+
+/// Writes a live file as recorders do: another file that takes its place.
+fn write(folder: &Path, snapshot: &Value) {
+    let live = folder.join("live");
+    std::fs::create_dir_all(&live).unwrap();
+    let temporary = live.join("192.0.2.7_27960.json.tmp");
+    std::fs::write(&temporary, snapshot.to_string()).unwrap();
+    std::fs::rename(temporary, live.join("192.0.2.7_27960.json")).unwrap();
+}
+
+/// What the bot shows of the only server: its map and health.
+async fn shown(bot: &Bot) -> Option<(String, String)> {
+    let (_, api) = get(&bot.url("/api/live")).await;
+    let server = api["servers"].as_array()?.first()?.clone();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Some((text(&server["snapshot"]["map"]), text(&server["health"])))
+}
+
+async fn wait_for_map(bot: &Bot, map: &str) {
+    wait_for(map, || async {
+        shown(bot)
+            .await
+            .filter(|s| *s == (map.into(), "live".into()))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_file_in_a_folder_is_shown_also_if_the_folder_comes_later_and_is_replaced() {
+    let home = tempfile::tempdir().unwrap();
+    let (bot, _folder) = start(|config| {
+        config.live_delay = Duration::ZERO;
+        config.folders = vec![Folder {
+            path: home.path().to_owned(),
+            server: String::new(),
+        }];
+    })
+    .await;
+    write(home.path(), &on_map(1, "first"));
+    wait_for_map(&bot, "first").await;
+    write(home.path(), &on_map(2, "second"));
+    wait_for_map(&bot, "second").await;
+    // What no recorder writes changes nothing.
+    let live = home.path().join("live");
+    std::fs::write(live.join("broken.json"), "{").unwrap();
+    std::fs::write(live.join("large.json"), vec![b' '; 10 * BYTES]).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(live.join("pipe.json"))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    std::os::unix::fs::symlink("/dev/zero", live.join("endless.json")).unwrap();
+    std::fs::create_dir(live.join("folder.json")).unwrap();
+    write(home.path(), &on_map(3, "third"));
+    wait_for_map(&bot, "third").await;
+    std::fs::remove_dir_all(&live).unwrap();
+    write(home.path(), &on_map(4, "fourth"));
+    wait_for_map(&bot, "fourth").await;
+    // Round after round.
+    for seq in 5..=1000 {
+        write(home.path(), &on_map(seq, &format!("map_{seq}")));
+    }
+    wait_for_map(&bot, "map_1000").await;
+    bot.stop().await.unwrap();
+}
+
+/// The file of a server that was killed long ago is still there when the bot starts.
+#[tokio::test(flavor = "multi_thread")]
+async fn file_of_a_dead_server_is_shown_as_offline_after_a_restart_of_the_bot() {
+    let home = tempfile::tempdir().unwrap();
+    let mut old = on_map(9, "old");
+    old["unix_ms"] = (unix_ms() - 600_000).into();
+    write(home.path(), &old);
+    let (bot, _folder) = start(|config| {
+        config.live_delay = Duration::ZERO;
+        config.folders = vec![Folder {
+            path: home.path().to_owned(),
+            server: String::new(),
+        }];
+    })
+    .await;
+    let found = wait_for("the file", || shown(&bot)).await;
+    assert_eq!(found, ("old".into(), "offline".into()));
+    // A recorder that was installed anew counts from the start, on a clock that is wrong.
+    let seq = Cell::new(0);
+    wait_for("the new recorder", || async {
+        seq.set(seq.get() + 1);
+        let mut new = on_map(seq.get(), "new");
+        new["unix_ms"] = (unix_ms() - 7_200_000).into();
+        write(home.path(), &new);
+        shown(&bot)
+            .await
+            .filter(|s| *s == ("new".into(), "live".into()))
+    })
+    .await;
+    bot.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_file_on_a_server_is_read_over_sftp_also_after_the_network_was_gone() {
+    let home = tempfile::tempdir().unwrap();
+    let mut sshd = Sshd::start();
+    write(home.path(), &on_map(1, "first"));
+    let (bot, _folder) = start(|config| {
+        config.live_delay = Duration::ZERO;
+        config.ssh = vec![sshd.settings(home.path(), Some(home.path()))];
+    })
+    .await;
+    wait_for_map(&bot, "first").await;
+    write(home.path(), &on_map(2, "second"));
+    wait_for_map(&bot, "second").await;
+    sshd.down();
+    write(home.path(), &on_map(3, "third"));
+    wait_for("a failure of the server", || async {
+        delivery(&bot, "ssh ").and_then(|d| d.last_error)
+    })
+    .await;
+    sshd.up();
+    wait_for_map(&bot, "third").await;
     bot.stop().await.unwrap();
 }
