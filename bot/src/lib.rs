@@ -7,6 +7,7 @@
 //!   the bot, and [`init`] asks for the settings.
 //! * Adapters: [`discord`] and [`files`] submit [`db::IngestItem`]s to the [`writer`]; [`http`] and [`discord::posts`] ask the
 //!   database questions and show the answers, with the help of [`chart`] and [`display`].
+//! * [`live`] knows what happens on the servers at this moment, and what of it the public may see.
 //! * [`db`] contains all SQL. It keeps everything received as facts, and derives the rows from them with
 //!   [`gametimes_rounds`].
 //!
@@ -25,6 +26,7 @@ pub mod doctor;
 pub mod files;
 pub mod http;
 pub mod init;
+pub mod live;
 pub mod log;
 pub mod parallel;
 pub mod roles;

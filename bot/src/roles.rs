@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use notify::RecommendedWatcher;
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
@@ -18,11 +18,13 @@ use crate::config::Config;
 use crate::db::{Db, DbError, files as database_files};
 use crate::discord;
 use crate::files::folder::{self, LocalDirectory};
+use crate::files::live as live_files;
 use crate::files::poller::{PollConfig, Poller};
-use crate::files::sftp::{FolderKind, RemoteDirectory};
+use crate::files::sftp::{FolderKind, LiveFolder, RemoteDirectory};
 use crate::files::ssh::SshServer;
 use crate::http::server::{self, Limits};
 use crate::http::{self, App, Drawings, Sources};
+use crate::live::Live;
 use crate::status::Status;
 use crate::writer::{SourceContext, Writer};
 
@@ -73,6 +75,8 @@ pub struct Bot {
     pub store: Db,
     /// The state of the sources.
     pub status: Arc<Status>,
+    /// What happens on the servers.
+    pub live: Arc<Live>,
     stop: watch::Sender<bool>,
     task: JoinHandle<Result<(), RunError>>,
 }
@@ -107,6 +111,7 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
         info!("listening on http://{bound_to}");
         (listener, address) = (Some(bound), Some(bound_to));
     }
+    let store = db.clone();
     let status = Arc::new(Status::default());
     let (stop, stopped) = watch::channel(false);
     let sources = match role.receives() {
@@ -114,6 +119,8 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
         true => Sources::None,
         false => Sources::Elsewhere,
     };
+    let live = Arc::new(Live::new(config.live_delay));
+    let limits = Limits::new(config.max_connections);
     let server = listener.zip(address).map(|(listener, listen)| {
         let app = App {
             db: db.clone(),
@@ -125,8 +132,14 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
             public_url: config.public_url.as_deref().map(Into::into),
             sources,
             drawings: Drawings::default(),
+            live: Arc::clone(&live),
+            live_delay: config.live_delay,
+            live_token: config.live_token.clone(),
+            // Only a bot that receives has a use for it.
+            live_key: config.live_key.clone().filter(|_| role.receives()),
+            streams: Arc::new(Semaphore::new(limits.streams())),
+            stopped: stopped.clone(),
         };
-        let limits = Limits::new(config.max_connections);
         tokio::spawn(server::serve(
             listener,
             http::router(app),
@@ -134,14 +147,21 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
             stopped.clone(),
         ))
     });
-    let receiver = role
-        .receives()
-        .then(|| Receiver::start(config, db.clone(), Arc::clone(&status), stopped.clone()));
-    let task = tokio::spawn(supervise(db.clone(), receiver, server, stopped));
+    let receiver = role.receives().then(|| {
+        let (db, status, live) = (db.clone(), Arc::clone(&status), Arc::clone(&live));
+        Receiver::start(config, db, status, live, stopped.clone())
+    });
+    let play = tokio::spawn(Arc::clone(&live).play());
+    let task = tokio::spawn(async move {
+        let result = supervise(db, receiver, server, stopped).await;
+        play.abort();
+        result
+    });
     Ok(Bot {
         address,
-        store: db,
+        store,
         status,
+        live,
         stop,
         task,
     })
@@ -289,7 +309,13 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn start(config: Config, db: Db, status: Arc<Status>, stopped: watch::Receiver<bool>) -> Self {
+    fn start(
+        config: Config,
+        db: Db,
+        status: Arc<Status>,
+        live: Arc<Live>,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
         let (writer, write) = Writer::new(db.clone(), Arc::clone(&status), stopped);
         let context = SourceContext {
             db,
@@ -302,7 +328,7 @@ impl Receiver {
             watchers: Vec::new(),
             writer: tokio::spawn(write),
         };
-        receiver.start_files(&config, &context);
+        receiver.start_files(&config, &context, &live);
         receiver.sources.spawn(refresh_players(context.db.clone()));
         if context.db.is_companion() {
             receiver.sources.spawn(tie_waiting(context.db.clone()));
@@ -325,7 +351,7 @@ impl Receiver {
         receiver
     }
 
-    fn start_files(&mut self, config: &Config, context: &SourceContext) {
+    fn start_files(&mut self, config: &Config, context: &SourceContext, live: &Arc<Live>) {
         for folder in &config.folders {
             let poll = PollConfig {
                 server: folder.server.clone(),
@@ -336,6 +362,8 @@ impl Receiver {
             self.watchers.extend(folder::watch(&folder.path, changed));
             let poller = Poller::new(LocalDirectory::new(&folder.path), poll, context);
             self.sources.spawn(poller.watching(names).run());
+            let watch = live_files::watch(folder.path.clone(), Arc::clone(live));
+            self.sources.spawn(watch);
         }
         for ssh in &config.ssh {
             let server = SshServer::new(ssh.clone());
@@ -356,6 +384,11 @@ impl Receiver {
                     context,
                 );
                 self.sources.spawn(poller.run());
+            }
+            if let Some(path) = &ssh.gametimes_dir {
+                let folder = LiveFolder::new(server.clone(), path);
+                self.sources
+                    .spawn(live_files::poll(folder, Arc::clone(live)));
             }
         }
     }

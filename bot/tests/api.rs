@@ -339,6 +339,10 @@ async fn everything_but_health_requires_the_token(url: &str) {
     let (_, round) = get_with(&bot.url("/api/rounds/1"), Some(token)).await;
     let guid = round["players"][0]["guid"].as_str().unwrap();
     for path in keys(&description["paths"]) {
+        // It takes its time; tests/live.rs reads it.
+        if path.ends_with("/stream") {
+            continue;
+        }
         let url = bot.url(&path.replace("{id}", "1").replace("{guid}", guid));
         assert_eq!(
             get_with(&url, Some(token)).await.0,
@@ -346,7 +350,7 @@ async fn everything_but_health_requires_the_token(url: &str) {
             "{path} is described and there"
         );
     }
-    assert_eq!(description["paths"].as_object().unwrap().len(), 15);
+    assert_eq!(description["paths"].as_object().unwrap().len(), 17);
     bot.stop().await.unwrap();
     let log = log.0.lock().unwrap().clone();
     let log = String::from_utf8(log).unwrap();

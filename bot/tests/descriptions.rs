@@ -189,7 +189,9 @@ async fn answers_of_the_api_are_as_described() {
     let bot = bot(config_in(&folder)).await;
     let (_, spec) = get(&bot.url("/api/openapi.json")).await;
     let mut asked: Vec<(String, String)> = Vec::new();
-    for path in spec["paths"].as_object().unwrap().keys() {
+    let paths = spec["paths"].as_object().unwrap().keys();
+    // A stream is not JSON.
+    for path in paths.filter(|path| !path.ends_with("/stream")) {
         for id in 1..=if path.contains("{id}") { 7 } else { 1 } {
             asked.push((
                 path.clone(),

@@ -26,6 +26,14 @@ fn damaged_messages_never_panic_and_fit_their_columns() {
     run(sample_files("messages"), checks::message);
 }
 
+#[test]
+fn damaged_live_snapshots_never_panic_and_are_never_shown_early() {
+    let seed = include_bytes!("../../fuzz/seeds/live_snapshot/stopwatch.json");
+    let full = gametimes_bot::live::check::read(seed);
+    assert_eq!(full.unwrap().players.len(), 3, "the seed is a snapshot");
+    check_damaged(&[seed.to_vec()], 2000, checks::live_snapshot);
+}
+
 /// Found by the fuzz target.
 #[test]
 fn long_recorder_name_fits_its_column() {

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use crate::run::{cargo, root, target};
 
 /// All targets; the crate `fuzz/checks` contains what each one checks.
-const TARGETS: [&str; 7] = [
+const TARGETS: [&str; 8] = [
     "prints",
     "settings",
     "outbox",
     "boundary",
     "stats_file",
     "gametimes_file",
+    "live_snapshot",
     "message",
 ];
 /// The interval between two lines of progress.

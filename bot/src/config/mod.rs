@@ -61,6 +61,12 @@ pub struct Config {
     pub poll: Duration,
     /// Older files on servers are only read by `ingest`.
     pub lookback: Duration,
+    /// How much later everybody sees what happens on the servers.
+    pub live_delay: Duration,
+    /// The token with which it is seen at once; `None` means [`Self::api_token`].
+    pub live_token: Option<Secret>,
+    /// The key with which recorders sign the snapshots that they post; `None` takes no posts.
+    pub live_key: Option<Secret>,
 }
 
 /// The bot's account, and the control channel.
@@ -177,6 +183,9 @@ impl Config {
             folders: Vec::new(),
             poll: Duration::from_secs(60),
             lookback: Duration::from_secs(7 * 24 * 3600),
+            live_delay: Duration::from_secs(60),
+            live_token: None,
+            live_key: None,
         }
     }
 

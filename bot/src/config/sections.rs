@@ -108,6 +108,13 @@ impl Reader {
                 table => folders.extend(self.nested(table, "folders", i, Self::folder)),
             }
         }
+        let live_delay = self.seconds("live_delay_seconds", 60, 0, 3600);
+        let live_token = self.text("live_token").map(Secret::new);
+        if live_token.as_ref().is_some_and(|t| t.reveal().len() < 16) {
+            self.errors
+                .push("live_token: must have at least 16 characters".into());
+        }
+        let live_key = self.text("live_key").map(Secret::new);
         Config {
             database_url: Secret::new(database_url),
             database_mode,
@@ -124,6 +131,9 @@ impl Reader {
             folders,
             poll,
             lookback,
+            live_delay,
+            live_token,
+            live_key,
         }
     }
 

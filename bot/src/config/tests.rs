@@ -231,7 +231,7 @@ fn the_example_contains_only_existing_settings() {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .filter(|(_, value)| !value.is_empty())
         .collect();
-    assert_eq!(env.len(), 28);
+    assert_eq!(env.len(), 29);
     let unset = env.keys().map(|k| (k.clone(), String::new())).collect();
     assert!(Config::parse("", unset).is_ok());
     let config = Config::parse("", env).unwrap();

@@ -4,6 +4,7 @@
 pub mod folder;
 pub mod host_key;
 pub mod ingest;
+pub mod live;
 pub mod poller;
 pub mod sftp;
 pub mod ssh;

@@ -6,6 +6,7 @@ use russh_sftp::client::RawSftpSession;
 use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
 
+use super::live::is_live_file;
 use super::poller::{Directory, ENTRIES_MAX, FileEntry, too_many_entries};
 use super::ssh::SshServer;
 use crate::config::Ssh;
@@ -44,6 +45,40 @@ impl RemoteDirectory {
 
     fn path_of(&self, name: &str) -> String {
         format!("{}/{name}", self.path)
+    }
+}
+
+/// The folder with live files on a server, below the one with gametimes files.
+pub struct LiveFolder {
+    server: SshServer,
+    path: String,
+}
+
+impl LiveFolder {
+    /// The folder `live` in this one.
+    pub fn new(server: SshServer, gametimes_dir: &str) -> Self {
+        let path = format!("{}/live", gametimes_dir.trim_end_matches('/'));
+        Self { server, path }
+    }
+
+    /// A name for the log.
+    pub(super) fn place(&self) -> String {
+        format!("{}:{}", self.server.settings.host, self.path)
+    }
+
+    /// The names of the live files, at most so many.
+    pub(super) async fn names(&self, most: usize) -> Result<Vec<String>, String> {
+        let list = async |sftp: &RawSftpSession| list(sftp, &self.path).await;
+        let files = self.server.with(&self.path, list).await?;
+        let names = files.into_iter().map(|file| file.name);
+        Ok(names.filter(|name| is_live_file(name)).take(most).collect())
+    }
+
+    /// The first `most` bytes of a file.
+    pub(super) async fn read(&self, name: &str, most: usize) -> Result<Vec<u8>, String> {
+        let path = format!("{}/{name}", self.path);
+        let read = async |sftp: &RawSftpSession| read(sftp, &path, most).await;
+        self.server.with(&path, read).await
     }
 }
 

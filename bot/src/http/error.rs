@@ -69,6 +69,21 @@ impl ApiError {
         }
     }
 
+    /// A posted snapshot that is not taken.
+    pub(crate) fn refused(status: StatusCode, message: String) -> Self {
+        Self {
+            status,
+            message,
+            allowed: None,
+        }
+    }
+
+    /// All streams that may be open are.
+    pub(crate) fn busy() -> Self {
+        let message = "too many streams are open; try again later, or raise max_connections";
+        Self::refused(StatusCode::SERVICE_UNAVAILABLE, message.into())
+    }
+
     /// The token is missing or wrong.
     pub(crate) fn unauthorized() -> Self {
         Self {

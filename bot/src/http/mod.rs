@@ -8,6 +8,7 @@ mod drawings;
 mod error;
 mod etag;
 mod host;
+mod live;
 pub mod metrics;
 mod pages;
 mod player_query;
@@ -32,6 +33,7 @@ use tower_http::timeout::TimeoutLayer;
 
 pub use drawings::Drawings;
 pub use error::ApiError;
+pub use pages::live::card as live_card;
 pub use state::{App, Sources};
 
 /// All routes.

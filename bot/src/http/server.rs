@@ -57,6 +57,13 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// How many connections may be streams, which are never idle. The rest is for everything else.
+    pub fn streams(&self) -> usize {
+        (self.connections / 4 * 3).max(1)
+    }
+}
+
 /// Answers requests until the bot is stopped, then finishes those that have begun.
 pub async fn serve(
     listener: TcpListener,

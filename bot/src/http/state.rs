@@ -2,10 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
 
 use super::drawings::Drawings;
 use crate::config::Secret;
 use crate::db::Db;
+use crate::live::Live;
 use crate::status::Status;
 
 /// Where a process receives rounds from.
@@ -40,4 +44,16 @@ pub struct App {
     pub sources: Sources,
     /// The pictures of rounds.
     pub drawings: Drawings,
+    /// What happens on the servers.
+    pub live: Arc<Live>,
+    /// How much later the public sees it.
+    pub live_delay: Duration,
+    /// The token with which everything is shown at once; without one, it is [`App::token`].
+    pub live_token: Option<Secret>,
+    /// The key of posted snapshots; without one, none are taken.
+    pub live_key: Option<Secret>,
+    /// The streams that may still be opened.
+    pub streams: Arc<Semaphore>,
+    /// Becomes true when the bot stops; then streams end.
+    pub stopped: watch::Receiver<bool>,
 }

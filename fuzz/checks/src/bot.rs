@@ -1,4 +1,5 @@
-//! Any bytes as a stats file, a gametimes file or a message: no panic, and rows that fit into their columns.
+//! Any bytes as a stats file, a gametimes file, a message or a live snapshot: no panic, rows that fit into their columns, and pages
+//! without foreign markup.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -6,6 +7,9 @@ use std::sync::OnceLock;
 use gametimes_bot::db::columns::{self, Columns};
 use gametimes_bot::db::schema::{Kind, shared_tables};
 use gametimes_bot::db::value::Value;
+use gametimes_bot::http::live_card;
+use gametimes_bot::live::board::{Board, Moment};
+use gametimes_bot::live::{self, Outcome, Transport};
 use gametimes_format::Message;
 use gametimes_rounds::reconcile::{Document, Fact, reconcile};
 use gametimes_rounds::report::Report;
@@ -41,6 +45,41 @@ pub fn message(bytes: &[u8]) {
         && let Ok(report) = Report::from_message(&message)
     {
         report_fits(report);
+    }
+}
+
+/// A live snapshot with any content: nobody sees it before the delay, and a card of it is one line of text without foreign markup.
+pub fn live_snapshot(bytes: &[u8]) {
+    let Ok(snapshot) = live::check::read(bytes) else {
+        return;
+    };
+    let at = |now_ms| Moment {
+        now_ms,
+        unix_ms: 1_795_178_024_000 + now_ms,
+    };
+    for transport in [
+        Transport::Watched,
+        Transport::Polled,
+        Transport::Posted,
+        Transport::Shared(0),
+    ] {
+        let mut board = Board::new(1000);
+        if board.offer(snapshot.clone(), transport, at(0)) != Outcome::Taken {
+            continue;
+        }
+        assert!(board.views_at(999).public.servers.is_empty());
+        let views = board.views_at(1000);
+        for view in views.public.servers.iter().chain(&views.undelayed.servers) {
+            let card = live_card(view);
+            let card = std::str::from_utf8(&card).expect("a card is text");
+            assert!(
+                card.contains("<article") && !card.contains(char::is_control),
+                "{card:?}"
+            );
+            assert!(!card.contains("<script"), "{card:?}");
+        }
+        board.offer(snapshot.clone(), transport, at(5000));
+        board.next_change_ms(5000);
     }
 }
 

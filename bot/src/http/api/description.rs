@@ -27,7 +27,7 @@ impl Modify for TokenSchemes {
 #[openapi(
     info(
         title = "gametimes",
-        description = "Rounds of ET:Legacy with their exact times. Read-only. The token is required if `api_token` is set; \
+        description = "Rounds of ET:Legacy with their exact times. Read-only, except that recorders post to `/api/live`. The token is required if `api_token` is set; \
                        with `basic` it is the password, and any user name works. Lists are also CSV: with `Accept: text/csv`, or \
                        if the path ends in `.csv`.",
         license(name = "MIT", identifier = "MIT")
@@ -50,7 +50,10 @@ impl Modify for TokenSchemes {
         super::file_schema,
         super::rejected,
         super::lua_webhook,
-        super::spawn_audit
+        super::spawn_audit,
+        super::live::live,
+        super::live::live_stream,
+        super::live::post_live
     )
 )]
 struct Description;

@@ -2,12 +2,13 @@
 
 mod answers;
 mod description;
+mod live;
 mod matches;
 mod players;
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -69,6 +70,13 @@ pub fn router() -> Router<App> {
         .route("/rejected.csv", get(rejected))
         .route("/diagnostics/lua-webhook", get(lua_webhook))
         .route("/diagnostics/spawn-audit", get(spawn_audit))
+        .route(
+            "/live",
+            get(live::live)
+                .post(live::post_live)
+                .layer(DefaultBodyLimit::max(gametimes_format::live::BYTES)),
+        )
+        .route("/live/stream", get(live::live_stream))
         .route("/openapi.json", get(description::openapi))
         .layer(no_store)
 }

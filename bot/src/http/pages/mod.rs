@@ -1,4 +1,5 @@
-//! Pages for people: plain HTML rendered on the server. The only script shows times as local times; pages work without it.
+//! Pages for people: plain HTML rendered on the server. The scripts show times as local times and keep the live page up to date; pages
+//! work without them.
 
 mod audit;
 mod compare;
@@ -7,6 +8,7 @@ mod error;
 mod evenings;
 mod feed;
 mod format;
+pub mod live;
 mod maps;
 mod matches;
 mod pictures;
@@ -54,6 +56,9 @@ pub fn router() -> Router<App> {
         .route("/players", get(players::page))
         .route("/players/compare", get(compare::page))
         .route("/players/{guid}", get(player::page))
+        .route("/live", get(live::page))
+        .route("/live/obs", get(live::obs))
+        .route("/live/stream", get(live::cards))
         .route("/audit", get(audit::page))
         .route("/delivery", get(delivery::page))
         .route(
@@ -65,6 +70,14 @@ pub fn router() -> Router<App> {
             get(|| std::future::ready(asset("text/javascript; charset=utf-8", TIME_SCRIPT))),
         )
         .route(
+            "/live.css",
+            get(|| std::future::ready(asset("text/css; charset=utf-8", LIVE_STYLE))),
+        )
+        .route(
+            "/live.js",
+            get(|| std::future::ready(asset("text/javascript; charset=utf-8", LIVE_SCRIPT))),
+        )
+        .route(
             "/favicon.svg",
             get(|| std::future::ready(asset("image/svg+xml", FAVICON))),
         )
@@ -72,6 +85,8 @@ pub fn router() -> Router<App> {
 
 const STYLE: &str = include_str!("../../../assets/style.css");
 const TIME_SCRIPT: &str = include_str!("../../../assets/time.js");
+const LIVE_STYLE: &str = include_str!("../../../assets/live.css");
+const LIVE_SCRIPT: &str = include_str!("../../../assets/live.js");
 const FAVICON: &str = include_str!("../../../assets/favicon.svg");
 
 /// A file that every page uses.
