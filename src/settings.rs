@@ -46,6 +46,8 @@ pub struct Settings {
     pub file_mode: u32,
     /// `gametimes_hmac_key`: the key that signs messages.
     pub hmac_key: Option<Secret>,
+    /// `gametimes_live`: whether the live file is written.
+    pub live: bool,
     /// `gametimes_qagame`: the path of the stock game, if it is in an unusual place.
     pub qagame: Option<PathBuf>,
     /// Cvar `fs_basepath`.
@@ -162,6 +164,7 @@ impl Settings {
             };
         let enabled = number(c"gametimes_enabled", 1, 0..=1) != 0;
         let debug = number(c"gametimes_debug", 0, 0..=1) != 0;
+        let live = number(c"gametimes_live", 0, 0..=1) != 0;
         let min_seconds = number(c"gametimes_min_seconds", 30, 0..=3600);
         let keep_days = number(c"gametimes_keep_days", 0, 0..=36_500) as u32;
         let backlog_seconds = number(c"gametimes_backlog_seconds", 8, 0..=300) as u64;
@@ -177,6 +180,7 @@ impl Settings {
             backlog_pause: Duration::from_secs(backlog_seconds),
             file_mode,
             hmac_key,
+            live,
             qagame: configured_game(engine),
             basepath: engine.cvar(c"fs_basepath"),
             homepath,

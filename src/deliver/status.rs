@@ -2,6 +2,8 @@
 //!
 //! The worker publishes it a few times a second, so that the game's thread can answer inside the command, and with it over rcon.
 
+use std::path::PathBuf;
+
 use gametimes_format::text::counted;
 
 use super::webhook::WebhookStatus;
@@ -15,6 +17,8 @@ pub struct Status {
     pub round: Option<Live>,
     /// The outbox, if its folder can be used.
     pub outbox: Option<OutboxStatus>,
+    /// The live file, if it is switched on.
+    pub live: Option<PathBuf>,
     /// The webhooks, in the order of the settings.
     pub webhooks: Vec<WebhookStatus>,
 }
@@ -59,6 +63,9 @@ impl Status {
                 counted(outbox.waiting, "message"),
                 counted(outbox.pending, "round")
             ));
+        }
+        if let Some(live) = &self.live {
+            say(&format!("live file: {}", live.display()));
         }
         for status in &self.webhooks {
             let off = if status.disabled { ", disabled" } else { "" };
