@@ -22,6 +22,7 @@ fn thousand_maps_and_all_tapes_twice_leak_nothing() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(&built_module(), home.path(), &home.path().join("base")).unwrap();
     server.set_cvar("gametimes_live", "1");
+    server.set_cvar("gametimes_live_url", "http://127.0.0.1:9/api/live");
     let mut now = 1_795_000_000_000;
     let mut level = 0;
     let mut map = |server: &mut Server| {

@@ -86,7 +86,10 @@ impl WorkerConfig {
             backlog_pause: settings.backlog_pause,
             file_mode: settings.file_mode,
             hmac_key: settings.hmac_key.clone(),
-            live: settings.live.then_some(LiveConfig { server }),
+            live: settings.live.then(|| LiveConfig {
+                server,
+                url: settings.live_url.clone(),
+            }),
             debug: settings.debug,
             server_hostname,
         }

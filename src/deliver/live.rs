@@ -1,4 +1,4 @@
-//! The live file: a snapshot of the server in `<folder>/live/`, several times a second at most.
+//! The live file: a snapshot of the server in `<folder>/live/`, several times a second at most. It can be posted, too.
 //!
 //! A snapshot is worth something for seconds only. So it is written without syncing, and none is kept for later: if the disk fails, the
 //! next one is simply tried again.
@@ -7,20 +7,25 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use gametimes_format::Secret;
 use gametimes_format::live::{BYTES, FASTEST_MS, SLOWEST_MS, Server, Snapshot, file_name};
 
 use super::console::Console;
 use super::files;
+use super::live_post::{LivePoster, PostStatus, Receiving};
 use crate::engine::clock;
+use crate::settings::LiveUrl;
 
-/// The shortest time between two log lines about the file.
-const LOG_EVERY: Duration = Duration::from_secs(300);
+/// The shortest time between two log lines about failures of one kind.
+pub(super) const LOG_EVERY: Duration = Duration::from_secs(300);
 
 /// What the admin wants to see live.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveConfig {
     /// The server, as snapshots name it.
     pub server: Server,
+    /// Where they are posted; `None` for nowhere.
+    pub url: Option<LiveUrl>,
 }
 
 /// Where snapshots go.
@@ -59,12 +64,22 @@ impl Target {
     }
 }
 
-/// Writes the live file.
+/// Where snapshots go, for `gametimes status`.
+#[derive(Debug, Clone)]
+pub struct LiveStatus {
+    /// The live file.
+    pub path: PathBuf,
+    /// The posts, if they are switched on.
+    pub post: Option<PostStatus>,
+}
+
+/// Writes the live file, and hands snapshots to the thread that posts them.
 #[derive(Debug)]
 pub struct LiveWriter {
     console: Console,
     /// `None` while it is switched off.
     target: Option<Target>,
+    poster: Option<LivePoster>,
     /// Whether something has happened since the last snapshot.
     changed: bool,
     /// The number of the last snapshot.
@@ -80,6 +95,7 @@ impl LiveWriter {
         Self {
             console,
             target: None,
+            poster: None,
             changed: false,
             seq: 0,
             written: None,
@@ -87,11 +103,17 @@ impl LiveWriter {
         }
     }
 
-    /// Takes over new settings; `None` switches the file off. Readers of a file that is not written any more find the server idle.
-    pub fn configure(&mut self, folder: &Path, config: Option<&LiveConfig>, file_mode: u32) {
-        let target = config.map(|config| Target {
+    /// Takes over new settings. Readers of a file that is not written any more find the server idle.
+    pub fn configure(
+        &mut self,
+        config: Option<&LiveConfig>,
+        folder: &Path,
+        file_mode: u32,
+        key: Option<&Secret>,
+    ) {
+        let target = config.map(|live| Target {
             folder: folder.to_owned(),
-            server: config.server.clone(),
+            server: live.server.clone(),
             mode: file_mode,
         });
         let path = target.as_ref().map(Target::path);
@@ -103,10 +125,42 @@ impl LiveWriter {
             self.changed = true;
         }
         self.target = target;
+        let url = config.and_then(|live| live.url.clone());
+        let key = key.cloned();
+        self.set_receiver(url.map(|url| Receiving { url, key }));
     }
 
-    /// The path of the file; `None` while it is switched off.
-    pub fn path(&self) -> Option<PathBuf> {
+    fn set_receiver(&mut self, receiving: Option<Receiving>) {
+        let is_same = match (&self.poster, &receiving) {
+            (Some(poster), Some(receiving)) => poster.is_for(receiving),
+            (poster, receiving) => poster.is_none() && receiving.is_none(),
+        };
+        if is_same {
+            return;
+        }
+        self.poster = None;
+        let Some(receiving) = receiving else { return };
+        match LivePoster::start(receiving, self.console.clone()) {
+            Ok(poster) => {
+                self.poster = Some(poster);
+                self.changed = true;
+            }
+            Err(e) => self
+                .console
+                .line(&format!("live: cannot start a thread for posts: {e}")),
+        }
+    }
+
+    /// Where snapshots go; `None` while they are switched off.
+    pub fn status(&self) -> Option<LiveStatus> {
+        Some(LiveStatus {
+            path: self.path()?,
+            post: self.poster.as_ref().map(LivePoster::status),
+        })
+    }
+
+    /// `None` while it is switched off.
+    fn path(&self) -> Option<PathBuf> {
         self.target.as_ref().map(Target::path)
     }
 
@@ -146,9 +200,13 @@ impl LiveWriter {
         self.seq = (self.seq + 1).max(snapshot.unix_ms.try_into().unwrap_or(0));
         snapshot.seq = self.seq;
         snapshot.server = target.server.clone();
-        let written = serde_json::to_vec(&snapshot)
-            .map_err(io::Error::from)
-            .and_then(|bytes| target.write(&bytes));
+        let Ok(bytes) = serde_json::to_vec(&snapshot) else {
+            return; // impossible: plain data, and no map with other keys than strings
+        };
+        let written = target.write(&bytes);
+        if let Some(poster) = &self.poster {
+            poster.post(bytes);
+        }
         if let Err(e) = written
             && self.logged.is_none_or(|at| at.elapsed() >= LOG_EVERY)
         {

@@ -266,8 +266,12 @@ impl Worker {
                     .for_each(|line| self.say(&line));
             }
         }
-        self.live
-            .configure(&config.folder, config.live.as_ref(), config.file_mode);
+        self.live.configure(
+            config.live.as_ref(),
+            &config.folder,
+            config.file_mode,
+            config.hmac_key.as_ref(),
+        );
         self.config = Some(config);
         self.waiting.1 = None;
         if let Err(why) = self.open_dir() {
@@ -412,7 +416,7 @@ impl Worker {
                 waiting: self.waiting.0,
                 pending: self.pending.len(),
             }),
-            live: self.live.path(),
+            live: self.live.status(),
             webhooks: self.webhooks.iter().map(WebhookHandle::status).collect(),
         });
     }
