@@ -42,6 +42,8 @@ pub enum What {
     Winner(TeamNumber),
     /// The team that defends; 0 when the game does not say.
     Defender(TeamNumber),
+    /// Cvar `gamestate` of the running map has changed: the warmup, its countdown, the intermission.
+    Gamestate(i32),
     /// The match is paused (`true`) or continues (`false`).
     Pause(bool),
     /// Who paused it: known when the call that did it has returned.

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use gametimes_format::Team;
 use gametimes_format::TeamNumber;
-use gametimes_format::matches::Half;
+use gametimes_format::matches::{Half, Sides};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -42,6 +42,20 @@ impl FirstRound {
             played_ms: self.played_ms,
         }
     }
+}
+
+/// Where the teams of a match play in this round. Between the rounds of a stopwatch match the game moves each team to the other side.
+pub fn sides(round: u8, first: Option<&FirstRound>, defender: Option<Team>) -> Option<Sides> {
+    let team_a = match round {
+        2 => first?.attackers()?.opponent(),
+        _ => defender?.opponent(),
+    };
+    Some(Sides::with_team_a(team_a))
+}
+
+/// A time limit of the game, which keeps minutes with six digits after the point.
+pub fn limit_ms(minutes: f64) -> i64 {
+    (minutes * 60_000.0).round() as i64
 }
 
 /// `1 <event_id> <attackers> <held> <played_ms> <map>`, with 0 for unknown attackers and `held`, `lost` or `unknown`.

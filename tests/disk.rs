@@ -1,6 +1,8 @@
 //! A full disk: the game continues, the log reports it, and the files are written once there is space.
 
+use gametimes_format::live::State;
 use gametimes_test_support::game::{Match, gametimes_files, outbox};
+use gametimes_test_support::live::wait_for_snapshot;
 use gametimes_test_support::webhook::Webhook;
 
 /// From now on no file of this process can grow beyond this size, as on a full disk.
@@ -20,7 +22,13 @@ fn limit_files(bytes: u64) {
 fn full_disk_loses_nothing() {
     let home = tempfile::tempdir().unwrap();
     let hook = Webhook::start([]);
-    let mut game = Match::new(home.path(), &[("gametimes_webhook_url", &hook.url())]);
+    let mut game = Match::new(
+        home.path(),
+        &[
+            ("gametimes_webhook_url", &hook.url()),
+            ("gametimes_live", "1"),
+        ],
+    );
     game.start();
     limit_files(1);
     game.frame(5000, []);
@@ -35,6 +43,7 @@ fn full_disk_loses_nothing() {
         console.contains("it is kept in memory and written later"),
         "{console}"
     );
+    assert_eq!(console.matches("the live file").count(), 1, "{console}");
     assert!(
         gametimes_files(home.path()).is_empty(),
         "nothing is half-written"
@@ -44,6 +53,7 @@ fn full_disk_loses_nothing() {
     game.start(); // the server continues
     game.console_with("file written");
     hook.wait(1);
+    wait_for_snapshot(home.path(), |s| s.state == State::Playing);
     let files = gametimes_files(home.path());
     assert_eq!(files.len(), 1);
     assert_eq!(hook.accepted(), [files[0].meta.event_id.as_str()]);

@@ -21,6 +21,8 @@ fn resident_kib() -> u64 {
 fn thousand_maps_and_all_tapes_twice_leak_nothing() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::new(&built_module(), home.path(), &home.path().join("base")).unwrap();
+    server.set_cvar("gametimes_live", "1");
+    server.set_cvar("gametimes_live_url", "http://127.0.0.1:9/api/live");
     let mut now = 1_795_000_000_000;
     let mut level = 0;
     let mut map = |server: &mut Server| {
@@ -94,6 +96,10 @@ fn thousand_maps_and_all_tapes_twice_leak_nothing() {
     );
     let files = gametimes_files(home.path());
     assert_eq!(files.len(), 1050);
+    assert_eq!(
+        count(&format!("{}/legacy/gametimes/live", home.path().display())),
+        1
+    );
     // The last round is as exact as the first.
     for file in [&files[0], &files[1049]] {
         let deaths: Vec<u32> = file.meta.spawn_stats.iter().map(|s| s.deaths).collect();

@@ -131,6 +131,7 @@ fn fight_and_end_of_round_make_no_allocation_and_no_system_call() {
                 ffi::gametimes_set_wall_clock as *mut _,
             );
         }
+        server.set_cvar("gametimes_live", "1");
         server.load().unwrap();
         server.fight(64, LAST_FRAME);
         // The first frames print the worker's log lines about the start of the map.
@@ -199,6 +200,13 @@ fn fight_and_end_of_round_make_no_allocation_and_no_system_call() {
         let spawns = |e: &&TimelineEvent| e.kind == EventKind::Spawn && e.class == Some(class);
         assert!(events.iter().filter(spawns).count() > 500);
     }
+    // The live file was written meanwhile.
+    let live = gametimes_test_support::live::snapshot(home.path()).unwrap();
+    assert_eq!(live.state, gametimes_format::live::State::Intermission);
+    assert_eq!(
+        (live.played_ms, live.players.len()),
+        (file.meta.duration_ms, 64)
+    );
     let waves = file.meta.waves.unwrap().axis.unwrap();
     assert_eq!(waves.intervals.len(), 1 + LAST_FRAME as usize / 500);
 }

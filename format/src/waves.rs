@@ -48,6 +48,13 @@ pub struct WaveInterval {
 }
 
 impl TeamWaves {
+    /// The time between two waves at this time on the play clock; `None` if it is unknown.
+    pub fn interval_ms(&self, t_ms: i64) -> Option<i64> {
+        let mut latest_first = self.intervals.iter().rev();
+        let interval = latest_first.find(|i| i.from_ms <= t_ms)?;
+        Some(interval.interval_ms)
+    }
+
     /// Time until the next wave after this time on the play clock; a wave that comes at this very time does not count. `None` if
     /// no interval is known for it.
     ///
@@ -63,8 +70,7 @@ impl TeamWaves {
     /// assert_eq!(waves.next_in_ms(60_000), Some(7000));
     /// ```
     pub fn next_in_ms(&self, t_ms: i64) -> Option<i64> {
-        let mut latest_first = self.intervals.iter().rev();
-        let interval_ms = latest_first.find(|i| i.from_ms <= t_ms)?.interval_ms;
+        let interval_ms = self.interval_ms(t_ms)?;
         (interval_ms > 0)
             .then(|| interval_ms - self.offset_ms.saturating_add(t_ms).rem_euclid(interval_ms))
     }

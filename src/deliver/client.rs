@@ -127,7 +127,7 @@ fn with_wait(url: &str) -> String {
 }
 
 /// A network error in words, without the URL.
-fn describe(error: &ureq::Error) -> String {
+pub(super) fn describe(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Timeout(phase) => format!("timeout ({phase})"),
         ureq::Error::HostNotFound => "unknown host".to_owned(),

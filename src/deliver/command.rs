@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use gametimes_format::Secret;
+use gametimes_format::{Secret, live};
 use parking_lot::Mutex;
 
 use super::instance_dir::instance_name;
+use super::live::LiveConfig;
 use super::status::Status;
 use crate::engine::clock;
 use crate::event::{Event, Stamp, What};
@@ -54,6 +55,8 @@ pub struct WorkerConfig {
     pub file_mode: u32,
     /// The key that signs messages.
     pub hmac_key: Option<Secret>,
+    /// What to show live; `None` for nothing.
+    pub live: Option<LiveConfig>,
     /// Whether every event is logged.
     pub debug: bool,
     /// Name of the server in the test message, without colours.
@@ -68,6 +71,12 @@ impl WorkerConfig {
         server_port: &str,
         server_hostname: &str,
     ) -> Self {
+        let server_hostname = gametimes_format::text::strip_colors(server_hostname);
+        let server = live::Server {
+            ip: server_ip.to_owned(),
+            port: server_port.to_owned(),
+            hostname: server_hostname.clone(),
+        };
         Self {
             folder: settings.folder.clone(),
             instance: instance_name(server_ip, server_port),
@@ -77,8 +86,12 @@ impl WorkerConfig {
             backlog_pause: settings.backlog_pause,
             file_mode: settings.file_mode,
             hmac_key: settings.hmac_key.clone(),
+            live: settings.live.then(|| LiveConfig {
+                server,
+                url: settings.live_url.clone(),
+            }),
             debug: settings.debug,
-            server_hostname: gametimes_format::text::strip_colors(server_hostname),
+            server_hostname,
         }
     }
 }

@@ -80,6 +80,21 @@ pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     sync_folder(folder)
 }
 
+/// Writes a file of this mode under a temporary name and renames it, without syncing: for content that is worthless after a crash.
+///
+/// # Errors
+/// When a step fails. An earlier file of that name is still there then.
+pub fn replace(folder: &Path, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let temporary = folder.join(format!("{}{name}{}", TEMPORARY.0, TEMPORARY.1));
+    let written = create(&temporary, mode)
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| fs::rename(&temporary, folder.join(name)));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
 /// Like [`write_whole`], but through another folder on the same file system, without replacing an existing file, and with
 /// this mode.
 ///

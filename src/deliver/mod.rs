@@ -8,6 +8,7 @@
 //! * [`webhook`]: a thread for each webhook, so that a slow or dead one does not delay the others.
 //! * [`client`]: one post, and the meaning of its answer.
 //! * [`console`]: the lines that go back to the server's console.
+//! * [`live`]: the live file, which shows the running round; [`live_post`] posts it.
 //! * [`status`]: what `gametimes status` shows.
 //! * [`instance_dir`] and [`files`]: the folders of a server, and writing files safely.
 //! * [`old_files`]: removes old gametimes files, if the admin wants it.
@@ -19,6 +20,8 @@ pub mod files;
 pub mod handle;
 pub mod instance_dir;
 pub mod journal;
+pub mod live;
+pub mod live_post;
 pub mod old_files;
 pub mod outbox;
 pub mod status;

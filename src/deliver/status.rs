@@ -4,6 +4,7 @@
 
 use gametimes_format::text::counted;
 
+use super::live::LiveStatus;
 use super::webhook::WebhookStatus;
 use crate::report::minutes;
 use crate::track::Live;
@@ -15,6 +16,8 @@ pub struct Status {
     pub round: Option<Live>,
     /// The outbox, if its folder can be used.
     pub outbox: Option<OutboxStatus>,
+    /// The live file, if it is switched on.
+    pub live: Option<LiveStatus>,
     /// The webhooks, in the order of the settings.
     pub webhooks: Vec<WebhookStatus>,
 }
@@ -60,18 +63,40 @@ impl Status {
                 counted(outbox.pending, "round")
             ));
         }
+        if let Some(live) = &self.live {
+            say(&format!("live file: {}", live.path.display()));
+            if let Some(post) = &live.post {
+                say(&format!(
+                    "live: posts to {}: {}{}",
+                    post.host,
+                    or_nothing_yet(&post.last),
+                    in_a_row(post.failures)
+                ));
+            }
+        }
         for status in &self.webhooks {
             let off = if status.disabled { ", disabled" } else { "" };
-            let last = if status.last.is_empty() {
-                "nothing sent yet"
-            } else {
-                &status.last
-            };
-            let failures = match status.failures {
-                0 => String::new(),
-                n => format!(", failures in a row: {n}"),
-            };
-            say(&format!("webhook {}: {last}{failures}{off}", status.number));
+            say(&format!(
+                "webhook {}: {}{}{off}",
+                status.number,
+                or_nothing_yet(&status.last),
+                in_a_row(status.failures)
+            ));
         }
+    }
+}
+
+fn or_nothing_yet(last: &str) -> &str {
+    if last.is_empty() {
+        "nothing sent yet"
+    } else {
+        last
+    }
+}
+
+fn in_a_row(failures: u32) -> String {
+    match failures {
+        0 => String::new(),
+        n => format!(", failures in a row: {n}"),
     }
 }

@@ -57,6 +57,10 @@ pub mod configstring {
 
 /// `gamestate` while a round is played.
 pub const GAMESTATE_PLAYING: i32 = 0;
+/// `gamestate` in the seconds before play.
+pub const GAMESTATE_COUNTDOWN: i32 = 1;
+/// `gamestate` after a round.
+pub const GAMESTATE_INTERMISSION: i32 = 3;
 /// `gamestate` before the first frame of a map. The engine's `map` command sets it before it ends the running map.
 pub const GAMESTATE_INITIALIZE: i32 = -1;
 /// `gamestate` of the warmup.

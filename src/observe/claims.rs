@@ -17,14 +17,13 @@ use gametimes_format::matches::PauseKind;
 use super::lives::is_hidden;
 use super::{Complaint, Observer, Record, Records, Sink, on_team, parse};
 use crate::engine::layout::pm_type;
+use crate::engine::numbers::GAMESTATE_INTERMISSION;
 use crate::event::{Stamp, Text, What};
 
 /// How many events can wait in one call, far more than a call of a real game makes.
 const WAITING_LIMIT: usize = 512;
 /// How many lines of one kind are remembered in one call. Of more, the last ones count.
 const LINES_LIMIT: usize = 8;
-/// `gamestate` during the intermission.
-const GAMESTATE_INTERMISSION: i32 = 3;
 
 /// What was printed in the running call and is not yet decided.
 pub(super) struct Claims {

@@ -91,6 +91,8 @@ pub struct Observer<S> {
     /// Whether that is so, or the complaint was made that none does.
     records_judged: bool,
     playing: bool,
+    /// Cvar `gamestate`, as last sent.
+    gamestate: i32,
     paused: bool,
     /// Whether the game printed `Exit:` during this call.
     exited: bool,
@@ -115,6 +117,7 @@ impl<S: Sink> Observer<S> {
             records_agree: false,
             records_judged: false,
             playing: false,
+            gamestate: GAMESTATE_PLAYING,
             paused: false,
             exited: false,
             wave_changes: WaveChanges::default(),
@@ -136,6 +139,7 @@ impl<S: Sink> Observer<S> {
         self.records_agree = false;
         self.records_judged = false;
         self.playing = level.gamestate == GAMESTATE_PLAYING;
+        self.gamestate = level.gamestate;
         self.paused = false;
         self.exited = false;
         self.wave_changes = WaveChanges::default();
@@ -230,6 +234,10 @@ impl<S: Sink> Observer<S> {
             let gamestate = parse::leading_number(value);
             if gamestate != GAMESTATE_PLAYING {
                 self.play_ends(gamestate, records);
+            }
+            if gamestate != self.gamestate {
+                self.gamestate = gamestate;
+                self.send(What::Gamestate(gamestate));
             }
         } else {
             self.set_wave_interval(name, value);

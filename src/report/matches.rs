@@ -7,7 +7,7 @@ use gametimes_format::rules::GAMETYPE_STOPWATCH;
 use uuid::Uuid;
 
 use super::Identity;
-use crate::first_round::FirstRound;
+use crate::first_round::{self, FirstRound};
 use crate::track::{PlayerStats, Round};
 
 /// The id of the match: that of its round 1.
@@ -16,22 +16,18 @@ pub(super) fn match_uid(round: &Round, identity: &Identity) -> Uuid {
     first.map_or(identity.event_id, |first| first.event_id)
 }
 
-/// Where the teams play. Between the rounds of a stopwatch match the game moves each team to the other side.
+/// Where the teams play.
 pub(super) fn sides(round: &Round) -> Option<Sides> {
-    let team_a = match (round.number, &round.first_round) {
-        (2, first) => first.as_ref()?.attackers()?.opponent(),
-        _ => round.defender?.opponent(),
-    };
-    Some(Sides::with_team_a(team_a))
+    first_round::sides(round.number, round.first_round.as_ref(), round.defender)
 }
 
 /// The time limits of a stopwatch round.
 pub(super) fn stopwatch(round: &Round) -> Option<Stopwatch> {
-    let limit_ms = milliseconds(round.timelimit_minutes);
+    let limit_ms = first_round::limit_ms(round.timelimit_minutes);
     (round.gametype == GAMETYPE_STOPWATCH).then(|| Stopwatch {
         limit_ms,
         target_ms: (round.number == 2).then_some(limit_ms),
-        next_limit_ms: round.next_limit_minutes.map(milliseconds),
+        next_limit_ms: round.next_limit_minutes.map(first_round::limit_ms),
         held: round.held(),
     })
 }
@@ -58,9 +54,4 @@ pub(super) fn lineups(round: &Round) -> Lineups {
             .find(|p| p.guid == player.guid && (!p.guid.is_empty() || p.name == player.name))
             .map_or(player, PlayerStats::reference)
     })
-}
-
-/// A time limit of the game, which keeps minutes with six digits after the point.
-fn milliseconds(minutes: f64) -> i64 {
-    (minutes * 60_000.0).round() as i64
 }

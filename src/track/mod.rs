@@ -11,6 +11,7 @@ mod objectives;
 mod round;
 mod running;
 mod slots;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod wave_times;
@@ -22,6 +23,7 @@ pub use round::{Pause, PlayerStats, Round};
 
 use gametimes_format::Team;
 use gametimes_format::file::{EndReason, Score, Surrender};
+use gametimes_format::live::State;
 use gametimes_format::rules::GAMETYPE_STOPWATCH;
 use gametimes_format::text::strip_colors;
 use uuid::Uuid;
@@ -32,6 +34,8 @@ use crate::engine::numbers::{
 use crate::event::{Event, Level, Rules, ShutdownCause, Stamp, What};
 use crate::first_round::FirstRound;
 use running::RunningRound;
+use slots::PlayerSlot;
+use snapshot::Stage;
 
 /// What an event led to.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +73,8 @@ pub enum Outcome {
 #[derive(Debug, Default)]
 pub struct Tracker {
     level: Level,
+    rules: Rules,
+    stage: Stage,
     score: Score,
     /// The next round of a stopwatch match: 2 when round 1 has finished.
     next_round: u8,
@@ -121,6 +127,7 @@ impl Tracker {
         match &event.what {
             What::Level(level) => self.level(at, level),
             What::Rules(rules) => return self.rules(rules),
+            What::Gamestate(gamestate) => self.stage.set_gamestate(*gamestate),
             What::Winner(team) => self.winner = team.team(),
             What::Defender(team) => self.defender = team.team(),
             What::Pause(paused) => return self.pause(at, *paused),
@@ -129,11 +136,7 @@ impl Tracker {
                     round.paused_by(*kind, *slot);
                 }
             }
-            What::Exit(text) => {
-                if let Some(round) = &mut self.round {
-                    round.exit(at, &text.decode());
-                }
-            }
+            What::Exit(text) => self.exit(at, &text.decode()),
             What::RoundOver {
                 timelimit_minutes,
                 next_limit_minutes,
@@ -143,12 +146,20 @@ impl Tracker {
                 }
             }
             What::Shutdown(cause) => return self.shutdown(at, *cause),
-            What::NotRecorded => self.round = None,
+            What::NotRecorded => {
+                self.round = None;
+                self.stage = Stage::default();
+            }
             What::Closed => return Some(Outcome::Closed),
             What::StatsFile(name) => return Some(Outcome::StatsFile(name.decode())),
             player => self.player(at, player),
         }
         None
+    }
+
+    /// Whether no map is loaded, or one that is not recorded.
+    pub fn is_idle(&self) -> bool {
+        self.stage.state == State::Idle
     }
 
     /// The running round, for `gametimes status`.
@@ -170,6 +181,8 @@ impl Tracker {
             self.warmup_start_unix_ms.get_or_insert(at.unix_ms);
         }
         self.level = level.clone();
+        self.rules = Rules::default();
+        self.stage = Stage::begin(level.gamestate);
         self.winner = None;
         self.defender = None;
         // A round 2 on another map belongs to no round 1.
@@ -185,6 +198,7 @@ impl Tracker {
             self.score = Score::default();
         }
         self.restarted = false;
+        self.rules = rules.clone();
         self.next_round = rules.round;
         if rules.round == 1 || rules.gametype != GAMETYPE_STOPWATCH {
             self.first_round = None;
@@ -225,7 +239,16 @@ impl Tracker {
         }
     }
 
+    fn exit(&mut self, at: Stamp, text: &str) {
+        let last = self.snapshot(at.level_ms);
+        if let Some(round) = self.round.as_mut().filter(|round| !round.is_over()) {
+            round.exit(at, text);
+            self.stage.finish(last);
+        }
+    }
+
     fn shutdown(&mut self, at: Stamp, cause: ShutdownCause) -> Option<Outcome> {
+        self.stage = Stage::default();
         let round = self.round.as_mut()?;
         self.restarted = !round.is_over() && cause == ShutdownCause::MapRestart;
         if !round.is_over() {
@@ -271,6 +294,7 @@ impl Tracker {
 
     fn player(&mut self, at: Stamp, what: &What) {
         let Some(round) = self.round.as_mut().filter(|round| !round.is_over()) else {
+            self.client(what);
             return;
         };
         match *what {
@@ -307,6 +331,29 @@ impl Tracker {
             What::VoteCalled { slot, surrender } => round.vote_called(slot, surrender),
             What::VoteFailed => round.vote_failed(),
             _ => {}
+        }
+    }
+
+    /// A client comes, goes or changes the team while no round is played.
+    fn client(&mut self, what: &What) {
+        let (What::Connect { slot, .. }
+        | What::Guid { slot, .. }
+        | What::Player { slot, .. }
+        | What::Leave { slot }) = *what
+        else {
+            return;
+        };
+        let Some(client) = self.stage.client(slot) else {
+            return;
+        };
+        match what {
+            What::Connect { guid, is_local, .. } => client.connect(guid.decode(), *is_local),
+            What::Guid { guid, .. } => client.set_guid(guid.decode()),
+            What::Player { team, name, .. } => {
+                client.team = *team;
+                client.name = strip_colors(&name.decode());
+            }
+            _ => *client = PlayerSlot::default(),
         }
     }
 }

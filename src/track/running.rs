@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use gametimes_format::check::bounds;
 use gametimes_format::file::{EndReason, EventKind, Teams, TimelineEvent};
 use gametimes_format::matches::{PauseBy, PauseKind};
-use gametimes_format::rules::is_bot_guid;
 use gametimes_format::{Class, Team, TeamNumber, limits};
 
 use super::clock::PlayClock;
@@ -23,7 +22,7 @@ pub(super) struct RunningRound {
     pub(super) round: Round,
     pub(super) clock: PlayClock,
     /// The number of pauses so far, including those that are not listed.
-    pauses: usize,
+    pub(super) pauses: usize,
     pub(super) slots: Slots,
     pub(super) waves: WaveClock,
     /// For each entry of the timeline, the indices of the player and of the other player. Their guids and names are those at the
@@ -172,11 +171,7 @@ impl RunningRound {
 
     pub(super) fn connect(&mut self, slot: u8, guid: String, is_local: bool) {
         if let Some(s) = self.slots.get_mut(slot) {
-            s.connected = true;
-            s.is_bot = is_local || is_bot_guid(&guid);
-            s.guid = guid;
-            s.name.clear();
-            s.team = TeamNumber::NONE;
+            s.connect(guid, is_local);
         }
     }
 
@@ -188,10 +183,8 @@ impl RunningRound {
             stats.guid.clone_from(&guid);
             stats.name = stats.own_name.clone();
         }
-        let is_bot = is_bot_guid(&guid);
         if let Some(s) = self.slots.get_mut(slot) {
-            s.guid = guid;
-            s.is_bot |= is_bot;
+            s.set_guid(guid);
         }
     }
 
@@ -255,16 +248,9 @@ impl RunningRound {
 
     /// Gives the entries of the timeline the guids and names that the players have at the end of the round.
     fn name_timeline(&mut self) {
-        let players = &self.round.players;
         let entries = self.round.timeline.iter_mut().zip(&self.timeline_players);
-        for (entry, (player, by)) in entries {
-            if let Some(player) = player.and_then(|p| players.get(p)) {
-                entry.guid.clone_from(&player.guid);
-                entry.name = player.guid.is_empty().then(|| player.name.clone());
-            }
-            if let Some(by) = by.and_then(|p| players.get(p)) {
-                entry.by = Some(by.key().to_owned()).filter(|key| !key.is_empty());
-            }
+        for (entry, players) in entries {
+            name_entry(entry, *players, &self.round.players);
         }
     }
 
@@ -276,7 +262,7 @@ impl RunningRound {
         };
         self.round.players[player].team = Some(team);
         if let Some(s) = self.slots.get_mut(slot) {
-            s.life = LifeState::Waiting;
+            s.life = LifeState::Waiting { since_ms: now };
             s.plays_since_ms = Some(now);
         }
         let kind = if is_new {
@@ -291,7 +277,7 @@ impl RunningRound {
     fn change_team(&mut self, now: i64, slot: u8, team: Team) {
         if let LifeState::Alive { .. } = self.slots.get(slot).life {
             self.close_life(now, slot);
-            self.set_life(slot, LifeState::Waiting);
+            self.set_life(slot, LifeState::Waiting { since_ms: now });
         }
         if let Some(stats) = self.stats_of(slot) {
             stats.team = Some(team);
@@ -346,10 +332,28 @@ impl RunningRound {
 
     pub(super) fn limbo(&mut self, at: Stamp, slot: u8) {
         let now = self.clock.played_ms(at.level_ms);
-        if let LifeState::Alive { .. } = self.slots.get(slot).life {
-            // Out of play without a death.
-            self.close_life(now, slot);
-            self.set_life(slot, LifeState::Waiting);
+        match self.slots.get(slot).life {
+            LifeState::Alive { .. } => {
+                // Out of play without a death.
+                self.close_life(now, slot);
+                self.set_life(slot, LifeState::Waiting { since_ms: now });
+            }
+            LifeState::Dead {
+                since_ms,
+                by,
+                limbo_since_ms: None,
+            } => {
+                let limbo_since_ms = Some(now);
+                self.set_life(
+                    slot,
+                    LifeState::Dead {
+                        since_ms,
+                        by,
+                        limbo_since_ms,
+                    },
+                );
+            }
+            _ => {}
         }
         self.note(now, EventKind::Limbo, slot, None);
     }
@@ -377,6 +381,7 @@ impl RunningRound {
                 LifeState::Dead {
                     since_ms: now,
                     by: killer,
+                    limbo_since_ms: None,
                 },
             );
         }
@@ -415,11 +420,11 @@ impl RunningRound {
             return;
         };
         match life {
-            LifeState::None | LifeState::Waiting => {}
+            LifeState::None | LifeState::Waiting { .. } => {}
             LifeState::Alive { since_ms } => {
                 self.round.players[player].alive_ms += now - since_ms;
             }
-            LifeState::Dead { since_ms, by } => {
+            LifeState::Dead { since_ms, by, .. } => {
                 let dead = now - since_ms;
                 let stats = &mut self.round.players[player];
                 stats.dead_ms += dead;
@@ -531,6 +536,22 @@ impl RunningRound {
         }
         self.timeline_players.push(players);
         self.round.timeline.push(entry);
+    }
+}
+
+/// Gives an entry of the timeline the guids and names that its two players have now. `entry_players` are their indices.
+pub(super) fn name_entry(
+    entry: &mut TimelineEvent,
+    entry_players: (Option<usize>, Option<usize>),
+    players: &[PlayerStats],
+) {
+    let (player, by) = entry_players;
+    if let Some(player) = player.and_then(|p| players.get(p)) {
+        entry.guid.clone_from(&player.guid);
+        entry.name = player.guid.is_empty().then(|| player.name.clone());
+    }
+    if let Some(by) = by.and_then(|p| players.get(p)) {
+        entry.by = Some(by.key().to_owned()).filter(|key| !key.is_empty());
     }
 }
 

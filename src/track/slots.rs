@@ -1,5 +1,6 @@
 //! The slots of a round: the client in each, and the state of its player.
 
+use gametimes_format::rules::is_bot_guid;
 use gametimes_format::{Class, Team, TeamNumber};
 
 use crate::engine::numbers::MAX_CLIENTS;
@@ -10,8 +11,8 @@ pub(super) enum LifeState {
     /// On no team.
     #[default]
     None,
-    /// On a team, not spawned yet.
-    Waiting,
+    /// On a team, not spawned yet since this time on the play clock.
+    Waiting { since_ms: i64 },
     /// Alive since this time on the play clock.
     Alive { since_ms: i64 },
     /// Dead since this time on the play clock.
@@ -19,6 +20,8 @@ pub(super) enum LifeState {
         since_ms: i64,
         /// The index of the enemy who killed the player.
         by: Option<usize>,
+        /// Since when the player waits for a wave and cannot be revived any more.
+        limbo_since_ms: Option<i64>,
     },
 }
 
@@ -45,6 +48,21 @@ pub(super) struct PlayerSlot {
 }
 
 impl PlayerSlot {
+    /// A client connected.
+    pub(super) fn connect(&mut self, guid: String, is_local: bool) {
+        self.connected = true;
+        self.is_bot = is_local || is_bot_guid(&guid);
+        self.guid = guid;
+        self.name.clear();
+        self.team = TeamNumber::NONE;
+    }
+
+    /// The guid of the connected client arrived late.
+    pub(super) fn set_guid(&mut self, guid: String) {
+        self.is_bot |= is_bot_guid(&guid);
+        self.guid = guid;
+    }
+
     /// The team that the client plays on, if any.
     pub(super) fn playing_for(&self) -> Option<Team> {
         self.team.team().filter(|_| self.connected)

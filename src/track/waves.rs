@@ -1,6 +1,7 @@
 //! The spawn waves of a round.
 
 use gametimes_format::check::bounds;
+use gametimes_format::live::{LiveWave, LiveWaves};
 use gametimes_format::{Team, TeamWaves, WaveInterval, Waves};
 
 use crate::engine::numbers::GAMETYPE_LAST_MAN_STANDING;
@@ -46,9 +47,30 @@ impl WaveClock {
         }
     }
 
+    fn are_known(&self, gametype: i32) -> bool {
+        self.shifted && gametype != GAMETYPE_LAST_MAN_STANDING
+    }
+
+    /// The waves of both teams at this time on the play clock.
+    pub(super) fn at(&self, gametype: i32, now_ms: i64) -> LiveWaves {
+        let known = self.are_known(gametype);
+        let of = |waves: &TeamWaves| {
+            let next_in_ms = waves.next_in_ms(now_ms).filter(|_| known)?;
+            let interval_ms = waves.interval_ms(now_ms)?;
+            Some(LiveWave {
+                interval_ms,
+                next_in_ms,
+            })
+        };
+        LiveWaves {
+            axis: of(&self.axis),
+            allies: of(&self.allies),
+        }
+    }
+
     /// The waves as the file contains them.
     pub(super) fn into_waves(self, gametype: i32) -> Option<Waves> {
-        let known = self.shifted && gametype != GAMETYPE_LAST_MAN_STANDING;
+        let known = self.are_known(gametype);
         let of = |waves: TeamWaves| Some(waves).filter(|w| known && !w.intervals.is_empty());
         let waves = Waves {
             axis: of(self.axis),

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, TryRecvError};
+use gametimes_format::live::State;
 use rounds::PendingRound;
 use uuid::Uuid;
 
@@ -16,6 +17,7 @@ use super::command::{Command, Shared, WorkerConfig};
 use super::console::Console;
 use super::instance_dir::{InstanceDir, unclaimed};
 use super::journal::Head;
+use super::live::LiveWriter;
 use super::old_files::{Cleaner, Pass};
 use super::outbox::webhook_key;
 use super::status::{OutboxStatus, Status};
@@ -69,6 +71,9 @@ pub(super) struct Worker {
     synced: Instant,
     retried: Instant,
     cleaner: Cleaner,
+    live: LiveWriter,
+    /// The match of the round on this map, once it is played.
+    match_uid: Option<Uuid>,
     /// When the status was published; `None` after something has changed.
     published: Option<Instant>,
     /// How many messages wait, and when they were counted.
@@ -78,6 +83,8 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(console: Console, shared: Arc<Shared>) -> Self {
         Self {
+            live: LiveWriter::new(console.clone()),
+            match_uid: None,
             console,
             shared,
             config: None,
@@ -126,6 +133,7 @@ impl Worker {
             let (score, warmup) = self.tracker.carried();
             self.tracker = Tracker::resume(score, warmup);
             self.ended = None;
+            self.live.change();
             self.say("internal error in the background thread; the running round is lost, please report this");
         }
     }
@@ -148,6 +156,7 @@ impl Worker {
             self.report(); // of a map that was never shut down
             let (score, warmup_start_unix_ms) = self.tracker.carried();
             self.event_id = new_event_id();
+            self.match_uid = None;
             if let Some(dir) = &mut self.dir {
                 dir.journal.begin(Head {
                     event_id: self.event_id,
@@ -164,6 +173,11 @@ impl Worker {
         }
         fault::point("track");
         let outcome = self.tracker.apply(event);
+        match event.what {
+            What::NotRecorded => self.live.forget_change(),
+            What::Closed => {}
+            _ => self.live.change(),
+        }
         if let What::Rules(_) = event.what {
             self.publish_first_round();
         }
@@ -173,9 +187,13 @@ impl Worker {
                 map,
                 number,
                 timelimit_minutes,
-            }) => self.say(&format!(
-                "round start: {map} R{number}, limit {timelimit_minutes} min"
-            )),
+            }) => {
+                let first_round = self.tracker.first_round();
+                self.match_uid = Some(first_round.map_or(self.event_id, |first| first.event_id));
+                self.say(&format!(
+                    "round start: {map} R{number}, limit {timelimit_minutes} min"
+                ));
+            }
             Some(Outcome::Paused { number, played_ms }) => {
                 self.say(&format!("pause {number} at {}", minutes(played_ms)));
             }
@@ -202,6 +220,9 @@ impl Worker {
                 }
             }
             Some(Outcome::Closed) => {
+                if self.live.has_changed() {
+                    self.write_live(); // the process may end right after this
+                }
                 self.report();
                 if self.pending.is_empty()
                     && let Some(dir) = &mut self.dir
@@ -210,6 +231,17 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Writes the live file. Without a round it contains no id of a match.
+    fn write_live(&mut self) {
+        // The game's thread stores the time of a frame after it has sent what happens at its beginning.
+        let level_ms = self.shared.level_ms.load(Ordering::Relaxed);
+        let mut snapshot = self.tracker.snapshot(level_ms.max(self.last_level_ms));
+        if let Some(match_uid) = self.match_uid.filter(|_| snapshot.state != State::Idle) {
+            snapshot.match_uid = match_uid.to_string();
+        }
+        self.live.write(snapshot);
     }
 
     /// Takes over new settings. A reload in mid-map keeps the folder, so that a round is not split over two.
@@ -234,6 +266,12 @@ impl Worker {
                     .for_each(|line| self.say(&line));
             }
         }
+        self.live.configure(
+            config.live.as_ref(),
+            &config.folder,
+            config.file_mode,
+            config.hmac_key.as_ref(),
+        );
         self.config = Some(config);
         self.waiting.1 = None;
         if let Err(why) = self.open_dir() {
@@ -328,6 +366,9 @@ impl Worker {
             self.retried = now;
             self.retry();
         }
+        if self.live.is_due(self.tracker.is_idle()) {
+            self.write_live();
+        }
         self.keep_journal(now);
         self.remove_old_files(now);
         self.publish();
@@ -375,6 +416,7 @@ impl Worker {
                 waiting: self.waiting.0,
                 pending: self.pending.len(),
             }),
+            live: self.live.status(),
             webhooks: self.webhooks.iter().map(WebhookHandle::status).collect(),
         });
     }

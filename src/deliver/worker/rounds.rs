@@ -239,6 +239,7 @@ mod tests {
                     backlog_pause: Duration::ZERO,
                     file_mode: 0o640,
                     hmac_key: None,
+                    live: None,
                     debug: false,
                     server_hostname: String::new(),
                 },

@@ -1,5 +1,6 @@
 //! Situations that the recorded matches do not contain: shared names, missing guids, ghosts, failed votes, full lists.
 
+mod live;
 mod model;
 mod objectives;
 mod players;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use gametimes_format::live::{Life, State};
 use proptest::prelude::*;
 
 use super::Play;
@@ -88,12 +89,41 @@ impl Model {
     }
 }
 
+/// The snapshot of a moment shows what the model has summed up until then.
+fn compare_snapshot(play: &Play, model: &Model) -> Result<(), TestCaseError> {
+    let snapshot = play.tracker.snapshot(play.now_ms);
+    prop_assert_eq!(snapshot.played_ms, model.played);
+    prop_assert_eq!(snapshot.state == State::Paused, model.paused);
+    let on_team = |(_, (_, team)): &(&u8, &(u8, u8))| *team == 1 || *team == 2;
+    let expected = model.slots.iter().filter(on_team).count();
+    prop_assert_eq!(snapshot.players.len(), expected);
+    for p in &snapshot.players {
+        let (guid, team) = model.slots[&p.slot];
+        let life = if model.dead.contains_key(&p.slot) {
+            Life::Wounded
+        } else if model.alive.contains_key(&p.slot) {
+            Life::Alive
+        } else {
+            Life::Waiting
+        };
+        prop_assert_eq!(
+            (&p.guid, p.team.number(), p.life),
+            (&format!("G{guid}"), team, life)
+        );
+        let sums = model.sums.get(&guid).copied().unwrap_or_default();
+        let shown = [p.deaths.into(), p.kills.into(), p.dead_ms, p.denied_ms];
+        prop_assert_eq!(shown, [DEATHS, KILLS, DEAD, DENIED].map(|n| sums[n]));
+    }
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn random_matches_agree_with_the_plain_model(steps in prop::collection::vec(step(), 1..120)) {
         let mut play = Play::start();
         let mut model = Model::default();
         for step in steps {
+            compare_snapshot(&play, &model)?;
             match step {
                 Step::Wait(ms) => {
                     play.wait(ms);
@@ -161,6 +191,7 @@ proptest! {
                 }
             }
         }
+        compare_snapshot(&play, &model)?;
         let round = play.exit("Wolf EndRound.");
         prop_assert_eq!(round.played_ms, model.played);
         let mut seen = HashMap::new();

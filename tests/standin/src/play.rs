@@ -127,6 +127,19 @@ impl<'a> Player<'a> {
         }
     }
 
+    /// The lines of the tape that were played so far.
+    pub fn played(&self) -> &[Line] {
+        &self.lines[..self.at]
+    }
+
+    /// The command of the next call; `None` at the end of the tape.
+    pub fn next_call(&self) -> Option<&str> {
+        self.lines[self.at..].iter().find_map(|line| match line {
+            Line::Call { cmd, .. } => Some(cmd.as_str()),
+            _ => None,
+        })
+    }
+
     /// Whether the game closes a stats file in the next call.
     pub fn next_closes_stats_file(&self) -> bool {
         let (before, next) = self.lines.split_at(self.at);

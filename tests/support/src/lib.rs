@@ -3,6 +3,7 @@
 //! * [`game`]: a server that plays rounds through the built module, and the files it leaves behind.
 //! * [`calls`]: the same server, call by call.
 //! * [`figures`]: compares a file with what the game itself reported.
+//! * [`live`]: compares snapshots of a server with its files.
 //! * [`played`]: waves, classes and objectives as another program computed them from recorded matches.
 //! * [`webhook`]: a webhook that answers as a test tells it to: well, badly, or not at all.
 //! * [`samples`]: files that real servers wrote.
@@ -19,6 +20,7 @@ pub mod bot;
 pub mod calls;
 pub mod figures;
 pub mod game;
+pub mod live;
 pub mod played;
 pub mod samples;
 #[cfg(feature = "season")]

@@ -2,6 +2,8 @@
 //!
 //! For an invalid value, the default is used, and a warning names the cvar, the value and the allowed values.
 
+mod urls;
+
 use std::ffi::CStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,18 +12,13 @@ use std::time::Duration;
 use gametimes_format::Secret;
 
 use crate::engine::traps::Engine;
+pub use urls::LiveUrl;
+use urls::check_url;
 
 /// How many webhooks can be set. Each needs a thread.
 const WEBHOOKS_LIMIT: usize = 16;
 /// The longest file of webhook URLs, in bytes.
 const WEBHOOK_FILE_LIMIT: u64 = 64 << 10;
-/// The hosts of Discord's webhooks.
-const DISCORD_HOSTS: [&str; 4] = [
-    "discord.com",
-    "discordapp.com",
-    "ptb.discord.com",
-    "canary.discord.com",
-];
 /// The permissions of gametimes files: not readable by every user of the host.
 pub const DEFAULT_FILE_MODE: u32 = 0o640;
 
@@ -46,6 +43,10 @@ pub struct Settings {
     pub file_mode: u32,
     /// `gametimes_hmac_key`: the key that signs messages.
     pub hmac_key: Option<Secret>,
+    /// `gametimes_live`: whether the live file is written.
+    pub live: bool,
+    /// `gametimes_live_url`: where snapshots are posted.
+    pub live_url: Option<LiveUrl>,
     /// `gametimes_qagame`: the path of the stock game, if it is in an unusual place.
     pub qagame: Option<PathBuf>,
     /// Cvar `fs_basepath`.
@@ -141,6 +142,19 @@ impl Settings {
             }
         }
 
+        let live_url = match engine.cvar(c"gametimes_live_url").trim() {
+            "" => None,
+            url => match LiveUrl::parse(url) {
+                Ok(url) => Some(url),
+                Err(why) => {
+                    // The value is not logged, because it may contain a secret.
+                    warnings.push(format!(
+                        "gametimes_live_url: {why}; expected https://HOST/api/live, or http and a private address; it is ignored"
+                    ));
+                    None
+                }
+            },
+        };
         let mut number =
             |name: &'static CStr, default: i64, range: std::ops::RangeInclusive<i64>| {
                 let text = engine.cvar(name);
@@ -162,6 +176,7 @@ impl Settings {
             };
         let enabled = number(c"gametimes_enabled", 1, 0..=1) != 0;
         let debug = number(c"gametimes_debug", 0, 0..=1) != 0;
+        let live = number(c"gametimes_live", 0, 0..=1) != 0;
         let min_seconds = number(c"gametimes_min_seconds", 30, 0..=3600);
         let keep_days = number(c"gametimes_keep_days", 0, 0..=36_500) as u32;
         let backlog_seconds = number(c"gametimes_backlog_seconds", 8, 0..=300) as u64;
@@ -177,6 +192,8 @@ impl Settings {
             backlog_pause: Duration::from_secs(backlog_seconds),
             file_mode,
             hmac_key,
+            live,
+            live_url: live_url.filter(|_| live),
             qagame: configured_game(engine),
             basepath: engine.cvar(c"fs_basepath"),
             homepath,
@@ -301,110 +318,9 @@ fn read_webhook_file(path: &Path, warnings: &mut Warnings) -> Vec<String> {
         .collect()
 }
 
-/// Checks that a URL is that of a webhook at Discord, on this host, or on one of the allowed hosts. The error never contains the
-/// URL, which is a secret.
-fn check_url(url: &str, allowed_hosts: &[String]) -> Result<(), &'static str> {
-    // The parser accepts what copied text can contain: non-breaking spaces, quotes of a word processor.
-    let is_url_byte = |b: u8| b.is_ascii_graphic() && !br#""\<>^`{|}"#.contains(&b);
-    if !url.bytes().all(is_url_byte) {
-        return Err("it contains invalid characters");
-    }
-    let parsed: ureq::http::Uri = url.parse().map_err(|_| "it cannot be parsed")?;
-    let Some(scheme @ ("https" | "http")) = parsed.scheme_str() else {
-        return Err("it does not start with https://");
-    };
-    let Some(host) = parsed.host().filter(|host| !host.is_empty()) else {
-        return Err("it has no host");
-    };
-    if parsed.authority().is_some_and(|a| a.as_str().contains('@')) {
-        return Err("it contains a user name");
-    }
-    let host = host.to_ascii_lowercase();
-    if parsed.path().len() < 2 {
-        return Err("it has no path");
-    }
-    if allowed_hosts.contains(&host) || is_loopback(&host) {
-        return Ok(());
-    }
-    if !DISCORD_HOSTS.contains(&host.as_str()) {
-        return Err("its host is not discord.com; gametimes_webhook_hosts can allow it");
-    }
-    if scheme != "https" {
-        return Err("it does not start with https://");
-    }
-    if !is_webhook_path(parsed.path()) {
-        return Err("its path is not /api/webhooks/ID/TOKEN");
-    }
-    Ok(())
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || address
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
-}
-
-/// Whether a path is `/api/webhooks/ID/TOKEN`, or `/api/v10/webhooks/ID/TOKEN` with any version.
-fn is_webhook_path(path: &str) -> bool {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let mut parts = path.split('/').skip(1).peekable();
-    let api = parts.next() == Some("api");
-    let _version = parts.next_if(|part| part.strip_prefix('v').is_some_and(is_number));
-    api && parts.next() == Some("webhooks")
-        && parts.next().is_some_and(is_number)
-        && parts.next().is_some_and(|token| !token.is_empty())
-        && parts.all(str::is_empty)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The script has the same rules, and its tests the same list.
-    #[test]
-    fn only_urls_of_webhooks_at_discord_or_on_allowed_hosts_are_accepted() {
-        for (url, is_valid) in [
-            ("https://discord.com/api/webhooks/1/a-b_c", true),
-            ("https://discord.com/api/webhooks/1/a?thread_id=2", true),
-            ("https://discord.com/api/v10/webhooks/1/a/", true),
-            ("https://discordapp.com/api/webhooks/1/a", true),
-            ("https://canary.discord.com/api/webhooks/1/a", true),
-            ("HTTPS://Discord.com/api/webhooks/1/a", true),
-            ("http://127.0.0.1:8080/x", true),
-            ("http://localhost/x", true),
-            ("https://[::1]:8080/x", true),
-            ("https://hooks.example.org/x", true),
-            ("http://HOOKS.example.org:81/x", true),
-            ("https://example.com/x", false),
-            ("https://hooks.example.org.example.com/x", false),
-            ("https://discord.com.example.com/api/webhooks/1/a", false),
-            ("https://discord.com@example.com/api/webhooks/1/a", false),
-            ("https://127.0.0.1@example.com/x", false),
-            ("https://localhost.example.com/x", false),
-            ("http://discord.com/api/webhooks/1/a", false),
-            ("https://discord.com/x", false),
-            ("https://discord.com/channels/1/2", false),
-            ("https://discord.com/api/webhooks/1", false),
-            ("https://discord.com/api/webhooks/a/b", false),
-            ("https://discord.com/api/webhooks/1/a/slack", false),
-            ("discord.com/api", false),
-            ("https://", false),
-            ("https:///x", false),
-            ("https://discord.com", false),
-            ("https://discord.com/", false),
-            ("https://discord.com?x", false),
-            ("https://a b/x", false),
-            ("http://127.0.0.1/\\\"", false),
-            ("http://127.0.0.1/<y>", false),
-            ("http://127.0.0.1/\u{a0}", false),
-            ("file:///etc/passwd", false),
-        ] {
-            let hosts = ["hooks.example.org".to_owned()];
-            assert_eq!(check_url(url, &hosts).is_ok(), is_valid, "{url}");
-        }
-    }
 
     #[test]
     fn file_of_urls_from_any_editor_is_read() {
