@@ -108,6 +108,8 @@ impl Database {
                 }
                 options
                     .create_if_missing(true)
+                    // Most of the data is timelines of many kilobytes. An existing file keeps its size.
+                    .page_size(8192)
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Normal)
             };
@@ -160,6 +162,14 @@ impl Database {
         match self {
             Self::Sqlite(_) => format!("unixepoch({column})"),
             Self::Postgres(_) => format!("CAST(EXTRACT(EPOCH FROM {column}) AS BIGINT)"),
+        }
+    }
+
+    /// SQL for unix seconds as a value of a column of type TIMESTAMP.
+    pub fn timestamp(&self, seconds: &str) -> String {
+        match self {
+            Self::Sqlite(_) => format!("datetime({seconds}, 'unixepoch')"),
+            Self::Postgres(_) => format!("to_timestamp({seconds})"),
         }
     }
 

@@ -1,5 +1,7 @@
 //! How reports arrive and whether they are linked to rounds.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::ToSpan;
 use serde::Serialize;
@@ -228,12 +230,13 @@ pub struct LuaRows {
 }
 
 impl LuaRows {
-    fn from_row(row: &Row) -> Self {
-        let day = Timestamp::from_second(row.get::<i64>("days") * 86_400).unwrap_or_default();
+    /// `days` since 1970.
+    fn new(days: i64, lua_rows: i64, unlinked_rows: i64) -> Self {
+        let day = Timestamp::from_second(days.saturating_mul(86_400)).unwrap_or_default();
         Self {
             day: day.strftime("%Y-%m-%d").to_string(),
-            lua_rows: row.get("lua_rows"),
-            unlinked_rows: row.get("unlinked_rows"),
+            lua_rows,
+            unlinked_rows,
         }
     }
 }
@@ -300,26 +303,31 @@ impl Db {
 
     async fn report_counts(&self) -> Result<Counts, DbError> {
         let day_ago = Timestamp::now().as_second() - 24 * 3600;
-        let sql = format!(
-            "SELECT COUNT(*) AS total, COUNT(*) - COUNT(round_id) AS unlinked_total, \
-             COALESCE(SUM(CASE WHEN {at} >= $1 THEN 1 ELSE 0 END), 0) AS last_24h, \
-             COALESCE(SUM(CASE WHEN {at} >= $1 AND round_id IS NULL THEN 1 ELSE 0 END), 0) AS unlinked_24h \
-             FROM lua_round_teams",
-            at = self.database.epoch("captured_at")
+        let count = "SELECT COUNT(*) AS reports, COUNT(*) - COUNT(round_id) AS unlinked FROM lua_round_teams";
+        let recent = format!(
+            "{count} WHERE captured_at >= {}",
+            self.database.timestamp("$1")
         );
-        let row = self.database.row(&sql, args![day_ago]).await?;
-        Ok(row.map_or_else(Counts::default, |row| Counts {
-            total: row.get("total"),
-            unlinked_total: row.get("unlinked_total"),
-            last_24h: row.get("last_24h"),
-            unlinked_24h: row.get("unlinked_24h"),
-        }))
+        let all = self.database.row(count, &[]).await?;
+        let recent = self.database.row(&recent, args![day_ago]).await?;
+        let counts = |row: Option<Row>| match row {
+            Some(row) => (row.get("reports"), row.get("unlinked")),
+            None => (0, 0),
+        };
+        let ((total, unlinked_total), (last_24h, unlinked_24h)) = (counts(all), counts(recent));
+        Ok(Counts {
+            total,
+            unlinked_total,
+            last_24h,
+            unlinked_24h,
+        })
     }
 
     async fn coverage(&self) -> Result<Vec<Coverage>, DbError> {
-        let sql = "SELECT r.round_number, COUNT(*) AS total_rounds, COUNT(l.id) AS with_lua FROM rounds r \
-                   LEFT JOIN lua_round_teams l ON l.round_id = r.id WHERE r.round_number IN (1, 2) \
-                   GROUP BY r.round_number ORDER BY r.round_number";
+        let sql = "SELECT r.round_number, r.total_rounds, COALESCE(l.with_lua, 0) AS with_lua FROM \
+                   (SELECT round_number, COUNT(*) AS total_rounds FROM rounds WHERE round_number IN (1, 2) GROUP BY round_number) r \
+                   LEFT JOIN (SELECT round_number, COUNT(round_id) AS with_lua FROM lua_round_teams GROUP BY round_number) l \
+                   ON l.round_number = r.round_number ORDER BY r.round_number";
         let rows = self.database.rows(sql, &[]).await?;
         Ok(rows.iter().map(Coverage::from_row).collect())
     }
@@ -351,13 +359,24 @@ impl Db {
     async fn trends(&self) -> Result<Trends, DbError> {
         let now = Timestamp::now();
         let from = now.as_second() - 14 * 24 * 3600;
+        // Reports that came together have the same time.
         let sql = format!(
-            "SELECT {at} / 86400 AS days, COUNT(*) AS lua_rows, COUNT(*) - COUNT(round_id) AS unlinked_rows \
-             FROM lua_round_teams WHERE {at} >= $1 GROUP BY {at} / 86400 ORDER BY 1 DESC",
-            at = self.database.epoch("captured_at")
+            "SELECT {} AS captured_unix, COUNT(*) AS lua_rows, COUNT(*) - COUNT(round_id) AS unlinked_rows \
+             FROM lua_round_teams WHERE captured_at >= {} GROUP BY captured_at",
+            self.database.epoch("captured_at"),
+            self.database.timestamp("$1")
         );
-        let rows = self.database.rows(&sql, args![from]).await?;
-        let lua_rows_by_day = rows.iter().map(LuaRows::from_row).collect();
+        let mut by_day: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+        for row in self.database.rows(&sql, args![from]).await? {
+            let day = by_day.entry(row.get::<i64>("captured_unix").div_euclid(86_400));
+            let (rows, unlinked) = day.or_default();
+            *rows += row.get::<i64>("lua_rows");
+            *unlinked += row.get::<i64>("unlinked_rows");
+        }
+        let latest_first = by_day.into_iter().rev();
+        let lua_rows_by_day = latest_first
+            .map(|(days, (lua_rows, unlinked_rows))| LuaRows::new(days, lua_rows, unlinked_rows))
+            .collect();
         let today = now.to_zoned(self.zone().clone()).date();
         let first = today.checked_sub(14.days()).unwrap_or(today).to_string();
         let sql = "SELECT r.round_date, COUNT(*) AS rounds_total, COUNT(*) - COUNT(l.id) AS rounds_without_lua \

@@ -11,6 +11,7 @@ use gametimes_rounds::report::Report;
 use gametimes_rounds::stats_file::{MATCH_ID_FORMAT, StatsFile};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::Serialize;
 
 use super::connection::Transaction;
 use super::error::DbError;
@@ -47,6 +48,19 @@ pub(super) struct FactRecord {
     pub record_id: Option<i64>,
     /// When it was received; 0 for a round of another bot.
     pub received_unix: i64,
+}
+
+/// About how long a report is as JSON without its timeline.
+const BODY_BYTES: usize = 16 * 1024;
+/// About how long an entry of the timeline is as JSON.
+const EVENT_BYTES: usize = 256;
+
+/// JSON of about this length.
+fn to_json(value: &impl Serialize, about_bytes: usize) -> Result<Vec<u8>, serde_json::Error> {
+    let mut json = Vec::with_capacity(about_bytes);
+    serde_json::to_writer(&mut json, value)?;
+    json.shrink_to_fit();
+    Ok(json)
 }
 
 /// Documents that have just been parsed, by the identity of their fact.
@@ -97,8 +111,9 @@ impl NewFact {
         };
         let fact = match &item.content {
             Content::Report(report) => {
-                let body = serde_json::to_vec(report).map_err(json)?;
-                let timeline = serde_json::to_vec(&report.events).map_err(json)?;
+                let body = to_json(report, BODY_BYTES).map_err(json)?;
+                let timeline = report.events.len() * EVENT_BYTES;
+                let timeline = to_json(&report.events, timeline).map_err(json)?;
                 Self {
                     kind: "report",
                     identity: identity(&[b"report", &body, &timeline]),

@@ -153,11 +153,12 @@ impl Db {
                 );
             }
         }
+        // The page first: PostgreSQL would count the players of every round before it.
         let sql = format!(
-            "SELECT {}, {}, {order} AS play_order, {players} AS players FROM rounds r \
+            "SELECT {}, {}, {order} AS play_order, {players} AS players FROM (SELECT r.* FROM rounds r \
              WHERE {PLAYED} AND ($1 = '' OR LOWER(r.map_name) LIKE LOWER($1) ESCAPE '!') AND ($2 = '' OR ({has_player})) \
              AND {in_days} AND {of_name} \
-             ORDER BY {sorted} DESC, r.id DESC LIMIT $5 OFFSET $6",
+             ORDER BY {sorted} DESC, r.id DESC LIMIT $5 OFFSET $6) AS r ORDER BY {sorted} DESC, r.id DESC",
             self.select("rounds", "r", &RoundSummary::COLUMNS),
             self.select("rounds", "r", &["stats_duration_seconds"]),
             order = self.play_order(),
@@ -213,13 +214,15 @@ impl Db {
         Ok(Some(Among::Days(days.into_iter().collect())))
     }
 
-    /// SQL for whether the name of a player of the round `r` matches a pattern.
+    /// SQL for whether the name of a player of the round `r` matches a pattern. With `EXISTS`, PostgreSQL would look through all players
+    /// of all rounds first.
     fn has_player(&self, pattern: &str) -> String {
         let tables = PLAYER_NAMES.iter().filter(|(table, _)| self.has(table));
         let conditions: Vec<String> = tables
             .map(|(table, name)| {
                 format!(
-                    "EXISTS (SELECT 1 FROM {table} p WHERE p.round_id = r.id AND LOWER(p.{name}) LIKE LOWER({pattern}) ESCAPE '!')"
+                    "(SELECT 1 FROM {table} p WHERE p.round_id = r.id AND LOWER(p.{name}) LIKE LOWER({pattern}) ESCAPE '!' LIMIT 1) \
+                     IS NOT NULL"
                 )
             })
             .collect();

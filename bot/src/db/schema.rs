@@ -329,6 +329,8 @@ fn rounds() -> Table {
             ),
             // The rounds of a day, of which the sums of players are computed.
             ("idx_rounds_day", "SUBSTR(match_id, 1, 10)"),
+            // The numbers of the page about delivery.
+            ("idx_rounds_number", "round_number"),
         ],
         // It sorted by local time.
         obsolete_indexes: vec!["idx_rounds_latest"],
@@ -448,7 +450,12 @@ fn lua_round_teams() -> Table {
             column("gametimes_match", Json),
         ],
         unique: "match_id, round_number",
-        indexes: vec![("idx_lua_round_teams_round_id", "round_id")],
+        indexes: vec![
+            ("idx_lua_round_teams_round_id", "round_id"),
+            // The numbers of the page about delivery.
+            ("idx_lua_round_teams_number", "round_number, round_id"),
+            ("idx_lua_round_teams_captured", "captured_at, round_id"),
+        ],
         obsolete_indexes: vec![],
     }
 }

@@ -13,8 +13,11 @@ use crate::db::{Content, Db, IngestItem, IngestReport};
 use crate::log::LINE_CHARS_MAX;
 use crate::parallel;
 
-/// Files per transaction. Around each transaction, some rounds that were stored before are looked at again.
-const BATCH: usize = 512;
+/// Files per transaction at most. Around each transaction, some rounds that were stored before are looked at again, and some pages of
+/// the database are written again.
+const FILES_PER_BATCH: usize = 2048;
+/// How many bytes the files of a transaction have together at most, beside the last of them: they are all in memory.
+const BYTES_PER_BATCH: u64 = 64 << 20;
 /// After this many new files the database's statistics about its tables are out of date.
 const ANALYZE_FROM: usize = 1000;
 
@@ -87,7 +90,7 @@ pub async fn ingest(
         ..IngestSummary::default()
     };
     let mut rounds = BTreeSet::new();
-    let mut batches = files.chunks(BATCH).map(|batch| {
+    let mut batches = batches(&files).into_iter().map(|batch| {
         let (batch, server) = (batch.to_vec(), server.to_owned());
         tokio::task::spawn_blocking(move || parallel::map(&batch, |path| read(path, &server)))
     });
@@ -123,6 +126,21 @@ pub async fn ingest(
     done.figures = stored.elapsed();
     done.rounds = rounds.len();
     Ok(done)
+}
+
+/// The files of each transaction.
+fn batches(files: &[PathBuf]) -> Vec<&[PathBuf]> {
+    let mut batches = Vec::new();
+    let (mut begin, mut bytes) = (0, 0);
+    for (at, file) in files.iter().enumerate() {
+        bytes += std::fs::metadata(file).map_or(0, |metadata| metadata.len());
+        let count = at + 1 - begin;
+        if count == FILES_PER_BATCH || bytes > BYTES_PER_BATCH || at + 1 == files.len() {
+            batches.push(&files[begin..=at]);
+            (begin, bytes) = (at + 1, 0);
+        }
+    }
+    batches
 }
 
 /// Collects the files to read. A file given on the command line is read under any name; in folders only round files are.
