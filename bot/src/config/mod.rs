@@ -95,6 +95,8 @@ pub struct Discord {
     pub gateway_url: Option<String>,
     /// The channel with messages for players; `None` posts nothing.
     pub stats_channel: Option<StatsChannel>,
+    /// The channel with a message about each round that is being played; `None` posts nothing.
+    pub live_channel_id: Option<u64>,
     /// Whether the bot registers and answers slash commands.
     pub commands: bool,
 }
