@@ -136,21 +136,24 @@ async fn text(bot: &Bot, path: &str, token: Option<&str>) -> String {
     String::from_utf8(answer.into_body()).unwrap()
 }
 
-/// Everything over HTTP that anybody gets without a token. The streams are read until they end.
+/// Everything over HTTP that anybody gets without a token. The streams are read for a few seconds.
 async fn everything_public(bot: &Bot) -> String {
     let mut all = String::new();
     for path in [
         "/live",
         "/live/obs",
-        "/live/stream",
         "/api/live",
-        "/api/live/stream",
         "/",
         "/rounds",
         "/delivery",
         "/metrics",
     ] {
         all.push_str(&text(bot, path, None).await);
+    }
+    for path in ["/live/stream", "/api/live/stream"] {
+        let stream = read_until(bot, path, None, "\n: \n").await;
+        assert!(stream.contains("event: servers"), "{stream}");
+        all.push_str(&stream);
     }
     // As the wrong token.
     for path in ["/live", "/api/live"] {
@@ -394,7 +397,7 @@ async fn streams_leave_connections_for_everything_else_and_end_with_the_bot() {
 }
 
 /// Everything that a viewer reads of a card.
-async fn seen(browser: &Browser) -> String {
+fn seen(browser: &Browser) -> String {
     let text = browser.run("return document.querySelector('#live')?.innerText ?? ''");
     text.as_str().unwrap_or_default().to_owned()
 }
@@ -412,7 +415,7 @@ async fn cards_in_a_real_browser_show_and_follow_what_happens() {
     );
     assert_eq!(post(&bot, &snapshot(1)).await, 204);
     let text = wait_for("the card", || async {
-        Some(seen(&browser).await).filter(|t| t.contains("te_escape2"))
+        Some(seen(&browser)).filter(|t| t.contains("te_escape2"))
     })
     .await;
     for part in [
@@ -473,7 +476,7 @@ async fn cards_in_a_real_browser_show_and_follow_what_happens() {
     paused["pause"] = json!({"n": 1, "since_unix_ms": unix_ms() - 5000, "by": {"kind": "player", "guid": "A", "name": "Zweiter", "team": 1}});
     assert_eq!(post(&bot, &paused).await, 204);
     wait_for("the pause", || async {
-        Some(seen(&browser).await).filter(|t| t.contains("Paused by Zweiter (Axis)"))
+        Some(seen(&browser)).filter(|t| t.contains("Paused by Zweiter (Axis)"))
     })
     .await;
     browser.width(360);
@@ -488,7 +491,7 @@ async fn cards_in_a_real_browser_show_and_follow_what_happens() {
     idle["players"] = json!([]);
     assert_eq!(post(&bot, &idle).await, 204);
     wait_for("an idle server", || async {
-        Some(seen(&browser).await).filter(|t| t.contains("Nobody plays"))
+        Some(seen(&browser)).filter(|t| t.contains("Nobody plays"))
     })
     .await;
     assert_eq!(browser.run("return document.title"), "Live – gametimes");
@@ -505,7 +508,7 @@ async fn casters_picture_is_transparent_and_reads_the_undelayed_stream_with_the_
     browser.width(1280);
     browser.open(&bot.url(&format!("/live/obs?side=allies&size=6#token={TOKEN}")));
     let text = wait_for("the picture", || async {
-        Some(seen(&browser).await).filter(|t| t.contains("Allies"))
+        Some(seen(&browser)).filter(|t| t.contains("Allies"))
     })
     .await;
     assert!(
@@ -523,7 +526,7 @@ async fn casters_picture_is_transparent_and_reads_the_undelayed_stream_with_the_
     // Without the token it is empty.
     browser.open(&bot.url("/live/obs?size=2"));
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert_eq!(seen(&browser).await, "");
+    assert_eq!(seen(&browser), "");
     bot.stop().await.unwrap();
 }
 

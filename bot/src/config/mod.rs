@@ -65,7 +65,7 @@ pub struct Config {
     pub live_delay: Duration,
     /// The token with which it is seen at once; `None` means [`Self::api_token`].
     pub live_token: Option<Secret>,
-    /// The key with which recorders sign the snapshots that they post; `None` takes no posts.
+    /// The key with which recorders sign the snapshots that they post, by default [`Discord::hmac_key`]; `None` takes no posts.
     pub live_key: Option<Secret>,
 }
 

@@ -114,7 +114,13 @@ impl Reader {
             self.errors
                 .push("live_token: must have at least 16 characters".into());
         }
-        let live_key = self.text("live_key").map(Secret::new);
+        // The key of attached files: a server has one key for both.
+        let hmac_key = || {
+            discord
+                .as_ref()
+                .and_then(|discord| discord.hmac_key.clone())
+        };
+        let live_key = self.text("live_key").map(Secret::new).or_else(hmac_key);
         Config {
             database_url: Secret::new(database_url),
             database_mode,
