@@ -24,7 +24,7 @@ use crate::files::sftp::{FolderKind, LiveFolder, RemoteDirectory};
 use crate::files::ssh::SshServer;
 use crate::http::server::{self, Limits};
 use crate::http::{self, App, Drawings, Sources};
-use crate::live::Live;
+use crate::live::{self, Live};
 use crate::status::Status;
 use crate::writer::{SourceContext, Writer};
 
@@ -151,10 +151,19 @@ pub async fn start(config: Config, role: Role) -> Result<Bot, RunError> {
         let (db, status, live) = (db.clone(), Arc::clone(&status), Arc::clone(&live));
         Receiver::start(config, db, status, live, stopped.clone())
     });
-    let play = tokio::spawn(Arc::clone(&live).play());
+    let mut live_tasks = JoinSet::new();
+    live_tasks.spawn(Arc::clone(&live).play());
+    if db.is_shared() {
+        live_tasks.spawn(live::share::share(
+            Arc::clone(&live),
+            db.clone(),
+            role.receives(),
+        ));
+    }
     let task = tokio::spawn(async move {
+        let live_tasks = live_tasks;
         let result = supervise(db, receiver, server, stopped).await;
-        play.abort();
+        drop(live_tasks);
         result
     });
     Ok(Bot {
@@ -341,6 +350,18 @@ impl Receiver {
                     let posts =
                         discord::posts::run(channel, config.public_url.clone(), client, db, status);
                     receiver.sources.spawn(posts);
+                }
+                if let Some(channel_id) = settings.live_channel_id {
+                    let channel = discord::posts::live::LiveChannel {
+                        channel_id,
+                        public_url: config.public_url.clone(),
+                        client: discord::client(&settings),
+                        db: context.db.clone(),
+                        status: Arc::clone(&context.status),
+                        frames: live.public(),
+                        delay: config.live_delay,
+                    };
+                    receiver.sources.spawn(discord::posts::live::run(channel));
                 }
                 receiver
                     .sources

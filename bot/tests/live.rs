@@ -7,12 +7,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use gametimes_bot::config::{Folder, Secret};
-use gametimes_bot::{Bot, Config};
-use gametimes_format::digest::sign;
+use gametimes_bot::files::ingest::ingest;
+use gametimes_bot::{Bot, Config, Role, roles};
+use gametimes_discord_standin::Discord;
+use gametimes_format::digest::{round_canonical_id, sign};
 use gametimes_format::live::BYTES;
 use gametimes_test_support::bot::browser::Browser;
+use gametimes_test_support::bot::postgres::Cluster;
 use gametimes_test_support::bot::sshd::Sshd;
-use gametimes_test_support::bot::{TIMEOUT, config_in, delivery, fetch, get, get_with, wait_for};
+use gametimes_test_support::bot::stats_channel::{A_WHILE, text_of};
+use gametimes_test_support::bot::{
+    TIMEOUT, config_in, delivery, fetch, get, get_with, settings_for, wait_for,
+};
+use gametimes_test_support::samples::native_files;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -129,21 +136,24 @@ async fn text(bot: &Bot, path: &str, token: Option<&str>) -> String {
     String::from_utf8(answer.into_body()).unwrap()
 }
 
-/// Everything over HTTP that anybody gets without a token. The streams are read until they end.
+/// Everything over HTTP that anybody gets without a token. The streams are read for a few seconds.
 async fn everything_public(bot: &Bot) -> String {
     let mut all = String::new();
     for path in [
         "/live",
         "/live/obs",
-        "/live/stream",
         "/api/live",
-        "/api/live/stream",
         "/",
         "/rounds",
         "/delivery",
         "/metrics",
     ] {
         all.push_str(&text(bot, path, None).await);
+    }
+    for path in ["/live/stream", "/api/live/stream"] {
+        let stream = read_until(bot, path, None, "\n: \n").await;
+        assert!(stream.contains("event: servers"), "{stream}");
+        all.push_str(&stream);
     }
     // As the wrong token.
     for path in ["/live", "/api/live"] {
@@ -387,7 +397,7 @@ async fn streams_leave_connections_for_everything_else_and_end_with_the_bot() {
 }
 
 /// Everything that a viewer reads of a card.
-async fn seen(browser: &Browser) -> String {
+fn seen(browser: &Browser) -> String {
     let text = browser.run("return document.querySelector('#live')?.innerText ?? ''");
     text.as_str().unwrap_or_default().to_owned()
 }
@@ -405,7 +415,7 @@ async fn cards_in_a_real_browser_show_and_follow_what_happens() {
     );
     assert_eq!(post(&bot, &snapshot(1)).await, 204);
     let text = wait_for("the card", || async {
-        Some(seen(&browser).await).filter(|t| t.contains("te_escape2"))
+        Some(seen(&browser)).filter(|t| t.contains("te_escape2"))
     })
     .await;
     for part in [
@@ -466,7 +476,7 @@ async fn cards_in_a_real_browser_show_and_follow_what_happens() {
     paused["pause"] = json!({"n": 1, "since_unix_ms": unix_ms() - 5000, "by": {"kind": "player", "guid": "A", "name": "Zweiter", "team": 1}});
     assert_eq!(post(&bot, &paused).await, 204);
     wait_for("the pause", || async {
-        Some(seen(&browser).await).filter(|t| t.contains("Paused by Zweiter (Axis)"))
+        Some(seen(&browser)).filter(|t| t.contains("Paused by Zweiter (Axis)"))
     })
     .await;
     browser.width(360);
@@ -481,7 +491,7 @@ async fn cards_in_a_real_browser_show_and_follow_what_happens() {
     idle["players"] = json!([]);
     assert_eq!(post(&bot, &idle).await, 204);
     wait_for("an idle server", || async {
-        Some(seen(&browser).await).filter(|t| t.contains("Nobody plays"))
+        Some(seen(&browser)).filter(|t| t.contains("Nobody plays"))
     })
     .await;
     assert_eq!(browser.run("return document.title"), "Live – gametimes");
@@ -498,7 +508,7 @@ async fn casters_picture_is_transparent_and_reads_the_undelayed_stream_with_the_
     browser.width(1280);
     browser.open(&bot.url(&format!("/live/obs?side=allies&size=6#token={TOKEN}")));
     let text = wait_for("the picture", || async {
-        Some(seen(&browser).await).filter(|t| t.contains("Allies"))
+        Some(seen(&browser)).filter(|t| t.contains("Allies"))
     })
     .await;
     assert!(
@@ -516,7 +526,7 @@ async fn casters_picture_is_transparent_and_reads_the_undelayed_stream_with_the_
     // Without the token it is empty.
     browser.open(&bot.url("/live/obs?size=2"));
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert_eq!(seen(&browser).await, "");
+    assert_eq!(seen(&browser), "");
     bot.stop().await.unwrap();
 }
 
@@ -639,6 +649,7 @@ async fn live_file_on_a_server_is_read_over_sftp_also_after_the_network_was_gone
     write(home.path(), &on_map(1, "first"));
     let (bot, _folder) = start(|config| {
         config.live_delay = Duration::ZERO;
+        config.poll = Duration::from_secs(1);
         config.ssh = vec![sshd.settings(home.path(), Some(home.path()))];
     })
     .await;
@@ -653,5 +664,160 @@ async fn live_file_on_a_server_is_read_over_sftp_also_after_the_network_was_gone
     .await;
     sshd.up();
     wait_for_map(&bot, "third").await;
+    bot.stop().await.unwrap();
+}
+
+/// What one process receives, all others show: each a second later, the public after the delay.
+#[tokio::test(flavor = "multi_thread")]
+async fn bots_on_one_postgresql_show_the_same() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    let home = tempfile::tempdir().unwrap();
+    let mut config = Config::with_database(&url);
+    config.live_delay = Duration::ZERO;
+    config.live_key = Some(Secret::new(KEY));
+    let mut receive = config.clone();
+    receive.folders = vec![Folder {
+        path: home.path().to_owned(),
+        server: String::new(),
+    }];
+    let receiver = roles::start(receive.clone(), Role::Receive).await.unwrap();
+    let other = roles::start(config.clone(), Role::Run).await.unwrap();
+    let database = url.rsplit_once('/').unwrap().1.split('?').next().unwrap();
+    cluster.psql(
+        database,
+        "CREATE ROLE live_web LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO live_web",
+    );
+    config.database_url = Secret::new(url.replace("postgres://postgres@", "postgres://live_web@"));
+    let mut late = config.clone();
+    late.live_delay = Duration::from_secs(3600);
+    let serve = roles::start(config, Role::Serve).await.unwrap();
+    let serve_late = roles::start(late, Role::Serve).await.unwrap();
+    // A process that only serves takes no posts.
+    assert_eq!(post(&serve, &snapshot(1)).await, 404);
+    write(home.path(), &on_map(10, "first"));
+    wait_for_map(&serve, "first").await;
+    wait_for_map(&other, "first").await;
+    // Through another process, and again through the first.
+    assert_eq!(post(&other, &on_map(11, "second")).await, 204);
+    wait_for_map(&serve, "second").await;
+    write(home.path(), &on_map(12, "third"));
+    wait_for_map(&other, "third").await;
+    // One is killed, and its recorder counts from the start.
+    receiver.stop().await.unwrap();
+    let receiver = roles::start(receive, Role::Receive).await.unwrap();
+    let seq = Cell::new(0);
+    wait_for("the new recorder everywhere", || async {
+        seq.set(seq.get() + 1);
+        write(home.path(), &on_map(seq.get(), "fourth"));
+        let [a, b] = [shown(&serve).await?.0, shown(&other).await?.0];
+        (a == "fourth" && b == "fourth").then_some(())
+    })
+    .await;
+    let (_, api) = get(&serve_late.url("/api/live")).await;
+    assert_eq!(api["servers"], json!([]));
+    for bot in [receiver, other, serve, serve_late] {
+        bot.stop().await.unwrap();
+    }
+}
+
+/// The recorded round of a snapshot, as a file that ends now.
+fn result_of(snapshot: &Value) -> Vec<u8> {
+    let (_, bytes) = native_files("surrender").remove(0);
+    let mut file: Value = serde_json::from_slice(&bytes).unwrap();
+    let meta = &mut file["meta"];
+    let end = Timestamp::now().as_second();
+    let later = end - meta["round_end_unix"].as_i64().unwrap();
+    let start = meta["round_start_unix"].as_i64().unwrap() + later;
+    meta["round_start_unix"] = start.into();
+    meta["round_end_unix"] = end.into();
+    meta["match_id"] = end.to_string().into();
+    meta["map"] = snapshot["map"].clone();
+    meta["round"] = 1.into();
+    meta["server_ip"] = snapshot["server"]["ip"].clone();
+    meta["server_port"] = snapshot["server"]["port"].clone();
+    meta["event_id"] = "01a1f8fc-b99e-7786-b004-c44b525f62fd".into();
+    let map = snapshot["map"].as_str().unwrap();
+    meta["round_canonical_id"] = round_canonical_id(start, map, 1).into();
+    file.to_string().into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_channel_has_one_message_for_each_round_which_becomes_the_result_also_after_a_restart()
+{
+    let discord = Discord::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(&folder);
+    let channel = discord.add_channel();
+    let mut settings = settings_for(&discord);
+    settings.live_channel_id = Some(channel);
+    config.discord = Some(settings);
+    config.live_delay = Duration::ZERO;
+    let message = || {
+        let mut messages = discord.messages_in(channel);
+        assert!(messages.len() <= 1, "{messages:#?}");
+        messages.pop().map(|message| text_of(&message))
+    };
+    let wait_for_text = async |text: &'static str| {
+        wait_for(text, || async { message().filter(|m| m.contains(text)) }).await
+    };
+    let mut round = snapshot(1);
+    round["round"] = 1.into();
+    round["played_ms"] = 60_000.into();
+    let again = |round: &mut Value| {
+        round["seq"] = (round["seq"].as_u64().unwrap() + 1).into();
+        round["unix_ms"] = unix_ms().into();
+    };
+    let bot = gametimes_bot::start(config.clone()).await.unwrap();
+    assert_eq!(post(&bot, &round).await, 204);
+    let text = wait_for_text("Playing, 1:00").await;
+    for part in [
+        "te\\_escape2",
+        "round 1",
+        "Axis: 1 of 2 alive",
+        "Zweiter",
+        "time to beat 6:12",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    // It is edited, and by the bot after this one too.
+    round["played_ms"] = 120_000.into();
+    again(&mut round);
+    assert_eq!(post(&bot, &round).await, 204);
+    wait_for_text("Playing, 2:00").await;
+    bot.stop().await.unwrap();
+    let bot = gametimes_bot::start(config).await.unwrap();
+    round["state"] = "intermission".into();
+    again(&mut round);
+    assert_eq!(post(&bot, &round).await, 204);
+    wait_for_text("Over after 2:00").await;
+    let file = folder.path().join("gametime-te_escape2-R1-5.json");
+    std::fs::write(&file, result_of(&round)).unwrap();
+    let done = ingest(&bot.store, &[file], "", false).await.unwrap();
+    assert_eq!((done.new, done.rejected), (1, vec![]));
+    let text = wait_for_text("won").await;
+    assert!(text.contains("surrender"), "{text}");
+    bot.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_channel_shows_nothing_before_the_delay() {
+    let discord = Discord::start().unwrap();
+    let channel = discord.add_channel();
+    let (bot, _folder) = start(|config| {
+        let mut settings = settings_for(&discord);
+        settings.live_channel_id = Some(channel);
+        config.discord = Some(settings);
+        config.live_delay = Duration::from_secs(3600);
+    })
+    .await;
+    assert_eq!(post(&bot, &snapshot(1)).await, 204);
+    assert!(
+        text(&bot, "/live", Some(TOKEN))
+            .await
+            .contains("te_escape2")
+    );
+    tokio::time::sleep(A_WHILE).await;
+    assert_eq!(discord.messages_in(channel).len(), 0);
     bot.stop().await.unwrap();
 }

@@ -65,7 +65,7 @@ pub struct Config {
     pub live_delay: Duration,
     /// The token with which it is seen at once; `None` means [`Self::api_token`].
     pub live_token: Option<Secret>,
-    /// The key with which recorders sign the snapshots that they post; `None` takes no posts.
+    /// The key with which recorders sign the snapshots that they post, by default [`Discord::hmac_key`]; `None` takes no posts.
     pub live_key: Option<Secret>,
 }
 
@@ -95,6 +95,8 @@ pub struct Discord {
     pub gateway_url: Option<String>,
     /// The channel with messages for players; `None` posts nothing.
     pub stats_channel: Option<StatsChannel>,
+    /// The channel with a message about each round that is being played; `None` posts nothing.
+    pub live_channel_id: Option<u64>,
     /// Whether the bot registers and answers slash commands.
     pub commands: bool,
 }

@@ -114,7 +114,13 @@ impl Reader {
             self.errors
                 .push("live_token: must have at least 16 characters".into());
         }
-        let live_key = self.text("live_key").map(Secret::new);
+        // The key of attached files: a server has one key for both.
+        let hmac_key = || {
+            discord
+                .as_ref()
+                .and_then(|discord| discord.hmac_key.clone())
+        };
+        let live_key = self.text("live_key").map(Secret::new).or_else(hmac_key);
         Config {
             database_url: Secret::new(database_url),
             database_mode,
@@ -217,9 +223,16 @@ impl Reader {
         let proxy = self.text("discord.proxy");
         let gateway_url = self.text("discord.gateway_url");
         let stats_channel = self.stats_channel();
+        let live_channel_id = self.channel("discord.live_channel_id");
         let commands = self.or("discord.commands", "true", "true or false");
         match (token, channel) {
-            (None, None) if webhook_ids.is_empty() && stats_channel.is_none() => None,
+            (None, None)
+                if webhook_ids.is_empty()
+                    && stats_channel.is_none()
+                    && live_channel_id.is_none() =>
+            {
+                None
+            }
             (Some(token), Some(channel_id)) => Some(Discord {
                 token,
                 channel_id,
@@ -232,6 +245,7 @@ impl Reader {
                 proxy,
                 gateway_url,
                 stats_channel,
+                live_channel_id,
                 commands,
             }),
             (token, channel) => {

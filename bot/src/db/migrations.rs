@@ -28,7 +28,7 @@ pub struct Migration {
 }
 
 /// The migrations, oldest first: the first one has the version 1. Never change one that was released.
-const MIGRATIONS: [Migration; 8] = [
+const MIGRATIONS: [Migration; 9] = [
     Migration {
         name: "facts",
         sql: include_str!("../../migrations/0001_facts.sql"),
@@ -60,6 +60,10 @@ const MIGRATIONS: [Migration; 8] = [
     Migration {
         name: "maps",
         sql: include_str!("../../migrations/0008_maps.sql"),
+    },
+    Migration {
+        name: "live",
+        sql: include_str!("../../migrations/0009_live.sql"),
     },
 ];
 

@@ -27,6 +27,7 @@ mod error;
 mod facts;
 pub mod files;
 mod ingest;
+pub mod live;
 pub mod map_table;
 pub mod matches;
 pub mod migrations;

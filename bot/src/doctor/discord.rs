@@ -46,9 +46,15 @@ pub(super) async fn examine(discord: &Discord, found: &mut Findings) {
             }
         },
     }
-    if let Some(channel) = &discord.stats_channel {
-        let what = "discord.stats_channel_id";
-        match access::channel(&client, &account, channel.channel_id, STATS).await {
+    let stats = discord.stats_channel.as_ref().map(|stats| stats.channel_id);
+    for (what, channel_id) in [
+        ("discord.stats_channel_id", stats),
+        ("discord.live_channel_id", discord.live_channel_id),
+    ] {
+        let Some(channel_id) = channel_id else {
+            continue;
+        };
+        match access::channel(&client, &account, channel_id, STATS).await {
             Ok(name) => found.good(what, format!("#{name} can be written to")),
             Err(error) => found.bad(what, error),
         }

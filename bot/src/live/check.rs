@@ -59,6 +59,7 @@ fn out_of_bounds(snapshot: &Snapshot) -> Option<&'static str> {
     let is_port = server.port.len() <= 5 && server.port.bytes().all(|b| b.is_ascii_digit());
     let checks = [
         ("schema", snapshot.schema >= 1),
+        ("seq", i64::try_from(snapshot.seq).is_ok()),
         ("unix_ms", is_unix(snapshot.unix_ms)),
         (
             "server.ip",

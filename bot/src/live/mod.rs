@@ -9,6 +9,7 @@
 pub mod board;
 pub mod check;
 pub mod frame;
+pub mod share;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -7,9 +7,10 @@
 //! Discord returns the existing message. Nothing here delays the import.
 //!
 //! [`rounds`] and [`evenings`] decide which messages are due, [`round_message`] and [`super::evening_text`] make them of typed rows,
-//! [`sender`] sends them.
+//! [`sender`] sends them. [`live`] keeps the messages of another channel, about the rounds that are being played.
 
 mod evenings;
+pub mod live;
 mod post;
 mod round_message;
 mod rounds;
@@ -50,6 +51,7 @@ pub async fn run(
         client,
         channel_id: settings.channel_id,
         status: Arc::clone(&status),
+        source: SOURCE,
     };
     let poster = Poster {
         settings,

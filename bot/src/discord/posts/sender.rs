@@ -6,14 +6,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 use tokio::time;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use twilight_http::Client;
 use twilight_http::api_error::ApiError;
 use twilight_http::error::ErrorType;
 use twilight_model::http::attachment::Attachment;
 use twilight_model::id::Id;
 
-use super::SOURCE;
 use super::post::{FILE_NAME, Post};
 use crate::backoff::Backoff;
 use crate::chart::{PNG_SCALE, png};
@@ -39,6 +38,8 @@ pub struct Sender {
     pub channel_id: u64,
     /// Where successes and failures are counted.
     pub status: Arc<Status>,
+    /// The channel's name in log and status.
+    pub source: &'static str,
 }
 
 /// A message in Discord.
@@ -89,8 +90,13 @@ impl Sender {
         match sent {
             Ok((message_id, message)) => {
                 let done = if posted.is_some() { "edited" } else { "posted" };
-                info!("stats channel: {label} {done}");
-                self.status.posted(SOURCE, done);
+                if done == "edited" && self.source != super::SOURCE {
+                    // A round is edited many times while it is played.
+                    debug!("{}: {label} {done}", self.source);
+                } else {
+                    info!("{}: {label} {done}", self.source);
+                }
+                self.status.posted(self.source, done);
                 // If an earlier attempt was posted after all, Discord returns that message, which may show an older state.
                 let is_retry = posted.is_none() && entry.is_some();
                 if is_retry && !post.is_shown_by(&message) {
@@ -100,14 +106,17 @@ impl Sender {
                 }
             }
             Err(SendError::Deleted) => {
-                info!("stats channel: the message of {label} was deleted; it is not posted again");
+                info!(
+                    "{}: the message of {label} was deleted; it is not posted again",
+                    self.source
+                );
                 PostOutcome::Deleted
             }
             Err(SendError::Failed(why)) => {
                 let failures = entry.map_or(0, |entry| entry.attempts);
                 let wait = SEND_BACKOFF.after(failures).next_wait().as_secs();
-                warn!("stats channel: {label}: {why}; trying again in {wait} s");
-                self.status.failed(SOURCE, &why);
+                warn!("{}: {label}: {why}; trying again in {wait} s", self.source);
+                self.status.failed(self.source, &why);
                 PostOutcome::Failed {
                     retry_unix: Timestamp::now().as_second().saturating_add_unsigned(wait),
                 }
@@ -131,7 +140,7 @@ impl Sender {
                 .map_err(SendError::failed)?;
             files.push(Attachment::from_bytes(FILE_NAME.to_owned(), picture, 0));
         }
-        let no_id = || SendError::failed("discord.stats_channel_id is 0");
+        let no_id = || SendError::failed("the id of the channel is 0");
         let response = match posted {
             None => {
                 let channel = Id::new_checked(self.channel_id).ok_or_else(no_id)?;

@@ -11,7 +11,7 @@ use gametimes_format::file::{EventKind, TimelineEvent};
 use gametimes_format::live::{Life, LivePlayer, Snapshot, State as Play};
 use gametimes_format::matches::{PauseBy, PauseKind};
 use gametimes_format::text::displayable;
-use gametimes_format::{Class, ObjectiveAction, Team};
+use gametimes_format::{Class, ObjectiveAction, Team, TeamNumber};
 
 use super::error::PageError;
 use super::preview::Preview;
@@ -365,7 +365,7 @@ fn event_text(view: &ServerView, event: &TimelineEvent) -> Option<String> {
         (EventKind::Death, _) => Some(format!("{player} died{means}")),
         (EventKind::Revive, Some(by)) => Some(format!("{} revived {player}", name(by))),
         (EventKind::Objective, _) => {
-            let who = match (player.as_str(), event.team.and_then(|team| team.team())) {
+            let who = match (player.as_str(), event.team.and_then(TeamNumber::team)) {
                 ("", Some(team)) => team.name().to_owned(),
                 _ => player,
             };

@@ -38,6 +38,7 @@ pub fn settings_for(discord: &Discord) -> DiscordSettings {
         proxy: Some(discord.host()),
         gateway_url: Some(discord.gateway_url()),
         stats_channel: None,
+        live_channel_id: None,
         commands: false,
     }
 }
