@@ -16,6 +16,7 @@ How a round is recorded:
   * All times are level times, which continue during a pause. Pauses are subtracted once, when the round is over.
   * A callback never returns a value (a number returned from et_Obituary stops the scripts loaded after this one) and never
     raises an error.
+  * Only with gametimes_live 1, the live file is written in a frame every two seconds, without waiting for the disk.
   * No process is started in a frame of play, only when a map is loaded, in the intermission, and at shutdown.
 
 Written for Lua 5.4; it also runs on 5.3. See docs/ for settings, files and log lines.
@@ -24,15 +25,16 @@ Written for Lua 5.4; it also runs on 5.3. See docs/ for settings, files and log 
 local VERSION = "0.1.0"
 local SCHEMA = 2
 
--- cvar gamestate: set by the command `map`; during a round; before it; after it; when a match was reset before or after a round
-local INITIALIZE, PLAYING, WARMUP, INTERMISSION, RESET = -1, 0, 2, 3, 5
+-- cvar gamestate: set by the command `map`; during a round; in the seconds before it; before these; after it; when a match was reset before or after a round
+local INITIALIZE, PLAYING, COUNTDOWN, WARMUP, INTERMISSION, RESET = -1, 0, 1, 2, 3, 5
 local AXIS, ALLIES = 1, 2
 local STOPWATCH, LAST_MAN_STANDING = 3, 5      -- g_gametype
 local LIMBO = 0x4000                           -- ps.pm_flags
 local DEAD = 3                                 -- ps.pm_type
 local PERS_KILLED = 6                          -- index of the number of deaths in ps.persistant
 local PAUSED = 0x10                            -- configstring server toggles
-local CS = { vote_time = 6, vote = 7, start = 11, intermission = 12, info = 13, winner = 14, waves = 31, toggles = 32 }
+local CS = { vote_time = 6, vote = 7, start = 11, intermission = 12, info = 13, winner = 14, waves = 31, toggles = 32,
+  players = 689 }
 local MAX_CLIENTS = 64
 local WORLD = 1022                             -- the killer of a player whom no player killed
 local MAP_LIMIT, NAME_LIMIT, CVAR_LIMIT = 64, 64, 256 -- characters; readers refuse more
@@ -498,6 +500,7 @@ do
     settings.keep_days = integer_setting("gametimes_keep_days", 0, 0, 36500)
     settings.backlog_seconds = integer_setting("gametimes_backlog_seconds", 8, 0, 300)
     read_mode()
+    settings.live = integer_setting("gametimes_live", 0, 0, 1) == 1
     debug_on = integer_setting("gametimes_debug", 0, 0, 1) == 1
     settings.hmac_key = take_secret("gametimes_hmac_key")
     settings.urls = read_urls()
@@ -565,6 +568,9 @@ end
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- The running round. Times are level time in ms.
+
+-- The live file, see docs/live-format.md. `result` is the round that has ended on this map.
+local live = { on = false, EVERY_MS = 2000, LOG_EVERY_MS = 300000, EVENTS = 30, seq = 0, clock = 0 }
 
 local round                                    -- nil if no round is running
 local clock = { last = 0, prev = 0 }           -- level time of the last frame and of the one before
@@ -697,9 +703,9 @@ local function set_team(slot, t, team)
   seat = sit(slot, t)
   if not seat or seat.team == team then return end
   if plays(seat.team) then
-    if seat.life == "alive" then close_life(seat, t); seat.life = "waiting" end -- the dead stay dead till the wave
+    if seat.life == "alive" then close_life(seat, t); seat.life, seat.since = "waiting", t end -- the dead stay dead till the wave
   else
-    seat.life, seat.plays_since = "waiting", t
+    seat.life, seat.since, seat.plays_since = "waiting", t, t
   end
   seat.team, seat.person.team = team, team
   note(t, new_here and "join" or "team", seat, { team = team })
@@ -730,7 +736,7 @@ local function death(d)
     local killer_team = not plays(d.killer_team) and killer and killer.person.team or d.killer_team
     local enemy = d.killer and d.killer ~= d.slot and plays(killer_team) and killer_team ~= d.team
     killer = killer or (enemy and sit(d.killer, d.t)) or nil
-    seat.life, seat.since, seat.by = "dead", d.t, enemy and killer and killer.person or nil
+    seat.life, seat.since, seat.limbo, seat.by = "dead", d.t, nil, enemy and killer and killer.person or nil
     if seat.by then seat.by.kills = seat.by.kills + 1 end
     round.fallen[d.slot], seat.saved_deaths = seat, nil
   end
@@ -801,6 +807,7 @@ local function begin(t)
     map = match.map,
     number = round_number(),
     gametype = gametype(),
+    event_id = uuid7(os.time()),
     start = t, start_unix = os.time(),
     warmup_ms = match.warm_ms and math.max(0, now_ms() - match.warm_ms) or 0,
     warmup_unix = match.warm_unix,
@@ -959,6 +966,7 @@ local function finish(t, unix, reason)
     if seat then
       local list = seat.team == AXIS and done.axis or seat.team == ALLIES and done.allies
       if list then list[#list + 1] = seat.person end
+      if live.on then seat.shown = { live.life(seat) } end
       stand_up(seat, t)
     end
   end
@@ -998,6 +1006,7 @@ local function finish(t, unix, reason)
   for _, e in ipairs(done.events) do e.t_ms = play_clock(math.min(e.t, t)) end
   done.waves = finish_waves(done)
   for n = #done.pauses, PAUSES_LIMIT + 1, -1 do done.pauses[n] = nil end
+  live.result = live.on and done or nil
   round = nil
   return done
 end
@@ -1134,11 +1143,13 @@ do
       "is_bot", p.is_bot, "wave_wait_ms", p.wave_wait_ms)
   end
 
-  local function timeline(events)
+  --- The entries of the timeline from the n-th on.
+  local function timeline(events, first)
     local out = {}
-    for i, e in ipairs(events) do
+    for i = first, #events do
+      local e = events[i]
       local p = e.person
-      out[i] = object("t_ms", e.t_ms, "kind", e.kind, "guid", p and p.guid or "",
+      out[#out + 1] = object("t_ms", e.t_ms, "kind", e.kind, "guid", p and p.guid or "",
         "name", p and p.guid == "" and p.name or nil, "by", e.by and key(e.by) or NULL,
         "mod", e.means or NULL, "team", e.team, "class", e.class, "wave_in_ms", e.wave_in,
         "killer_wave_in_ms", e.killer_wave_in, "action", e.action, "text", e.text)
@@ -1167,6 +1178,19 @@ do
 
   function server_version()
     return cvar("mod_version"):match("(%d+%.%d+%.?%d*)") or cvar("version"):match("[vV](%d+%.%d+%.?%d*)") or ""
+  end
+
+  local function milliseconds(minutes) return math.floor(minutes * 60000 + 0.5) end
+
+  --- Where the teams of a match play in this round, or nil if it is unknown.
+  local function sides(number, first, defender)
+    local team_a
+    if number == 2 then
+      team_a = first and first.attackers ~= 0 and 3 - first.attackers
+    elseif defender ~= 0 then
+      team_a = 3 - defender
+    end
+    return team_a and object("team_a", team_a, "team_b", 3 - team_a) or nil
   end
 
   local lineups, match_keys
@@ -1201,19 +1225,11 @@ do
       return object("axis", references(start[AXIS]), "allies", references(start[ALLIES])), replaced
     end
 
-    local function milliseconds(minutes) return math.floor(minutes * 60000 + 0.5) end
-
     --- The keys about the match; docs/json.md explains them.
     function match_keys(done)
-      local first, attackers = done.first, nil
-      if done.number == 2 then
-        attackers = first and first.attackers ~= 0 and first.attackers or nil
-      elseif done.defender ~= 0 then
-        attackers = 3 - done.defender
-      end
-      local team_a = attackers and (done.number == 2 and 3 - attackers or attackers)
+      local first = done.first
       local keys = { match_uid = first and first.id or done.event_id, round_1_event_id = first and first.id,
-        sides = team_a and object("team_a", team_a, "team_b", 3 - team_a) }
+        sides = sides(done.number, first, done.defender) }
       if done.gametype ~= STOPWATCH then return keys end
       local held, limit = first_round.was_held(done), milliseconds(done.timelimit)
       local function or_null(value) if value == nil then return NULL end return value end
@@ -1239,6 +1255,133 @@ do
     end
   end
 
+  --- Sets the time dead and denied of everybody until level time t. Deaths that are over are added up once, but not during a pause,
+  --- whose start is not exact yet.
+  local function add_up(t)
+    local pause = round.pauses[#round.pauses]
+    local is_exact = not pause or pause.stop
+    local function add(sums, by, ms)
+      sums.dead = sums.dead + ms
+      if by then by.denied = by.denied + ms end
+    end
+    local function add_deaths(which)
+      for _, p in ipairs(round.people) do
+        for n = p.over.n + 1, #p.dead do
+          local from, to, by = table.unpack(p.dead[n])
+          add(p[which], by and by[which], cut(from, to))
+        end
+      end
+    end
+    for _, p in ipairs(round.people) do p.over = p.over or { n = 0, dead = 0, denied = 0 } end
+    if is_exact then
+      add_deaths("over")
+      for _, p in ipairs(round.people) do p.over.n = #p.dead end
+    end
+    for _, p in ipairs(round.people) do p.sums = { dead = p.over.dead, denied = p.over.denied } end
+    add_deaths("sums")
+    for _, seat in pairs(round.seats) do
+      if seat.life == "dead" then add(seat.person.sums, seat.by and seat.by.sums, cut(seat.since, t)) end
+    end
+    for _, p in ipairs(round.people) do p.dead_ms, p.denied_ms = p.sums.dead, p.sums.denied end
+  end
+
+  --- A player of the live file, as JSON.
+  local function live_player(slot, team, class, p, life, since)
+    return string.format('{"slot":%d,"guid":%s,"name":%s,"team":%d,"class":%s,"life":"%s","since_ms":%d,"kills":%d,"deaths":%d,'
+      .. '"revives":%d,"dead_ms":%d,"denied_ms":%d,"is_bot":%s}', slot, json_string(p.guid), json_string(p.name), team,
+      class and json_string(class) or "null", life, since, p.kills, p.deaths, p.revives, p.dead_ms, p.denied_ms, tostring(p.is_bot))
+  end
+
+  --- The players on a team, as JSON: of this round, or else those who are connected.
+  local function live_players(of)
+    local out = {}
+    for slot = 0, slots - 1 do
+      local seat = of and of.seats[slot]
+      if seat and plays(seat.team) then
+        local life, since = table.unpack(seat.shown or { live.life(seat) })
+        out[#out + 1] = live_player(slot, seat.team, seat.class, seat.person, life, since)
+      end
+      local info = not of and configstring(CS.players + slot) or ""
+      local team = info ~= "" and leading_number(info_value(info, "t"))
+      if team and plays(team) then
+        local guid = guid_of(slot)
+        out[#out + 1] = live_player(slot, team, nil, { guid = guid, name = name_of(slot), kills = 0, deaths = 0, revives = 0, dead_ms = 0,
+          denied_ms = 0, is_bot = is_bot(slot, guid) }, "waiting", 0)
+      end
+    end
+    return setmetatable({ "[" .. table.concat(out, ",") .. "]" }, NULL)
+  end
+
+  --- The newest entries of the timeline. Those of one moment can be in another order until the end of the round.
+  local function live_events(of)
+    local events = {}
+    for n = math.max(1, #of.events - 2 * live.EVENTS), #of.events do events[#events + 1] = of.events[n] end
+    if of == round then
+      table.sort(events, function(a, b)
+        if a.t ~= b.t then return a.t < b.t end
+        return a.n < b.n
+      end)
+      for _, e in ipairs(events) do e.t_ms = play_clock(e.t) end
+    end
+    return timeline(events, math.max(1, #events - live.EVENTS + 1))
+  end
+
+  --- The waves of a team at this time on the play clock.
+  local function live_wave(wave, now)
+    for n = wave and #wave.intervals or 0, 1, -1 do
+      local i = wave.intervals[n]
+      if play_clock(i[1]) <= now then
+        return object("interval_ms", i[2], "next_in_ms", i[2] - (wave.offset + now) % i[2])
+      end
+    end
+    return NULL
+  end
+
+  --- Whether a player lives, and since when on the play clock.
+  function live.life(seat)
+    local life, since = seat.life, seat.since
+    if life == "dead" then
+      life = seat.limbo and "limbo" or "wounded"
+      since = seat.limbo or since
+    elseif life == "none" then
+      life = "waiting"
+    end
+    return life, since and play_clock(since) or 0
+  end
+
+  --- The live file at level time t as text.
+  function live.text(t, is_idle)
+    local server = object("ip", decode(cvar("net_ip")), "port", decode(cvar("net_port")), "hostname", plain(cvar("sv_hostname")))
+    if is_idle then
+      return json(object("schema", 1, "seq", live.seq, "unix_ms", live.unix_ms, "server", server, "state", "idle"))
+    end
+    local running, result = round, nil
+    local gs = leading_number(cvar("gamestate"))
+    local state = gs == INTERMISSION and "intermission" or gs == COUNTDOWN and "countdown" or "warmup"
+    local pause, now, waves = nil, 0, {}
+    if running then
+      add_up(t)
+      now, pause = play_clock(t), running.pauses[#running.pauses]
+      if pause and pause.stop then pause = nil end
+      state = pause and "paused" or "playing"
+      waves = running.waves or waves
+    elseif live.result and (gs == INTERMISSION or gs == PLAYING) then
+      state, result = "intermission", live.result
+      now = result.play_ms
+    end
+    local of = running or result
+    local number, limit = of and of.number or round_number(), milliseconds(timelimit())
+    local function by_of(by) return object("kind", by.kind, "guid", by.guid, "name", by.name, "team", by.team) end
+    return json(object("schema", 1, "seq", live.seq, "unix_ms", live.unix_ms, "server", server, "state", state, "map", match.map,
+      "round", number, "match_uid", of and (of.first and of.first.id or of.event_id) or "", "gametype", gametype(),
+      "config", head(decode(cvar("g_customConfig")), CVAR_LIMIT), "played_ms", now, "limit_ms", limit > 0 and limit or NULL,
+      "target_ms", number == 2 and limit > 0 and limit or NULL, "score", object("axis", match.axis, "allies", match.allies),
+      "sides", sides(number, match.first, side(configstring(CS.info), "d")) or NULL,
+      "pause", pause and object("n", #running.pauses, "since_unix_ms", pause.start_unix * 1000, "by", by_of(pause.by)) or NULL,
+      "waves", object("axis", live_wave(waves[AXIS], now), "allies", live_wave(waves[ALLIES], now)),
+      "players", live_players(of), "events", of and live_events(of) or {}))
+  end
+
   --- The gametimes file as text.
   function gametimes_file(done)
     local stats = {}
@@ -1261,7 +1404,7 @@ do
       "teams", object("axis", references(done.axis), "allies", references(done.allies)),
       "pauses", pause_list(done), "duration_ms", done.play_ms, "warmup_ms", done.warmup_ms,
       "utc_offset_seconds", utc_offset(done.stop_unix), "server_hostname", plain(cvar("sv_hostname")),
-      "stats_file", done.stats_file or NULL, "events", timeline(done.events),
+      "stats_file", done.stats_file or NULL, "events", timeline(done.events, 1),
       "events_dropped", done.events_dropped > 0 and done.events_dropped or nil,
       "match_uid", keys.match_uid, "round_1_event_id", keys.round_1_event_id, "sides", keys.sides, "stopwatch", keys.stopwatch,
       "map_result", keys.map_result, "config", head(decode(cvar("g_customConfig")), CVAR_LIMIT),
@@ -1482,7 +1625,7 @@ clean() (
 local function prepare_folders(fresh)
   sender_ready = false
   if WINDOWS then
-    os.execute('mkdir "' .. settings.dir:gsub("/", "\\") .. '" 2>nul')
+    os.execute('mkdir "' .. (settings.dir .. (settings.live and "/live" or "")):gsub("/", "\\") .. '" 2>nul')
     if #settings.urls > 0 then log("messages are not sent: this script can send on Linux only") end
     return
   end
@@ -1492,9 +1635,11 @@ local function prepare_folders(fresh)
     CLEANER, "dir=" .. quote(settings.dir), "out=" .. quote(settings.outbox), "urls=" .. quote(settings.url_file or ""),
     "targets=" .. quote(table.concat(targets, " ")), "fresh=" .. (fresh and 1 or 0), "days=" .. settings.keep_days,
     "limit=" .. OUTBOX_LIMIT, "mode=" .. settings.file_mode, "folder_mode=" .. settings.folder_mode,
+    "live=" .. (settings.live and 1 or 0),
     [==[
 [ -d "$dir" ] || { mkdir -p "$(dirname "$dir")" && mkdir "$dir" && chmod "$folder_mode" "$dir"; }
 [ -d "$dir" ] && [ -w "$dir" ] && echo folder
+if [ "$live" = 1 ]; then [ -d "$dir/live" ] || { mkdir "$dir/live" && chmod "$folder_mode" "$dir/live"; }; fi
 umask 077
 mkdir -p "$out/rejected" "$out/dropped" && chmod 700 "$out" && [ -w "$out" ] && echo outbox
 command -v curl >/dev/null && echo curl
@@ -1689,12 +1834,11 @@ local waiting                                  -- the round that is over, but no
 local function deliver(last)
   local done = waiting
   done.stats_file = done.stats_file or find_stats_file(done)
-  if not done.event_id then
+  if not done.players then
     done.players = {}
     for _, p in ipairs(done.people) do
       if p.played_ms > 0 or p.spawns > 0 or p.deaths > 0 or p.kills > 0 then done.players[#done.players + 1] = p end
     end
-    done.event_id = uuid7(done.stop_unix)
     done.canonical_id = hex(sha256(string.format("%d:%s:%d", done.start_unix, canonical_map(done.map),
       done.number))):sub(1, 16)
     first_round.save(done)
@@ -1729,6 +1873,53 @@ local function deliver(last)
   elseif queue_message(done, name, text) then
     start_senders()
   end
+end
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- The live file
+
+--- Follows the wall clock to the millisecond: os.time() gives whole seconds only, and is the most behind right before the next one.
+function live.watch_clock()
+  local ahead = os.time() * 1000 - now_ms()
+  if ahead > live.clock or ahead < live.clock - 2000 then live.clock = ahead end -- the latter if it was set back
+end
+
+--- Writes the file. A script cannot create a folder without starting a process, so one that was removed comes back with the next map.
+function live.write(t, is_idle)
+  live.at = t
+  live.unix_ms = live.clock + now_ms()
+  live.seq = math.max(live.seq + 1, live.unix_ms)
+  if WINDOWS then os.remove(live.path) end
+  local ok, err = write_file(live.path, live.text(t, is_idle), live.tmp)
+  if not ok and (not live.logged or now_ms() - live.logged >= live.LOG_EVERY_MS) then
+    live.logged = now_ms()
+    log("the live file %s cannot be written: %s; it is tried again all the time", live.path, tostring(err))
+  end
+end
+
+--- A frame is over.
+function live.frame(t)
+  live.watch_clock()
+  if t - live.at < live.EVERY_MS and t >= live.at then return end
+  local ok, err = pcall(live.write, t)
+  if not ok then complain("error in the live file", err) end
+end
+
+--- A map begins that this script records. The engine looks for et_RunFrame in every frame, so without a live file nothing is done.
+function live.start(t)
+  live.on = settings.live
+  if not live.on then return end
+  local name = string.format("%s_%s.json", cvar("net_ip"), cvar("net_port")):gsub("[^%w.%-_]", "_")
+  live.path, live.tmp = settings.dir .. "/live/" .. name, settings.dir .. "/live/.tmp-" .. name .. ".part"
+  live.seq = math.tointeger(tonumber((read_file(live.path) or ""):match('"seq":(%d+)'))) or 0
+  live.watch_clock()
+  live.at = t
+  local run_frame = et_RunFrame
+  function et_RunFrame(level_time)
+    run_frame(level_time)
+    live.frame(level_time)
+  end
+  live.write(t)
 end
 
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -1954,6 +2145,7 @@ et_InitGame = callback("et_InitGame", function(level_time)
   save_match()
   read_results()
   start_senders()
+  live.start(level_time)
 end)
 
 local calm_gamestate, calm_toggles, calm_red, calm_blue, calm_fallen -- as of the last frame that was not calm
@@ -2008,7 +2200,8 @@ local run_frame = callback("et_RunFrame", function(level_time)
           seat.saved_deaths = saved
           if (field(slot, "ps.pm_flags") or 0) & LIMBO ~= 0 then
             round.fallen[slot] = nil
-            note(math.max(seat.since, clock.prev), "limbo", seat)
+            seat.limbo = math.max(seat.since, clock.prev)
+            note(seat.limbo, "limbo", seat)
           end
         end
       end
@@ -2073,6 +2266,7 @@ et_ShutdownGame = callback("et_ShutdownGame", function(restart)
     if waiting then deliver(true) end
     save_match()
   end
+  if live.on then live.write(clock.last, true) end
   if state == INITIALIZE and not first_map() then et.trap_Cvar_Set("gametimes_lua_state", "another map") end
   recording = false
   give_back_secrets()
@@ -2374,6 +2568,7 @@ local function console_command()
   else
     log("no round is being played")
   end
+  if live.on then log("live file: %s", live.path) end
   if recording then log("webhooks: %d", #settings.urls) end
   return true
 end

@@ -82,7 +82,11 @@ pub struct Player {
     frames: Vec<Duration>,
     hide_obituaries: bool,
     forge: Option<Forge>,
+    watch: Option<Watch>,
 }
+
+/// Called after each frame, with its level time.
+pub type Watch = Box<dyn FnMut(&Server, i64)>;
 
 /// Returns further prints of the game before a line of the tape, inside a call.
 pub type Forge = Box<dyn FnMut(usize) -> Vec<String>>;
@@ -126,6 +130,13 @@ impl Player {
         self
     }
 
+    /// Looks at the server after each frame.
+    #[must_use]
+    pub fn watch(mut self, watch: impl FnMut(&Server, i64) + 'static) -> Self {
+        self.watch = Some(Box::new(watch));
+        self
+    }
+
     fn read(tape: &str, hooks: &str) -> Self {
         Self::of(lines(tape), lines(&format!("{hooks}.hooks.jsonl.gz")))
     }
@@ -147,6 +158,7 @@ impl Player {
             frames: Vec::new(),
             hide_obituaries: false,
             forge: None,
+            watch: None,
             events,
         }
     }
@@ -307,6 +319,9 @@ impl Player {
                 let began = Instant::now();
                 server.call("et_RunFrame", call.args[0]);
                 self.frames.push(began.elapsed());
+                if let Some(watch) = &mut self.watch {
+                    watch(server, call.args[0]);
+                }
             }
             "shutdown" => {
                 self.unchecked.clear();

@@ -165,13 +165,13 @@ fn key(player: &LivePlayer) -> &str {
     }
 }
 
-/// The entries of the timeline that a snapshot was taken after; its own are the last of them. While the play clock stands still, entries
-/// of the same time follow later.
+/// The entries of the timeline that a snapshot was taken after; its own are the last of them. Entries of the same time can follow later:
+/// while the play clock stands still, and in the script's view, who learns of what players do between two frames after the second.
 fn events_until<'a>(which: &str, snapshot: &Snapshot, meta: &'a Meta) -> &'a [TimelineEvent] {
     let t_ms = snapshot.played_ms;
     let count = |earliest_ms| meta.events.partition_point(|e| e.t_ms < earliest_ms);
     let all = count(t_ms + 1);
-    let paused = meta.pauses.iter().any(|p| p.at_play_ms == Some(t_ms));
+    let paused = meta.pauses.iter().any(|p| p.at_play_ms == Some(t_ms)) || meta.source == "lua";
     let shown = |n: &usize| -> Vec<TimelineEvent> {
         let last = &meta.events[n.saturating_sub(EVENTS)..*n];
         let without_waves = |e: &TimelineEvent| TimelineEvent {
