@@ -27,12 +27,20 @@ const TESTS: [(Provides, &str); 11] = [
 ];
 
 /// Needed to build the release.
-const RELEASE: [(Provides, &str); 4] = [
+const RELEASE: [(Provides, &str); 5] = [
     (Provides::Program("cc"), "gcc"),
     (Provides::Program("readelf"), "binutils"),
+    (Provides::Program("dpkg-deb"), "dpkg"),
     (Provides::Program("python3"), "python3"),
     // `python3 -m venv` needs it; Debian ships it separately.
     (Provides::PythonModule("ensurepip"), "python3-venv"),
+];
+
+/// Needed to play the quickstart.
+const QUICKSTART: [(Provides, &str); 3] = [
+    (Provides::Program("cc"), "gcc"),
+    (Provides::Program("debootstrap"), "debootstrap"),
+    (Provides::Program("nsenter"), "util-linux"),
 ];
 
 /// Ensures that the packages for the tests are installed.
@@ -43,6 +51,11 @@ pub fn for_tests() -> Result<(), String> {
 /// Ensures that the packages for building the release are installed.
 pub fn for_release() -> Result<(), String> {
     ensure(&RELEASE)
+}
+
+/// Ensures that the packages for playing the quickstart are installed.
+pub fn for_quickstart() -> Result<(), String> {
+    ensure(&QUICKSTART)
 }
 
 fn ensure(packages: &[(Provides, &str)]) -> Result<(), String> {
