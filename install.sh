@@ -40,6 +40,7 @@ finds the running server, or the systemd unit that starts it, and asks if there 
   --uninstall      remove everything that was installed, except changed settings and recorded rounds
   --no-module      install only the script and the settings
   --no-script      install only the module and the settings
+  --version        show the version
   --help           show this text
 END
 }
@@ -47,6 +48,7 @@ END
 say() { printf '%s\n' "$*"; }
 die() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 
+VERSION=0.2.0
 MODULE=qagame.mp.x86_64.so
 REAL=qagame_real.mp.x86_64.so
 SCRIPT=luascripts/gametimes.lua
@@ -94,6 +96,7 @@ while [ $# -gt 0 ]; do
     --yes) yes=1 ;;
     --no-module) with_module=0 ;;
     --no-script) with_script=0 ;;
+    --version) say "install.sh $VERSION"; exit 0 ;;
     --help | -h) usage; exit 0 ;;
     -*) die "unknown option ${1%%=*} (see --help)" ;;
     *://*) die "a URL needs --webhook before it" ;;

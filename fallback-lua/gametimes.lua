@@ -22,7 +22,7 @@ How a round is recorded:
 Written for Lua 5.4; it also runs on 5.3. See docs/ for settings, files and log lines.
 ]]
 
-local VERSION = "0.1.0"
+local VERSION = "0.2.0"
 local SCHEMA = 2
 
 -- cvar gamestate: set by the command `map`; during a round; in the seconds before it; before these; after it; when a match was reset before or after a round

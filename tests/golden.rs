@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use gametimes::VERSION;
 use gametimes::event::{Event, Rules, ShutdownCause, Stamp, What};
 use gametimes::report::{Identity, gametimes_file};
 use gametimes::track::{Outcome, Tracker};
@@ -11,13 +12,17 @@ use gametimes_format::{GametimesFile, Message};
 use gametimes_standin::recorded;
 use gametimes_test_support::game::{gametimes_files, play_in};
 
-/// Compares a message with its golden file. Ids that differ from run to run are replaced.
+/// The version that the files in `tests/data/native` name.
+const SAMPLES_VERSION: &str = "0.1.0";
+
+/// Compares a message with its golden file. Ids that differ from run to run are replaced, and so is the version.
 fn check(name: &str, file: &GametimesFile) {
     let text = serde_json::to_string_pretty(&file.payload).unwrap() + "\n";
     let text = match file.meta.event_id.as_str() {
         "" => text,
         id => text.replace(id, "EVENT-ID"),
     };
+    let text = text.replace(&format!("gametimes v{VERSION}"), "gametimes vVERSION");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.json"));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -95,6 +100,13 @@ fn native_samples_are_what_the_module_writes() {
         for (sample, golden, mut text) in samples {
             for (id, golden_id) in &ids {
                 text = text.replace(id, golden_id);
+            }
+            // The samples stay those of the version that wrote them.
+            for key in ["\"module_version\":\"", "gametimes v"] {
+                text = text.replace(
+                    &format!("{key}{VERSION}"),
+                    &format!("{key}{SAMPLES_VERSION}"),
+                );
             }
             if std::env::var_os("UPDATE_GOLDEN").is_some() {
                 std::fs::write(&sample, &text).unwrap();

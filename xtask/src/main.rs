@@ -10,6 +10,7 @@ mod openapi;
 mod packages;
 mod pictures;
 mod play;
+mod quickstart;
 mod run;
 mod sanitize;
 mod season;
@@ -33,10 +34,12 @@ struct Arguments {
 enum Task {
     /// Shows everything at work: a recorded match, the module, a local Discord stand-in, the bot, and a web page.
     Demo(demo::Demo),
-    /// Builds the release archive, reproducibly and against an old glibc.
+    /// Builds the release, reproducibly and against an old glibc.
     Dist(dist::Dist),
     /// Writes the files of a made-up season, to look at the bot's pages with.
     Season(season::WriteSeason),
+    /// Plays docs/quickstart.md in an empty Debian, with the archives of `dist`.
+    Quickstart(quickstart::Quickstart),
     /// Plays a recorded match through the module.
     Play(play::Play),
     /// Draws the pictures of the documentation from recorded matches.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Task::Demo(demo) => demo.run(),
         Task::Dist(dist) => dist.run(),
         Task::Season(season) => season.run(),
+        Task::Quickstart(quickstart) => quickstart.run(),
         Task::Play(play) => play.run(),
         Task::Pictures(pictures) => pictures.run(),
         Task::Bench(bench) => bench.run(),
@@ -81,6 +85,31 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("xtask: {error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A workflow is first tried when a release depends on it.
+    #[test]
+    fn commands_of_the_workflows_exist() {
+        let workflow = include_str!("../../.github/workflows/release.yml");
+        let ci = include_str!("../../.ci/run");
+        // A command may continue on lines that are indented further.
+        let text = workflow.replace("\n          ", " ") + ci;
+        let commands: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.split_once("cargo xtask ").map(|(_, rest)| rest))
+            .collect();
+        assert!(commands.len() >= 5, "{commands:?}");
+        for command in commands {
+            let words = std::iter::once("cargo xtask").chain(command.split_whitespace());
+            if let Err(error) = Arguments::try_parse_from(words) {
+                panic!("cargo xtask {command}: {error}");
+            }
         }
     }
 }

@@ -27,9 +27,10 @@ const TESTS: [(Provides, &str); 11] = [
 ];
 
 /// Needed to build the release.
-const RELEASE: [(Provides, &str); 2] = [
+const RELEASE: [(Provides, &str); 3] = [
     (Provides::Program("cc"), "gcc"),
     (Provides::Program("readelf"), "binutils"),
+    (Provides::Program("dpkg-deb"), "dpkg"),
 ];
 
 /// Needed for tools that are Python packages.
@@ -37,6 +38,13 @@ const PYTHON: [(Provides, &str); 2] = [
     (Provides::Program("python3"), "python3"),
     // `python3 -m venv` needs it; Debian ships it separately.
     (Provides::PythonModule("ensurepip"), "python3-venv"),
+];
+
+/// Needed to play the quickstart.
+const QUICKSTART: [(Provides, &str); 3] = [
+    (Provides::Program("cc"), "gcc"),
+    (Provides::Program("debootstrap"), "debootstrap"),
+    (Provides::Program("nsenter"), "util-linux"),
 ];
 
 /// Ensures that the packages for the tests are installed.
@@ -53,6 +61,11 @@ pub fn for_release() -> Result<(), String> {
 /// Ensures that Python packages can be installed into a folder of the project.
 pub fn for_python() -> Result<(), String> {
     ensure(&PYTHON)
+}
+
+/// Ensures that the packages for playing the quickstart are installed.
+pub fn for_quickstart() -> Result<(), String> {
+    ensure(&QUICKSTART)
 }
 
 fn ensure(packages: &[(Provides, &str)]) -> Result<(), String> {

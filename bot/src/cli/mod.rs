@@ -1,5 +1,6 @@
 //! The command line of `gametimes-bot`.
 
+mod health;
 mod service;
 pub mod table;
 mod tables;
@@ -79,6 +80,8 @@ enum Command {
     Service(Service),
     /// Check database, Discord, webhooks, SSH, folders and clocks, and explain how to fix what is wrong.
     Doctor,
+    /// Ask the running bot whether it can store what arrives; exit code 0 if so. For health checks.
+    Health,
     /// List rounds, latest first.
     Rounds {
         /// Print JSON instead of a table.
@@ -165,6 +168,7 @@ impl Cli {
             Command::Receive => run(config, Role::Receive).await,
             Command::Serve => run(config, Role::Serve).await,
             Command::Doctor => examine(&config).await,
+            Command::Health => health::check(config.listen),
             Command::Backup { file } => back_up(&config, &file).await,
             command => with_database(config, command).await,
         };
@@ -218,6 +222,7 @@ async fn with_database(config: Config, command: Command) -> Result<(), String> {
         | Command::Receive
         | Command::Serve
         | Command::Doctor
+        | Command::Health
         | Command::Completions { .. } => Ok(()),
         Command::Ingest { paths, server } => files::ingest::ingest(&db, &paths, &server, true)
             .await

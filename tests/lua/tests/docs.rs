@@ -126,7 +126,21 @@ fn anchor(heading: &str) -> String {
 }
 
 #[test]
-fn script_and_workspace_have_the_same_version() {
-    let version = format!("local VERSION = \"{}\"", env!("CARGO_PKG_VERSION"));
-    assert!(SCRIPT.contains(&version), "{version}");
+fn what_cargo_does_not_build_has_the_version_of_the_workspace() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (file, line) in [
+        (
+            "fallback-lua/gametimes.lua",
+            format!("local VERSION = \"{version}\""),
+        ),
+        ("install.sh", format!("VERSION={version}")),
+        ("CHANGELOG.md", format!("## [{version}]")),
+        ("docs/quickstart.md", format!("gametimes-{version}-")),
+    ] {
+        let text = read(file);
+        assert!(
+            text.lines().any(|l| l.contains(&line)),
+            "{file} has no {line:?}"
+        );
+    }
 }

@@ -140,9 +140,11 @@ fn script_logs_why_it_records_or_not() {
     let log = server.log();
     assert_eq!(log.matches("[gametimes]").count(), 1, "{log}");
     assert!(
-        log.contains(
-            "v0.1.0 lua does not record: the module does (gametimes_module is \"native 0.1.0\")"
-        ),
+        log.contains(concat!(
+            "v",
+            env!("CARGO_PKG_VERSION"),
+            " lua does not record: the module does (gametimes_module is \"native 0.1.0\")"
+        )),
         "{log}"
     );
     map(&mut server, Module::Off, Script::Present, 0);
@@ -163,7 +165,7 @@ fn only_one_of_two_copies_of_the_script_records() {
         .world
         .borrow_mut()
         .scripts_before
-        .push("gametimes 0.1.0 lua".into());
+        .push(concat!("gametimes ", env!("CARGO_PKG_VERSION"), " lua").into());
     assert_eq!(map(&mut server, Module::Absent, Script::Present, 0), "");
     assert!(
         server.log().contains("another copy of this script does"),

@@ -81,10 +81,17 @@ fn round_is_posted_with_its_file_and_leaves_the_outbox_empty() {
     let signature = embed
         .footer
         .text
-        .strip_prefix("gametimes v0.1.0 lua hmac-sha256 ")
+        .strip_prefix(concat!(
+            "gametimes v",
+            env!("CARGO_PKG_VERSION"),
+            " lua hmac-sha256 "
+        ))
         .unwrap();
     assert!(digest::verify(b"key", &bytes, signature));
-    assert_eq!(file.payload.embeds[0].footer.text, "gametimes v0.1.0 lua");
+    assert_eq!(
+        file.payload.embeds[0].footer.text,
+        concat!("gametimes v", env!("CARGO_PKG_VERSION"), " lua")
+    );
     assert_eq!(embed.fields, file.payload.embeds[0].fields);
 
     wait_for("an idle outbox", || is_idle(&server));

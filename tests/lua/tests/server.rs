@@ -527,7 +527,11 @@ fn console_command_shows_the_status() {
     assert_eq!(command("gametimes frobnicate"), Some(1));
     let log = server.log();
     for line in [
-        "v0.1.0 lua records, engine 2.83.1",
+        concat!(
+            "v",
+            env!("CARGO_PKG_VERSION"),
+            " lua records, engine 2.83.1"
+        ),
         "round: supply R1 played 0:02.550",
         "   0 Axis   alive dead 0:00.000 Player0",
         "   1 Allies dead  dead 0:01.000 Player1",

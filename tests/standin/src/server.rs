@@ -67,6 +67,11 @@ impl Server {
         };
         install(module, home)?;
         install(Path::new(crate::GAME), base)?;
+        Ok(Self::at(home, base))
+    }
+
+    /// A server with these folders as they are.
+    pub fn at(home: &Path, base: &Path) -> Self {
         ENGINE.with_borrow_mut(|engine| *engine = Engine::default());
         // SAFETY: sets a flag of this thread.
         unsafe { standin_set_quiet(0) };
@@ -93,7 +98,7 @@ impl Server {
         ] {
             server.set_cvar(name, value);
         }
-        Ok(server)
+        server
     }
 
     /// Sets a cvar.

@@ -41,6 +41,16 @@ impl Tape {
         }
         Ok(Self { lines })
     }
+
+    /// The time from the first to the last call.
+    pub fn duration_ms(&self) -> i64 {
+        let mut times = self.lines.iter().filter_map(|line| match line {
+            Line::Call { unix_ms, .. } => Some(*unix_ms),
+            _ => None,
+        });
+        let first = times.next().unwrap_or(0);
+        times.next_back().unwrap_or(first) - first
+    }
 }
 
 /// A string of the engine. Each byte is one character 0..=255 in the tape.

@@ -146,7 +146,7 @@ pub fn delivery(bot: &Bot, prefix: &str) -> Option<gametimes_bot::status::Delive
 
 /// A port that is free now. It is below the range from which the system takes the ports of outgoing connections, so that
 /// none of those takes it before the server does.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     loop {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
