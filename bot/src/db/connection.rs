@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::encoding::{
     convert, from_postgres, from_sqlite, postgres_arrays, postgres_list, postgres_query,
-    sqlite_list, sqlite_query,
+    sqlite_list, sqlite_pairs, sqlite_query,
 };
 use super::error::DbError;
 use super::files;
@@ -108,8 +108,6 @@ impl Database {
                 }
                 options
                     .create_if_missing(true)
-                    // Most of the data is timelines of many kilobytes. An existing file keeps its size.
-                    .page_size(8192)
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Normal)
             };
@@ -454,24 +452,21 @@ impl Transaction {
         if pairs.is_empty() {
             return Ok(());
         }
-        let ids: Vec<Value> = pairs.iter().map(|(id, _)| (*id).into()).collect();
-        let values: Vec<Value> = pairs.iter().map(|(_, value)| (*value).into()).collect();
         let update = format!("UPDATE {table} SET {column} = v.value FROM");
         match self {
             Self::Sqlite(_) => {
                 let sql = format!(
-                    "{update} (SELECT i.value AS id, n.value FROM json_each($1) i JOIN json_each($2) n ON n.key = i.key) AS v \
-                     WHERE {table}.id = v.id"
+                    "{update} (SELECT CAST(key AS INTEGER) AS id, value FROM json_each($1)) AS v WHERE {table}.id = v.id"
                 );
-                let lists = [sqlite_list(&ids)?, sqlite_list(&values)?];
-                self.execute(&sql, &lists).await?;
+                self.execute(&sql, &[sqlite_pairs(pairs)]).await?;
             }
             Self::Postgres(t) => {
                 let sql =
                     format!("{update} UNNEST($1, $2) AS v (id, value) WHERE {table}.id = v.id");
-                let rows = ids.into_iter().zip(values);
-                let rows = rows.map(|(id, value)| vec![("id", id), ("value", value)]);
-                postgres_arrays(&sql, rows.collect())?
+                let row = |&(id, value): &(i64, i64)| -> Columns {
+                    vec![("id", id.into()), ("value", value.into())]
+                };
+                postgres_arrays(&sql, pairs.iter().map(row).collect())?
                     .execute(&mut **t)
                     .await?;
             }

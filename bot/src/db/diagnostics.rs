@@ -97,10 +97,9 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    fn from_row(row: &Row) -> Self {
-        let (total_rounds, with_lua) = (row.get("total_rounds"), row.get("with_lua"));
+    fn new(round_number: i64, total_rounds: i64, with_lua: i64) -> Self {
         Self {
-            round_number: row.get("round_number"),
+            round_number,
             total_rounds,
             with_lua,
             without_lua: total_rounds - with_lua,
@@ -270,7 +269,7 @@ impl Db {
 
     /// Runs all queries about reports. A query that fails is listed in `errors`, and the others are answered.
     pub async fn lua_webhook_diagnostics(&self) -> LuaWebhookDiagnostics {
-        let counts = match self.report_counts().await {
+        let (counts, linked) = match self.report_counts().await {
             Ok(counts) => counts,
             Err(error) => {
                 return LuaWebhookDiagnostics {
@@ -281,7 +280,7 @@ impl Db {
             }
         };
         let mut errors = Vec::new();
-        let r1_r2_coverage = or_error(self.coverage().await, "r1_r2_coverage", &mut errors);
+        let r1_r2_coverage = or_error(self.coverage(&linked).await, "r1_r2_coverage", &mut errors);
         let orphans = or_error(self.orphans().await, "orphans", &mut errors);
         let conflicts = webhooks::conflicts(&self.database).await;
         let conflicts = or_error(conflicts, "conflicts", &mut errors);
@@ -301,35 +300,41 @@ impl Db {
         }
     }
 
-    async fn report_counts(&self) -> Result<Counts, DbError> {
+    /// The counts of all reports, and how many of each number have a round.
+    async fn report_counts(&self) -> Result<(Counts, BTreeMap<i64, i64>), DbError> {
         let day_ago = Timestamp::now().as_second() - 24 * 3600;
-        let count = "SELECT COUNT(*) AS reports, COUNT(*) - COUNT(round_id) AS unlinked FROM lua_round_teams";
-        let recent = format!(
-            "{count} WHERE captured_at >= {}",
-            self.database.timestamp("$1")
+        let sql = format!(
+            "SELECT round_number, COUNT(*) AS reports, COUNT(round_id) AS linked, \
+             COALESCE(SUM(CASE WHEN captured_at >= {since} THEN 1 ELSE 0 END), 0) AS last_24h, \
+             COALESCE(SUM(CASE WHEN captured_at >= {since} AND round_id IS NULL THEN 1 ELSE 0 END), 0) AS unlinked_24h \
+             FROM lua_round_teams GROUP BY round_number",
+            since = self.database.timestamp("$1")
         );
-        let all = self.database.row(count, &[]).await?;
-        let recent = self.database.row(&recent, args![day_ago]).await?;
-        let counts = |row: Option<Row>| match row {
-            Some(row) => (row.get("reports"), row.get("unlinked")),
-            None => (0, 0),
+        let rows = self.database.rows(&sql, args![day_ago]).await?;
+        let sum = |column| rows.iter().map(|row| row.get::<i64>(column)).sum::<i64>();
+        let counts = Counts {
+            total: sum("reports"),
+            unlinked_total: sum("reports") - sum("linked"),
+            last_24h: sum("last_24h"),
+            unlinked_24h: sum("unlinked_24h"),
         };
-        let ((total, unlinked_total), (last_24h, unlinked_24h)) = (counts(all), counts(recent));
-        Ok(Counts {
-            total,
-            unlinked_total,
-            last_24h,
-            unlinked_24h,
-        })
+        let linked = rows
+            .iter()
+            .map(|row| (row.get("round_number"), row.get("linked")));
+        Ok((counts, linked.collect()))
     }
 
-    async fn coverage(&self) -> Result<Vec<Coverage>, DbError> {
-        let sql = "SELECT r.round_number, r.total_rounds, COALESCE(l.with_lua, 0) AS with_lua FROM \
-                   (SELECT round_number, COUNT(*) AS total_rounds FROM rounds WHERE round_number IN (1, 2) GROUP BY round_number) r \
-                   LEFT JOIN (SELECT round_number, COUNT(round_id) AS with_lua FROM lua_round_teams GROUP BY round_number) l \
-                   ON l.round_number = r.round_number ORDER BY r.round_number";
+    /// `linked`: how many reports of each number have a round.
+    async fn coverage(&self, linked: &BTreeMap<i64, i64>) -> Result<Vec<Coverage>, DbError> {
+        let sql = "SELECT round_number, COUNT(*) AS total_rounds FROM rounds WHERE round_number IN (1, 2) \
+                   GROUP BY round_number ORDER BY round_number";
         let rows = self.database.rows(sql, &[]).await?;
-        Ok(rows.iter().map(Coverage::from_row).collect())
+        let coverage = rows.iter().map(|row| {
+            let number: i64 = row.get("round_number");
+            let with_lua = linked.get(&number).copied().unwrap_or(0);
+            Coverage::new(number, row.get("total_rounds"), with_lua)
+        });
+        Ok(coverage.collect())
     }
 
     async fn orphans(&self) -> Result<Vec<Orphan>, DbError> {

@@ -62,6 +62,15 @@ pub(super) fn postgres_query<'q>(sql: &str, values: &[Value]) -> PostgresQuery<'
     query
 }
 
+/// Pairs of numbers as one value: a JSON object, for `json_each`.
+pub(super) fn sqlite_pairs(pairs: &[(i64, i64)]) -> Value {
+    let object: serde_json::Map<String, Json> = pairs
+        .iter()
+        .map(|(key, value)| (key.to_string(), (*value).into()))
+        .collect();
+    Value::Text(Some(Json::Object(object).to_string()))
+}
+
 /// A statement with one array for each column of these rows, which all have the same columns and types.
 pub(super) fn postgres_arrays<'q>(
     sql: &str,

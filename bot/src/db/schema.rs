@@ -329,8 +329,6 @@ fn rounds() -> Table {
             ),
             // The rounds of a day, of which the sums of players are computed.
             ("idx_rounds_day", "SUBSTR(match_id, 1, 10)"),
-            // The numbers of the page about delivery.
-            ("idx_rounds_number", "round_number"),
         ],
         // It sorted by local time.
         obsolete_indexes: vec!["idx_rounds_latest"],
@@ -453,7 +451,10 @@ fn lua_round_teams() -> Table {
         indexes: vec![
             ("idx_lua_round_teams_round_id", "round_id"),
             // The numbers of the page about delivery.
-            ("idx_lua_round_teams_number", "round_number, round_id"),
+            (
+                "idx_lua_round_teams_number",
+                "round_number, round_id, captured_at",
+            ),
             ("idx_lua_round_teams_captured", "captured_at, round_id"),
         ],
         obsolete_indexes: vec![],

@@ -13,9 +13,8 @@ use crate::db::{Content, Db, IngestItem, IngestReport};
 use crate::log::LINE_CHARS_MAX;
 use crate::parallel;
 
-/// Files per transaction at most. Around each transaction, some rounds that were stored before are looked at again, and some pages of
-/// the database are written again.
-const FILES_PER_BATCH: usize = 2048;
+/// Files per transaction at most. Around each transaction, some rounds that were stored before are looked at again.
+const FILES_PER_BATCH: usize = 512;
 /// How many bytes the files of a transaction have together at most, beside the last of them: they are all in memory.
 const BYTES_PER_BATCH: u64 = 64 << 20;
 /// After this many new files the database's statistics about its tables are out of date.
