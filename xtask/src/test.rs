@@ -20,7 +20,13 @@ impl Test {
         if self.prepare {
             return Ok(());
         }
-        run(&mut cargo(&["test", "--workspace", "--no-fail-fast"]))?;
+        run(&mut cargo(&[
+            "test",
+            "--workspace",
+            "--features",
+            "xtask/quickstart",
+            "--no-fail-fast",
+        ]))?;
         openapi::check()?;
         // A module that panics on demand. A separate folder keeps it from being mistaken for the real one.
         let faults = target().join("faults");

@@ -51,9 +51,7 @@ impl GameServer {
         root.put(&engine, &format!("{BASE}/etlded.x86_64"))?;
         let game = Path::new(gametimes_standin::GAME);
         root.put(game, &format!("{BASE}/legacy/qagame.mp.x86_64.so"))?;
-        for tape in ["surrender"] {
-            root.put(&tape_path(tape), &format!("/tapes/{tape}.tape.jsonl.gz"))?;
-        }
+        root.put(&tape_path("surrender"), "/tapes/surrender.tape.jsonl.gz")?;
         let cfg = match old_webhook {
             None => "set sv_hostname \"Quickstart\"\nmap room1\n".to_owned(),
             Some(_) => format!(
