@@ -40,7 +40,7 @@ pub fn print(module: &Path) {
         }
         let (base, with) = (Times::new(base), Times::new(with));
         let added = with.at(0.5).saturating_sub(base.at(0.5)).max(1);
-        let script = script_frames(players);
+        let script = Times::new(script_frames(players, "0"));
         println!(
             "| {players} | {} | {} | **{added}** | {} | {} |",
             base.at(0.5),
@@ -52,11 +52,15 @@ pub fn print(module: &Path) {
 }
 
 /// Times frames of the fallback script in a real Lua 5.4, with a quarter of the players dead. The times include the stub of the
-/// game's Lua interface, as those on a server include the real one.
-fn script_frames(players: usize) -> Times {
+/// game's Lua interface, as those on a server include the real one. `live` is the value of `gametimes_live`.
+pub fn script_frames(players: usize, live: &str) -> Vec<Duration> {
     let home = tempfile::tempdir().expect("a temporary folder");
     let mut server = LuaServer::new(home.path(), SCRIPT);
-    for (name, value) in [("sv_maxclients", "64"), ("gamestate", "0")] {
+    for (name, value) in [
+        ("sv_maxclients", "64"),
+        ("gamestate", "0"),
+        ("gametimes_live", live),
+    ] {
         server.set(name, value);
     }
     server.configstring(32, "0");
@@ -87,7 +91,7 @@ fn script_frames(players: usize) -> Times {
     for n in 1..500 {
         frame(n);
     }
-    Times::new((500..4500).map(frame).collect())
+    (500..4500).map(frame).collect()
 }
 
 /// Times every frame of a recorded match, with everything that the game did in it. Each frame's time is the shortest of several

@@ -1,5 +1,5 @@
 //! The time that the module takes on the game's thread, compared with the fallback script. `cargo xtask bench` builds and
-//! runs this.
+//! runs this. With the name of a table as second argument, only that one is measured.
 //!
 //! The built module runs between the stand-in engine and the stand-in game. In that game, one player dies every fourth frame and
 //! spawns at most 100 frames later; the records are 124,352 bytes apart, as in the real game. The same frames without the module are the
@@ -9,6 +9,7 @@
 
 mod calls;
 mod frames;
+mod live;
 mod memory;
 mod round_end;
 mod server;
@@ -21,20 +22,25 @@ type Print = fn(&Path);
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let module = match arguments.as_slice() {
+    let (module, only) = match arguments.as_slice() {
         [flag, module] if flag == memory::FLAG => return memory::measure(Path::new(module)),
-        [module] => Path::new(module),
-        _ => panic!("usage: gametimes-bench MODULE.so"),
+        [module] => (Path::new(module), None),
+        [module, table] => (Path::new(module), Some(table.as_str())),
+        _ => panic!("usage: gametimes-bench MODULE.so [TABLE]"),
     };
     println!("Machine: {}", machine());
-    let tables: [(&str, Print); 5] = [
+    let tables: [(&str, Print); 6] = [
         ("frames", frames::print),
         ("frames of a recorded match", frames::print_tape),
         ("calls and traps", calls::print),
         ("the end of a round", round_end::print),
+        ("the live file", live::print),
         ("memory", memory::print),
     ];
     for (what, print) in tables {
+        if only.is_some_and(|only| only != what) {
+            continue;
+        }
         eprintln!("measuring {what} ...");
         println!();
         print(module);

@@ -85,7 +85,7 @@ async fn run(name: &str, url: &str) {
         })
         .collect();
     transaction
-        .insert("gametimes_facts", &facts, "")
+        .insert("gametimes_facts", facts, "")
         .await
         .unwrap();
     transaction.commit().await.unwrap();

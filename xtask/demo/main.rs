@@ -37,10 +37,16 @@ struct Demo {
     /// Exit after showing the rounds instead of serving them until Enter is pressed. Implied without a terminal.
     #[arg(long)]
     once: bool,
+    /// Play the match at its own pace, some minutes, so that it can be watched at /live.
+    #[arg(long)]
+    realtime: bool,
 }
 
 /// The folder in the demo's folder from which the bot reads the stats files of the match.
 const STATS_FOLDER: &str = "gamestats";
+
+/// The folder in the demo's folder to which the module writes, with the live file in it.
+const FILES_FOLDER: &str = "legacy/gametimes";
 
 /// The bot's process, killed on drop.
 struct Bot(Child);
@@ -89,6 +95,7 @@ impl Demo {
             ));
         }
         fs::create_dir_all(folder.join(STATS_FOLDER))
+            .and_then(|()| fs::create_dir_all(folder.join(FILES_FOLDER)))
             .and_then(|()| fs::write(&marker, ""))
             .map_err(|e| format!("{}: {e}", folder.display()))?;
 
@@ -97,21 +104,36 @@ impl Demo {
         let discord = Discord::start()
             .map_err(|e| format!("the Discord stand-in cannot listen on loopback: {e}"))?;
         let settings = folder.join("bot.toml");
-        fs::write(&settings, bot_settings(&folder, &self.listen, &discord))
-            .map_err(|e| e.to_string())?;
+        let mut text = bot_settings(&folder, &self.listen, &discord);
+        if self.realtime {
+            text = format!("live_delay_seconds = 0\n{text}{}", files_folder(&folder));
+        }
+        fs::write(&settings, text).map_err(|e| e.to_string())?;
         let mut bot = self.start_bot(&built, &folder, &settings)?;
         let url = format!("http://{}", self.listen);
         wait_for("the bot", &mut bot, || {
             get(&format!("{url}/api/health")).filter(|h| h["discord_connected"] == true)
         })?;
 
-        println!(
-            "3. Playing {} through the module, as fast as possible",
-            self.tape
-        );
         let tape = recorded::tape(&self.tape)?;
-        let mut options = Options::new(&built.join("libgametimes.so"), &folder)
-            .cvar("gametimes_webhook_url", &discord.webhook_url());
+        let module = built.join("libgametimes.so");
+        let mut options =
+            Options::new(&module, &folder).cvar("gametimes_webhook_url", &discord.webhook_url());
+        if self.realtime {
+            let minutes = tape.duration().as_secs().div_ceil(60);
+            println!(
+                "3. Playing {} through the module, for {}. Watch it at {url}/live",
+                self.tape,
+                counted(minutes as usize, "minute")
+            );
+            options = options.cvar("gametimes_live", "1");
+            options.realtime = true;
+        } else {
+            println!(
+                "3. Playing {} through the module, as fast as possible",
+                self.tape
+            );
+        }
         // The bot reads any number of messages at once.
         options = options.cvar("gametimes_backlog_seconds", "0");
         options.drain_outbox = true;
@@ -191,6 +213,14 @@ path = "{stats}"
         host = discord.host(),
         gateway = discord.gateway_url(),
         stats = folder.join(STATS_FOLDER).display(),
+    )
+}
+
+/// The setting by which the bot watches the module's folder, for the live file. The rounds come through Discord, too, and are stored once.
+fn files_folder(folder: &Path) -> String {
+    format!(
+        "\n[[folders]]\npath = \"{}\"\n",
+        folder.join(FILES_FOLDER).display()
     )
 }
 

@@ -6,7 +6,8 @@ use crate::run::{build_module, cargo, output, root};
 const HEAD: &str = "# Benchmarks
 
 Written by `cargo xtask bench --write`. Machines are noisy, so rely on ratios and medians. The benchmarks of the bot are in
-[benchmarks-bot.md](benchmarks-bot.md).
+[benchmarks-bot.md](benchmarks-bot.md). After a build, `cargo run --release -p gametimes-bench -- target/module/libgametimes.so \"the live
+file\"` measures one table.
 ";
 
 /// Runs the benchmarks and prints their results as tables.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use serde::Deserialize;
@@ -50,6 +51,19 @@ impl Tape {
         });
         let first = times.next().unwrap_or(0);
         times.next_back().unwrap_or(first) - first
+    }
+}
+
+impl Tape {
+    /// How long the match took.
+    pub fn duration(&self) -> Duration {
+        let mut times = self.lines.iter().filter_map(|line| match line {
+            Line::Call { unix_ms, .. } => Some(*unix_ms),
+            _ => None,
+        });
+        let first = times.next().unwrap_or(0);
+        let last = times.next_back().unwrap_or(first);
+        Duration::from_millis(u64::try_from(last - first).unwrap_or(0))
     }
 }
 
