@@ -30,10 +30,14 @@ impl Root {
             .and_then(|folder| folder.keep().canonicalize())
             .map_err(|e| e.to_string())?;
         unpack(cache, &folder)?;
-        let holder = Command::new("unshare")
+        // All of it ends with this process, even if that is killed.
+        let holder = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "unshare"])
             .args(["--mount", "--pid", "--fork", "--kill-child"])
             .args(["sh", "-c", HOLDER])
             .arg(&folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
             .spawn()
             .map_err(|e| format!("unshare: {e}"))?;
         let mut root = Self {
