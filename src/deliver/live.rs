@@ -12,12 +12,9 @@ use gametimes_format::live::{BYTES, FASTEST_MS, SLOWEST_MS, Server, Snapshot, fi
 
 use super::console::Console;
 use super::files;
-use super::live_post::{LivePoster, PostStatus, Receiving};
+use super::live_post::{LOG_EVERY, LivePoster, PostStatus, Receiving};
 use crate::engine::clock;
 use crate::settings::LiveUrl;
-
-/// The shortest time between two log lines about failures of one kind.
-pub(super) const LOG_EVERY: Duration = Duration::from_secs(300);
 
 /// What the admin wants to see live.
 #[derive(Debug, Clone, PartialEq)]

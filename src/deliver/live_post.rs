@@ -12,8 +12,10 @@ use ureq::Agent;
 
 use super::client::describe;
 use super::console::Console;
-use super::live::LOG_EVERY;
 use crate::settings::LiveUrl;
+
+/// The shortest time between two log lines about failures of one kind.
+pub(super) const LOG_EVERY: Duration = Duration::from_secs(300);
 
 /// The pause after a failure.
 const PAUSE: Duration = Duration::from_secs(2);

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
+use super::is_live_file;
 use super::sftp::LiveFolder;
 use crate::live::frame::is_busy;
 use crate::live::{Live, Transport, check};
@@ -39,11 +40,6 @@ struct Source {
     seen: BTreeMap<String, (u64, i64)>,
     /// What is wrong, so that it is logged once.
     problem: Option<String>,
-}
-
-/// Whether a file of this name is read. The recorder writes a temporary file of another name first.
-pub(super) fn is_live_file(name: &str) -> bool {
-    name.ends_with(".json") && !name.starts_with('.')
 }
 
 impl Source {

@@ -20,3 +20,8 @@ pub fn is_round_file(name: &str) -> bool {
 fn place(name: &str) -> String {
     text::cut(name, 256)
 }
+
+/// Whether a file of this name is a live file. The recorder writes a temporary file of another name first.
+fn is_live_file(name: &str) -> bool {
+    name.ends_with(".json") && !name.starts_with('.')
+}

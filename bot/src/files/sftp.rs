@@ -6,7 +6,7 @@ use russh_sftp::client::RawSftpSession;
 use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
 
-use super::live::is_live_file;
+use super::is_live_file;
 use super::poller::{Directory, ENTRIES_MAX, FileEntry, too_many_entries};
 use super::ssh::SshServer;
 use crate::config::Ssh;
