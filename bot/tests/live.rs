@@ -125,7 +125,7 @@ async fn read_until(bot: &Bot, path: &str, token: Option<&str>, text: &str) -> S
     .unwrap()
 }
 
-async fn text(bot: &Bot, path: &str, token: Option<&str>) -> String {
+async fn text_of_page(bot: &Bot, path: &str, token: Option<&str>) -> String {
     let authorization = token.map(|token| format!("Bearer {token}"));
     let headers: Vec<_> = authorization
         .iter()
@@ -148,7 +148,7 @@ async fn everything_public(bot: &Bot) -> String {
         "/delivery",
         "/metrics",
     ] {
-        all.push_str(&text(bot, path, None).await);
+        all.push_str(&text_of_page(bot, path, None).await);
     }
     for path in ["/live/stream", "/api/live/stream"] {
         let stream = read_until(bot, path, None, "\n: \n").await;
@@ -157,7 +157,7 @@ async fn everything_public(bot: &Bot) -> String {
     }
     // As the wrong token.
     for path in ["/live", "/api/live"] {
-        all.push_str(&text(bot, path, Some("the-token-of-a-castes")).await);
+        all.push_str(&text_of_page(bot, path, Some("the-token-of-a-castes")).await);
     }
     all
 }
@@ -171,7 +171,7 @@ async fn nothing_undelayed_reaches_anybody_without_the_token() {
     })
     .await;
     assert_eq!(post(&bot, &snapshot(7_654_321)).await, 204);
-    let page = text(&bot, "/live", Some(TOKEN)).await;
+    let page = text_of_page(&bot, "/live", Some(TOKEN)).await;
     assert!(
         page.contains("te_escape2") && page.contains("Zweiter"),
         "{page}"
@@ -208,7 +208,7 @@ async fn the_public_sees_a_server_after_the_delay() {
     assert_eq!(post(&bot, &on_map(1, "first")).await, 204);
     let shown = read_until(&bot, "/live/stream", None, "first").await;
     assert!(posted.elapsed() >= Duration::from_secs(1), "{shown}");
-    assert!(!text(&bot, "/live", None).await.contains(TOKEN));
+    assert!(!text_of_page(&bot, "/live", None).await.contains(TOKEN));
     bot.stop().await.unwrap();
 }
 
@@ -231,17 +231,17 @@ async fn with_an_api_token_only_the_frame_of_the_casters_page_and_posts_need_non
     ] {
         assert_eq!(get(&bot.url(path)).await.0, 401, "{path}");
     }
-    let obs = text(&bot, "/live/obs?side=axis&size=6", None).await;
+    let obs = text_of_page(&bot, "/live/obs?side=axis&size=6", None).await;
     assert!(!obs.contains("te_escape2"), "{obs}");
     assert_eq!(get(&bot.url("/live/obs?token=x")).await.0, 400);
     // Members see what everybody would, casters see it at once, and nothing else.
     assert!(
-        !text(&bot, "/live", Some(api_token))
+        !text_of_page(&bot, "/live", Some(api_token))
             .await
             .contains("te_escape2")
     );
     assert!(
-        text(&bot, "/live", Some(TOKEN))
+        text_of_page(&bot, "/live", Some(TOKEN))
             .await
             .contains("te_escape2")
     );
@@ -257,7 +257,7 @@ async fn with_an_api_token_only_the_frame_of_the_casters_page_and_posts_need_non
     .await;
     assert_eq!(post(&bot, &snapshot(1)).await, 204);
     assert!(
-        text(&bot, "/live", Some(api_token))
+        text_of_page(&bot, "/live", Some(api_token))
             .await
             .contains("te_escape2")
     );
@@ -535,7 +535,7 @@ async fn casters_picture_is_transparent_and_reads_the_undelayed_stream_with_the_
 async fn page_works_without_scripts() {
     let (bot, _folder) = start(|config| config.live_delay = Duration::ZERO).await;
     assert_eq!(post(&bot, &snapshot(1)).await, 204);
-    let page = text(&bot, "/live", None).await;
+    let page = text_of_page(&bot, "/live", None).await;
     assert!(
         page.contains("<noscript><meta http-equiv=\"refresh\""),
         "{page}"
@@ -797,6 +797,16 @@ async fn live_channel_has_one_message_for_each_round_which_becomes_the_result_al
     assert_eq!((done.new, done.rejected), (1, vec![]));
     let text = wait_for_text("won").await;
     assert!(text.contains("surrender"), "{text}");
+    // The next map: the page shows the score of the series.
+    round["state"] = "playing".into();
+    round["map"] = "supply".into();
+    again(&mut round);
+    assert_eq!(post(&bot, &round).await, 204);
+    let page = text_of_page(&bot, "/live", None).await;
+    assert!(
+        page.contains("Series: ") && page.contains("(1 map)"),
+        "{page}"
+    );
     bot.stop().await.unwrap();
 }
 
@@ -813,7 +823,7 @@ async fn live_channel_shows_nothing_before_the_delay() {
     .await;
     assert_eq!(post(&bot, &snapshot(1)).await, 204);
     assert!(
-        text(&bot, "/live", Some(TOKEN))
+        text_of_page(&bot, "/live", Some(TOKEN))
             .await
             .contains("te_escape2")
     );

@@ -1,5 +1,6 @@
 //! `/live`: what happens on the servers, in cards that a stream keeps up to date; and `/live/obs`, the same for a picture in a video.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -10,8 +11,10 @@ use axum::response::Response;
 use gametimes_format::file::{EventKind, TimelineEvent};
 use gametimes_format::live::{Life, LivePlayer, Snapshot, State as Play};
 use gametimes_format::matches::{PauseBy, PauseKind};
-use gametimes_format::text::displayable;
+use gametimes_format::text::{counted, displayable};
 use gametimes_format::{Class, ObjectiveAction, Team, TeamNumber};
+use gametimes_rounds::matches::{EVENING_GAP_SECONDS, Evening, Series};
+use jiff::Timestamp;
 
 use super::error::PageError;
 use super::preview::Preview;
@@ -20,7 +23,7 @@ use crate::display::{self, clock};
 use crate::http::error::ApiError;
 use crate::http::live::{Viewer, frames, stream};
 use crate::http::state::App;
-use crate::live::{Health, ServerView};
+use crate::live::{Frame, Health, ServerView};
 
 /// How many events a card shows.
 const EVENTS_SHOWN: usize = 8;
@@ -79,6 +82,8 @@ struct Card {
 #[template(path = "live.html")]
 struct Page {
     cards: Vec<String>,
+    /// The score of each series that is being played.
+    series: Vec<String>,
     delay_seconds: u64,
     preview: Option<Preview>,
 }
@@ -117,12 +122,53 @@ pub async fn page(
     );
     Ok(render(&Page {
         cards: frame.servers.iter().map(card).collect(),
+        series: series(&app, &frame).await,
         delay_seconds: match viewer {
             Viewer(Some(_)) => 0,
             Viewer(None) => app.live_delay.as_secs(),
         },
         preview,
     }))
+}
+
+/// The series of this evening on servers where somebody plays: `eA 2 : 0 eB (1 map)`. They are results, which everybody may see.
+async fn series(app: &App, frame: &Frame) -> Vec<String> {
+    let is_busy = |series: &Series| {
+        let mut busy = frame.servers.iter().filter(|view| view.is_busy());
+        busy.any(|view| series.server_address.as_ref() == Some(&view.address))
+    };
+    if !frame.servers.iter().any(|view| view.is_busy()) {
+        return Vec::new();
+    }
+    // Without the database, the page shows the rest.
+    let evenings = app
+        .db
+        .evenings(None, 1)
+        .await
+        .map_or_else(|_| Vec::new(), |list| list.evenings);
+    let evening = evenings.into_iter().next();
+    let is_now = |evening: &Evening| {
+        Timestamp::now().as_second() - evening.ended_unix <= EVENING_GAP_SECONDS
+    };
+    let series = evening
+        .filter(is_now)
+        .map_or_else(Vec::new, |evening| evening.series);
+    let mut latest: BTreeMap<Option<String>, Series> = BTreeMap::new();
+    for series in series.into_iter().filter(is_busy) {
+        latest.insert(series.server_address.clone(), series);
+    }
+    let text = |series: Series| {
+        let maps = counted(series.matches.len(), "map");
+        let (one, two) = (
+            displayable(&series.team_1.name),
+            displayable(&series.team_2.name),
+        );
+        format!(
+            "{one} {} : {} {two} ({maps})",
+            series.score_1, series.score_2
+        )
+    };
+    latest.into_values().map(text).collect()
 }
 
 /// `/live/obs`: it contains nothing until its script has read the stream, so anybody may have it.
