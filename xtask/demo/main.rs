@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use gametimes_discord_standin::Discord;
@@ -128,6 +128,7 @@ impl Demo {
             );
             options = options.cvar("gametimes_live", "1");
             options.realtime = true;
+            options.starting_at = Some(unix_ms());
         } else {
             println!(
                 "3. Playing {} through the module, as fast as possible",
@@ -146,7 +147,11 @@ impl Demo {
             println!("   {line}");
         }
 
-        let posted = posted_rounds(&discord)?;
+        let mut posted = posted_rounds(&discord)?;
+        if self.realtime {
+            // Those of the match have the time of the recording in their names.
+            posted.iter_mut().for_each(|meta| meta.stats_file = None);
+        }
         add_stats_files(&posted, &folder.join(STATS_FOLDER))?;
         let messages = counted(posted.len(), "message");
         println!("4. Posted {messages}; the bot stores the rounds in SQLite");
@@ -222,6 +227,12 @@ fn files_folder(folder: &Path) -> String {
         "\n[[folders]]\npath = \"{}\"\n",
         folder.join(FILES_FOLDER).display()
     )
+}
+
+/// The system's clock.
+fn unix_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_millis() as i64)
 }
 
 /// The JSON that a URL returns; `None` if the request fails or the answer is not JSON.

@@ -15,6 +15,8 @@ pub struct Options {
     pub home: PathBuf,
     /// Play at the pace of the match instead of as fast as possible.
     pub realtime: bool,
+    /// Play it as if it had begun at this time, in unix milliseconds.
+    pub starting_at: Option<i64>,
     /// After the last map, wait at most half a minute until the outbox is empty, as a server that keeps running would
     /// send it.
     pub drain_outbox: bool,
@@ -29,6 +31,7 @@ impl Options {
             module: module.to_owned(),
             home: home.to_owned(),
             realtime: false,
+            starting_at: None,
             drain_outbox: false,
             cvars: Vec::new(),
         }
@@ -53,6 +56,9 @@ pub fn play(tape: &Tape, options: &Options) -> Result<String, String> {
         server.set_cvar(name, value);
     }
     let mut player = Player::new(tape, options.realtime);
+    if let Some(unix_ms) = options.starting_at {
+        player = player.starting_at(unix_ms);
+    }
     while player.step(&mut server, |_| {})? {}
     if options.drain_outbox {
         drain_outbox(&options.home)?;
