@@ -235,7 +235,7 @@ impl Scenario {
         };
         let before = reports(self).len();
         let began = Instant::now();
-        self.server.play("surrender", &self.discord)?;
+        self.server.play(&self.discord)?;
         self.wait_for("the message of the round", |s| {
             (reports(s).len() > before).then_some(())
         })?;

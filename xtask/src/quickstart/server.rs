@@ -18,6 +18,9 @@ use crate::run::{cargo, run, target};
 const BASE: &str = "/home/et/etlegacy";
 const HOME: &str = "/home/et/.etlegacy";
 const OLD_SCRIPT: &str = "luascripts/stats_discord_webhook.lua";
+/// The match that is played. Of its two rounds on `room1`, the second is too short to be posted.
+const TAPE: &str = "surrender";
+const TAPE_INSIDE: &str = "/tapes/surrender.tape.jsonl.gz";
 /// How long a command of the server may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -51,7 +54,7 @@ impl GameServer {
         root.put(&engine, &format!("{BASE}/etlded.x86_64"))?;
         let game = Path::new(gametimes_standin::GAME);
         root.put(game, &format!("{BASE}/legacy/qagame.mp.x86_64.so"))?;
-        root.put(&tape_path("surrender"), "/tapes/surrender.tape.jsonl.gz")?;
+        root.put(&tape_path(TAPE), TAPE_INSIDE)?;
         let cfg = match old_webhook {
             None => "set sv_hostname \"Quickstart\"\nmap room1\n".to_owned(),
             Some(_) => format!(
@@ -138,8 +141,8 @@ impl GameServer {
     }
 
     /// Plays a recorded match, of which each loaded script posts its message.
-    pub fn play(&mut self, tape: &str, discord: &Discord) -> Result<(), String> {
-        self.command(&format!("play /tapes/{tape}.tape.jsonl.gz"))?;
+    pub fn play(&mut self, discord: &Discord) -> Result<(), String> {
+        self.command(&format!("play {TAPE_INSIDE}"))?;
         let running = self.running.as_ref().ok_or("the server does not run")?;
         if running.scripts.contains(OLD_SCRIPT) {
             post_as_old_script(discord);
