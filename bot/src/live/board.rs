@@ -117,7 +117,7 @@ impl Received {
         // The file of a server that is gone is still there. Only a change shows that somebody writes it.
         let fresh_ms = match transport {
             Transport::Shared(_) => taken_ms,
-            _ if is_first => at.now_ms - age_ms.min(FORGOTTEN_AFTER_MS),
+            _ if is_first => at.now_ms - age_ms.min(OFFLINE_AFTER_MS + 1),
             _ => at.now_ms,
         };
         Self {

@@ -7,7 +7,7 @@ use gametimes_format::live::{BYTES, EVENTS, LivePlayer, LiveWave, Snapshot};
 pub const PLAYERS: usize = 64;
 /// The longest name, guid, map or other word, in characters.
 const WORD: usize = 64;
-/// The longest announcement or host name.
+/// The longest announcement, host name or name of a config.
 const TEXT: usize = 256;
 /// The longest time on the play clock, and the longest wave: a week.
 const TIME_MS: i64 = 7 * 24 * 3600 * 1000;
@@ -69,7 +69,7 @@ fn out_of_bounds(snapshot: &Snapshot) -> Option<&'static str> {
         ("server.hostname", fits(&server.hostname, TEXT)),
         ("map", fits(&snapshot.map, WORD)),
         ("match_uid", fits(&snapshot.match_uid, WORD)),
-        ("config", fits(&snapshot.config, WORD)),
+        ("config", fits(&snapshot.config, TEXT)),
         ("played_ms", is_time(snapshot.played_ms)),
         ("limit_ms", snapshot.limit_ms.is_none_or(is_time)),
         ("target_ms", snapshot.target_ms.is_none_or(is_time)),

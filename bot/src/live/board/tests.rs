@@ -69,6 +69,17 @@ fn server_whose_clock_is_an_hour_behind_is_not_shown_before_the_delay() {
     assert_eq!(seqs(&mut board, 60_000)[0].len(), 1);
 }
 
+/// Its first snapshot looks as old as the file of a server that is gone, the next one does not.
+#[test]
+fn server_whose_clock_is_behind_is_shown_from_its_second_snapshot() {
+    let mut board = Board::new(0);
+    for (seq, now_ms, health) in [(1, 0, Health::Offline), (2, 2000, Health::Live)] {
+        let snapshot = snapshot(27960, seq, UNIX_MS - 3_600_000 + now_ms);
+        board.offer(snapshot, Transport::Watched, at(now_ms));
+        assert_eq!(seqs(&mut board, now_ms)[1], [(seq, health)]);
+    }
+}
+
 #[test]
 fn snapshot_of_somebody_who_plays_is_stale_after_ten_seconds_and_then_offline() {
     let mut board = Board::new(0);
