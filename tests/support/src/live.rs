@@ -157,6 +157,17 @@ impl Replay {
     }
 }
 
+/// Whether each player lived at this time on the play clock, by guid or by the name of a client without one, as the timeline of a file
+/// says. Those who had left are missing.
+pub fn lives_at(meta: &Meta, t_ms: i64) -> BTreeMap<String, Life> {
+    let events = meta.events.partition_point(|e| e.t_ms <= t_ms);
+    let replay = Replay::until(&meta.events[..events], t_ms);
+    let players = replay.0.into_iter();
+    players
+        .filter_map(|(key, player)| Some((key, player.life?.0)))
+        .collect()
+}
+
 fn key(player: &LivePlayer) -> &str {
     if player.guid.is_empty() {
         &player.name
