@@ -240,6 +240,11 @@ async fn container_is_set_up_becomes_healthy_and_stops() {
     let folder = stats.to_str().unwrap();
     let set_up = container.output(&["init", "--no-input", "--no-discord", "--folder", folder]);
     assert!(set_up.status.success(), "{set_up:?}");
+    // A program that was called by its path is shown that way, so that what is shown can be copied.
+    let shown = String::from_utf8_lossy(&set_up.stdout);
+    let program = container.folder.path().join("gametimes-bot");
+    let start = format!("Start the bot with: {} --config ", program.display());
+    assert!(shown.contains(&start), "{shown}");
     let settings = container.data().join("gametimes-bot.toml");
     let mode = settings.metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);

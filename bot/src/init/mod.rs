@@ -117,13 +117,14 @@ pub async fn run(options: &Options, prompt: &mut dyn Prompt) -> Result<(), Strin
     for finding in &findings {
         prompt.say(&finding.to_string());
     }
-    let start = format!("gametimes-bot --config {} run", output.display());
+    let with_settings = format!("{} --config {}", program(), output.display());
+    let start = format!("{with_settings} run");
     if findings.iter().all(|f| f.good) {
         prompt.say(&format!("\nStart the bot with: {start}"));
         return Ok(());
     }
     Err(format!(
-        "correct what failed in {}, check it with `gametimes-bot --config {0} doctor`, then start the bot with: {start}",
+        "correct what failed in {}, check it with `{with_settings} doctor`, then start the bot with: {start}",
         output.display()
     ))
 }
@@ -221,6 +222,15 @@ async fn time_zone(options: &Options, prompt: &mut dyn Prompt) -> Result<String,
         known.then(|| name.to_owned()).ok_or_else(error)
     })
     .await
+}
+
+/// How this program was called: it need not be in a folder of `PATH`.
+fn program() -> String {
+    let called = std::env::args_os().next();
+    called.map_or_else(
+        || "gametimes-bot".to_owned(),
+        |path| PathBuf::from(path).display().to_string(),
+    )
 }
 
 /// Writes a file that only this user can read. If it is interrupted, there is no half-written file of this name.
