@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 
 const KEY: &str = "the key of posted snapshots";
@@ -162,9 +163,11 @@ async fn many_browsers(browsers: usize) {
     let idle_mib = bot.resident_mib();
     let seen: Arc<Vec<AtomicUsize>> =
         Arc::new((0..browsers).map(|_| AtomicUsize::new(0)).collect());
+    // They leave before the bot does.
+    let mut open = JoinSet::new();
     for n in 0..browsers {
         let (seen, port) = (Arc::clone(&seen), bot.port);
-        tokio::spawn(browse(port, move |line| {
+        open.spawn(browse(port, move |line| {
             if number_in(line).is_some() {
                 seen[n].fetch_add(1, Ordering::Relaxed);
             }
