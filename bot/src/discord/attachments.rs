@@ -146,7 +146,8 @@ fn get(
         200 => response
             .body_mut()
             .with_config()
-            .limit(limit)
+            // It is reached when nothing is left of it, and not beyond it.
+            .limit(limit.saturating_add(1))
             .read_to_vec()
             .map_err(failed),
         // Also 403 and 404: an expired URL and an overloaded host answer with these.
