@@ -28,8 +28,8 @@ struct Shown {
     clock: Option<(i64, f64)>,
     /// The countdowns to the next waves, of the snapshot.
     waves: BTreeMap<String, i64>,
-    /// Whether each player lives, by name.
-    lives: BTreeMap<String, String>,
+    /// Each player's name, and whether the player lives.
+    lives: Vec<(String, String)>,
     /// When this was read, on the wall clock.
     unix_ms: i64,
 }
@@ -38,14 +38,14 @@ const READ: &str = "const card = document.querySelector('article.live');
     if (!card) return null;
     const text = selector => card.querySelector(selector)?.textContent ?? '';
     const clock = card.querySelector('.clock > [data-ms]');
-    const waves = {}, lives = {};
+    const waves = {}, lives = [];
     for (const team of ['Axis', 'Allies']) {
       const wave = card.querySelector(`section.${team} .wave [data-ms]`);
       if (wave) waves[team] = Number(wave.dataset.ms);
     }
     for (const row of card.querySelectorAll('tbody tr')) {
       const life = row.querySelector('.life').firstChild.textContent.trim();
-      lives[row.querySelector('bdi').textContent] = life;
+      lives.push([row.querySelector('bdi').textContent, life]);
     }
     return {map: text('.map'), round: text('.what > span:not(.state)'), state: text('.state'),
       clock: clock ? [Number(clock.dataset.ms), clock.now] : null, waves, lives, unix_ms: Date.now()};";
@@ -103,7 +103,7 @@ fn compare(which: &str, all: &[Shown], files: &[GametimesFile]) -> (Vec<usize>, 
             .iter()
             .map(|player| (player.guid.as_str(), player.name.as_str()))
             .collect();
-        let expected: BTreeMap<String, String> = lives_at(meta, t_ms)
+        let expected: Vec<(String, String)> = lives_at(meta, t_ms)
             .into_iter()
             .map(|(key, life)| {
                 let name = names.get(key.as_str()).copied().unwrap_or(&key);
@@ -111,18 +111,17 @@ fn compare(which: &str, all: &[Shown], files: &[GametimesFile]) -> (Vec<usize>, 
             })
             .collect();
         // The file has the last names of those who changed theirs: for them, how many live and how many do not is compared.
-        let all = |lives: &BTreeMap<String, String>| {
-            let mut all: Vec<String> = lives.values().cloned().collect();
+        let all = |lives: &[(String, String)]| {
+            let mut all: Vec<String> = lives.iter().map(|(_, life)| life.clone()).collect();
             all.sort();
             all
         };
         assert_eq!(all(&shown.lives), all(&expected), "{which}, {t_ms} ms");
-        for (name, life) in shown
-            .lives
-            .iter()
-            .filter(|(n, _)| expected.contains_key(*n))
-        {
-            assert_eq!(life, &expected[name], "{which}, {t_ms} ms: {name}");
+        for (name, life) in &shown.lives {
+            let same = expected.iter().filter(|(other, _)| other == name);
+            if let [(_, expected)] = same.collect::<Vec<_>>()[..] {
+                assert_eq!(life, expected, "{which}, {t_ms} ms: {name}");
+            }
         }
         let wave = |team: Team| {
             let waves = meta.waves.as_ref()?.of(team)?;
