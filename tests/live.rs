@@ -4,13 +4,14 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use gametimes_format::live::{Life, Snapshot, State};
+use gametimes_format::live::{Snapshot, State};
 use gametimes_standin::recorded::{built_module, expected, tape};
 use gametimes_standin::tape::Line;
 use gametimes_standin::{Player, Server, Step};
 use gametimes_test_support::game::{Match, gametimes_files};
 use gametimes_test_support::live::{
-    compare, compare_result, live_folder, played_ms, snapshot, wait_for_snapshot,
+    check_before_round, compare, compare_result, live_folder, played_ms, snapshot,
+    wait_for_snapshot,
 };
 
 /// How many moments of a tape are compared.
@@ -106,12 +107,7 @@ fn check(name: &str) {
                     .unwrap();
                 compare_result(&which, snapshot, file);
             }
-            (State::Warmup | State::Countdown, _) => {
-                assert!(snapshot.match_uid.is_empty(), "{which}");
-                assert!(snapshot.events.is_empty(), "{which}");
-                let waits = |life| life == Life::Waiting;
-                assert!(snapshot.players.iter().all(|p| waits(p.life)), "{which}");
-            }
+            (State::Warmup | State::Countdown, _) => check_before_round(&which, snapshot),
             (state, round) => panic!("{which}: {state:?} in {round:?}"),
         }
     }

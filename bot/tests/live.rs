@@ -17,7 +17,7 @@ use gametimes_test_support::bot::postgres::Cluster;
 use gametimes_test_support::bot::sshd::Sshd;
 use gametimes_test_support::bot::stats_channel::{A_WHILE, text_of};
 use gametimes_test_support::bot::{
-    TIMEOUT, config_in, delivery, fetch, get, get_with, settings_for, wait_for,
+    TIMEOUT, agent, config_in, delivery, fetch, get, get_with, settings_for, wait_for,
 };
 use gametimes_test_support::samples::native_files;
 use jiff::Timestamp;
@@ -77,12 +77,7 @@ async fn start(change: impl FnOnce(&mut Config)) -> (Bot, tempfile::TempDir) {
 async fn post_as(bot: &Bot, body: Vec<u8>, signature: Option<String>) -> (u16, String) {
     let url = bot.url("/api/live");
     tokio::task::spawn_blocking(move || {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(TIMEOUT))
-            .build()
-            .into();
-        let mut request = agent.post(url);
+        let mut request = agent().post(url);
         if let Some(signature) = signature {
             request = request.header("X-Gametimes-Signature", signature);
         }

@@ -9,7 +9,7 @@ use gametimes_bot::roles::start;
 use gametimes_bot::{Bot, Config, Role};
 use gametimes_discord_standin::Discord;
 use gametimes_test_support::bot::postgres::Cluster;
-use gametimes_test_support::bot::{TIMEOUT, config_in, get, settings_for, wait_for};
+use gametimes_test_support::bot::{agent, config_in, get, settings_for, wait_for};
 use gametimes_test_support::samples::{native_files, sample_files, samples};
 use serde_json::{Value, json};
 
@@ -18,12 +18,7 @@ const A_WHILE: Duration = Duration::from_secs(5);
 
 async fn fetch(url: String) -> (u16, Vec<u8>) {
     let fetch = move || {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(TIMEOUT))
-            .build()
-            .into();
-        let mut response = agent.get(url).call().unwrap();
+        let mut response = agent().get(url).call().unwrap();
         let body = response.body_mut().read_to_vec().unwrap();
         (response.status().as_u16(), body)
     };

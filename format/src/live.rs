@@ -21,6 +21,9 @@ pub const FASTEST_MS: u64 = 200;
 pub const SLOWEST_MS: u64 = 2000;
 /// A snapshot that is older says nothing any more: nobody writes new ones.
 pub const STALE_AFTER_MS: i64 = 10_000;
+/// After such a silence readers believe a lower `seq`: the recorder was installed again, or the server's clock was set back. A recorder
+/// that works is never silent for so long.
+pub const RESET_AFTER_MS: i64 = 3000;
 /// How many events a snapshot contains, the newest.
 pub const EVENTS: usize = 30;
 /// The size of the largest snapshot that readers accept, in bytes.
@@ -102,6 +105,14 @@ pub struct Snapshot {
     /// The newest entries of the timeline, oldest first. Deaths have no times to waves here.
     #[serde(default)]
     pub events: Vec<TimelineEvent>,
+}
+
+impl Snapshot {
+    /// The players of a team, by slot.
+    pub fn players_of(&self, team: Team) -> impl Iterator<Item = &LivePlayer> {
+        let players = self.players.iter();
+        players.filter(move |player| player.team.team() == Some(team))
+    }
 }
 
 /// A server.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use gametimes_format::{Message, Secret, text};
 use once_cell::sync::Lazy;
 use ureq::Agent;
+use ureq::config::ConfigBuilder;
+use ureq::typestate::AgentScope;
 use ureq::unversioned::multipart::{Form, Part};
 
 /// How many bytes of an answer are read.
@@ -66,10 +68,7 @@ pub struct Attachment<'a> {
 /// One client for all webhooks. Every phase has a timeout; a proxy is taken from the environment.
 static AGENT: Lazy<Agent> = Lazy::new(|| {
     let seconds = |n| Some(Duration::from_secs(n));
-    let config = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
+    let config = config()
         .timeout_resolve(seconds(10))
         .timeout_connect(seconds(10))
         .timeout_send_request(seconds(15))
@@ -77,13 +76,21 @@ static AGENT: Lazy<Agent> = Lazy::new(|| {
         .timeout_recv_response(seconds(30))
         .timeout_recv_body(seconds(15))
         .timeout_global(seconds(120))
+        .build();
+    config.into()
+});
+
+/// What is the same for every client: all answers are read, no redirect is followed.
+pub(super) fn config() -> ConfigBuilder<AgentScope> {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
         // A message and its file fit into a few packets; the default of 128 KiB each is for downloads.
         .input_buffer_size(16 * 1024)
         .output_buffer_size(16 * 1024)
         .user_agent(format!("gametimes/{}", crate::VERSION))
-        .build();
-    config.into()
-});
+}
 
 /// Posts a message. The answer never contains the URL, which is a secret.
 pub fn post(url: &Secret, message: &Message, attachment: Option<Attachment<'_>>) -> Answer {

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The permissions of files that only this module reads.
 const PRIVATE: u32 = 0o600;
@@ -70,13 +70,9 @@ pub fn create_private_folder(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// When a step fails. Nothing is left under the final name then.
 pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let temporary = folder.join(format!("{}{name}{}", TEMPORARY.0, TEMPORARY.1));
-    let written = write_synced(&temporary, bytes, PRIVATE)
-        .and_then(|()| fs::rename(&temporary, folder.join(name)));
-    if let Err(e) = written {
-        let _ = fs::remove_file(&temporary);
-        return Err(e);
-    }
+    write_renamed(folder, name, |temporary| {
+        write_synced(temporary, bytes, PRIVATE)
+    })?;
     sync_folder(folder)
 }
 
@@ -85,14 +81,27 @@ pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When a step fails. An earlier file of that name is still there then.
 pub fn replace(folder: &Path, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let temporary = folder.join(format!("{}{name}{}", TEMPORARY.0, TEMPORARY.1));
-    let written = create(&temporary, mode)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&temporary, folder.join(name)));
+    write_renamed(folder, name, |temporary| {
+        create(temporary, mode)?.write_all(bytes)
+    })
+}
+
+/// Has a file written under its temporary name, and renames it. Removes it if a step fails.
+fn write_renamed(
+    folder: &Path,
+    name: &str,
+    write: impl FnOnce(&Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let temporary = temporary(folder, name);
+    let written = write(&temporary).and_then(|()| fs::rename(&temporary, folder.join(name)));
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
     written
+}
+
+fn temporary(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{}{name}{}", TEMPORARY.0, TEMPORARY.1))
 }
 
 /// Like [`write_whole`], but through another folder on the same file system, without replacing an existing file, and with
@@ -107,7 +116,7 @@ pub fn write_new(
     bytes: &[u8],
     mode: u32,
 ) -> io::Result<()> {
-    let temporary = staging.join(format!("{}{name}{}", TEMPORARY.0, TEMPORARY.1));
+    let temporary = temporary(staging, name);
     let path = folder.join(name);
     let written = write_synced(&temporary, bytes, mode).and_then(|()| {
         match fs::hard_link(&temporary, &path) {

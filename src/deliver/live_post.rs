@@ -10,7 +10,7 @@ use gametimes_format::{Secret, digest};
 use parking_lot::Mutex;
 use ureq::Agent;
 
-use super::client::describe;
+use super::client::{self, describe};
 use super::console::Console;
 use crate::settings::LiveUrl;
 
@@ -107,20 +107,14 @@ impl LivePoster {
 /// A client for one receiver. No proxy can reach a private address.
 fn agent(url: &LiveUrl) -> Agent {
     let seconds = |n| Some(Duration::from_secs(n));
-    let mut config = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
+    let mut config = client::config()
         .timeout_resolve(seconds(3))
         .timeout_connect(seconds(3))
         .timeout_send_request(seconds(3))
         .timeout_send_body(seconds(3))
         .timeout_recv_response(seconds(5))
         .timeout_recv_body(seconds(3))
-        .timeout_global(seconds(10))
-        .input_buffer_size(16 * 1024)
-        .output_buffer_size(16 * 1024)
-        .user_agent(format!("gametimes/{}", crate::VERSION));
+        .timeout_global(seconds(10));
     if url.is_private() {
         config = config.proxy(None);
     }

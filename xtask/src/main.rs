@@ -10,10 +10,6 @@ mod openapi;
 mod packages;
 mod pictures;
 mod play;
-#[cfg(feature = "quickstart")]
-mod quickstart;
-#[cfg(not(feature = "quickstart"))]
-#[path = "without_quickstart.rs"]
 mod quickstart;
 mod run;
 mod sanitize;

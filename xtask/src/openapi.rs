@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 
 use crate::packages;
-use crate::run::{root, run, target};
+use crate::run::{install_python_package, root, run, target};
 
 /// Versions are pinned, so that a new rule of theirs is not a failure of ours.
 const VALIDATOR: &str = "openapi-spec-validator==0.9.0";
@@ -27,11 +27,7 @@ pub fn check() -> Result<(), String> {
     let folder = target().join("tools").join(VALIDATOR);
     let validator = folder.join("bin/openapi-spec-validator");
     if !validator.exists() {
-        run(Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&folder))?;
-        run(Command::new(folder.join("bin/python3"))
-            .args(["-m", "pip", "install", "--quiet", VALIDATOR]))?;
+        install_python_package(VALIDATOR, &folder)?;
     }
     run(Command::new(validator).arg(&description))?;
     let npm = Command::new("npm")

@@ -64,3 +64,12 @@ pub fn build_module() -> Result<PathBuf, String> {
     ]))?;
     Ok(target().join("module/libgametimes.so"))
 }
+
+/// Installs a package from PyPI into a virtual environment, with the programs in `bin/`.
+pub fn install_python_package(package: &str, folder: &Path) -> Result<(), String> {
+    // `--clear` removes what an interrupted installation left.
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(folder))?;
+    run(Command::new(folder.join("bin/python3")).args(["-m", "pip", "install", "--quiet", package]))
+}

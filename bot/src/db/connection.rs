@@ -93,7 +93,7 @@ impl Database {
                 .foreign_keys(true)
                 .busy_timeout(PATIENCE)
                 .pragma("cache_size", "-65536")
-                // Statements that insert several rows keep a journal of their own, to undo one that fails half-way.
+                // Where a statement that inserts several rows keeps its journal, with which it is undone if it fails.
                 .pragma("temp_store", "MEMORY")
                 // Pages that several transactions change are copied into the database once; the WAL grows to 32 MB.
                 .pragma("wal_autocheckpoint", "8000");
@@ -272,36 +272,16 @@ const VALUES_PER_INSERT: usize = 2000;
 /// How many rows PostgreSQL inserts with one statement.
 const ROWS_PER_INSERT: usize = 500;
 
-/// Rows in groups, one for each statement. The last groups have the size of a power of two, so that there are few different
-/// statements, which the database keeps prepared.
-struct Chunks<I> {
-    rows: I,
-    most: usize,
-    /// Rows that do not fill a statement.
-    rest: Vec<Columns>,
-}
-
-impl<I: Iterator<Item = Columns>> Chunks<I> {
-    fn new(rows: I, most: usize) -> Self {
-        let most = most.max(1);
-        let rest = Vec::new();
-        Self { rows, most, rest }
-    }
-}
-
-impl<I: Iterator<Item = Columns>> Iterator for Chunks<I> {
-    type Item = Vec<Columns>;
-
-    fn next(&mut self) -> Option<Vec<Columns>> {
-        if self.rest.is_empty() {
-            self.rest = self.rows.by_ref().take(self.most).collect();
-        }
-        if self.rest.len() == self.most {
-            return Some(std::mem::take(&mut self.rest));
-        }
-        let power = 1 << self.rest.len().checked_ilog2()?;
-        Some(self.rest.drain(..power).collect())
-    }
+/// Rows in groups of at most `most`, one for each statement. The last groups have the size of a power of two, so that there are few
+/// different statements, which the database keeps prepared.
+fn chunks(rows: Vec<Columns>, most: usize) -> impl Iterator<Item = Vec<Columns>> {
+    let most = most.max(1);
+    let mut rows = rows.into_iter();
+    std::iter::from_fn(move || {
+        let power = 1 << rows.len().checked_ilog2()?;
+        let count = if rows.len() < most { power } else { most };
+        Some(rows.by_ref().take(count).collect())
+    })
 }
 
 /// `$1, $2, ...`.
@@ -357,7 +337,7 @@ impl Transaction {
         if values.is_empty() {
             return Ok(Vec::new());
         }
-        // One parameter, whatever the number of values: the statement is prepared once.
+        // One parameter for all values, so that the statement is prepared once.
         match self {
             Self::Sqlite(_) => {
                 let sql = format!("{sql} IN (SELECT value FROM json_each($1))");
@@ -391,8 +371,7 @@ impl Transaction {
         match self {
             Self::Sqlite(t) => {
                 let row = format!("({})", vec!["?"; names.len()].join(", "));
-                let mut chunks =
-                    Chunks::new(rows.into_iter(), VALUES_PER_INSERT / names.len().max(1));
+                let mut chunks = chunks(rows, VALUES_PER_INSERT / names.len().max(1));
                 let mut prepare = || {
                     let chunk = chunks.next()?;
                     // SQLite looks named parameters up one by one, which is slow for thousands of them.
@@ -425,7 +404,7 @@ impl Transaction {
                     placeholders(names.len()),
                     columns.join(", ")
                 );
-                let mut chunks = Chunks::new(rows.into_iter(), ROWS_PER_INSERT);
+                let mut chunks = chunks(rows, ROWS_PER_INSERT);
                 let mut prepare = || chunks.next().map(|chunk| postgres_arrays(&sql, chunk));
                 let mut next = prepare();
                 while let Some(query) = next {
@@ -530,7 +509,7 @@ mod tests {
     #[test]
     fn rows_are_grouped_in_order_and_in_few_sizes() {
         let rows = (0..23).map(|n| vec![("n", Value::from(n))]);
-        let chunks: Vec<_> = Chunks::new(rows.into_iter(), 8).collect();
+        let chunks: Vec<_> = chunks(rows.collect(), 8).collect();
         let sizes: Vec<usize> = chunks.iter().map(Vec::len).collect();
         assert_eq!(sizes, [8, 8, 4, 2, 1]);
         let numbers = chunks.into_iter().flatten().flatten();

@@ -1,5 +1,7 @@
 //! What the servers do now, shared by the processes on one PostgreSQL; and the log of messages in the live channel.
 
+use gametimes_format::live::RESET_AFTER_MS;
+
 use super::summaries::{LogEntry, PostOutcome, snowflake};
 use super::value::Row;
 use super::{Db, DbError};
@@ -7,8 +9,6 @@ use crate::args;
 
 /// Rows that are older have no meaning any more.
 const KEPT_MS: i64 = 24 * 3600 * 1000;
-/// After such a silence a lower `seq` is believed, as in [`crate::live::board`].
-const RESET_AFTER_MS: i64 = 3000;
 /// The clock of the database, in milliseconds.
 const NOW: &str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
 

@@ -90,21 +90,7 @@ impl Directory for LocalDirectory {
 /// the bot reads are ignored. The watcher works until it is dropped. If the system allows no more watchers, the folder is
 /// only polled.
 pub fn watch(path: &Path, changed: mpsc::Sender<String>) -> Option<RecommendedWatcher> {
-    let on_event = move |event: Result<notify::Event, notify::Error>| {
-        let Ok(event) = event else { return };
-        if event.kind.is_create() || event.kind.is_modify() {
-            let names = event.paths.iter().filter_map(|p| p.file_name()?.to_str());
-            for name in names.filter(|name| is_round_file(name)) {
-                // If the queue is full, the poll that follows finds this file too.
-                drop(changed.try_send(name.to_owned()));
-            }
-        }
-    };
-    let watcher = notify::recommended_watcher(on_event).and_then(|mut watcher| {
-        watcher.watch(path, RecursiveMode::NonRecursive)?;
-        Ok(watcher)
-    });
-    watcher
+    watcher(path, is_round_file, changed)
         .inspect_err(|e| {
             warn!(
                 "{}: cannot be watched, so it is only polled: {e}",
@@ -112,6 +98,27 @@ pub fn watch(path: &Path, changed: mpsc::Sender<String>) -> Option<RecommendedWa
             );
         })
         .ok()
+}
+
+/// Sends the names of new and changed files that are read, until it is dropped.
+pub(super) fn watcher(
+    path: &Path,
+    is_read: fn(&str) -> bool,
+    changed: mpsc::Sender<String>,
+) -> notify::Result<RecommendedWatcher> {
+    let on_event = move |event: notify::Result<notify::Event>| {
+        let Ok(event) = event else { return };
+        if event.kind.is_create() || event.kind.is_modify() {
+            let names = event.paths.iter().filter_map(|p| p.file_name()?.to_str());
+            for name in names.filter(|name| is_read(name)) {
+                // If the queue is full, the poll that follows finds this file too.
+                drop(changed.try_send(name.to_owned()));
+            }
+        }
+    };
+    let mut watcher = notify::recommended_watcher(on_event)?;
+    watcher.watch(path, RecursiveMode::NonRecursive)?;
+    Ok(watcher)
 }
 
 #[cfg(test)]

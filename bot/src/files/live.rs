@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gametimes_format::live::{BYTES, Snapshot};
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
+use super::folder::watcher as watcher_of;
 use super::is_live_file;
 use super::sftp::LiveFolder;
 use crate::live::frame::is_busy;
@@ -96,7 +96,8 @@ pub async fn watch(folder: PathBuf, live: Arc<Live>) {
         // Another folder of the same name needs another watcher.
         let id = std::fs::metadata(&path).ok().map(|m| (m.dev(), m.ino()));
         if watcher.as_ref().map(|(id, _)| *id) != id {
-            watcher = id.map(|id| (id, watcher_of(&path, sender.clone())));
+            // Without one, the folder is read every two seconds.
+            watcher = id.map(|id| (id, watcher_of(&path, is_live_file, sender.clone()).ok()));
         }
         if id.is_some() {
             let names = names_in(&path);
@@ -120,22 +121,6 @@ pub async fn watch(folder: PathBuf, live: Arc<Live>) {
             }
         }
     }
-}
-
-fn watcher_of(path: &Path, changed: mpsc::Sender<String>) -> Option<RecommendedWatcher> {
-    let on_event = move |event: Result<notify::Event, notify::Error>| {
-        let Ok(event) = event else { return };
-        if event.kind.is_create() || event.kind.is_modify() {
-            let names = event.paths.iter().filter_map(|p| p.file_name()?.to_str());
-            for name in names.filter(|name| is_live_file(name)) {
-                drop(changed.try_send(name.to_owned()));
-            }
-        }
-    };
-    let mut watcher = notify::recommended_watcher(on_event).ok()?;
-    let watching = watcher.watch(path, RecursiveMode::NonRecursive);
-    // Without it, the folder is read every two seconds.
-    watching.is_ok().then_some(watcher)
 }
 
 fn names_in(path: &Path) -> Vec<String> {

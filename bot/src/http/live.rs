@@ -27,6 +27,16 @@ const RETRY_MS: u64 = 250;
 #[derive(Debug, Clone, Copy)]
 pub struct Viewer(pub Option<TokenHolder>);
 
+impl Viewer {
+    /// How much later the view is than what happens.
+    pub fn delay_seconds(self, app: &App) -> u64 {
+        match self.0 {
+            Some(_) => 0,
+            None => app.live_delay.as_secs(),
+        }
+    }
+}
+
 /// The view that a request may see. Pages, API and streams have no other way to a snapshot.
 pub fn frames(live: &Live, viewer: Viewer) -> Frames {
     match viewer.0 {

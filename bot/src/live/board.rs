@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
-use gametimes_format::live::{FASTEST_MS, STALE_AFTER_MS, Snapshot};
+use gametimes_format::live::{FASTEST_MS, RESET_AFTER_MS, STALE_AFTER_MS, Snapshot};
 
 use super::frame::{Frame, Health, ServerView, is_busy};
 
@@ -12,9 +12,6 @@ use super::frame::{Frame, Health, ServerView, is_busy};
 pub const SERVERS_MAX: usize = 32;
 /// How many snapshots of a server wait for the public. With a longer delay, some in between are left out.
 const WAITING_MAX: i64 = 300;
-/// After such a silence a lower `seq` is believed: the recorder was installed anew, or the server's clock was set back. A recorder that
-/// works is never silent for so long.
-const RESET_AFTER_MS: i64 = 3000;
 /// A snapshot without players stays valid for longer: where nobody plays, SFTP is read less often.
 const IDLE_STALE_AFTER_MS: i64 = 30_000;
 /// A stale server counts as offline from this age on.

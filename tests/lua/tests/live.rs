@@ -3,14 +3,16 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use gametimes_format::live::{Life, Snapshot, State};
+use gametimes_format::live::{Snapshot, State};
 use gametimes_lua_tests::SCRIPT;
 use gametimes_lua_tests::results::rounds;
 use gametimes_lua_tests::round::{Round, play_round};
 use gametimes_lua_tests::tape::Player;
 use gametimes_lua_tests::world::Server;
 use gametimes_standin::recorded::expected;
-use gametimes_test_support::live::{compare, compare_result, live_folder, played_ms, snapshot};
+use gametimes_test_support::live::{
+    check_before_round, compare, compare_result, live_folder, played_ms, snapshot,
+};
 
 /// Plays a match. Returns the snapshots with the level times of their frames.
 fn play(server: &mut Server, home: &std::path::Path, name: &str) -> Vec<(i64, Snapshot)> {
@@ -61,13 +63,7 @@ fn check(name: &str) {
                 paused |= now.state == State::Paused;
             }
             State::Intermission => compare_result(&which, now, &ended.unwrap().1.1),
-            State::Warmup | State::Countdown => {
-                assert!(now.match_uid.is_empty() && now.events.is_empty(), "{which}");
-                assert!(
-                    now.players.iter().all(|p| p.life == Life::Waiting),
-                    "{which}"
-                );
-            }
+            State::Warmup | State::Countdown => check_before_round(&which, now),
             state => panic!("{which}: {state:?}"),
         }
     }

@@ -315,6 +315,17 @@ pub fn compare(which: &str, snapshot: &Snapshot, file: &GametimesFile) {
     }
 }
 
+/// Checks a snapshot of the time before a round.
+///
+/// # Panics
+/// When it contains anything of a round.
+pub fn check_before_round(which: &str, snapshot: &Snapshot) {
+    assert!(snapshot.match_uid.is_empty(), "{which}");
+    assert!(snapshot.events.is_empty(), "{which}");
+    let mut players = snapshot.players.iter();
+    assert!(players.all(|p| p.life == Life::Waiting), "{which}");
+}
+
 /// Compares the last snapshot of a round, which the intermission shows, with its file.
 ///
 /// # Panics

@@ -7,6 +7,44 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// URLs, and whether module and script accept them as webhooks if the admin has allowed the host `hooks.example.org`.
+pub const WEBHOOK_URLS: &[(&str, bool)] = &[
+    ("https://discord.com/api/webhooks/1/a-b_c", true),
+    ("https://discord.com/api/webhooks/1/a?thread_id=2", true),
+    ("https://discord.com/api/v10/webhooks/1/a/", true),
+    ("https://discordapp.com/api/webhooks/1/a", true),
+    ("https://canary.discord.com/api/webhooks/1/a", true),
+    ("HTTPS://Discord.com/api/webhooks/1/a", true),
+    ("http://127.0.0.1:8080/x", true),
+    ("http://localhost/x", true),
+    ("https://[::1]:8080/x", true),
+    ("https://hooks.example.org/x", true),
+    ("http://HOOKS.example.org:81/x", true),
+    ("https://example.com/x", false),
+    ("https://hooks.example.org.example.com/x", false),
+    ("https://discord.com.example.com/api/webhooks/1/a", false),
+    ("https://discord.com@example.com/api/webhooks/1/a", false),
+    ("https://127.0.0.1@example.com/x", false),
+    ("https://localhost.example.com/x", false),
+    ("http://discord.com/api/webhooks/1/a", false),
+    ("https://discord.com/x", false),
+    ("https://discord.com/channels/1/2", false),
+    ("https://discord.com/api/webhooks/1", false),
+    ("https://discord.com/api/webhooks/a/b", false),
+    ("https://discord.com/api/webhooks/1/a/slack", false),
+    ("discord.com/api", false),
+    ("https://", false),
+    ("https:///x", false),
+    ("https://discord.com", false),
+    ("https://discord.com/", false),
+    ("https://discord.com?x", false),
+    ("https://a b/x", false),
+    ("http://127.0.0.1/\\\"", false),
+    ("http://127.0.0.1/<y>", false),
+    ("http://127.0.0.1/\u{a0}", false),
+    ("file:///etc/passwd", false),
+];
+
 /// What to do with a request.
 #[derive(Debug, Clone)]
 pub enum Reply {

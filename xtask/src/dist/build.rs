@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::{EPOCH, Place};
 use crate::packages;
-use crate::run::{cargo, run};
+use crate::run::{cargo, install_python_package, run};
 
 /// The oldest glibc that module and bot run on: the module on RHEL 7, the bot on Debian 10 and RHEL 8.
 pub const MODULE_GLIBC: &str = "2.17";
@@ -53,12 +53,8 @@ impl Tools {
                 .status()
                 .is_ok_and(|status| status.success())
         };
-        // `--clear` removes what an interrupted installation left.
         if !has_zig() {
-            run(Command::new("python3")
-                .args(["-m", "venv", "--clear"])
-                .arg(folder.join("zig")))?;
-            run(Command::new(&python).args(["-m", "pip", "install", "--quiet", &zig]))?;
+            install_python_package(&zig, &folder.join("zig"))?;
         }
         Ok(Self { folder })
     }

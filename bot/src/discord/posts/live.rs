@@ -331,11 +331,7 @@ fn description(snapshot: &Snapshot) -> String {
 
 /// A team: its players, those who are alive first.
 fn field(snapshot: &Snapshot, team: Team) -> Json {
-    let of_team = snapshot
-        .players
-        .iter()
-        .filter(|p| p.team.team() == Some(team));
-    let mut players: Vec<_> = of_team.collect();
+    let mut players: Vec<_> = snapshot.players_of(team).collect();
     players.sort_by_key(|player| player.life != Life::Alive);
     let alive = players.iter().filter(|p| p.life == Life::Alive).count();
     let line = |player: &&gametimes_format::live::LivePlayer| {

@@ -67,12 +67,8 @@ pub async fn live(
     let now_ms = app.live.now_ms();
     let server = |view| LiveServer::new(view, Some((now_ms - view.taken_ms).max(0)));
     let servers = frame.servers.iter().map(|view| server(view)).collect();
-    let delay_seconds = match viewer {
-        Viewer(Some(_)) => 0,
-        Viewer(None) => app.live_delay.as_secs(),
-    };
     Ok(Json(LiveServers {
-        delay_seconds,
+        delay_seconds: viewer.delay_seconds(&app),
         servers,
     })
     .into_response())

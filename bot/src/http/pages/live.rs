@@ -11,6 +11,7 @@ use axum::response::Response;
 use gametimes_format::file::{EventKind, TimelineEvent};
 use gametimes_format::live::{Life, LivePlayer, Snapshot, State as Play};
 use gametimes_format::matches::{PauseBy, PauseKind};
+use gametimes_format::rules::GAMETYPE_STOPWATCH;
 use gametimes_format::text::{counted, displayable};
 use gametimes_format::{Class, ObjectiveAction, Team, TeamNumber};
 use gametimes_rounds::matches::{EVENING_GAP_SECONDS, Evening, Series};
@@ -123,10 +124,7 @@ pub async fn page(
     Ok(render(&Page {
         cards: frame.servers.iter().map(card).collect(),
         series: series(&app, &frame).await,
-        delay_seconds: match viewer {
-            Viewer(Some(_)) => 0,
-            Viewer(None) => app.live_delay.as_secs(),
-        },
+        delay_seconds: viewer.delay_seconds(&app),
         preview,
     }))
 }
@@ -248,9 +246,13 @@ impl Card {
                 Team::Axis => snapshot.score.axis,
                 Team::Allies => snapshot.score.allies,
             },
-            alive: of(snapshot, team).filter(|p| p.life == Life::Alive).count(),
+            alive: snapshot
+                .players_of(team)
+                .filter(|p| p.life == Life::Alive)
+                .count(),
             wave: Ticking::wave(snapshot, team).filter(|_| view.is_in_round()),
-            players: of(snapshot, team)
+            players: snapshot
+                .players_of(team)
                 .map(|player| line(view, player, team))
                 .collect(),
         };
@@ -269,7 +271,7 @@ impl Card {
             round: match (snapshot.round, snapshot.gametype) {
                 (0, _) => String::new(),
                 // Only stopwatch has two rounds.
-                (round, 3) => format!("round {round}"),
+                (round, GAMETYPE_STOPWATCH) => format!("round {round}"),
                 _ => String::new(),
             },
             state: match (view.health, snapshot.state) {
@@ -304,14 +306,11 @@ impl Card {
     }
 }
 
-fn of(snapshot: &Snapshot, team: Team) -> impl Iterator<Item = &LivePlayer> {
-    let players = snapshot.players.iter();
-    players.filter(move |player| player.team.team() == Some(team))
-}
-
 /// The team that must complete the map: team A in round 1, team B in round 2.
 fn attackers(snapshot: &Snapshot) -> Option<Team> {
-    let sides = snapshot.sides.filter(|_| snapshot.gametype == 3)?;
+    let sides = snapshot
+        .sides
+        .filter(|_| snapshot.gametype == GAMETYPE_STOPWATCH)?;
     match snapshot.round {
         1 => sides.team_a.team(),
         2 => sides.team_b.team(),

@@ -16,7 +16,7 @@ fn clock(n: Option<i64>) -> Option<String> {
     n.map(|n| ms(Some(n)))
 }
 
-/// Kills per death; the kills if there is no death.
+/// Kills per death; without deaths, the kills.
 fn kills_per_death(score: &Score) -> Option<String> {
     let ratio = score.kills? as f64 / score.deaths?.max(1) as f64;
     Some(format!("{ratio:.2}"))

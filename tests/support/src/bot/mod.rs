@@ -61,6 +61,14 @@ pub async fn sqlite(folder: &tempfile::TempDir) -> Db {
     open(config_in(folder).database_url.reveal()).await
 }
 
+/// An HTTP client that does not take an error status for a failure.
+pub fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(TIMEOUT));
+    config.build().into()
+}
+
 /// GET: the status, and the body as JSON (as a JSON string if it is not JSON).
 pub async fn get(url: &str) -> (u16, Value) {
     get_with(url, None).await
@@ -70,12 +78,7 @@ pub async fn get(url: &str) -> (u16, Value) {
 pub async fn get_with(url: &str, token: Option<&str>) -> (u16, Value) {
     let (url, token) = (url.to_owned(), token.map(str::to_owned));
     tokio::task::spawn_blocking(move || {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(TIMEOUT))
-            .build()
-            .into();
-        let mut request = agent.get(url);
+        let mut request = agent().get(url);
         if let Some(token) = token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
@@ -98,12 +101,7 @@ pub async fn fetch(url: &str, headers: &[(&'static str, &str)]) -> ureq::http::R
     }
     let request = request.body(()).unwrap();
     tokio::task::spawn_blocking(move || {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(TIMEOUT))
-            .build()
-            .into();
-        let (head, mut body) = agent.run(request).unwrap().into_parts();
+        let (head, mut body) = agent().run(request).unwrap().into_parts();
         ureq::http::Response::from_parts(head, body.read_to_vec().unwrap())
     })
     .await

@@ -1,10 +1,5 @@
-//! `cargo xtask quickstart`: plays docs/quickstart.md in an empty Debian, exactly as it is written, with the archives of
-//! `cargo xtask dist` and stand-ins for engine, game and Discord.
-
-mod document;
-mod root;
-mod server;
-mod terminal;
+//! Plays docs/quickstart.md in an empty Debian, exactly as it is written, with the archives of `cargo xtask dist` and stand-ins for engine,
+//! game and Discord.
 
 use std::fs;
 use std::net::TcpListener;
@@ -14,10 +9,10 @@ use std::time::{Duration, Instant};
 use gametimes_discord_standin::Discord;
 use serde_json::Value;
 
-use self::document::{Block, blocks};
-use self::root::Root;
-use self::server::GameServer;
-use self::terminal::{Answer, converse};
+use super::document::{Block, blocks};
+use super::root::Root;
+use super::server::GameServer;
+use super::terminal::{Answer, converse};
 use crate::dist::VERSION;
 use crate::packages;
 use crate::run::{output, target};
@@ -27,30 +22,24 @@ const TIMEOUT: Duration = Duration::from_secs(90);
 /// The folder that the document tells to create for the bot.
 const BOT_FOLDER: &str = "/home/et/gametimes-bot";
 
-/// Plays docs/quickstart.md in an empty Debian, from unpacking the archives to the first round on the page: on a new server, and on one
-/// with the script that gametimes replaces. Shows how long each step takes. Needs root, and the archives of `cargo xtask dist`.
-#[derive(Debug, clap::Args)]
-pub struct Quickstart {}
-
-impl Quickstart {
-    pub fn run(self) -> Result<(), String> {
-        if output(Command::new("id").arg("-u"))?.trim() != "0" {
-            println!("skipped: only root can create an empty Debian");
-            return Ok(());
-        }
-        packages::for_quickstart()?;
-        let blocks = blocks(include_str!("../../../docs/quickstart.md"));
-        for has_old_script in [false, true] {
-            let what = match has_old_script {
-                false => "a new server",
-                true => "a server with stats_discord_webhook.lua",
-            };
-            println!("\n== {what}");
-            Scenario::start(has_old_script)?.play(&blocks)?;
-        }
-        println!("\n== the Debian package");
-        try_package()
+/// Plays it on a new server and on one with the old script, and tries the Debian package.
+pub fn run() -> Result<(), String> {
+    if output(Command::new("id").arg("-u"))?.trim() != "0" {
+        println!("skipped: only root can create an empty Debian");
+        return Ok(());
     }
+    packages::for_quickstart()?;
+    let blocks = blocks(include_str!("../../../docs/quickstart.md"));
+    for has_old_script in [false, true] {
+        let what = match has_old_script {
+            false => "a new server",
+            true => "a server with stats_discord_webhook.lua",
+        };
+        println!("\n== {what}");
+        Scenario::start(has_old_script)?.play(&blocks)?;
+    }
+    println!("\n== the Debian package");
+    try_package()
 }
 
 /// One run through the document.
