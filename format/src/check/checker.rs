@@ -1,6 +1,7 @@
 //! The checks that many keys share: ranges, lengths, lists, rounded seconds.
 
 use super::{Problem, Severity, bounds};
+use std::fmt::Display;
 
 /// Collects the problems of a file.
 #[derive(Debug, Default)]
@@ -9,10 +10,10 @@ pub(super) struct Checker {
 }
 
 impl Checker {
-    fn add(&mut self, severity: Severity, path: &str, message: String) {
+    fn add(&mut self, severity: Severity, path: impl Display + Copy, message: String) {
         self.problems.push(Problem {
             severity,
-            path: path.to_owned(),
+            path: path.to_string(),
             message,
         });
     }
@@ -20,7 +21,7 @@ impl Checker {
     pub(super) fn reject_unless(
         &mut self,
         good: bool,
-        path: &str,
+        path: impl Display + Copy,
         message: impl FnOnce() -> String,
     ) {
         if !good {
@@ -31,7 +32,7 @@ impl Checker {
     pub(super) fn doubt_unless(
         &mut self,
         good: bool,
-        path: &str,
+        path: impl Display + Copy,
         message: impl FnOnce() -> String,
     ) {
         if !good {
@@ -39,19 +40,25 @@ impl Checker {
         }
     }
 
-    pub(super) fn range(&mut self, path: &str, n: i64, from: i64, to: i64) {
+    pub(super) fn range(&mut self, path: impl Display + Copy, n: i64, from: i64, to: i64) {
         self.reject_unless((from..=to).contains(&n), path, || {
             format!("{n} is out of range {from} to {to}")
         });
     }
 
-    pub(super) fn list(&mut self, path: &str, len: usize, most: usize) {
+    pub(super) fn list(&mut self, path: impl Display + Copy, len: usize, most: usize) {
         self.reject_unless(len <= most, path, || {
             format!("{len} entries, more than {most}")
         });
     }
 
-    pub(super) fn text(&mut self, path: &str, text: &str, least: usize, most: usize) {
+    pub(super) fn text(
+        &mut self,
+        path: impl Display + Copy,
+        text: &str,
+        least: usize,
+        most: usize,
+    ) {
         let count = text.chars().count();
         self.reject_unless((least..=most).contains(&count), path, || {
             format!("{count} characters, allowed are {least} to {most}")
@@ -61,15 +68,15 @@ impl Checker {
         });
     }
 
-    pub(super) fn rounded_down(&mut self, path: &str, seconds: i64, ms: i64) {
+    pub(super) fn rounded_down(&mut self, path: impl Display + Copy, seconds: i64, ms: i64) {
         self.doubt_unless(seconds == ms / 1000, path, || {
             format!("{seconds} s, but {ms} ms are {} s", ms / 1000)
         });
     }
 
-    pub(super) fn identity(&mut self, path: &str, guid: &str, name: &str) {
-        self.text(&format!("{path}.guid"), guid, 0, bounds::GUID);
-        self.text(&format!("{path}.name"), name, 0, bounds::NAME);
+    pub(super) fn identity(&mut self, path: impl Display + Copy, guid: &str, name: &str) {
+        self.text(format_args!("{path}.guid"), guid, 0, bounds::GUID);
+        self.text(format_args!("{path}.name"), name, 0, bounds::NAME);
         self.doubt_unless(!guid.is_empty() || !name.is_empty(), path, || {
             "neither guid nor name".into()
         });

@@ -6,6 +6,7 @@ use super::names::is_uuid_v7;
 use crate::file::{Meta, PlayerRef};
 use crate::matches::{Sides, Stopwatch};
 use crate::team::{Team, TeamNumber};
+use std::fmt::Display;
 
 impl Checker {
     pub(super) fn matches(&mut self, meta: &Meta) {
@@ -70,20 +71,20 @@ impl Checker {
             bounds::EVENTS,
         );
         for (i, change) in meta.substitutions.iter().enumerate().take(bounds::EVENTS) {
-            let path = format!("meta.substitutions[{i}]");
-            self.identity(&path, &change.out.guid, &change.out.name);
-            self.identity(&path, &change.joined.guid, &change.joined.name);
-            self.team(&path, change.team);
-            self.doubt_unless((0..=meta.duration_ms).contains(&change.t_ms), &path, || {
+            let path = format_args!("meta.substitutions[{i}]");
+            self.identity(path, &change.out.guid, &change.out.name);
+            self.identity(path, &change.joined.guid, &change.joined.name);
+            self.team(path, change.team);
+            self.doubt_unless((0..=meta.duration_ms).contains(&change.t_ms), path, || {
                 format!("at {} ms of {}", change.t_ms, meta.duration_ms)
             });
         }
         for (i, pause) in meta.pauses.iter().enumerate().take(bounds::PAUSES) {
             if let Some(by) = &pause.by {
-                let path = format!("meta.pauses[{i}].by");
-                self.text(&path, &by.guid, 0, bounds::GUID);
-                self.text(&path, &by.name, 0, bounds::NAME);
-                self.team(&path, by.team);
+                let path = format_args!("meta.pauses[{i}].by");
+                self.text(path, &by.guid, 0, bounds::GUID);
+                self.text(path, &by.name, 0, bounds::NAME);
+                self.team(path, by.team);
             }
         }
         let bots = meta
@@ -96,14 +97,14 @@ impl Checker {
         });
     }
 
-    pub(super) fn players(&mut self, path: &str, players: &[PlayerRef]) {
+    pub(super) fn players(&mut self, path: impl Display + Copy, players: &[PlayerRef]) {
         self.list(path, players.len(), bounds::PLAYERS);
         for (i, PlayerRef { guid, name }) in players.iter().enumerate().take(bounds::PLAYERS) {
-            self.identity(&format!("{path}[{i}]"), guid, name);
+            self.identity(format_args!("{path}[{i}]"), guid, name);
         }
     }
 
-    pub(super) fn team(&mut self, path: &str, team: TeamNumber) {
+    pub(super) fn team(&mut self, path: impl Display + Copy, team: TeamNumber) {
         self.reject_unless(team.number() <= 3, path, || format!("{team} is not a team"));
     }
 }

@@ -3,13 +3,14 @@
 use super::Problem;
 use super::checker::Checker;
 use crate::message::{self, Message, limits};
+use std::fmt::Display;
 
 /// All problems of a message. The paths of the problems begin with `path`.
-pub fn check_message(message: &Message, path: &str) -> Vec<Problem> {
+pub fn check_message(message: &Message, path: impl Display + Copy) -> Vec<Problem> {
     let mut c = Checker::default();
     c.doubt_unless(
         message.username == message::USERNAME,
-        &format!("{path}.username"),
+        format_args!("{path}.username"),
         || {
             format!(
                 "{:?}, but readers expect {:?}",
@@ -20,7 +21,7 @@ pub fn check_message(message: &Message, path: &str) -> Vec<Problem> {
     );
     c.doubt_unless(
         message.content == message::CONTENT,
-        &format!("{path}.content"),
+        format_args!("{path}.content"),
         || {
             format!(
                 "{:?}, but readers expect {:?}",
@@ -30,20 +31,20 @@ pub fn check_message(message: &Message, path: &str) -> Vec<Problem> {
         },
     );
     let [embed] = message.embeds.as_slice() else {
-        c.doubt_unless(false, &format!("{path}.embeds"), || {
+        c.doubt_unless(false, format_args!("{path}.embeds"), || {
             format!("{} embeds instead of one", message.embeds.len())
         });
         return c.problems;
     };
-    let path = format!("{path}.embeds[0]");
-    c.doubt_unless(embed.fields.len() <= limits::FIELDS, &path, || {
+    let path = format_args!("{path}.embeds[0]");
+    c.doubt_unless(embed.fields.len() <= limits::FIELDS, path, || {
         format!(
             "{} fields, but Discord takes {}",
             embed.fields.len(),
             limits::FIELDS
         )
     });
-    c.doubt_unless(embed.characters() <= limits::EMBED, &path, || {
+    c.doubt_unless(embed.characters() <= limits::EMBED, path, || {
         format!(
             "{} characters, but Discord takes {}",
             embed.characters(),
@@ -54,7 +55,7 @@ pub fn check_message(message: &Message, path: &str) -> Vec<Problem> {
         let count = field.value.chars().count();
         c.doubt_unless(
             (1..=limits::FIELD_VALUE).contains(&count) || field.value.is_empty(),
-            &format!("{path}.{}", field.name),
+            format_args!("{path}.{}", field.name),
             || {
                 format!(
                     "{count} characters, but Discord takes {}",
@@ -65,16 +66,18 @@ pub fn check_message(message: &Message, path: &str) -> Vec<Problem> {
         if field.name.to_ascii_lowercase().ends_with("_json") {
             c.doubt_unless(
                 serde_json::from_str::<serde_json::Value>(&field.value).is_ok_and(|v| v.is_array()),
-                &format!("{path}.{}", field.name),
+                format_args!("{path}.{}", field.name),
                 || "not a JSON list".into(),
             );
         }
     }
     for (i, name) in FIELDS.iter().enumerate() {
         let found = embed.fields.get(i).map(|f| f.name.as_str());
-        c.doubt_unless(found == Some(name), &format!("{path}.fields[{i}]"), || {
-            format!("{found:?}, but readers expect {name:?} here")
-        });
+        c.doubt_unless(
+            found == Some(name),
+            format_args!("{path}.fields[{i}]"),
+            || format!("{found:?}, but readers expect {name:?} here"),
+        );
     }
     c.problems
 }

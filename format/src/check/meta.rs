@@ -1,6 +1,7 @@
 //! Checks `meta`, the part of a file that readers store.
 
 use std::collections::HashSet;
+use std::fmt::Display;
 
 use super::checker::Checker;
 use super::names::{is_path_safe, is_stats_file_name, is_uuid_v7};
@@ -62,14 +63,14 @@ pub fn check_meta(meta: &Meta) -> Vec<Problem> {
     c.list("meta.spawn_stats", meta.spawn_stats.len(), bounds::PLAYERS);
     let mut seen = HashSet::new();
     for (i, player) in meta.spawn_stats.iter().enumerate().take(bounds::PLAYERS) {
-        let path = format!("meta.spawn_stats[{i}]");
-        c.player(&path, player, meta, ours);
+        let path = format_args!("meta.spawn_stats[{i}]");
+        c.player(path, player, meta, ours);
         let key = if player.guid.is_empty() {
             ("name", player.name.to_lowercase())
         } else {
             ("guid", player.guid.to_lowercase())
         };
-        c.doubt_unless(seen.insert(key), &path, || {
+        c.doubt_unless(seen.insert(key), path, || {
             "the same player is listed twice".into()
         });
     }
@@ -207,24 +208,24 @@ impl Checker {
         let mut last_end = (0, i64::MIN);
         let mut last_at_ms = 0;
         for (i, pause) in meta.pauses.iter().enumerate().take(bounds::PAUSES) {
-            let path = format!("meta.pauses[{i}]");
+            let path = format_args!("meta.pauses[{i}]");
             let ms = pause.end_ms.saturating_sub(pause.start_ms);
             self.reject_unless(
                 (0..=bounds::ROUND_SECONDS * 1000).contains(&ms) && pause.end >= pause.start,
-                &path,
+                path,
                 || "ends before it begins, or lasts too long".into(),
             );
-            self.doubt_unless(pause.n as usize == i + 1, &path, || {
+            self.doubt_unless(pause.n as usize == i + 1, path, || {
                 format!("n is {}, expected {}", pause.n, i + 1)
             });
-            self.doubt_unless((pause.start, pause.start_ms) >= last_end, &path, || {
+            self.doubt_unless((pause.start, pause.start_ms) >= last_end, path, || {
                 "begins before the previous pause ended".into()
             });
-            self.rounded_down(&format!("{path}.sec"), pause.sec, ms);
+            self.rounded_down(format_args!("{path}.sec"), pause.sec, ms);
             let at = pause.at_play_ms.unwrap_or(last_at_ms);
             self.doubt_unless(
                 (last_at_ms..=meta.duration_ms).contains(&at),
-                &format!("{path}.at_play_ms"),
+                format_args!("{path}.at_play_ms"),
                 || {
                     format!(
                         "{at} is before the last pause or after the end at {}",
@@ -239,7 +240,7 @@ impl Checker {
         self.rounded_down("meta.pause_seconds", meta.pause_seconds, sum_ms);
     }
 
-    fn player(&mut self, path: &str, p: &SpawnStats, meta: &Meta, ours: bool) {
+    fn player(&mut self, path: impl Display + Copy, p: &SpawnStats, meta: &Meta, ours: bool) {
         self.identity(path, &p.guid, &p.name);
         for (key, n) in [
             ("spawns", p.spawns),
@@ -247,7 +248,12 @@ impl Checker {
             ("revives", p.revives),
             ("kills", p.kills),
         ] {
-            self.range(&format!("{path}.{key}"), n.into(), 0, bounds::COUNT.into());
+            self.range(
+                format_args!("{path}.{key}"),
+                n.into(),
+                0,
+                bounds::COUNT.into(),
+            );
         }
         // Denied time is a sum over several victims, so it can exceed the length of the round many times.
         let denied_most = bounds::ROUND_SECONDS * bounds::PLAYERS as i64;
@@ -262,16 +268,24 @@ impl Checker {
             ("alive_ms", p.alive_ms, bounds::ROUND_SECONDS * 1000),
             ("played_ms", p.played_ms, bounds::ROUND_SECONDS * 1000),
         ] {
-            self.range(&format!("{path}.{key}"), seconds, 0, most);
+            self.range(format_args!("{path}.{key}"), seconds, 0, most);
         }
-        self.team(&format!("{path}.team"), p.team);
+        self.team(format_args!("{path}.team"), p.team);
         if !ours {
             return;
         }
-        self.rounded_down(&format!("{path}.dead_seconds"), p.dead_seconds, p.dead_ms);
-        self.rounded_down(&format!("{path}.max_respawn"), p.max_respawn, p.max_dead_ms);
         self.rounded_down(
-            &format!("{path}.denied_seconds"),
+            format_args!("{path}.dead_seconds"),
+            p.dead_seconds,
+            p.dead_ms,
+        );
+        self.rounded_down(
+            format_args!("{path}.max_respawn"),
+            p.max_respawn,
+            p.max_dead_ms,
+        );
+        self.rounded_down(
+            format_args!("{path}.denied_seconds"),
             p.denied_seconds,
             p.denied_ms,
         );
@@ -281,7 +295,7 @@ impl Checker {
             .unwrap_or_default();
         self.doubt_unless(
             p.avg_respawn == average,
-            &format!("{path}.avg_respawn"),
+            format_args!("{path}.avg_respawn"),
             || {
                 format!(
                     "{}, but {} s over {} deaths are {average}",
@@ -289,12 +303,14 @@ impl Checker {
                 )
             },
         );
-        self.doubt_unless(p.revives <= p.spawns, &format!("{path}.revives"), || {
-            format!("{} of {} spawns", p.revives, p.spawns)
-        });
+        self.doubt_unless(
+            p.revives <= p.spawns,
+            format_args!("{path}.revives"),
+            || format!("{} of {} spawns", p.revives, p.spawns),
+        );
         self.doubt_unless(
             p.max_dead_ms <= p.dead_ms,
-            &format!("{path}.max_dead_ms"),
+            format_args!("{path}.max_dead_ms"),
             || {
                 format!(
                     "{} ms at once, but only {} ms in total",
@@ -304,7 +320,7 @@ impl Checker {
         );
         self.doubt_unless(
             p.dead_ms.saturating_add(p.alive_ms) <= p.played_ms,
-            &format!("{path}.played_ms"),
+            format_args!("{path}.played_ms"),
             || {
                 format!(
                     "dead {} ms and alive {} ms, but played only {} ms",
@@ -314,7 +330,7 @@ impl Checker {
         );
         self.doubt_unless(
             p.played_ms <= meta.duration_ms,
-            &format!("{path}.played_ms"),
+            format_args!("{path}.played_ms"),
             || format!("{} ms of a round of {} ms", p.played_ms, meta.duration_ms),
         );
     }
@@ -323,10 +339,10 @@ impl Checker {
         self.list("meta.events", meta.events.len(), bounds::EVENTS);
         let mut last_ms = 0;
         for (i, event) in meta.events.iter().enumerate().take(bounds::EVENTS) {
-            let path = format!("meta.events[{i}]");
+            let path = format_args!("meta.events[{i}]");
             self.doubt_unless(
                 (last_ms..=meta.duration_ms).contains(&event.t_ms),
-                &path,
+                path,
                 || {
                     format!(
                         "at {} ms, expected {last_ms} to {}",
@@ -335,22 +351,22 @@ impl Checker {
                 },
             );
             last_ms = last_ms.max(event.t_ms);
-            self.text(&format!("{path}.guid"), &event.guid, 0, bounds::GUID);
+            self.text(format_args!("{path}.guid"), &event.guid, 0, bounds::GUID);
             for (key, text, most) in [
                 ("name", &event.name, bounds::NAME),
                 ("by", &event.by, bounds::NAME),
                 ("mod", &event.means_of_death, bounds::NAME),
             ] {
                 if let Some(text) = text {
-                    self.text(&format!("{path}.{key}"), text, 0, most);
+                    self.text(format_args!("{path}.{key}"), text, 0, most);
                 }
             }
             let team = event.team.map(TeamNumber::number);
-            self.reject_unless(team.is_none_or(|t| t <= 3), &path, || {
+            self.reject_unless(team.is_none_or(|t| t <= 3), path, || {
                 format!("{team:?} is not a team")
             });
-            self.objective(&path, event);
-            self.waves_at(&path, event, meta);
+            self.objective(path, event);
+            self.waves_at(path, event, meta);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Checks waves and objectives, which files of older versions lack.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use super::bounds;
 use super::checker::Checker;
@@ -16,18 +17,18 @@ impl Checker {
             let Some(waves) = meta.waves.as_ref().and_then(|waves| waves.of(team)) else {
                 continue;
             };
-            let path = format!("meta.waves.{}", team.name().to_lowercase());
-            self.range(&format!("{path}.offset_ms"), waves.offset_ms, 0, most);
-            let path = format!("{path}.intervals");
-            self.list(&path, waves.intervals.len(), bounds::INTERVALS);
-            self.doubt_unless(!waves.intervals.is_empty(), &path, || "empty".into());
+            let path = format_args!("meta.waves.{}", team.name().to_lowercase());
+            self.range(format_args!("{path}.offset_ms"), waves.offset_ms, 0, most);
+            let path = format_args!("{path}.intervals");
+            self.list(path, waves.intervals.len(), bounds::INTERVALS);
+            self.doubt_unless(!waves.intervals.is_empty(), path, || "empty".into());
             let mut after_ms = -1;
             for (i, interval) in waves.intervals.iter().enumerate().take(bounds::INTERVALS) {
-                let path = format!("{path}[{i}]");
-                self.range(&path, interval.interval_ms, 1, most);
+                let path = format_args!("{path}[{i}]");
+                self.range(path, interval.interval_ms, 1, most);
                 self.doubt_unless(
                     interval.from_ms > after_ms && interval.from_ms <= meta.duration_ms,
-                    &path,
+                    path,
                     || format!("begins at {} ms", interval.from_ms),
                 );
                 after_ms = interval.from_ms;
@@ -49,20 +50,25 @@ impl Checker {
             let Some(wait_ms) = player.wave_wait_ms else {
                 continue;
             };
-            let path = format!("meta.spawn_stats[{i}].wave_wait_ms");
-            self.range(&path, wait_ms, 0, most);
+            let path = format_args!("meta.spawn_stats[{i}].wave_wait_ms");
+            self.range(path, wait_ms, 0, most);
             let name = player.guid.is_empty().then_some(player.name.as_str());
             let sum = sums.get(&(player.guid.as_str(), name)).copied();
             let sum = sum.unwrap_or(0);
             // Events without room are missing in the sum.
-            self.doubt_unless(wait_ms == sum || meta.events_dropped > 0, &path, || {
+            self.doubt_unless(wait_ms == sum || meta.events_dropped > 0, path, || {
                 format!("{wait_ms}, but the deaths make {sum}")
             });
         }
     }
 
     /// The keys of one death that follow from `meta.waves`. The teams at that time are not in the event.
-    pub(super) fn waves_at(&mut self, path: &str, event: &TimelineEvent, meta: &Meta) {
+    pub(super) fn waves_at(
+        &mut self,
+        path: impl Display + Copy,
+        event: &TimelineEvent,
+        meta: &Meta,
+    ) {
         let next = |waves: &Waves| {
             Team::ALL.map(|team| {
                 waves
@@ -76,21 +82,21 @@ impl Checker {
             ("killer_wave_in_ms", event.killer_wave_in_ms),
         ] {
             let Some(ms) = wave else { continue };
-            let path = format!("{path}.{key}");
-            self.range(&path, ms, 1, bounds::INTERVAL_SECONDS * 1000);
-            self.doubt_unless(next.contains(&wave), &path, || {
+            let path = format_args!("{path}.{key}");
+            self.range(path, ms, 1, bounds::INTERVAL_SECONDS * 1000);
+            self.doubt_unless(next.contains(&wave), path, || {
                 format!("{ms}, but the waves of the teams come in {next:?}")
             });
-            self.doubt_unless(event.kind == EventKind::Death, &path, || {
+            self.doubt_unless(event.kind == EventKind::Death, path, || {
                 "only deaths have this key".into()
             });
         }
     }
 
     /// The keys of one objective.
-    pub(super) fn objective(&mut self, path: &str, event: &TimelineEvent) {
+    pub(super) fn objective(&mut self, path: impl Display + Copy, event: &TimelineEvent) {
         if let Some(text) = &event.text {
-            self.text(&format!("{path}.text"), text, 0, bounds::TEXT);
+            self.text(format_args!("{path}.text"), text, 0, bounds::TEXT);
         }
         let is_objective = event.kind == EventKind::Objective;
         self.doubt_unless(event.action.is_some() == is_objective, path, || {
