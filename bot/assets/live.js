@@ -8,7 +8,10 @@
   const only = list.dataset.server;
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   const SILENT_MS = 12_000;
+  const RESTARTED_MS = 1000;
   let heard = performance.now(), asked = heard;
+  // The browser's clock less the bot's, as of the fastest event of this stream and of the one before: the others arrived late.
+  let offset = Infinity, formerOffset = Infinity;
 
   const card = (address) => [...list.children].find((child) => child.dataset.address === address);
   const clock = (seconds) => {
@@ -52,7 +55,11 @@
       const article = template.content.firstElementChild;
       const address = article.dataset.address;
       if (only && address !== only) return;
-      article.taken = performance.now() - Number(data.slice(0, end));
+      const taken = Number(article.dataset.taken);
+      offset = Math.min(offset, performance.now() - taken - Number(data.slice(0, end)));
+      // The clock of a bot that was started again begins at 0.
+      if (offset - formerOffset > RESTARTED_MS) formerOffset = Infinity;
+      article.taken = taken + Math.min(offset, formerOffset);
       const before = card(address);
       if (before) before.replaceWith(article); else list.append(article);
     }
@@ -61,6 +68,7 @@
   /** Reads one stream to its end. */
   const read = async () => {
     const abort = new AbortController();
+    [formerOffset, offset] = [offset, Infinity];
     asked = performance.now();
     const watch = setInterval(() => performance.now() - Math.max(heard, asked) > SILENT_MS && abort.abort(), 1000);
     try {

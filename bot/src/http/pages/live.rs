@@ -71,6 +71,8 @@ struct Card {
     /// The name of the style.
     health: &'static str,
     is_running: bool,
+    /// When the snapshot was taken, in milliseconds since the bot started.
+    taken_ms: i64,
     has_clock: bool,
     clock: Ticking,
     limit: Option<(String, Ticking)>,
@@ -290,6 +292,7 @@ impl Card {
                 Health::Offline => "offline",
             },
             is_running,
+            taken_ms: view.taken_ms,
             has_clock: has_clock && view.health != Health::Offline,
             clock: Ticking::up(snapshot.played_ms),
             limit: limit(snapshot, attackers).filter(|_| view.is_in_round()),
