@@ -2,12 +2,14 @@
 //!
 //! `cargo bench --package gametimes-bot --bench live`; the number of browsers can be given.
 
+mod support;
+
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use self::support::BotProcess;
 use gametimes_format::digest::sign;
 use gametimes_test_support::bot::sshd::Sshd;
 use jiff::Timestamp;
@@ -42,42 +44,22 @@ async fn main() {
     latency("SFTP").await;
 }
 
-/// A bot in a process of its own. Dropping it ends it.
-struct Bot {
-    process: Child,
-    port: u16,
-}
+/// A bot, and what it uses.
+struct Bot(BotProcess);
 
 impl Bot {
     async fn start(folder: &Path, settings: &str) -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
         let database = folder.join("bot.db");
-        let config = folder.join("bot.toml");
         let common = format!(
-            "database_url = 'sqlite:{}'\nlisten = '127.0.0.1:{port}'\nlive_delay_seconds = 0\nlive_key = '{KEY}'\n\
-             max_connections = 2000\n{settings}",
+            "database_url = 'sqlite:{}'\nlive_delay_seconds = 0\nlive_key = '{KEY}'\nmax_connections = 2000\n{settings}",
             database.display()
         );
-        std::fs::write(&config, common).unwrap();
-        let process = Command::new(env!("CARGO_BIN_EXE_gametimes-bot"))
-            .arg("--config")
-            .arg(&config)
-            .arg("run")
-            .stderr(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            sleep(Duration::from_millis(50)).await;
-        }
-        Self { process, port }
+        Self(BotProcess::start(folder, "run", &common).await)
     }
 
     /// Processor time so far, in clock ticks, of which a second has 100.
     fn ticks(&self) -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.process.id())).unwrap();
         let (_, fields) = stat.rsplit_once(')').unwrap();
         let fields: Vec<&str> = fields.split_whitespace().collect();
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
@@ -85,7 +67,7 @@ impl Bot {
 
     fn resident_mib(&self) -> f64 {
         let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+            std::fs::read_to_string(format!("/proc/{}/status", self.0.process.id())).unwrap();
         let line = status
             .lines()
             .find(|line| line.starts_with("VmRSS:"))
@@ -102,18 +84,13 @@ impl Bot {
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.0.port))
+            .await
+            .unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut status = String::new();
         BufReader::new(stream).read_line(&mut status).await.unwrap();
         assert!(status.contains(" 204 "), "{status}");
-    }
-}
-
-impl Drop for Bot {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
     }
 }
 
@@ -166,7 +143,7 @@ async fn many_browsers(browsers: usize) {
     // They leave before the bot does.
     let mut open = JoinSet::new();
     for n in 0..browsers {
-        let (seen, port) = (Arc::clone(&seen), bot.port);
+        let (seen, port) = (Arc::clone(&seen), bot.0.port);
         open.spawn(browse(port, move |line| {
             if number_in(line).is_some() {
                 seen[n].fetch_add(1, Ordering::Relaxed);
@@ -238,7 +215,7 @@ async fn latency(transport: &str) {
     if transport == "POST" {
         bot.post(&snapshot(1)).await;
     }
-    let port = bot.port;
+    let port = bot.0.port;
     let browser = tokio::spawn(browse(port, move |line| {
         if let Some(seq) = number_in(line) {
             shown.send_replace((seq, Instant::now()));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use gametimes_bot::Bot;
 use gametimes_bot::chart::{Chart, PNG_SCALE, Theme, png};
-use gametimes_bot::db::IngestItem;
+use gametimes_bot::db::{Db, IngestItem};
 use gametimes_bot::files::ingest::ingest;
 use gametimes_test_support::bot::postgres::Cluster;
 use gametimes_test_support::bot::{config_in, get};
@@ -70,6 +70,31 @@ async fn run(name: &str, url: &str, season: &Season) {
         tell(&path, times);
     }
     bot.stop().await.unwrap();
+    size_and_rebuild(url).await;
+}
+
+/// How large the database is, and how long it takes to open it and to compute everything again.
+async fn size_and_rebuild(url: &str) {
+    let began = Instant::now();
+    let db = Db::open(url, TimeZone::get(TIME_ZONE).unwrap())
+        .await
+        .unwrap();
+    let opened = began.elapsed().as_secs_f64();
+    let sql = match db.database.is_postgres() {
+        true => "SELECT pg_database_size(current_database()) AS bytes",
+        false => {
+            "SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()"
+        }
+    };
+    let row = db.database.row(sql, &[]).await.unwrap().unwrap();
+    let mib = row.get::<i64>("bytes") as f64 / f64::from(1 << 20);
+    let began = Instant::now();
+    db.rebuild(|_, _| {}).await.unwrap();
+    println!(
+        "\n{mib:.0} MiB; opened in {opened:.2} s; `rebuild` takes {:.0} s",
+        began.elapsed().as_secs_f64()
+    );
+    db.database.close().await;
 }
 
 fn item((name, bytes): (String, Vec<u8>)) -> IngestItem {
