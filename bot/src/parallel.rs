@@ -4,7 +4,7 @@
 const WORTH_A_THREAD: usize = 32;
 
 /// The results of a function for all items, in their order, computed on all cores.
-pub fn map<T: Sync, R: Send>(items: &[T], of: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub fn map<'a, T: Sync, R: Send>(items: &'a [T], of: impl Fn(&'a T) -> R + Sync) -> Vec<R> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let per_thread = items.len().div_ceil(threads).max(WORTH_A_THREAD);
     let mut parts = items.chunks(per_thread);

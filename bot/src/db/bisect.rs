@@ -3,7 +3,9 @@
 use tracing::error;
 
 use super::error::DbError;
-use super::{Content, Db, IngestItem, IngestReport, sequences};
+use super::facts::Prepared;
+use super::ingest::prepare;
+use super::{Db, IngestItem, IngestReport, sequences};
 
 /// How often an item is tried if a row of another bot is in the way.
 const TRIES: usize = 3;
@@ -15,9 +17,17 @@ impl Db {
     /// # Errors
     /// When the database fails. What was stored until then stays; the whole batch may be stored again.
     pub async fn ingest_or_reject(&self, batch: &[IngestItem]) -> Result<IngestReport, DbError> {
+        self.store_or_reject(&prepare(batch)).await
+    }
+
+    /// Like [`Db::ingest_or_reject`], with items that are prepared.
+    ///
+    /// # Errors
+    /// When the database fails. What was stored until then stays; the whole batch may be stored again.
+    pub async fn store_or_reject(&self, batch: &[Prepared<'_>]) -> Result<IngestReport, DbError> {
         let mut tries = 1;
         let refusal = loop {
-            match self.ingest(batch).await {
+            match self.store(batch).await {
                 Err(error) if is_conflict(&error) && self.repair_sequences().await? => {}
                 // Another bot has just stored the same round. The next try finds its rows.
                 Err(error) if batch.len() == 1 && tries < TRIES && is_conflict(&error) => {
@@ -30,22 +40,17 @@ impl Db {
         match batch {
             [] => Ok(IngestReport::default()),
             [one] => {
-                error!("{} cannot be stored: {refusal}", one.origin);
-                let rejected = IngestItem {
-                    content: Content::Rejected {
-                        reason: refusal.to_string(),
-                        excerpt: String::new(),
-                    },
-                    ..one.clone()
-                };
-                let mut report = self.ingest(&[rejected]).await?;
-                report.refused.push(format!("{}: {refusal}", one.origin));
+                let origin = &one.item.origin;
+                error!("{origin} cannot be stored: {refusal}");
+                let rejected = one.rejected(refusal.to_string());
+                let mut report = self.store(&[rejected]).await?;
+                report.refused.push(format!("{origin}: {refusal}"));
                 Ok(report)
             }
             several => {
                 let (first, second) = several.split_at(several.len() / 2);
-                let mut report = Box::pin(self.ingest_or_reject(first)).await?;
-                let more = Box::pin(self.ingest_or_reject(second)).await?;
+                let mut report = Box::pin(self.store_or_reject(first)).await?;
+                let more = Box::pin(self.store_or_reject(second)).await?;
                 report.new_facts += more.new_facts;
                 report.repeated += more.repeated;
                 report.rejected += more.rejected;

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::encoding::{
     convert, from_postgres, from_sqlite, postgres_arrays, postgres_list, postgres_query,
-    sqlite_list, sqlite_pairs, sqlite_query,
+    sqlite_pairs, sqlite_query,
 };
 use super::error::DbError;
 use super::files;
@@ -269,6 +269,8 @@ fn no_answer() -> sqlx::Error {
 
 /// How many values SQLite inserts with one statement; it allows 32766.
 const VALUES_PER_INSERT: usize = 2000;
+/// How many values a list has at most in a statement of SQLite.
+const VALUES_PER_LIST: usize = 1024;
 /// How many rows PostgreSQL inserts with one statement.
 const ROWS_PER_INSERT: usize = 500;
 
@@ -337,12 +339,19 @@ impl Transaction {
         if values.is_empty() {
             return Ok(Vec::new());
         }
-        // One parameter for all values, so that the statement is prepared once.
         match self {
             Self::Sqlite(_) => {
-                let sql = format!("{sql} IN (SELECT value FROM json_each($1))");
-                self.rows(&sql, &[sqlite_list(values)?]).await
+                let mut rows = Vec::new();
+                for values in values.chunks(VALUES_PER_LIST) {
+                    // Repeated to a power of two, so that there are few different statements, which stay prepared.
+                    let count = values.len().next_power_of_two();
+                    let padded: Vec<Value> = values.iter().cycle().take(count).cloned().collect();
+                    let sql = format!("{sql} IN ({})", vec!["?"; count].join(", "));
+                    rows.extend(self.rows(&sql, &padded).await?);
+                }
+                Ok(rows)
             }
+            // One parameter for all values, so that the statement is prepared once.
             Self::Postgres(t) => {
                 let sql = format!("{sql} = ANY($1)");
                 let query = postgres_list(&sql, values)?;

@@ -34,17 +34,6 @@ pub(super) fn sqlite_query<'q>(
     query
 }
 
-/// Values of one type as one: a JSON array, for `json_each`.
-pub(super) fn sqlite_list(values: &[Value]) -> Result<Value, DbError> {
-    let plain = |value: &Value| match value {
-        Value::Int(n) => Ok(Json::from(*n)),
-        Value::Text(text) => Ok(Json::from(text.clone())),
-        other => Err(DbError::Content(format!("a list contains {other:?}"))),
-    };
-    let values: Vec<Json> = values.iter().map(plain).collect::<Result<_, _>>()?;
-    Ok(Value::Text(Some(Json::from(values).to_string())))
-}
-
 pub(super) fn postgres_query<'q>(sql: &str, values: &[Value]) -> PostgresQuery<'q> {
     let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
     for value in values {

@@ -1,5 +1,6 @@
 //! The table `gametimes_facts`: everything that was received, each item once.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use gametimes_format::digest::{hex, sha256};
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 use super::connection::Transaction;
 use super::error::DbError;
+use super::packing::{pack, unpack};
 use super::value::{Row, Value};
 use super::{Content, Db, IngestItem};
 use crate::args;
@@ -22,7 +24,7 @@ use crate::args;
 /// A fact to be stored: the fields are the columns of `gametimes_facts`.
 pub(super) struct NewFact {
     pub kind: &'static str,
-    /// Hash over the content: the same content is stored once.
+    /// See [`Stored`].
     pub identity: String,
     pub server: String,
     pub at_unix: i64,
@@ -92,50 +94,111 @@ fn select_without_body() -> String {
     SELECT.replace(" f.body,", "")
 }
 
-impl NewFact {
-    /// Returns the fact in an item, or `None` if the item holds none.
-    pub fn of(item: &IngestItem, zone: &TimeZone, now: i64) -> Result<Option<Self>, DbError> {
-        let json = |e: serde_json::Error| DbError::Content(e.to_string());
-        let fact = Self {
+/// An item with its content as it is stored. Making it takes most of the time that storing a file takes outside of the database.
+#[derive(Debug, Clone)]
+pub struct Prepared<'a> {
+    pub(super) item: Cow<'a, IngestItem>,
+    stored: Option<Stored>,
+}
+
+/// The content of an item as it is stored.
+#[derive(Debug, Clone)]
+struct Stored {
+    /// Hash over the content, not packed: the same content is stored once.
+    identity: String,
+    /// Packed, as is the timeline.
+    body: Vec<u8>,
+    timeline: Option<Vec<u8>>,
+}
+
+impl Stored {
+    fn of(content: &Content) -> Result<Option<Self>, serde_json::Error> {
+        Ok(match content {
+            Content::Report(report) => {
+                let body = to_json(report, BODY_BYTES)?;
+                let timeline = to_json(&report.events, report.events.len() * EVENT_BYTES)?;
+                Some(Self {
+                    identity: identity(&[b"report", &body, &timeline]),
+                    body: pack(body),
+                    timeline: (!report.events.is_empty()).then(|| pack(timeline)),
+                })
+            }
+            Content::Stats(file, bytes) => Some(Self {
+                identity: identity(&[b"stats", file.name.name.as_bytes(), bytes]),
+                body: pack(bytes.clone()),
+                timeline: None,
+            }),
+            Content::Rejected { .. } | Content::Nothing => None,
+        })
+    }
+}
+
+impl<'a> Prepared<'a> {
+    /// Packs the content of an item. One that cannot be written as JSON is rejected.
+    pub fn new(item: Cow<'a, IngestItem>) -> Self {
+        match Stored::of(&item.content) {
+            Ok(stored) => Self { item, stored },
+            Err(error) => Self { item, stored: None }.rejected(error.to_string()),
+        }
+    }
+
+    /// The same item as one that cannot be stored.
+    pub(super) fn rejected(&self, reason: String) -> Self {
+        let content = Content::Rejected {
+            reason,
+            excerpt: String::new(),
+        };
+        let item = IngestItem {
+            content,
+            ..self.item.clone().into_owned()
+        };
+        Self {
+            item: Cow::Owned(item),
+            stored: None,
+        }
+    }
+
+    /// Why the item cannot be stored, with its origin; `None` if it can.
+    pub fn rejection(&self) -> Option<String> {
+        match &self.item.content {
+            Content::Rejected { reason, .. } => Some(format!("{}: {reason}", self.item.origin)),
+            _ => None,
+        }
+    }
+
+    /// The fact in the item, or `None` if it has none.
+    pub(super) fn fact(&self, zone: &TimeZone, now: i64) -> Option<NewFact> {
+        let item = self.item.as_ref();
+        let stored = self.stored.clone()?;
+        let fact = NewFact {
             kind: "",
-            identity: String::new(),
+            identity: stored.identity,
             server: server_of(item),
             at_unix: 0,
             stats_name: String::new(),
             event_id: String::new(),
             source: item.source,
             origin: cut(&item.origin, 256),
-            body: Vec::new(),
-            timeline: None,
+            body: stored.body,
+            timeline: stored.timeline,
             received_unix: now,
         };
-        let fact = match &item.content {
-            Content::Report(report) => {
-                let body = to_json(report, BODY_BYTES).map_err(json)?;
-                let timeline = report.events.len() * EVENT_BYTES;
-                let timeline = to_json(&report.events, timeline).map_err(json)?;
-                Self {
-                    kind: "report",
-                    identity: identity(&[b"report", &body, &timeline]),
-                    at_unix: report.meta.round_end_unix,
-                    stats_name: cut(report.meta.stats_file.as_deref().unwrap_or_default(), 256),
-                    event_id: cut(&report.meta.event_id, 64),
-                    body,
-                    timeline: (!report.events.is_empty()).then_some(timeline),
-                    ..fact
-                }
-            }
-            Content::Stats(file, bytes) => Self {
+        match &item.content {
+            Content::Report(report) => Some(NewFact {
+                kind: "report",
+                at_unix: report.meta.round_end_unix,
+                stats_name: cut(report.meta.stats_file.as_deref().unwrap_or_default(), 256),
+                event_id: cut(&report.meta.event_id, 64),
+                ..fact
+            }),
+            Content::Stats(file, _) => Some(NewFact {
                 kind: "stats",
-                identity: identity(&[b"stats", file.name.name.as_bytes(), bytes]),
                 at_unix: unix_of_civil(file.name.written, zone),
                 stats_name: cut(&file.name.name, 256),
-                body: bytes.clone(),
                 ..fact
-            },
-            Content::Rejected { .. } | Content::Nothing => return Ok(None),
-        };
-        Ok(Some(fact))
+            }),
+            Content::Rejected { .. } | Content::Nothing => None,
+        }
     }
 }
 
@@ -211,7 +274,7 @@ impl Db {
             }
             let body = bodies.remove(&row.get("id")).unwrap_or_default();
             // A damaged fact, or one of a later version, must not stop the bot from storing what belongs to other rounds.
-            StoredFact::parse(row, &body)
+            StoredFact::parse(row, body)
                 .inspect_err(|error| tracing::error!("{error}; the fact is ignored"))
                 .ok()
         });
@@ -308,18 +371,20 @@ fn foreign_round(row: &Row) -> ForeignRound {
 
 impl StoredFact {
     pub(super) fn from_row(row: &Row) -> Result<Self, DbError> {
-        Self::parse(row, &row.get::<Vec<u8>>("body"))
+        Self::parse(row, row.get("body"))
     }
 
-    fn parse(row: &Row, body: &[u8]) -> Result<Self, DbError> {
+    fn parse(row: &Row, body: Vec<u8>) -> Result<Self, DbError> {
         let id: i64 = row.get("id");
         let broken = |why: String| DbError::Content(format!("fact {id}: {why}"));
+        let body = unpack(body).map_err(|e| broken(e.to_string()))?;
         let document = if row.get::<String>("kind") == "stats" {
             let name: String = row.get("stats_name");
-            let file = StatsFile::parse(&name, body).map_err(|e| broken(e.0))?;
+            let file = StatsFile::parse(&name, &body).map_err(|e| broken(e.0))?;
             Document::Stats(Box::new(file))
         } else {
-            let report: Report = serde_json::from_slice(body).map_err(|e| broken(e.to_string()))?;
+            let report: Report =
+                serde_json::from_slice(&body).map_err(|e| broken(e.to_string()))?;
             Document::Report(Box::new(report))
         };
         Ok(Self::new(row, document))

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::connection::Transaction;
 use super::error::DbError;
-use super::facts::{self, NewFact, Parsed};
+use super::facts::{self, NewFact, Parsed, Prepared};
 use super::value::Value;
 use super::webhooks::{self, Delivery};
 use super::{Content, Db, IngestItem, checkpoints, columns, summaries};
@@ -37,9 +37,14 @@ impl Db {
     /// # Errors
     /// When the database fails; then nothing was changed.
     pub async fn ingest(&self, items: &[IngestItem]) -> Result<IngestReport, DbError> {
+        self.store(&prepare(items)).await
+    }
+
+    /// Like [`Db::ingest`], with items that are prepared.
+    pub(super) async fn store(&self, items: &[Prepared<'_>]) -> Result<IngestReport, DbError> {
         let now = Timestamp::now().as_second();
         let mut report = IngestReport::default();
-        let items: Vec<Cow<'_, IngestItem>> = items
+        let items: Vec<Cow<'_, Prepared<'_>>> = items
             .iter()
             .map(|item| refuse_future(item, &self.zone, now, &mut report))
             .collect();
@@ -47,7 +52,7 @@ impl Db {
         let (changed, parsed) = self
             .add_facts(&mut transaction, &items, now, &mut report)
             .await?;
-        for item in &items {
+        for item in items.iter().map(|item| item.item.as_ref()) {
             if let Content::Rejected { reason, excerpt } = &item.content {
                 report.rejected += 1;
                 checkpoints::reject(&mut transaction, item, reason, excerpt, now).await?;
@@ -76,20 +81,19 @@ impl Db {
     async fn add_facts(
         &self,
         transaction: &mut Transaction,
-        items: &[Cow<'_, IngestItem>],
+        items: &[Cow<'_, Prepared<'_>>],
         now: i64,
         report: &mut IngestReport,
     ) -> Result<(Vec<NewFact>, Parsed), DbError> {
         let mut new: BTreeMap<String, NewFact> = BTreeMap::new();
         let mut deliveries: Vec<Delivery<'_>> = Vec::new();
-        let facts = parallel::map(items, |item| NewFact::of(item, &self.zone, now));
-        for (item, fact) in items.iter().zip(facts) {
-            let Some(fact) = fact? else {
+        for prepared in items {
+            let Some(fact) = prepared.fact(&self.zone, now) else {
                 continue;
             };
             deliveries.push(Delivery {
                 identity: fact.identity.clone(),
-                item,
+                item: &prepared.item,
             });
             let server = fact.server.clone();
             let first = new.entry(fact.identity.clone()).or_insert(fact);
@@ -124,30 +128,30 @@ impl Db {
     }
 }
 
+/// Prepares items, on all cores.
+pub(super) fn prepare(items: &[IngestItem]) -> Vec<Prepared<'_>> {
+    parallel::map(items, |item| Prepared::new(Cow::Borrowed(item)))
+}
+
 /// Rejects an item whose round ends in the future.
-fn refuse_future<'a>(
-    item: &'a IngestItem,
+fn refuse_future<'a, 'p>(
+    prepared: &'a Prepared<'p>,
     zone: &TimeZone,
     now: i64,
     report: &mut IngestReport,
-) -> Cow<'a, IngestItem> {
+) -> Cow<'a, Prepared<'p>> {
+    let item = &prepared.item;
     let at_unix = match &item.content {
         Content::Report(report) => report.meta.round_end_unix,
         Content::Stats(file, _) => unix_of_civil(file.name.written, zone),
-        Content::Rejected { .. } | Content::Nothing => return Cow::Borrowed(item),
+        Content::Rejected { .. } | Content::Nothing => return Cow::Borrowed(prepared),
     };
     let Err(Refused(reason)) = check_not_ahead(at_unix, now) else {
-        return Cow::Borrowed(item);
+        return Cow::Borrowed(prepared);
     };
     tracing::warn!("{} rejected: {reason}", item.origin);
     report.refused.push(format!("{}: {reason}", item.origin));
-    Cow::Owned(IngestItem {
-        content: Content::Rejected {
-            reason,
-            excerpt: String::new(),
-        },
-        ..item.clone()
-    })
+    Cow::Owned(prepared.rejected(reason))
 }
 
 /// The times around which rows may change: those of the changed facts, and of facts that name the same stats file.

@@ -32,6 +32,7 @@ pub mod map_table;
 pub mod matches;
 pub mod migrations;
 pub mod mode;
+mod packing;
 mod play_order;
 pub mod player_figures;
 mod player_sums;
@@ -56,6 +57,7 @@ use tracing::{info, warn};
 
 pub use connection::Database;
 pub use error::DbError;
+pub use facts::Prepared;
 pub use ingest::IngestReport;
 pub use migrations::{Migrated, Schema};
 pub use mode::Mode;

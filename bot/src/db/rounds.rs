@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use super::Db;
 use super::error::DbError;
+use super::packing::unpack;
 use super::play_order::{PLAYED, ended_unix};
 use super::players::Player;
 use super::value::{Row, non_empty, team};
@@ -417,6 +418,13 @@ impl Db {
     pub async fn timeline(&self, round_id: i64) -> Result<Option<Vec<u8>>, DbError> {
         let sql = format!("SELECT f.timeline {TIMELINE_OF}");
         let row = self.database.row(&sql, args![round_id]).await?;
-        Ok(row.map(|row| row.get("timeline")))
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let timeline = unpack(row.get("timeline"));
+        // The round is shown without it.
+        Ok(timeline
+            .inspect_err(|e| tracing::error!("timeline of round {round_id}: {e}"))
+            .ok())
     }
 }

@@ -1,5 +1,6 @@
 //! Reading files and folders once, for the command `ingest`.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use gametimes_format::text::{counted, one_line};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::is_round_file;
-use crate::db::{Content, Db, IngestItem, IngestReport};
+use crate::db::{Content, Db, IngestItem, IngestReport, Prepared};
 use crate::log::LINE_CHARS_MAX;
 use crate::parallel;
 
@@ -91,15 +92,19 @@ pub async fn ingest(
     let mut rounds = BTreeSet::new();
     let mut batches = batches(&files).into_iter().map(|batch| {
         let (batch, server) = (batch.to_vec(), server.to_owned());
-        tokio::task::spawn_blocking(move || parallel::map(&batch, |path| read(path, &server)))
+        tokio::task::spawn_blocking(move || {
+            parallel::map(&batch, |path| {
+                Prepared::new(Cow::Owned(read(path, &server)))
+            })
+        })
     });
-    // The next batch is read while one is stored.
+    // The next batch is read and prepared while one is stored.
     let mut next = batches.next();
     while let Some(batch) = next {
-        let items: Vec<IngestItem> = batch.await.map_err(|e| e.to_string())?;
+        let items: Vec<Prepared<'_>> = batch.await.map_err(|e| e.to_string())?;
         next = batches.next();
         let report: IngestReport = db
-            .ingest_or_reject(&items)
+            .store_or_reject(&items)
             .await
             .map_err(|e| e.to_string())?;
         done.new += report.new_facts;
@@ -107,10 +112,7 @@ pub async fn ingest(
         rounds.extend(report.rounds);
         done.rejected.extend(report.refused);
         done.rejected
-            .extend(items.iter().filter_map(|item| match &item.content {
-                Content::Rejected { reason, .. } => Some(format!("{}: {reason}", item.origin)),
-                _ => None,
-            }));
+            .extend(items.iter().filter_map(Prepared::rejection));
         bar.inc(items.len() as u64);
     }
     bar.finish_and_clear();

@@ -1,0 +1,78 @@
+//! How the content of facts is stored: compressed with gzip. Timelines are most of a database, and JSON shrinks to about an eighth.
+
+use std::io::{self, Read as _, Write as _};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+
+/// How gzip data begins.
+const MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// Shorter content is not worth it.
+const PACKED_FROM_BYTES: usize = 256;
+
+/// The content as it is stored. What begins as gzip data is always compressed, so that [`unpack`] cannot mistake it.
+pub(super) fn pack(content: Vec<u8>) -> Vec<u8> {
+    if content.len() < PACKED_FROM_BYTES && !content.starts_with(&MAGIC) {
+        return content;
+    }
+    let mut packed = GzEncoder::new(Vec::with_capacity(content.len() / 4), Compression::fast());
+    // Writing into memory does not fail.
+    match packed.write_all(&content).and_then(|()| packed.finish()) {
+        Ok(packed) => packed,
+        Err(_) => content,
+    }
+}
+
+/// The content of what is stored. Earlier versions stored it as it is.
+///
+/// # Errors
+/// When it begins as gzip data but is damaged.
+pub(super) fn unpack(stored: Vec<u8>) -> io::Result<Vec<u8>> {
+    if !stored.starts_with(&MAGIC) {
+        return Ok(stored);
+    }
+    let mut content = Vec::with_capacity(stored.len() * 8);
+    GzDecoder::new(stored.as_slice()).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn content_comes_back_as_it_was(mut content: Vec<u8>, is_like_gzip: bool, times in 1..40_usize) {
+            if is_like_gzip {
+                content.splice(0..0, MAGIC);
+            }
+            let content = content.repeat(times);
+            prop_assert_eq!(unpack(pack(content.clone())).unwrap(), content);
+        }
+
+        /// Earlier versions stored what they received.
+        #[test]
+        fn content_that_is_not_packed_is_read(content: Vec<u8>) {
+            prop_assume!(!content.starts_with(&MAGIC));
+            prop_assert_eq!(unpack(content.clone()).unwrap(), content);
+        }
+    }
+
+    #[test]
+    fn json_shrinks() {
+        let json = br#"{"t_ms":1250,"type":"death","victim":"0123456789ABCDEF","attacker":null},"#
+            .repeat(100);
+        assert!(pack(json.clone()).len() * 8 < json.len());
+    }
+
+    #[test]
+    fn damage_is_an_error() {
+        let mut packed = pack(vec![b'x'; 1000]);
+        let middle = packed.len() - 5; // in the checksum
+        packed[middle] ^= 1;
+        assert!(unpack(packed).is_err());
+    }
+}
