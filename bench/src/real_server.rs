@@ -36,11 +36,11 @@ pub fn print(frames: &[Frame], counts: &[Count]) {
     println!("## How far the stand-in is off");
     println!();
     println!(
-        "The figures of the real server were measured by hand: ET:Legacy 2.83.1 with the stock game, built without models for hit boxes, on a map of one room. \
-         A program in front of the module drove players that fight, revive and respawn, with one `CLIENT_THINK` each in a frame. callgrind counted on the \
-         game's thread, in 1387 frames (44 players) and 2002 frames (12 players) in which all of them fought; the module was one of `cargo build --release`. The \
-         time of the frame was measured without valgrind and without the module, on the machine above. What the module adds to it is less than two such runs \
-         differ, so its share of the time is that of the first table."
+        "The figures of the real server were measured by hand on a virtual machine with two cores (AMD EPYC): ET:Legacy 2.83.1 with the stock game, built without \
+         models for hit boxes, on a map of one room. A program in front of the module drove players that fight, revive and respawn, with one `CLIENT_THINK` each \
+         in a frame. `valgrind --tool=callgrind --separate-threads=yes` counted on the game's thread, in 1387 frames (44 players) and 2002 frames (12 players) in \
+         which all of them fought; the module was one of `cargo build --release`. The time of the frame was measured without valgrind and without the \
+         module. What the module adds to it is less than two such runs differ, so its share of the time is that of the first table."
     );
     println!();
     println!(
