@@ -86,8 +86,8 @@ impl Memory {
     ///
     /// | players | 2.83.1 server | stand-in |
     /// | --- | --- | --- |
-    /// | 12 | 694, 776, 28 | 696, 857, 41 |
-    /// | 44 | 686, 887, 44 | 693, 856, 41 |
+    /// | 12 | 694, 776, 28 | 676, 842, 40 |
+    /// | 44 | 686, 887, 44 | 675, 842, 40 |
     pub const OF_A_GAME: Self = Self {
         code: 630,
         data: 770,
@@ -239,5 +239,45 @@ impl Event {
     pub fn text(&self) -> &[u8] {
         // SAFETY: a string of the plan, which owns this event too.
         unsafe { CStr::from_ptr(self.text) }.to_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{GAME, Server};
+
+    const THINK: i32 = 7;
+    const RUN_FRAME: i32 = 8;
+
+    /// Traps of a frame in which nothing else happens, and of all its CLIENT_THINK calls: medians over a turn of deaths.
+    fn traps(players: usize) -> (u64, u64) {
+        let home = std::env::temp_dir().join(format!("fight-{}-{players}", std::process::id()));
+        let mut server = Server::new(Path::new(GAME), &home, &home.join("base")).unwrap();
+        server.load().unwrap();
+        server.fight(&Fight::new(players));
+        let (mut frames, mut thinks) = (Vec::new(), Vec::new());
+        for n in 0..LIFE as isize {
+            let before = server.traps_made();
+            (0..players as isize).for_each(|slot| server.bare_call(THINK, slot));
+            let between = server.traps_made();
+            server.bare_call(RUN_FRAME, n * 50);
+            thinks.push(between - before);
+            frames.push(server.traps_made() - between);
+        }
+        std::fs::remove_dir_all(&home).unwrap();
+        frames.sort_unstable();
+        thinks.sort_unstable();
+        (frames[frames.len() / 2], thinks[thinks.len() / 2])
+    }
+
+    #[test]
+    fn frame_makes_the_traps_of_a_real_one() {
+        assert_eq!(traps(12).0, 231);
+        let (frame, thinks) = traps(44);
+        assert_eq!(frame, 326);
+        assert!((50..=70).contains(&(thinks / 44)), "{thinks}");
     }
 }
