@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use gametimes::ffi;
 use gametimes_format::{Class, EventKind, ObjectiveAction, TimelineEvent};
-use gametimes_standin::Server;
+use gametimes_standin::{Fight, Server};
 
 /// Frames of a fight of 64 players, more than eight minutes.
 const FRAMES: isize = 10_000;
@@ -133,7 +133,11 @@ fn fight_and_end_of_round_make_no_allocation_and_no_system_call() {
         }
         server.set_cvar("gametimes_live", "1");
         server.load().unwrap();
-        server.fight(64, LAST_FRAME);
+        server.fight(&Fight {
+            with_repairs: true,
+            last_frame: Some(LAST_FRAME as usize),
+            ..Fight::new(64)
+        });
         // The first frames print the worker's log lines about the start of the map.
         (1..=WARM / 2).for_each(|n| server.frame(n * 50));
         std::thread::sleep(std::time::Duration::from_secs(1));

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use gametimes_standin::{GAME, Server};
+use gametimes_standin::{Fight, GAME, Server};
 
 use crate::server::fight;
 use crate::times::Times;
@@ -36,7 +36,7 @@ fn row(module: &Path, name: &str, work: impl Fn(&mut Server)) {
     for _ in 0..BLOCKS {
         let home = tempfile::tempdir().expect("a temporary folder");
         for (game, times) in [(Path::new(GAME), &mut base), (module, &mut with)] {
-            let mut server = fight(game, &home.path().join("s"), 64, -1, &[]);
+            let mut server = fight(game, &home.path().join("s"), &Fight::new(64), &[]);
             times.extend((0..MEASUREMENTS).map(|_| timed(&mut server, &work)));
         }
     }

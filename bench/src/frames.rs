@@ -1,166 +1,126 @@
-//! The time that the module adds to a frame, compared with the fallback script.
+//! The time that the module adds to a server frame, compared with the fallback script.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use gametimes_lua_tests::SCRIPT;
-use gametimes_lua_tests::tape::Player as LuaPlayer;
-use gametimes_lua_tests::world::Server as LuaServer;
-use gametimes_standin::{GAME, Player, Server, Tape, recorded};
+use gametimes_standin::fight::Memory;
+use gametimes_standin::{Fight, GAME};
 
-use crate::server::{fight, timed_frames};
+use crate::script::Script;
+use crate::server::{fight, thread_cpu};
 use crate::times::Times;
+use crate::{count, real_server};
 
 /// Numbers of players in the measured fights.
-const PLAYERS: [usize; 4] = [2, 12, 40, 64];
-/// The frames of one block, and how many blocks with and without the module alternate.
-const FRAMES: isize = 4000;
-const BLOCKS: usize = 5;
-/// A public match of 40 players, and how often it is played with and without the module.
-const TAPE: &str = "public40";
-const PLAYS: usize = 5;
+pub const PLAYERS: [usize; 3] = [12, 44, 64];
+/// Frames before the measurement, frames of one block, and how many blocks of each kind alternate.
+const WARM: isize = 300;
+const FRAMES: isize = 50;
+const BLOCKS: usize = 80;
 
-/// One frame with and without the module, and one frame of the script.
+/// A server frame, measured.
+pub struct Frame {
+    pub players: usize,
+    /// The median CPU time without the module, and what the module adds, in nanoseconds.
+    pub none_ns: i128,
+    pub added_ns: i128,
+}
+
+/// Prints times, instructions and a comparison with a real server.
 pub fn print(module: &Path) {
-    println!("## One frame, in nanoseconds");
+    let frames = print_times(module);
     println!();
-    println!(
-        "| players | base median | with median | with p99 | with max | **added median** | script median | script p99 | script max | script / added |"
-    );
-    println!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
-    for players in PLAYERS {
-        let (mut base, mut with) = (Vec::new(), Vec::new());
-        for _ in 0..BLOCKS {
-            let home = tempfile::tempdir().expect("a temporary folder");
-            for (game, times) in [(Path::new(GAME), &mut base), (module, &mut with)] {
-                let mut server = fight(game, &home.path().join("s"), players, -1, &[]);
-                timed_frames(&mut server, 1, FRAMES / 4);
-                times.extend(timed_frames(&mut server, FRAMES, FRAMES));
-            }
-        }
-        let (base, with) = (Times::new(base), Times::new(with));
-        let added = with.at(0.5).saturating_sub(base.at(0.5)).max(1);
-        let script = Times::new(script_frames(players, "0"));
-        println!(
-            "| {players} | {} | {} | **{added}** | {} | {} |",
-            base.at(0.5),
-            with.row(),
-            script.row(),
-            script.at(0.5) / added
-        );
-    }
+    let counts = count::print(module);
+    println!();
+    real_server::print(&frames, &counts);
 }
 
-/// Times frames of the fallback script in a real Lua 5.4, with a quarter of the players dead. The times include the stub of the
-/// game's Lua interface, as those on a server include the real one. `live` is the value of `gametimes_live`.
-pub fn script_frames(players: usize, live: &str) -> Vec<Duration> {
+fn print_times(module: &Path) -> Vec<Frame> {
+    println!("## One server frame, in microseconds");
+    println!();
+    println!(
+        "CPU time of the game's thread for `RUN_FRAME` and a `CLIENT_THINK` of every player, with the traps of a real server's frame and caches as cold as \
+         it leaves them: medians, 99th percentiles in parentheses. {BLOCKS} blocks of {FRAMES} frames each without the module, with it, and with the \
+         script alternate; what is added is the median over the blocks."
+    );
+    println!();
+    println!(
+        "| players | traps | without | with the module | with the script | **the module adds** | the script adds | script / module |"
+    );
+    println!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    PLAYERS.map(|players| row(module, players)).into()
+}
+
+/// What is measured in turn.
+const NONE: usize = 0;
+const MODULE: usize = 1;
+const SCRIPT: usize = 2;
+
+fn row(module: &Path, players: usize) -> Frame {
     let home = tempfile::tempdir().expect("a temporary folder");
-    let mut server = LuaServer::new(home.path(), SCRIPT);
-    for (name, value) in [
-        ("sv_maxclients", "64"),
-        ("gamestate", "0"),
-        ("gametimes_live", live),
-    ] {
-        server.set(name, value);
-    }
-    server.configstring(32, "0");
-    server.load();
-    server.call("et_InitGame", (1000, 1, 1));
-    for slot in 0..players as i64 {
-        {
-            let mut world = server.world.borrow_mut();
-            let client = &mut world.clients[slot as usize];
-            client.userinfo = format!("\\name\\x\\cl_guid\\{slot:032X}").into_bytes();
-            client.name = format!("p{slot}").into_bytes();
-            (client.team, client.pm_flags) = (1 + slot % 2, 0);
-        }
-        server.call("et_ClientBegin", slot);
-        server.call("et_ClientSpawn", (slot, 0, 0, 1));
-        if slot % 4 == 3 {
-            server
-                .print(format!("Kill: {} {slot} 9: a killed b by MOD_MP40\n", slot - 1).as_bytes());
-            server.call("et_Obituary", (slot, slot - 1, 9));
-        }
-    }
-    let frame = |n: i64| {
-        server.world.borrow_mut().unix_ms += 50;
-        let began = Instant::now();
-        server.call("et_RunFrame", 1000 + n * 50);
-        began.elapsed()
+    let cold = Fight {
+        memory: Memory::OF_A_GAME,
+        ..Fight::new(players)
     };
-    for n in 1..500 {
-        frame(n);
-    }
-    (500..4500).map(frame).collect()
-}
-
-/// Times every frame of a recorded match, with everything that the game did in it. Each frame's time is the shortest of several
-/// plays, which leaves out most of what else the machine does.
-pub fn print_tape(module: &Path) {
-    let tape = recorded::tape(TAPE).expect("a tape");
-    let (mut base, mut with, mut script) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..PLAYS {
-        shortest(&mut base, play(Path::new(GAME), &tape));
-        shortest(&mut with, play(module, &tape));
-        shortest(&mut script, play_script());
-    }
-    let added: Vec<Duration> = with
-        .iter()
-        .zip(&base)
-        .map(|(with, base)| with.saturating_sub(*base))
-        .collect();
-    let (added, script) = (Times::new(added), Times::new(script));
-    println!("## One frame of a recorded public match of 40 players, in nanoseconds");
-    println!();
-    println!(
-        "{} frames; the time of each is the shortest of {PLAYS} plays. The script's handling of prints is not included.",
-        with.len()
-    );
-    println!();
-    println!("| | median | p99 | max |");
-    println!("| --- | ---: | ---: | ---: |");
-    println!("| the module adds | {} |", added.row());
-    println!("| the script | {} |", script.row());
-    println!(
-        "| script / added | {} | {} | {} |",
-        script.at(0.5) / added.at(0.5).max(1),
-        script.at(0.99) / added.at(0.99).max(1),
-        script.at(1.0) / added.at(1.0).max(1)
-    );
-}
-
-/// Plays the tape through a module, or through the game alone, and times its frames.
-fn play(module: &Path, tape: &Tape) -> Vec<Duration> {
-    let home = tempfile::tempdir().expect("a temporary folder");
-    let mut server = Server::new(module, home.path(), &home.path().join("base"))
-        .expect("a folder for the server");
-    let mut player = Player::new(tape, false);
-    let mut times = Vec::new();
-    let mut is_frame = false;
-    while player
-        .step(&mut server, |call| is_frame = call.cmd == "frame")
-        .expect("the module plays")
-    {
-        if is_frame {
-            times.push(player.last_call());
+    let mut servers = [NONE, MODULE, SCRIPT].map(|kind| {
+        let game = if kind == MODULE {
+            module
+        } else {
+            Path::new(GAME)
+        };
+        fight(game, &home.path().join(kind.to_string()), &cold, &[])
+    });
+    let mut script = Script::new(players, "0");
+    let mut next = 1;
+    let mut block = |frames: isize| {
+        let first = next;
+        next += frames;
+        [NONE, MODULE, SCRIPT].map(|kind| {
+            let server = &mut servers[kind];
+            let frame = |n: isize| {
+                thread_cpu(|| {
+                    server.frame(n * 50);
+                    if let (SCRIPT, Some(plan)) = (kind, server.plan()) {
+                        script.frame(plan);
+                    }
+                })
+            };
+            (first..first + frames).map(frame).collect::<Vec<_>>()
+        })
+    };
+    block(WARM);
+    let (mut all, mut added) = ([const { Vec::new() }; 3], [const { Vec::new() }; 3]);
+    for _ in 0..BLOCKS {
+        let times = block(FRAMES);
+        let medians = times.clone().map(|times| median(&Times::new(times)));
+        for kind in [NONE, MODULE, SCRIPT] {
+            added[kind].push(medians[kind] - medians[NONE]);
+            all[kind].extend_from_slice(&times[kind]);
         }
     }
-    times
+    let all = all.map(Times::new);
+    let [_, module, script] = added.map(|mut blocks| {
+        blocks.sort_unstable();
+        blocks[blocks.len() / 2].max(1)
+    });
+    let us = |ns: i128| format!("{:.1}", ns as f64 / 1000.0);
+    let both = |times: &Times| format!("{} ({})", us(median(times)), us(times.at(0.99) as i128));
+    println!(
+        "| {players} | {} | {} | {} | {} | **{}** | {} | {:.1} |",
+        count::traps(players),
+        both(&all[NONE]),
+        both(&all[MODULE]),
+        both(&all[SCRIPT]),
+        us(module),
+        us(script),
+        script as f64 / module as f64
+    );
+    Frame {
+        players,
+        none_ns: median(&all[NONE]),
+        added_ns: module,
+    }
 }
 
-fn play_script() -> Vec<Duration> {
-    let home = tempfile::tempdir().expect("a temporary folder");
-    let mut server = LuaServer::new(home.path(), SCRIPT);
-    LuaPlayer::new(TAPE).play(&mut server, &mut |_, _| {})
-}
-
-fn shortest(all: &mut Vec<Duration>, new: Vec<Duration>) {
-    if all.is_empty() {
-        *all = new;
-        return;
-    }
-    assert_eq!(all.len(), new.len(), "all plays have the same frames");
-    for (old, new) in all.iter_mut().zip(new) {
-        *old = new.min(*old);
-    }
+fn median(times: &Times) -> i128 {
+    times.at(0.5) as i128
 }

@@ -1,18 +1,22 @@
 //! The time that the module takes on the game's thread, compared with the fallback script. `cargo xtask bench` builds and
 //! runs this. With the name of a table as second argument, only that one is measured.
 //!
-//! The built module runs between the stand-in engine and the stand-in game. In that game, one player dies every fourth frame and
-//! spawns at most 100 frames later; the records are 124,352 bytes apart, as in the real game. The same frames without the module are the
-//! baseline. Single times vary with the machine; compare medians and ratios.
+//! The built module runs between the stand-in engine and the stand-in game. In that game, the players fight (`gametimes_standin::fight`) and make
+//! the traps of a real server's frame; the records are 124,352 bytes apart, as in the real game. The same frames without the module are
+//! the baseline. Single times vary with the machine; compare medians and ratios.
 
 #![forbid(unsafe_code)]
 
 mod calls;
+mod count;
 mod frames;
 mod live;
 mod memory;
+mod real_server;
 mod round_end;
+mod script;
 mod server;
+mod tape;
 mod times;
 
 use std::path::Path;
@@ -24,6 +28,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (module, only) = match arguments.as_slice() {
         [flag, module] if flag == memory::FLAG => return memory::measure(Path::new(module)),
+        [flag, rest @ ..] if flag == count::FLAG => return count::play(rest),
         [module] => (Path::new(module), None),
         [module, table] => (Path::new(module), Some(table.as_str())),
         _ => panic!("usage: gametimes-bench MODULE.so [TABLE]"),
@@ -31,7 +36,7 @@ fn main() {
     println!("Machine: {}", machine());
     let tables: [(&str, Print); 6] = [
         ("frames", frames::print),
-        ("frames of a recorded match", frames::print_tape),
+        ("frames of a recorded match", tape::print),
         ("calls and traps", calls::print),
         ("the end of a round", round_end::print),
         ("the live file", live::print),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use gametimes_standin::GAME;
+use gametimes_standin::{Fight, GAME};
 
 use crate::server::{fight, timed_frames};
 
@@ -64,7 +64,11 @@ pub fn measure(module: &Path) {
     );
     let home = tempfile::tempdir().expect("a temporary folder");
     let cvars = [("gametimes_webhook_url", url.as_str())];
-    let mut server = fight(module, home.path(), 64, 2000, &cvars);
+    let ending = Fight {
+        last_frame: Some(2000),
+        ..Fight::new(64)
+    };
+    let mut server = fight(module, home.path(), &ending, &cvars);
     timed_frames(&mut server, 1, 1900);
     say_memory(Duration::from_secs(2));
     timed_frames(&mut server, 1901, 200);

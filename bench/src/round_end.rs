@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gametimes::deliver::outbox::{Entry, Outbox, webhook_key};
 use gametimes_format::{GametimesFile, Message, Meta, Secret};
-use gametimes_standin::GAME;
+use gametimes_standin::{Fight, GAME};
 
 use crate::server::{fight, timed_frames};
 use crate::times::Times;
@@ -21,6 +21,10 @@ pub fn print(module: &Path) {
         "http://{}/api/webhooks/1/x",
         silent.local_addr().expect("its address")
     );
+    let ending = Fight {
+        last_frame: Some(500),
+        ..Fight::new(64)
+    };
     let (mut base, mut with) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let home = tempfile::tempdir().expect("a temporary folder");
@@ -29,8 +33,7 @@ pub fn print(module: &Path) {
             let mut server = fight(
                 game,
                 home.path(),
-                64,
-                500,
+                &ending,
                 &[("gametimes_webhook_url", &url)],
             );
             timed_frames(&mut server, 1, 499);

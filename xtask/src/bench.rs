@@ -5,9 +5,9 @@ use crate::run::{build_module, cargo, output, root};
 /// The beginning of `docs/benchmarks.md`.
 const HEAD: &str = "# Benchmarks
 
-Written by `cargo xtask bench --write`. Machines are noisy, so rely on ratios and medians. The benchmarks of the bot are in
-[benchmarks-bot.md](benchmarks-bot.md). After a build, `cargo run --release -p gametimes-bench -- target/module/libgametimes.so \"the live
-file\"` measures one table.
+Written by `cargo xtask bench --write` on an idle machine. Machines are noisy, so rely on ratios and medians. The benchmarks of the bot are in
+[benchmarks-bot.md](benchmarks-bot.md). After a build, `cargo run --release -p gametimes-bench -- target/module/libgametimes.so TABLE`
+measures one table: `frames`, `frames of a recorded match`, `calls and traps`, `the end of a round`, `the live file` or `memory`.
 ";
 
 /// Runs the benchmarks and prints their results as tables.

@@ -6,6 +6,7 @@ mod bench;
 mod demo;
 mod dist;
 mod fuzz;
+mod instructions;
 mod openapi;
 mod packages;
 mod pictures;
@@ -46,6 +47,11 @@ enum Task {
     Pictures(pictures::Pictures),
     /// Measures what the module costs on the game's thread, compared with the fallback script.
     Bench(bench::Bench),
+    /// Counts the instructions that the module adds to a server frame, and compares them with docs/benchmarks.md.
+    Instructions(instructions::Instructions),
+    /// The program that `instructions` runs under callgrind.
+    #[command(hide = true)]
+    CountedFight(instructions::CountedFight),
     /// Checks all dependencies for licences, sources, duplicates and known vulnerabilities.
     Supply(supply::Supply),
     /// Has two validators check the description of the bot's API.
@@ -72,6 +78,8 @@ fn main() -> ExitCode {
         Task::Play(play) => play.run(),
         Task::Pictures(pictures) => pictures.run(),
         Task::Bench(bench) => bench.run(),
+        Task::Instructions(instructions) => instructions.run(),
+        Task::CountedFight(fight) => fight.run(),
         Task::Supply(supply) => supply.run(),
         Task::Openapi(openapi) => openapi.run(),
         Task::Test(test) => test.run(),

@@ -1,12 +1,13 @@
 //! `cargo xtask test`: runs all tests and installs what they need.
 
 use crate::dist::check_module;
+use crate::instructions;
 use crate::openapi;
 use crate::packages;
 use crate::run::{build_module, cargo, run, target};
 use crate::sanitize;
 
-/// Runs all tests: the workspace, the validators of the API's description, injected faults, the release checks of the module, and two matches under valgrind.
+/// Runs all tests: the workspace, the validators of the API's description, injected faults, the release checks of the module, its instructions in a server frame, and two matches under valgrind.
 #[derive(Debug, clap::Args)]
 pub struct Test {
     /// Only check and install what the tests need.
@@ -42,6 +43,7 @@ impl Test {
         .env("CARGO_TARGET_DIR", faults))?;
         let module = build_module()?;
         check_module(&module)?;
+        instructions::check(&module)?;
         let module = target().join("debug/deps/libgametimes.so");
         sanitize::check_memory(&module, &["surrender", "interrupted"])
     }

@@ -5,13 +5,17 @@
 //! * [`tape`]: matches recorded on real servers, at the boundary between engine and game.
 //! * [`recorded`]: the recorded matches of this repository, and what really happened in them.
 //! * [`stopwatch`]: stopwatch matches with every result, edited from a recorded one.
+//! * [`fight`]: a round of fighting players with the traps of a real server's frame, for measurements.
+//! * [`callgrind`]: counts the instructions of the game's thread in a fight.
 //! * [`play`]: plays a tape, with its own wall clock.
 //!
 //! Everything belongs to the thread that uses it, and every server loads its own copy of the module. So many servers can run
 //! in one process at the same time, as independent as in separate processes.
 
+pub mod callgrind;
 mod clock;
 mod engine;
+pub mod fight;
 pub mod play;
 pub mod recorded;
 mod server;
@@ -19,6 +23,7 @@ mod step;
 pub mod stopwatch;
 pub mod tape;
 
+pub use fight::Fight;
 pub use play::{Options, Player, play};
 pub use server::{GAME_FILE, Server};
 pub use step::{Arg, Step, Trap};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::{Clock, ClockFn};
 use crate::engine::{ENGINE, Engine};
+use crate::fight::{Fight, Plan};
 use crate::step::{Step, Trap};
 
 /// The file name by which an engine loads a game.
@@ -14,6 +15,7 @@ pub const GAME_FILE: &str = "qagame.mp.x86_64.so";
 unsafe extern "C" {
     fn standin_syscall(trap: isize, ...) -> isize;
     fn standin_set_quiet(on: i32);
+    fn standin_quiet_traps() -> u64;
     fn standin_call(
         entry: *mut c_void,
         command: i32,
@@ -40,6 +42,10 @@ pub struct Server {
     vm_main: *mut c_void,
     clock: Option<Clock>,
     linked: Option<Linked>,
+    /// The game reads it until it is unloaded.
+    plan: Option<Box<Plan>>,
+    /// How many players fight.
+    players: isize,
 }
 
 /// A module that is linked into this program.
@@ -81,6 +87,8 @@ impl Server {
             vm_main: std::ptr::null_mut(),
             clock: None,
             linked: None,
+            plan: None,
+            players: 0,
         };
         for (name, value) in [
             ("fs_game", "legacy"),
@@ -213,10 +221,9 @@ impl Server {
         });
     }
 
-    /// Starts a round in which this many players fight without further steps: from now on a frame of the game allocates
-    /// nothing, and the engine answers every trap with 0 at once. The round ends in frame `last_frame`. Used
-    /// for measurements.
-    pub fn fight(&mut self, players: usize, last_frame: isize) {
+    /// Starts a round in which players fight without further steps: from now on the game allocates nothing, and the engine answers
+    /// every trap with 0 at once. [`Server::frame`] plays it. Used for measurements.
+    pub fn fight(&mut self, fight: &Fight) {
         self.set_cvar("sv_maxclients", "64");
         self.set_cvar("gamestate", "0");
         let located = Step::Locate {
@@ -228,7 +235,7 @@ impl Server {
         self.set_cvar("g_redlimbotime", "30000");
         self.set_cvar("g_bluelimbotime", "20000");
         self.call(0, &[0, 7, 1, 1, 283_010_000], [located, seeds]);
-        for slot in 0..players as isize {
+        for slot in 0..fight.players as isize {
             let team = 1 + slot % 2;
             self.set_userinfo(slot as usize, format!("\\cl_guid\\GUID{slot:028}"));
             let info = Step::configstring(689 + slot, format!("n\\p{slot}\\t\\{team}"));
@@ -239,7 +246,10 @@ impl Server {
                 [Step::Write(slot, vec![(284, team as i64), (288, 1)])],
             );
         }
-        self.call(4712, &[players as isize, last_frame], []);
+        let plan = self.plan.insert(fight.plan());
+        let address = std::ptr::from_ref::<Plan>(plan) as isize;
+        self.players = fight.players as isize;
+        self.call(4712, &[address], []);
         self.set_quiet(true);
     }
 
@@ -254,9 +264,23 @@ impl Server {
         unsafe { standin_set_quiet(on.into()) };
     }
 
-    /// Runs one frame, without an allocation.
+    /// Plays one frame of a fight, without an allocation: `CLIENT_THINK` of every player, then `RUN_FRAME`.
     pub fn frame(&mut self, level_ms: isize) {
+        for slot in 0..self.players {
+            self.bare_call(7, slot);
+        }
         self.bare_call(8, level_ms);
+    }
+
+    /// How many traps the engine has answered at once, see [`Server::set_quiet`].
+    pub fn traps_made(&self) -> u64 {
+        // SAFETY: reads a counter of this thread.
+        unsafe { standin_quiet_traps() }
+    }
+
+    /// What happens in the fight.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_deref()
     }
 
     /// Makes one call with one argument, without an allocation.
