@@ -134,7 +134,7 @@ mod tests {
     }
 
     fn sample(name: &str) -> GametimesFile {
-        let path = format_args!(
+        let path = format!(
             "{}/../tests/data/samples/gametimes/{name}",
             env!("CARGO_MANIFEST_DIR")
         );
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn files_of_version_0_1_pass() {
         for name in ["room1-R1-1795179043", "room1-R2-1795179083"] {
-            let path = format_args!(
+            let path = format!(
                 "{}/../fuzz/seeds/gametimes_file/native-gametime-{name}.json",
                 env!("CARGO_MANIFEST_DIR")
             );
