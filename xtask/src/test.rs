@@ -15,19 +15,28 @@ pub struct Test {
     prepare: bool,
 }
 
+/// How many tests of a program run at a time: many wait more than they compute.
+fn threads() -> String {
+    std::env::var("RUST_TEST_THREADS").unwrap_or_else(|_| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        (2 * cores).to_string()
+    })
+}
+
 impl Test {
     pub fn run(self) -> Result<(), String> {
         packages::for_tests()?;
         if self.prepare {
             return Ok(());
         }
-        run(&mut cargo(&[
+        run(cargo(&[
             "test",
             "--workspace",
             "--features",
             "xtask/quickstart",
             "--no-fail-fast",
-        ]))?;
+        ])
+        .env("RUST_TEST_THREADS", threads()))?;
         openapi::check()?;
         // A module that panics on demand. A separate folder keeps it from being mistaken for the real one.
         let faults = target().join("faults");
