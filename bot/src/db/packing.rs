@@ -1,39 +1,52 @@
-//! How the content of facts is stored: compressed with gzip. Timelines are most of a database, and JSON shrinks to about an eighth.
+//! How the content of facts is stored: compressed with zlib. Timelines are most of a database, and JSON shrinks to about an eighth.
 
-use std::io::{self, Read as _, Write as _};
+use std::cell::RefCell;
+use std::io::{self, Read as _};
 
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
+use flate2::read::ZlibDecoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 
-/// How gzip data begins.
-const MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// How zlib data of this compression begins.
+const MAGIC: [u8; 2] = [0x78, 0x01];
 /// Shorter content is not worth it.
 const PACKED_FROM_BYTES: usize = 256;
 
-/// The content as it is stored. What begins as gzip data is always compressed, so that [`unpack`] cannot mistake it.
+thread_local! {
+    /// Making one takes longer than compressing a file.
+    static COMPRESS: RefCell<Compress> = RefCell::new(Compress::new(Compression::fast(), true));
+}
+
+/// The content as it is stored. What begins as zlib data is always compressed, so that [`unpack`] cannot mistake it.
 pub(super) fn pack(content: Vec<u8>) -> Vec<u8> {
     if content.len() < PACKED_FROM_BYTES && !content.starts_with(&MAGIC) {
         return content;
     }
-    let mut packed = GzEncoder::new(Vec::with_capacity(content.len() / 4), Compression::fast());
-    // Writing into memory does not fail.
-    match packed.write_all(&content).and_then(|()| packed.finish()) {
-        Ok(packed) => packed,
-        Err(_) => content,
-    }
+    COMPRESS.with_borrow_mut(|compress| {
+        compress.reset();
+        let mut packed = Vec::with_capacity(content.len() / 4 + 64);
+        loop {
+            let read = usize::try_from(compress.total_in()).unwrap_or(content.len());
+            match compress.compress_vec(&content[read..], &mut packed, FlushCompress::Finish) {
+                Ok(Status::StreamEnd) => return packed,
+                // It is full.
+                Ok(_) => packed.reserve(packed.len() + 64),
+                // There is no such error while memory is compressed into memory.
+                Err(_) => return content,
+            }
+        }
+    })
 }
 
 /// The content of what is stored. Earlier versions stored it as it is.
 ///
 /// # Errors
-/// When it begins as gzip data but is damaged.
+/// When it begins as zlib data but is damaged.
 pub(super) fn unpack(stored: Vec<u8>) -> io::Result<Vec<u8>> {
     if !stored.starts_with(&MAGIC) {
         return Ok(stored);
     }
     let mut content = Vec::with_capacity(stored.len() * 8);
-    GzDecoder::new(stored.as_slice()).read_to_end(&mut content)?;
+    ZlibDecoder::new(stored.as_slice()).read_to_end(&mut content)?;
     Ok(content)
 }
 
@@ -45,8 +58,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn content_comes_back_as_it_was(mut content: Vec<u8>, is_like_gzip: bool, times in 1..40_usize) {
-            if is_like_gzip {
+        fn content_comes_back_as_it_was(mut content: Vec<u8>, is_like_zlib: bool, times in 1..40_usize) {
+            if is_like_zlib {
                 content.splice(0..0, MAGIC);
             }
             let content = content.repeat(times);
