@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -83,7 +84,7 @@ impl Fuzz {
         };
         let results = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..self.jobs).map(|_| scope.spawn(run_some)).collect();
-            let results = workers.into_iter().map(|worker| worker.join());
+            let results = workers.into_iter().map(ScopedJoinHandle::join);
             results
                 .flat_map(|results| results.expect("a worker does not panic"))
                 .collect::<Vec<_>>()

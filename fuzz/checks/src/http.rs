@@ -41,10 +41,9 @@ type Statuses = BTreeMap<Method, BTreeSet<u16>>;
 /// A web server on a database with a few rounds.
 pub struct WebServer {
     runtime: Runtime,
-    /// Answers everybody.
-    open: App,
-    /// Requires the token.
+    /// The one that requires the token.
     closed: App,
+    /// Those of a server that answers everybody, and of one that requires the token.
     routers: [Router; 2],
     /// What docs/openapi.json promises, by the segments of the path.
     documented: Vec<(Vec<String>, Statuses)>,
@@ -103,8 +102,7 @@ impl WebServer {
         closed.token = Some(Secret::new(TOKEN));
         let mut server = Self {
             runtime,
-            routers: [router(open.clone()), router(closed.clone())],
-            open,
+            routers: [router(open), router(closed.clone())],
             closed,
             documented: Vec::new(),
             _stop: stop,

@@ -16,7 +16,7 @@ pub fn check(page: &str) {
             continue;
         }
         let (name, inside) = split(rest, |c| !c.is_ascii_alphanumeric() && c != '-');
-        assert!(!name.is_empty(), "a lone < before {:.40}", rest);
+        assert!(!name.is_empty(), "a lone < before {rest:.40}");
         rest = element(name, inside);
     }
 }
