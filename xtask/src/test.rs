@@ -24,7 +24,7 @@ impl Test {
             "test",
             "--workspace",
             "--features",
-            "xtask/quickstart",
+            "xtask/web",
             "--no-fail-fast",
         ]))?;
         openapi::check()?;
