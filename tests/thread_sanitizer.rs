@@ -24,6 +24,7 @@ fn all_matches_run_with_all_threads_active() {
         "",
         r#"{"retry_after":0.2,"global":true}"#,
     )]);
+    let live = Webhook::start([Reply::status(500), Reply::Garbage]);
     let base = home.path().join("base");
     let mut server = Server::new(Path::new(GAME), home.path(), &base).unwrap();
     // SAFETY: the three functions are the module's.
@@ -37,6 +38,8 @@ fn all_matches_run_with_all_threads_active() {
     let urls = format!("{} {}", hook.url(), other.url());
     server.set_cvar("gametimes_webhook_url", urls);
     server.set_cvar("gametimes_min_seconds", "0");
+    server.set_cvar("gametimes_live", "1");
+    server.set_cvar("gametimes_live_url", live.url());
     let mut rounds = 0;
     for name in recorded::NAMES {
         let tape = recorded::tape(name).unwrap();
@@ -54,4 +57,5 @@ fn all_matches_run_with_all_threads_active() {
     assert_eq!(gametimes_files(home.path()).len(), rounds);
     hook.wait(1);
     other.wait(1);
+    live.wait(3);
 }

@@ -1,7 +1,8 @@
 //! The checks of the fuzz targets on samples that are damaged at random.
 
 use gametimes_fuzz_checks::bot as checks;
-use gametimes_fuzz_checks::damage::check_damaged;
+use gametimes_fuzz_checks::damage::{check_damaged, seeds};
+use gametimes_fuzz_checks::http::WebServer;
 use gametimes_test_support::samples::{native_files, sample_files};
 
 fn run(files: Vec<(String, Vec<u8>)>, check: fn(&[u8])) {
@@ -32,6 +33,28 @@ fn damaged_live_snapshots_never_panic_and_are_never_shown_early() {
     let full = gametimes_bot::live::check::read(seed);
     assert_eq!(full.unwrap().players.len(), 3, "the seed is a snapshot");
     check_damaged(&[seed.to_vec()], 2000, checks::live_snapshot);
+}
+
+#[test]
+fn damaged_requests_never_panic_and_get_a_documented_status() {
+    let server = WebServer::start();
+    check_damaged(&seeds("http_parameters"), 500, |bytes| server.check(bytes));
+}
+
+/// Found by the fuzz target.
+#[test]
+fn part_of_an_address_that_is_not_utf8_is_answered_with_an_error_as_any_other() {
+    let server = WebServer::start();
+    for path in [
+        "maps/%FF",
+        "players/%FF",
+        "rounds/%FF",
+        "matches/%C3",
+        "api/players/%FF",
+    ] {
+        server.check(format!("GET /{path}").as_bytes());
+        server.check(format!("GET /{path}\nAccept: text/html").as_bytes());
+    }
 }
 
 /// Found by the fuzz target.

@@ -1,14 +1,19 @@
-//! `cargo xtask fuzz`: runs the fuzz targets one after the other.
+//! `cargo xtask fuzz`: runs the fuzz targets, one after the other or several at the same time.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::run::{cargo, root, target};
+use tempfile::TempDir;
+
+use crate::run::{cargo, root, run, target};
 
 /// All targets; the crate `fuzz/checks` contains what each one checks.
-const TARGETS: [&str; 8] = [
+const TARGETS: [&str; 9] = [
     "prints",
     "settings",
     "outbox",
@@ -17,6 +22,7 @@ const TARGETS: [&str; 8] = [
     "gametimes_file",
     "live_snapshot",
     "message",
+    "http_parameters",
 ];
 /// The interval between two lines of progress.
 const PROGRESS_EVERY: Duration = Duration::from_secs(15);
@@ -25,10 +31,16 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(15);
 /// C++ compiler, but not nightly Rust.
 #[derive(Debug, clap::Args)]
 pub struct Fuzz {
+    /// Runs all targets.
+    #[arg(long, conflicts_with = "targets", required_unless_present = "targets")]
+    all: bool,
     /// Duration of each target, in seconds.
     #[arg(long, default_value_t = 60, value_name = "N")]
     seconds: u64,
-    /// Targets to run; all if none is given.
+    /// How many targets run at the same time.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    jobs: u8,
+    /// Targets to run.
     #[arg(value_parser = TARGETS)]
     targets: Vec<String>,
 }
@@ -49,14 +61,35 @@ impl Fuzz {
                 "cargo-fuzz is not installed; run:\n  cargo install --locked cargo-fuzz".to_owned(),
             );
         }
-        let targets = match self.targets.is_empty() {
+        let targets = match self.all {
             true => TARGETS.map(str::to_owned).to_vec(),
             false => self.targets,
         };
-        let mut outcomes = Vec::new();
-        for target in &targets {
-            outcomes.push(fuzz(target, self.seconds)?);
-        }
+        // All at once, because cargo builds one thing at a time.
+        run(
+            cargo(&["fuzz", "build", "--sanitizer", "none", "--target-dir"])
+                .arg(target().join("fuzz"))
+                .args(targets.iter().filter(|_| targets.len() == 1)),
+        )?;
+        let folder = folder_in_memory().map_err(|e| e.to_string())?;
+        let waiting = Mutex::new(VecDeque::from(targets));
+        let next = || {
+            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.pop_front()
+        };
+        let run_some = || {
+            let results = std::iter::from_fn(next);
+            let results = results.map(|name| fuzz(&name, self.seconds, folder.path()));
+            results.collect::<Vec<_>>()
+        };
+        let results = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.jobs).map(|_| scope.spawn(run_some)).collect();
+            let results = workers.into_iter().map(ScopedJoinHandle::join);
+            results
+                .flat_map(|results| results.expect("a worker does not panic"))
+                .collect::<Vec<_>>()
+        });
+        let outcomes = results.into_iter().collect::<Result<Vec<_>, _>>()?;
         println!("\n| target | executions | seconds | result |\n| --- | ---: | ---: | --- |");
         for o in &outcomes {
             let result = if o.crashed { "CRASHED" } else { "no crash" };
@@ -76,8 +109,8 @@ impl Fuzz {
     }
 }
 
-fn fuzz(target_name: &str, seconds: u64) -> Result<Outcome, String> {
-    eprintln!("fuzz {target_name}: building");
+/// Runs one target. What it writes to temporary files goes into `folder`.
+fn fuzz(target_name: &str, seconds: u64, folder: &Path) -> Result<Outcome, String> {
     let corpus = target().join("fuzz/corpus").join(target_name);
     std::fs::create_dir_all(&corpus).map_err(|e| format!("{}: {e}", corpus.display()))?;
     let mut command = cargo(&["fuzz", "run", "--sanitizer", "none", "--target-dir"]);
@@ -88,8 +121,8 @@ fn fuzz(target_name: &str, seconds: u64) -> Result<Outcome, String> {
         .arg(root().join("fuzz/seeds").join(target_name))
         .args(["--", "-print_final_stats=1", "-timeout=60"])
         .arg(format!("-max_total_time={seconds}"))
+        .env("TMPDIR", folder)
         .stderr(Stdio::piped());
-    use_memory_for_temporary_files(&mut command);
     let mut child = command.spawn().map_err(|e| e.to_string())?;
     let mut began = None::<Instant>;
     let mut shown = None::<Instant>;
@@ -129,9 +162,47 @@ fn fuzz(target_name: &str, seconds: u64) -> Result<Outcome, String> {
     })
 }
 
-/// Puts temporary folders in memory if possible, because two of the targets write files all the time.
-fn use_memory_for_temporary_files(command: &mut Command) {
-    if Path::new("/dev/shm").is_dir() {
-        command.env("TMPDIR", "/dev/shm");
+/// A folder for temporary files, in memory if possible, because some of the targets write files all the time.
+fn folder_in_memory() -> std::io::Result<TempDir> {
+    match Path::new("/dev/shm") {
+        memory if memory.is_dir() => tempfile::tempdir_in(memory),
+        _ => tempfile::tempdir(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{TARGETS, root};
+
+    #[test]
+    fn every_target_has_a_program_seeds_and_a_line_in_the_docs() {
+        let targets: BTreeSet<String> = TARGETS.map(str::to_owned).into();
+        assert_eq!(targets.len(), TARGETS.len());
+        let names = |folder: &str| -> BTreeSet<String> {
+            let files = std::fs::read_dir(root().join("fuzz").join(folder)).unwrap();
+            let names = files.map(|file| file.unwrap().path());
+            let names = names.map(|path| path.file_stem().unwrap().to_owned());
+            names.map(|name| name.into_string().unwrap()).collect()
+        };
+        assert_eq!(names("fuzz_targets"), targets);
+        assert_eq!(names("seeds"), targets);
+        let read = |file: &str| std::fs::read_to_string(root().join(file)).unwrap();
+        let manifest = read("fuzz/Cargo.toml");
+        let programs = manifest.split("[[bin]]").skip(1);
+        let programs = programs.map(|text| text.split('"').nth(1).unwrap().to_owned());
+        assert_eq!(programs.collect::<BTreeSet<_>>(), targets);
+        let docs = read("docs/hardness.md");
+        for column in ["| input |", "| executions |"] {
+            let table = docs.split("\n\n").find(|part| {
+                part.starts_with("| target |") && part.lines().next().unwrap().contains(column)
+            });
+            let lines = table.unwrap().lines().skip(2);
+            let first_cells = lines.map(|line| line.split('|').nth(1).unwrap());
+            let listed = first_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+            let listed: BTreeSet<String> = listed.map(str::to_owned).collect();
+            assert_eq!(listed, targets, "the table with {column}");
+        }
     }
 }

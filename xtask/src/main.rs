@@ -62,7 +62,7 @@ enum Task {
     Fuzz(fuzz::Fuzz),
     /// Plays all recorded matches under valgrind and ThreadSanitizer.
     Sanitize(sanitize::Sanitize),
-    /// Plays a day of matches against a hostile webhook; nothing may leak.
+    /// Plays a day of matches against a hostile webhook, or with several servers and bots; nothing may leak.
     Soak(soak::Soak),
     /// The server process of `soak`, which starts it.
     #[command(hide = true)]

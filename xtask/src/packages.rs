@@ -41,7 +41,7 @@ const PYTHON: [(Provides, &str); 2] = [
 ];
 
 /// Needed to play the quickstart.
-#[cfg(feature = "quickstart")]
+#[cfg(feature = "web")]
 const QUICKSTART: [(Provides, &str); 3] = [
     (Provides::Program("cc"), "gcc"),
     (Provides::Program("debootstrap"), "debootstrap"),
@@ -65,7 +65,7 @@ pub fn for_python() -> Result<(), String> {
 }
 
 /// Ensures that the packages for playing the quickstart are installed.
-#[cfg(feature = "quickstart")]
+#[cfg(feature = "web")]
 pub fn for_quickstart() -> Result<(), String> {
     ensure(&QUICKSTART)
 }

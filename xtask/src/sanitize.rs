@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use gametimes_standin::recorded;
+use gametimes_test_support::webhook::{Reply, Webhook};
 
 use crate::run::{cargo, root, run, target};
 
@@ -21,10 +22,11 @@ impl Sanitize {
     }
 }
 
-/// Plays matches under valgrind's memcheck. Fails on memory errors and leaks.
+/// Plays matches under valgrind's memcheck, with the live file and posts of it. Fails on memory errors and leaks.
 pub fn check_memory(module: &Path, tapes: &[&str]) -> Result<(), String> {
     for tape in tapes {
         let home = tempfile::tempdir().map_err(|e| e.to_string())?;
+        let receiver = Webhook::start([Reply::status(500), Reply::Garbage]);
         run(Command::new("valgrind")
             .args([
                 "--quiet",
@@ -39,7 +41,12 @@ pub fn check_memory(module: &Path, tapes: &[&str]) -> Result<(), String> {
             .arg("--home")
             .arg(home.path())
             .arg("--module")
-            .arg(module))?;
+            .arg(module)
+            .args(["--set", "gametimes_live=1", "--set"])
+            .arg(format!("gametimes_live_url={}", receiver.url())))?;
+        if receiver.requests().is_empty() {
+            return Err(format!("{tape}: no live snapshot was posted"));
+        }
     }
     Ok(())
 }

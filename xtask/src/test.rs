@@ -33,7 +33,7 @@ impl Test {
             "test",
             "--workspace",
             "--features",
-            "xtask/quickstart",
+            "xtask/web",
             "--no-fail-fast",
         ])
         .env("RUST_TEST_THREADS", threads()))?;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request;
 use gametimes_format::text::cut;
 use jiff::civil::Date;
 
@@ -99,6 +101,22 @@ impl Parameters {
                 ))
             }
         }
+    }
+}
+
+/// The part of a request's path that names a round, a player or a map.
+pub struct Segment(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut request::Parts, state: &S) -> Result<Self, ApiError> {
+        let part = Path::<String>::from_request_parts(parts, state).await;
+        let invalid = |_| {
+            let message = "the address is not valid UTF-8".to_owned();
+            ApiError::bad_request(message, "percent-encoded UTF-8".to_owned())
+        };
+        part.map(|Path(text)| Self(text)).map_err(invalid)
     }
 }
 

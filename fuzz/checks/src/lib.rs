@@ -11,6 +11,10 @@ pub mod bot;
 pub mod boundary;
 #[cfg(feature = "damage")]
 pub mod damage;
+#[cfg(feature = "bot")]
+pub mod http;
+#[cfg(feature = "bot")]
+mod markup;
 #[cfg(feature = "module")]
 pub mod outbox;
 #[cfg(feature = "module")]

@@ -6,6 +6,7 @@
 //! * [`live`]: compares snapshots of a server with its files.
 //! * [`played`]: waves, classes and objectives as another program computed them from recorded matches.
 //! * [`webhook`]: a webhook that answers as a test tells it to: well, badly, or not at all.
+//! * [`postgres`] (feature `postgres`): a PostgreSQL cluster.
 //! * [`samples`]: files that real servers wrote.
 //! * [`season`] (feature `season`): the files of a made-up season of hundreds of evenings.
 //! * [`bot`] (feature `bot`): a running bot, and real servers for it: PostgreSQL, OpenSSH, Chromium.
@@ -22,11 +23,15 @@ pub mod figures;
 pub mod game;
 pub mod live;
 pub mod played;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod samples;
 #[cfg(feature = "season")]
 pub mod season;
 pub mod webhook;
 
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Waits until a condition holds.
@@ -38,5 +43,19 @@ pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     while !holds() {
         assert!(Instant::now() < deadline, "waited 60 s in vain for {what}");
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A port that is free now. It is below the range from which the system takes the ports of outgoing connections, so that
+/// none of those takes it before the server does.
+pub fn free_port() -> u16 {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let number = std::process::id().wrapping_mul(16).wrapping_add(count);
+        let port = 10_000 + (number % 20_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }

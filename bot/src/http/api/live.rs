@@ -100,6 +100,7 @@ pub async fn live_stream(
     (status = 404, description = "The bot takes no posts: no key is set.", body = crate::http::error::ErrorAnswer),
     (status = 409, description = "A newer one is known, or the server's clock is wrong.", body = crate::http::error::ErrorAnswer),
     (status = 413, description = "It is larger than 64 KiB.", body = crate::http::error::ErrorAnswer),
+    (status = 421, description = "No `api_token` is set, and the host name is not in `allowed_hosts`.", body = crate::http::error::ErrorAnswer),
     (status = 429, description = "The server posts too often.", body = crate::http::error::ErrorAnswer),
     (status = 503, description = "There are too many servers.", body = crate::http::error::ErrorAnswer)))]
 pub async fn post_live(

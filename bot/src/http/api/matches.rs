@@ -1,13 +1,13 @@
 //! Matches and evenings in the API.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 
 use super::RawQuery;
 use super::answers::{Invalid, Kept, Missing, Refused};
 use crate::db::matches::{EveningList, MatchInSeries, MatchList};
 use crate::http::error::ApiError;
-use crate::http::query::{Parameters, UNIX_MAX, round_id};
+use crate::http::query::{Parameters, Segment, UNIX_MAX, round_id};
 use crate::http::state::App;
 
 /// Takes the parameters `limit` and `before`.
@@ -47,7 +47,7 @@ pub(super) async fn matches(
         Kept, Invalid, Missing, Refused))]
 pub(super) async fn found_match(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<MatchInSeries>, ApiError> {
     let found = app.db.match_of_round(round_id(&id)?).await?;
     Ok(Json(found.ok_or_else(|| ApiError::not_found("match"))?))

@@ -8,7 +8,7 @@ mod players;
 
 use std::collections::BTreeMap;
 
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -21,7 +21,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use self::answers::{Invalid, Kept, Missing, Refused};
 use super::error::{ApiError, ErrorAnswer};
 use super::etag;
-use super::query::{Parameters, round_id};
+use super::query::{Parameters, Segment, round_id};
 use super::rows::{self, Format};
 use super::state::App;
 use crate::db::diagnostics::LuaWebhookDiagnostics;
@@ -166,7 +166,7 @@ async fn rounds(
     responses((status = 200, description = "The round.", body = RoundDetail), Kept, Invalid, Missing, Refused))]
 async fn round(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<RoundDetail>, ApiError> {
     Ok(Json(find_round(&app, &id).await?))
 }
@@ -179,7 +179,7 @@ async fn round(
 async fn round_players(
     State(app): State<App>,
     format: Format,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Response, ApiError> {
     rows::answer(format, &find_round(&app, &id).await?.players)
 }
@@ -190,7 +190,7 @@ async fn round_players(
         (status = 200, description = "The events in order; empty if no recorder wrote a timeline. `/api/gametimes.schema.json` describes them.",
             body = Vec<Object>),
         Kept, Invalid, Missing, Refused))]
-async fn timeline(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
+async fn timeline(State(app): State<App>, Segment(id): Segment) -> Result<Response, ApiError> {
     let round = find_round(&app, &id).await?;
     let timeline = app.db.timeline(round.round.id).await?;
     let timeline = timeline.unwrap_or_else(|| b"[]".to_vec());

@@ -1,7 +1,7 @@
 //! Players and maps over many rounds in the API.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::Response;
 
 use super::RawQuery;
@@ -11,7 +11,7 @@ use crate::db::player_figures::PlayerFigures;
 use crate::db::player_table::PlayerSummary;
 use crate::http::error::ApiError;
 use crate::http::player_query::{NAMES, PERIODS, player_filter, since};
-use crate::http::query::Parameters;
+use crate::http::query::{Parameters, Segment};
 use crate::http::rows::{self, Format};
 use crate::http::state::App;
 
@@ -51,7 +51,7 @@ pub(super) async fn players(
     responses((status = 200, description = "The player.", body = PlayerSummary), Kept, Invalid, Missing, Refused))]
 pub(super) async fn player(
     State(app): State<App>,
-    Path(guid): Path<String>,
+    Segment(guid): Segment,
 ) -> Result<Json<PlayerSummary>, ApiError> {
     let since = app.db.recent_since();
     let found = app.db.player_summary(&guid, &since).await?;

@@ -1,7 +1,7 @@
 //! The table of maps, and the page of a map.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 
 use super::error::PageError;
@@ -13,6 +13,7 @@ use crate::db::player_figures::PlayerSort;
 use crate::db::player_table::PlayerFilter;
 use crate::http::error::ApiError;
 use crate::http::player_query::{PERIODS, since};
+use crate::http::query::Segment;
 use crate::http::state::App;
 
 /// How many records the page of a map shows.
@@ -71,7 +72,7 @@ pub async fn list(State(app): State<App>, query: RawQuery) -> Result<Response, P
 }
 
 /// `/maps/{name}`
-pub async fn page(State(app): State<App>, Path(name): Path<String>) -> Result<Response, PageError> {
+pub async fn page(State(app): State<App>, Segment(name): Segment) -> Result<Response, PageError> {
     let map = app.db.maps(None, &name).await?.into_iter().next();
     let map = map.ok_or_else(|| ApiError::not_found("map"))?;
     let records = app.db.map_records(&map.map_name, RECORDS_MAX).await?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use gametimes_format::Team;
 use gametimes_rounds::matches::{Match, MatchRound, MatchTeam, Outcome};
@@ -21,7 +21,7 @@ use crate::db::scores::Score;
 use crate::display;
 use crate::http::drawings::Subject;
 use crate::http::error::ApiError;
-use crate::http::query::round_id;
+use crate::http::query::{Segment, round_id};
 use crate::http::state::App;
 
 /// A round of the match.
@@ -55,7 +55,7 @@ struct Page {
 }
 
 /// `/matches/{id}`
-pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Response, PageError> {
+pub async fn page(State(app): State<App>, Segment(id): Segment) -> Result<Response, PageError> {
     let (found, rounds) = find(&app, &id).await?;
     let played = &found.played;
     let svg = match rounds.iter().any(|round| round.has_timeline) {

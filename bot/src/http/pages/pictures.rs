@@ -1,7 +1,7 @@
 //! The timelines of a round and of a match as pictures.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -10,7 +10,7 @@ use super::matches;
 use crate::http::drawings::Subject;
 use crate::http::error::ApiError;
 use crate::http::etag::{self, is_known};
-use crate::http::query::round_id;
+use crate::http::query::{Segment, round_id};
 use crate::http::state::App;
 
 const CACHE: (header::HeaderName, &str) = (header::CACHE_CONTROL, etag::ROUND);
@@ -24,7 +24,7 @@ enum Format {
 /// `/rounds/{id}/timeline.svg`
 pub async fn svg(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     answer(&app, &of_round(&app, &id).await?, Format::Svg, &headers).await
@@ -33,7 +33,7 @@ pub async fn svg(
 /// `/rounds/{id}/timeline.png`
 pub async fn png(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     answer(&app, &of_round(&app, &id).await?, Format::Png, &headers).await
@@ -42,7 +42,7 @@ pub async fn png(
 /// `/matches/{id}/timeline.svg`
 pub async fn match_svg(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     answer(&app, &of_match(&app, &id).await?, Format::Svg, &headers).await
@@ -51,7 +51,7 @@ pub async fn match_svg(
 /// `/matches/{id}/timeline.png`
 pub async fn match_png(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     answer(&app, &of_match(&app, &id).await?, Format::Png, &headers).await

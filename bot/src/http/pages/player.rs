@@ -1,7 +1,7 @@
 //! The pages of a player: figures over all rounds, and the rounds, latest first, with a chart.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use gametimes_format::text::cut;
 use gametimes_rounds::player_id::short_guid;
@@ -16,6 +16,7 @@ use crate::db::player_figures::PlayerFigures;
 use crate::db::player_table::{PlayerMap, PlayerSummary};
 use crate::db::players::{HISTORY_PER_PAGE, History, HistoryEntry, Time};
 use crate::http::error::ApiError;
+use crate::http::query::Segment;
 use crate::http::state::App;
 
 /// How many other names of a player the page shows.
@@ -70,7 +71,7 @@ struct Page {
 /// `/players/{guid}`: the first 8 digits of a guid, or the `name:...` of a client without one.
 pub async fn page(
     State(app): State<App>,
-    Path(guid): Path<String>,
+    Segment(guid): Segment,
     query: RawQuery,
 ) -> Result<Response, PageError> {
     let mut query = parameters(query);

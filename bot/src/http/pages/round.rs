@@ -1,7 +1,7 @@
 //! The page of a round.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use gametimes_format::Team;
 use gametimes_format::rules::STATS_ROUNDING_SECONDS;
@@ -18,7 +18,7 @@ use crate::db::scores::Score;
 use crate::display::{self, durations_differ};
 use crate::http::drawings::Subject;
 use crate::http::error::ApiError;
-use crate::http::query::round_id;
+use crate::http::query::{Segment, round_id};
 use crate::http::state::App;
 
 /// A row of the comparison with the stats file.
@@ -66,7 +66,7 @@ struct Page {
 }
 
 /// `/rounds/{id}`
-pub async fn page(State(app): State<App>, Path(id): Path<String>) -> Result<Response, PageError> {
+pub async fn page(State(app): State<App>, Segment(id): Segment) -> Result<Response, PageError> {
     let round = app.db.round_overview(round_id(&id)?).await?;
     let round = round.ok_or_else(|| ApiError::not_found("round"))?;
     let svg = match round.has_timeline {

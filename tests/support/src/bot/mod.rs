@@ -5,13 +5,10 @@ pub mod chaos;
 pub mod databases;
 pub mod items;
 pub mod other_bot;
-pub mod postgres;
 pub mod sshd;
 pub mod stats_channel;
 pub mod stopwatch;
 
-use std::net::TcpListener;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use gametimes_bot::config::{Discord as DiscordSettings, Secret};
@@ -20,6 +17,8 @@ use gametimes_bot::{Bot, Config};
 use gametimes_discord_standin::Discord;
 use jiff::tz::TimeZone;
 use serde_json::Value;
+
+pub use crate::{free_port, postgres};
 
 /// How long a test waits for anything.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
@@ -140,18 +139,4 @@ pub async fn wait_for_rounds(bot: &Bot, count: usize) -> Vec<Value> {
 pub fn delivery(bot: &Bot, prefix: &str) -> Option<gametimes_bot::status::Delivery> {
     let mut sources = bot.status.delivery().into_iter();
     Some(sources.find(|(name, _)| name.starts_with(prefix))?.1)
-}
-
-/// A port that is free now. It is below the range from which the system takes the ports of outgoing connections, so that
-/// none of those takes it before the server does.
-pub fn free_port() -> u16 {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let number = std::process::id().wrapping_mul(16).wrapping_add(count);
-        let port = 10_000 + (number % 20_000) as u16;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }

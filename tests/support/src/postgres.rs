@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::free_port;
+use crate::free_port;
 
 /// The life of a cluster. Its standard input is a pipe from the test's process. When that process ends, even by a signal,
 /// the pipe is closed; then the script ends the server and removes the folder.
