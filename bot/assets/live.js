@@ -6,7 +6,7 @@
   const lost = document.getElementById("lost");
   const empty = document.getElementById("empty");
   const only = list.dataset.server;
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  const token = new URLSearchParams(location.hash.slice(1).replaceAll("+", "%2B")).get("token");
   const SILENT_MS = 12_000;
   const RESTARTED_MS = 1000;
   let heard = performance.now(), asked = heard;
@@ -53,6 +53,7 @@
       const template = document.createElement("template");
       template.innerHTML = data.slice(end + 1);
       const article = template.content.firstElementChild;
+      if (!article) return;
       const address = article.dataset.address;
       if (only && address !== only) return;
       const taken = Number(article.dataset.taken);
@@ -94,6 +95,7 @@
       return 1000;
     } finally {
       clearInterval(watch);
+      abort.abort();
     }
   };
 

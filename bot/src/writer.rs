@@ -10,7 +10,7 @@ use tokio::time;
 use tracing::{error, info, warn};
 
 use crate::backoff::Backoff;
-use crate::db::{Checkpoint, Content, Db, IngestItem, IngestReport};
+use crate::db::{Checkpoint, Content, Db, IngestItem, IngestReport, Prepared, prepare};
 use crate::status::{Outcome, Status};
 
 /// Items that can be queued; a source that submits more has to wait.
@@ -100,16 +100,17 @@ async fn write(
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut batch, BATCH).await > 0 {
+        let items = prepare(std::mem::take(&mut batch)).await;
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_LIMIT);
         let report = loop {
-            let error = match db.ingest_or_reject(&batch).await {
+            let error = match db.store_or_reject(&items).await {
                 Ok(report) => break report,
                 Err(error) => error,
             };
             let wait = backoff.next_wait();
             error!(
                 "storing {}: {error}; trying again in {} ms",
-                counted(batch.len(), "item"),
+                counted(items.len(), "item"),
                 wait.as_millis()
             );
             status.database_failed(&error.to_string());
@@ -129,8 +130,8 @@ async fn write(
             );
         }
         status.rounds_changed(report.rounds.len());
-        for item in batch.drain(..) {
-            status.done(source_of(&item), outcome(&item, &report));
+        for item in items.iter().map(Prepared::item) {
+            status.done(source_of(item), outcome(item, &report));
         }
     }
 }

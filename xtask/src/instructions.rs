@@ -38,7 +38,7 @@ impl Instructions {
         let path = root().join("docs/benchmarks.md");
         let old = read(&path)?;
         let mut new = old.clone();
-        for (players, documented) in table(&old) {
+        for (players, documented) in documented(&old)? {
             let counted = count(&module, players)?;
             println!("{players} players: {counted} instructions, {documented} before");
             new = replaced(&new, players, counted);
@@ -59,13 +59,8 @@ impl CountedFight {
 
 /// Fails if the module does not execute about as many instructions as documented.
 pub fn check(module: &Path) -> Result<(), String> {
-    let rows = table(&read(&root().join("docs/benchmarks.md"))?);
-    if rows.is_empty() {
-        return Err(format!(
-            "docs/benchmarks.md: no table under {HEADING:?}; run `cargo xtask bench --write`"
-        ));
-    }
-    for (players, documented) in rows {
+    let text = read(&root().join("docs/benchmarks.md"))?;
+    for (players, documented) in documented(&text)? {
         let counted = count(module, players)?;
         eprintln!(
             "{players} players: {counted} instructions a server frame, documented {documented}"
@@ -95,7 +90,10 @@ fn count(module: &Path, players: usize) -> Result<u64, String> {
         home.path(),
         module,
     ];
-    Ok(callgrind::count(&program, &arguments, home.path())?.module)
+    match callgrind::count(&program, &arguments, home.path())?.module {
+        0 => Err("callgrind has counted nothing in the module".to_owned()),
+        module => Ok(module),
+    }
 }
 
 fn read(path: &Path) -> Result<String, String> {
@@ -109,6 +107,17 @@ fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
     lines
         .take_while(|line| line.starts_with('|'))
         .map(|line| line.split('|').collect())
+}
+
+/// The table, which must be there.
+fn documented(text: &str) -> Result<Vec<(usize, u64)>, String> {
+    let rows = table(text);
+    if rows.is_empty() {
+        return Err(format!(
+            "docs/benchmarks.md: no table under {HEADING:?}; run `cargo xtask bench --write`"
+        ));
+    }
+    Ok(rows)
 }
 
 /// Players and the module's instructions.

@@ -4,7 +4,7 @@ use tracing::error;
 
 use super::error::DbError;
 use super::facts::Prepared;
-use super::ingest::prepare;
+use super::ingest::prepare_borrowed;
 use super::{Db, IngestItem, IngestReport, sequences};
 
 /// How often an item is tried if a row of another bot is in the way.
@@ -17,7 +17,7 @@ impl Db {
     /// # Errors
     /// When the database fails. What was stored until then stays; the whole batch may be stored again.
     pub async fn ingest_or_reject(&self, batch: &[IngestItem]) -> Result<IngestReport, DbError> {
-        self.store_or_reject(&prepare(batch)).await
+        self.store_or_reject(&prepare_borrowed(batch)).await
     }
 
     /// Like [`Db::ingest_or_reject`], with items that are prepared.

@@ -84,14 +84,15 @@ pub(super) fn document_of(item: &IngestItem) -> Option<Document> {
     }
 }
 
-/// Selects what [`StoredFact::from_row`] reads. Facts in conflict with those of another webhook are stored, but do not take part.
-pub(super) const SELECT: &str = "SELECT f.id, f.kind, f.identity, f.server, f.at_unix, f.origin, f.body, f.group_id, \
-     f.received_unix, f.stats_name, r.webhook_id FROM gametimes_facts f LEFT JOIN gametimes_reporters r \
-     ON r.identity = f.identity WHERE (r.in_conflict IS NULL OR NOT r.in_conflict) AND";
-
-/// The same without the bodies, which are most of the data.
-fn select_without_body() -> String {
-    SELECT.replace(" f.body,", "")
+/// Selects what [`StoredFact::from_row`] reads, and without the bodies, which are most of the data. Facts in conflict with those of
+/// another webhook are stored, but do not take part. A condition follows.
+pub(super) fn select(with_body: bool) -> String {
+    let body = if with_body { "f.body, " } else { "" };
+    format!(
+        "SELECT {body}f.id, f.kind, f.identity, f.server, f.at_unix, f.origin, f.group_id, f.received_unix, f.stats_name, \
+         r.webhook_id FROM gametimes_facts f LEFT JOIN gametimes_reporters r ON r.identity = f.identity \
+         WHERE (r.in_conflict IS NULL OR NOT r.in_conflict) AND"
+    )
 }
 
 /// An item with its content as it is stored. Making it takes most of the time that storing a file takes outside of the database.
@@ -156,6 +157,11 @@ impl<'a> Prepared<'a> {
             item: Cow::Owned(item),
             stored: None,
         }
+    }
+
+    /// The item.
+    pub fn item(&self) -> &IngestItem {
+        &self.item
     }
 
     /// Why the item cannot be stored, with its origin; `None` if it can.
@@ -237,7 +243,7 @@ impl Db {
         mut parsed: Parsed,
     ) -> Result<Vec<StoredFact>, DbError> {
         let spans = spans(times, 2 * REACH_SECONDS);
-        let select = select_without_body();
+        let select = select(false);
         let mut rows = Vec::new();
         for (from, to) in &spans {
             let sql = format!("{select} f.at_unix BETWEEN $1 AND $2");

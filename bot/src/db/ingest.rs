@@ -37,7 +37,7 @@ impl Db {
     /// # Errors
     /// When the database fails; then nothing was changed.
     pub async fn ingest(&self, items: &[IngestItem]) -> Result<IngestReport, DbError> {
-        self.store(&prepare(items)).await
+        self.store(&prepare_borrowed(items)).await
     }
 
     /// Like [`Db::ingest`], with items that are prepared.
@@ -128,8 +128,21 @@ impl Db {
     }
 }
 
+/// Prepares items, off the threads that serve requests.
+pub async fn prepare(items: Vec<IngestItem>) -> Vec<Prepared<'static>> {
+    let prepare = move || {
+        items
+            .into_iter()
+            .map(|item| Prepared::new(Cow::Owned(item)))
+    };
+    match tokio::task::spawn_blocking(move || prepare().collect()).await {
+        Ok(prepared) => prepared,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
 /// Prepares items, on all cores.
-pub(super) fn prepare(items: &[IngestItem]) -> Vec<Prepared<'_>> {
+pub(super) fn prepare_borrowed(items: &[IngestItem]) -> Vec<Prepared<'_>> {
     parallel::map(items, |item| Prepared::new(Cow::Borrowed(item)))
 }
 

@@ -58,7 +58,7 @@ use tracing::{info, warn};
 pub use connection::Database;
 pub use error::DbError;
 pub use facts::Prepared;
-pub use ingest::IngestReport;
+pub use ingest::{IngestReport, prepare};
 pub use migrations::{Migrated, Schema};
 pub use mode::Mode;
 

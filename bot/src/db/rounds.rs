@@ -296,10 +296,9 @@ impl RoundOverview {
     }
 }
 
-/// SQL for the report of the round `$1` with the longest timeline, which is the most complete one.
-const TIMELINE_OF: &str = "FROM gametimes_groups g JOIN gametimes_facts f ON f.group_id = g.id \
-                           WHERE g.round_id = $1 AND f.timeline IS NOT NULL \
-                           ORDER BY LENGTH(f.timeline) DESC, f.identity LIMIT 1";
+/// SQL for the reports of the round `$1` that have a timeline.
+const TIMELINES_OF: &str = "FROM gametimes_groups g JOIN gametimes_facts f ON f.group_id = g.id \
+                            WHERE g.round_id = $1 AND f.timeline IS NOT NULL ORDER BY f.identity";
 
 impl Db {
     /// A round with its players; `None` if there is no round with this id.
@@ -322,10 +321,13 @@ impl Db {
             return Ok(None);
         };
         let detail = self.round_detail(&row, id).await?;
-        let sql = format!("SELECT f.identity {TIMELINE_OF}");
-        let timeline = self.database.row(&sql, args![id]).await?;
-        let has_timeline = timeline.is_some();
-        let timeline = timeline.map_or_else(String::new, |row| row.get("identity"));
+        let sql = format!("SELECT f.identity {TIMELINES_OF}");
+        let timelines = self.database.rows(&sql, args![id]).await?;
+        let has_timeline = !timelines.is_empty();
+        let timelines: String = timelines
+            .iter()
+            .map(|row| row.get::<String>("identity"))
+            .collect();
         Ok(Some(RoundOverview {
             stats_file: StatsFileHeader::from_row(&row),
             ended_unix: ended_unix(&row, self.zone()),
@@ -335,7 +337,7 @@ impl Db {
             has_timeline,
             digest: hex(&sha256([
                 format!("{detail:?}").as_bytes(),
-                timeline.as_bytes(),
+                timelines.as_bytes(),
             ])),
             detail,
         }))
@@ -411,20 +413,20 @@ impl Db {
             .map(|row| row.get("id")))
     }
 
-    /// The timeline of a round as JSON, from its most complete report; `None` if no report has one.
+    /// The timeline of a round as JSON, from its most complete report, whose timeline is the longest; `None` if no report has one.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn timeline(&self, round_id: i64) -> Result<Option<Vec<u8>>, DbError> {
-        let sql = format!("SELECT f.timeline {TIMELINE_OF}");
-        let row = self.database.row(&sql, args![round_id]).await?;
-        let Some(row) = row else {
-            return Ok(None);
-        };
-        let timeline = unpack(row.get("timeline"));
-        // The round is shown without it.
-        Ok(timeline
-            .inspect_err(|e| tracing::error!("timeline of round {round_id}: {e}"))
-            .ok())
+        let sql = format!("SELECT f.timeline {TIMELINES_OF}");
+        let rows = self.database.rows(&sql, args![round_id]).await?;
+        // A round is shown without a damaged one.
+        let timelines = rows.iter().filter_map(|row| {
+            unpack(row.get("timeline"))
+                .inspect_err(|e| tracing::error!("timeline of round {round_id}: {e}"))
+                .ok()
+        });
+        // Of equally long ones, the first by identity.
+        Ok(timelines.rev().max_by_key(Vec::len))
     }
 }

@@ -255,7 +255,7 @@ async fn other_reporter(
     };
     let sql = format!(
         "{} f.at_unix BETWEEN $1 AND $2 AND r.webhook_id <> $3 ORDER BY f.id",
-        facts::SELECT
+        facts::select(true)
     );
     let (from, to) = (at_unix - SAME_END_SECONDS, at_unix + SAME_END_SECONDS);
     let values = args![from, to, stored(webhook)];

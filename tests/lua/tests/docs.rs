@@ -24,6 +24,14 @@ fn every_setting_is_documented_and_in_the_cfg() {
                 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
         })
         .collect();
+    let module = read("src/settings/mod.rs");
+    names.extend(
+        module
+            .split("c\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .filter(|name| name.starts_with("gametimes_")),
+    );
     names.sort_unstable();
     names.dedup();
     assert!(names.len() >= 10, "{names:?}");
@@ -43,7 +51,7 @@ fn every_setting_is_documented_and_in_the_cfg() {
 }
 
 #[test]
-fn json_example_passes_the_checks_and_all_its_keys_are_explained() {
+fn json_example_passes_the_checks_and_all_keys_of_the_file_are_explained() {
     let docs = read("docs/json.md");
     let example = docs
         .split("```json\n")
@@ -58,12 +66,26 @@ fn json_example_passes_the_checks_and_all_its_keys_are_explained() {
         .filter(|p| p.severity == check::Severity::Reject)
         .collect();
     assert_eq!(rejections, []);
-    let value: serde_json::Value = serde_json::from_str(example).unwrap();
-    for key in value["meta"].as_object().unwrap().keys() {
-        assert!(docs.contains(&format!("`{key}`")), "{key}");
-    }
-    for key in value["meta"]["spawn_stats"][0].as_object().unwrap().keys() {
-        assert!(docs.contains(&format!("`{key}`")), "{key}");
+    let schema: serde_json::Value =
+        serde_json::from_str(&read("docs/gametimes.schema.json")).unwrap();
+    let types = schema["$defs"].as_object().unwrap();
+    let keys: Vec<&String> = types
+        .values()
+        .filter_map(|t| t["properties"].as_object())
+        .flat_map(|properties| properties.keys())
+        .collect();
+    assert!(keys.len() >= 100, "{}", keys.len());
+    // The words between backquotes.
+    let code = docs
+        .lines()
+        .flat_map(|line| line.split('`').skip(1).step_by(2));
+    let is_in_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words: Vec<&str> = code
+        .flat_map(|code| code.split(|c| !is_in_word(c)))
+        .collect();
+    for key in keys {
+        let is_in_example = example.contains(&format!("\"{key}\""));
+        assert!(words.contains(&key.as_str()) || is_in_example, "{key}");
     }
 }
 

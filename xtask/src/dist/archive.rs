@@ -8,8 +8,17 @@ use super::build::TRIPLE;
 use super::{EPOCH, Place, SUMS, VERSION};
 use crate::run::{cargo, output, run};
 
-/// Files of both archives.
-const DOCUMENTS: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE", "docs"];
+/// Files of both archives and of the package: the documents, and what they link to.
+pub const DOCUMENTS: [&str; 8] = [
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "docs",
+    "SECURITY.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "bot/.env.example",
+];
 
 /// Packs the module, the script and what installs them. Returns the name of the archive.
 pub fn server(place: &Place, module: &Path) -> Result<String, String> {
@@ -25,11 +34,16 @@ pub fn server(place: &Place, module: &Path) -> Result<String, String> {
 
 /// Packs the bot. Returns the name of the archive.
 pub fn bot(place: &Place, bot: &Path) -> Result<String, String> {
-    let files = [
-        (bot.to_owned(), "gametimes-bot"),
-        (place.root.join("bot/.env.example"), "bot.env.example"),
-    ];
-    pack(place, "gametimes-bot", &files)
+    pack(place, "gametimes-bot", &[(bot.to_owned(), "gametimes-bot")])
+}
+
+/// Copies [`DOCUMENTS`] into a folder, at the same paths.
+pub fn copy_documents(place: &Place, folder: &Path) -> Result<(), String> {
+    run(Command::new("cp")
+        .args(["-r", "--parents"])
+        .args(DOCUMENTS)
+        .arg(folder)
+        .current_dir(&place.root))
 }
 
 fn pack(place: &Place, package: &str, files: &[(PathBuf, &str)]) -> Result<String, String> {
@@ -42,10 +56,10 @@ fn pack(place: &Place, package: &str, files: &[(PathBuf, &str)]) -> Result<Strin
         fs::remove_dir_all(&stage).map_err(failed)?;
     }
     fs::create_dir_all(&stage).map_err(failed)?;
-    let documents = DOCUMENTS.map(|name| (place.root.join(name), name));
-    for (from, to) in files.iter().chain(&documents) {
-        run(Command::new("cp").arg("-r").arg(from).arg(stage.join(to)))?;
+    for (from, to) in files {
+        run(Command::new("cp").arg(from).arg(stage.join(to)))?;
     }
+    copy_documents(place, &stage)?;
     fs::write(stage.join("LICENSES.txt"), licenses(place, package)?).map_err(failed)?;
     let sums = output(
         Command::new("sh")
@@ -137,4 +151,45 @@ fn font_licenses(folder: &Path) -> Result<String, String> {
         text += &format!("\n== {name}\n\n{}\n", license.trim());
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn documents(path: &Path, found: &mut Vec<PathBuf>) {
+        if path.is_dir() {
+            for entry in fs::read_dir(path).unwrap() {
+                documents(&entry.unwrap().path(), found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path.to_owned());
+        }
+    }
+
+    #[test]
+    fn documents_in_a_release_link_to_nothing_that_is_not_in_it() {
+        let root = crate::run::root();
+        let packed: Vec<PathBuf> = DOCUMENTS.iter().map(|name| root.join(name)).collect();
+        let mut found = Vec::new();
+        packed.iter().for_each(|path| documents(path, &mut found));
+        assert!(found.len() >= 15, "{found:?}");
+        for document in found {
+            let text = fs::read_to_string(&document).unwrap();
+            let links = text
+                .split("](")
+                .skip(1)
+                .filter_map(|rest| rest.split(')').next());
+            for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+                let file = link.split('#').next().unwrap_or_default();
+                let target = document.with_file_name(file);
+                let target = target.canonicalize().unwrap_or(target);
+                assert!(
+                    packed.iter().any(|path| target.starts_with(path)),
+                    "{}: {link} is not in a release",
+                    document.display()
+                );
+            }
+        }
+    }
 }

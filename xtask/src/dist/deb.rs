@@ -58,15 +58,7 @@ pub fn pack(place: &Place, bot: &Path) -> Result<String, String> {
     }
     fs::copy(bot, stage.join("usr/bin/gametimes-bot")).map_err(failed)?;
     let root = &place.root;
-    for (from, to) in [
-        ("docs", "docs"),
-        ("README.md", "README.md"),
-        ("CHANGELOG.md", "changelog"),
-        ("bot/.env.example", "bot.env.example"),
-    ] {
-        let to = stage.join(document).join(to);
-        run(Command::new("cp").arg("-r").arg(root.join(from)).arg(to))?;
-    }
+    archive::copy_documents(place, &stage.join(document))?;
     let copyright = format!(
         "{}\n{}",
         read(&root.join("LICENSE"))?,
