@@ -692,6 +692,12 @@ async fn api_lists_players_with_the_filters_of_the_page(url: &str) {
     assert!(reversed[0]["kd"].as_f64() <= all[known - 1]["kd"].as_f64());
     let second = players("?sort=kd&min_rounds=1&limit=3&page=2").await;
     assert_eq!(second[0], all[3]);
+    let (_, page) = get(&bot.url("/players?sort=kd&min_rounds=1&limit=3")).await;
+    let page = page.as_str().unwrap();
+    let (before, _) = page.split_once("rel=\"next\"").unwrap();
+    let (_, more) = before.rsplit_once("href=").unwrap();
+    assert!(more.contains("limit=3"), "{more}");
+    assert!(page.contains("name=\"limit\" value=\"3\""), "{page}");
     for (query, says) in [
         ("?period=week", "30d"),
         ("?limit=501", "from 1 to 500"),

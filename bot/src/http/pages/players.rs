@@ -8,7 +8,7 @@ use super::error::PageError;
 use super::format::{dash, decimal, percent_encode, player_link};
 use super::{RawQuery, parameters, render};
 use crate::db::player_figures::{PlayerFigures, PlayerSort};
-use crate::db::player_table::PlayerFilter;
+use crate::db::player_table::{PLAYERS_PER_PAGE, PlayerFilter};
 use crate::http::player_query::{NAMES, player_filter};
 use crate::http::state::App;
 
@@ -191,6 +191,9 @@ fn link(filter: &PlayerFilter) -> String {
             "asc"
         };
         parts.push(format!("order={order}"));
+    }
+    if filter.limit != PLAYERS_PER_PAGE {
+        parts.push(format!("limit={}", filter.limit));
     }
     if filter.page > 1 {
         parts.push(format!("page={}", filter.page));
