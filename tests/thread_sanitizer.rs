@@ -57,5 +57,6 @@ fn all_matches_run_with_all_threads_active() {
     assert_eq!(gametimes_files(home.path()).len(), rounds);
     hook.wait(1);
     other.wait(1);
-    live.wait(3);
+    // How many snapshots are posted depends on the time, in which the matches are played as fast as possible.
+    live.wait(1);
 }
