@@ -59,6 +59,12 @@ pub fn pack(place: &Place, bot: &Path) -> Result<String, String> {
     fs::copy(bot, stage.join("usr/bin/gametimes-bot")).map_err(failed)?;
     let root = &place.root;
     archive::copy_documents(place, &stage.join(document))?;
+    // Debian's name for it.
+    fs::copy(
+        root.join("CHANGELOG.md"),
+        stage.join(document).join("changelog"),
+    )
+    .map_err(failed)?;
     let copyright = format!(
         "{}\n{}",
         read(&root.join("LICENSE"))?,
