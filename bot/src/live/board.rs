@@ -22,13 +22,13 @@ const FORGOTTEN_AFTER_MS: i64 = 30 * 60_000;
 const POSTS_PER_SECOND: u32 = 10;
 /// How far the clock of a server may be off when its first snapshot is posted, so that an old one cannot be sent again.
 const CLOCK_MS: i64 = 10 * 60_000;
-/// A file that was read over SFTP is at most so old; a larger difference is one of the clocks.
-const POLLED_AGE_MS: i64 = 5000;
+/// A file is at most so old when it is read; a larger difference is one of the clocks.
+const FILE_AGE_MS: i64 = 5000;
 
 /// How a snapshot came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
-    /// Read as soon as it was written.
+    /// Read when the system reports that it was written.
     Watched,
     /// Read some time after it was written, over SFTP.
     Polled,
@@ -106,9 +106,10 @@ impl Received {
     fn new(snapshot: Snapshot, transport: Transport, is_first: bool, at: Moment) -> Self {
         let age_ms = at.unix_ms.saturating_sub(snapshot.unix_ms).max(0);
         let taken_ms = match transport {
-            Transport::Watched | Transport::Posted => at.now_ms,
-            Transport::Polled if age_ms <= POLLED_AGE_MS => at.now_ms - age_ms,
-            Transport::Polled => at.now_ms,
+            Transport::Posted => at.now_ms,
+            // A bot or a machine that is busy reads a file late.
+            Transport::Watched | Transport::Polled if age_ms <= FILE_AGE_MS => at.now_ms - age_ms,
+            Transport::Watched | Transport::Polled => at.now_ms,
             Transport::Shared(age_ms) => at.now_ms - age_ms,
         };
         // The file of a server that is gone is still there. Only a change shows that somebody writes it.
