@@ -6,7 +6,6 @@
 mod support;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use gametimes_test_support::bot::agent;
 use gametimes_test_support::bot::postgres::Cluster;
 use gametimes_test_support::season::{RoundFiles, Season, TIME_ZONE};
 
-use self::support::BotProcess;
+use self::support::{BotProcess, spawn};
 
 /// How many receivers, or servers, run at the same time.
 const NUMBERS: [usize; 3] = [1, 2, 4];
@@ -29,7 +28,7 @@ fn main() {
     let cluster = Cluster::shared();
     println!("## Receivers on one PostgreSQL\n");
     println!(
-        "Each runs `ingest` with about {rounds} rounds, of evenings of its own, and computes the figures of players afterwards.\n"
+        "Each runs `ingest` with about {rounds} rounds, each with other evenings, and computes the figures of players afterwards.\n"
     );
     println!("| receivers | rounds per second |\n| ---: | ---: |");
     let mut database = String::new();
@@ -68,7 +67,7 @@ fn settings(database: &str) -> String {
     format!("database_url = '{database}'\ntime_zone = '{TIME_ZONE}'\n")
 }
 
-/// Writes the files of a season into as many folders as there are receivers: each gets every so-manieth evening.
+/// Writes the files of a season into as many folders as there are receivers: the evenings go to them in turn.
 fn write(folder: &Path, rounds: usize, receivers: usize) {
     let season = Season {
         evenings: rounds * receivers / 10,
@@ -89,20 +88,11 @@ fn write(folder: &Path, rounds: usize, receivers: usize) {
 fn receive(configs: &Path, files: &Path, database: &str, receivers: usize) -> f64 {
     let config = configs.join("receiver.toml");
     std::fs::write(&config, settings(database)).unwrap();
-    let bot = |arguments: &[&str]| {
-        Command::new(env!("CARGO_BIN_EXE_gametimes-bot"))
-            .arg("--config")
-            .arg(&config)
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap()
-    };
-    assert!(bot(&["migrate"]).wait().unwrap().success());
+    assert!(spawn(&config, &["migrate"]).wait().unwrap().success());
     let began = Instant::now();
     let receivers: Vec<_> = (0..receivers)
-        .map(|n| bot(&["ingest", &files.join(n.to_string()).to_string_lossy()]))
+        .map(|n| files.join(n.to_string()))
+        .map(|folder| spawn(&config, &["ingest", &folder.to_string_lossy()]))
         .collect();
     for mut receiver in receivers {
         assert!(receiver.wait().unwrap().success());

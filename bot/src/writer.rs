@@ -103,7 +103,7 @@ async fn write(
         let items = prepare(std::mem::take(&mut batch)).await;
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_LIMIT);
         let report = loop {
-            let error = match db.store_or_reject(&items).await {
+            let error = match db.ingest_or_reject(&items).await {
                 Ok(report) => break report,
                 Err(error) => error,
             };

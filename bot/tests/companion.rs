@@ -2,7 +2,7 @@
 
 use gametimes_bot::Config;
 use gametimes_bot::db::round_list::RoundFilter;
-use gametimes_bot::db::{Database, Db, IngestItem, Mode};
+use gametimes_bot::db::{Database, Db, IngestItem, Mode, prepare};
 use gametimes_bot::doctor::examine;
 use gametimes_test_support::bot::other_bot::{
     MESSAGES, STATS_FILES, SharedDatabase, recorded, stats_files,
@@ -178,7 +178,7 @@ async fn both_bots_at_the_same_moment_lose_and_double_nothing() {
     }
     let ours = tokio::spawn({
         let store = store.clone();
-        async move { store.ingest_or_reject(&recorded()).await }
+        async move { store.ingest_or_reject(&prepare(recorded()).await).await }
     });
     wait_for("our statement to wait", || async {
         let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";

@@ -344,8 +344,7 @@ async fn reader_that_reads_nothing_holds_up_nobody_and_is_dropped() {
     for seq in 1..=1000 {
         let next = on_map(seq, &format!("map_{seq}"));
         let next = gametimes_bot::live::check::read(next.to_string().as_bytes()).unwrap();
-        bot.live
-            .offer(next, gametimes_bot::live::Transport::Watched);
+        bot.live.offer(next, gametimes_bot::live::Transport::File);
     }
     let shown = read_until(&bot, "/live/stream", None, "map_").await;
     assert!(shown.contains("map_1000"), "{shown}");

@@ -4,7 +4,7 @@ use std::sync::Once;
 
 use gametimes_bot::db::migrations::{Migrated, migrate, pending};
 use gametimes_bot::db::round_list::RoundFilter;
-use gametimes_bot::db::{Database, Db, IngestItem, Mode, Schema};
+use gametimes_bot::db::{Database, Db, IngestItem, Mode, Schema, prepare};
 use gametimes_test_support::bot::databases::dump;
 use gametimes_test_support::bot::postgres::Cluster;
 use gametimes_test_support::bot::{config_in, items, sqlite, wait_for};
@@ -241,7 +241,7 @@ async fn round_that_another_bot_stores_at_the_same_moment_is_not_rejected() {
     let arrival = IngestItem::from_file("ssh", file, "", sample(&format!("gamestats/{file}")));
     let ours = tokio::spawn({
         let store = store.clone();
-        async move { store.ingest_or_reject(&[arrival]).await }
+        async move { store.ingest_or_reject(&prepare(vec![arrival]).await).await }
     });
     wait_for("our statement to wait", || async {
         let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'INSERT INTO rounds%'";

@@ -1,7 +1,7 @@
 //! A PostgreSQL whose sequences are behind its rows, as after a restored dump.
 
 use gametimes_bot::Config;
-use gametimes_bot::db::{Db, IngestItem};
+use gametimes_bot::db::{Db, IngestItem, prepare};
 use gametimes_bot::doctor::examine;
 use gametimes_test_support::bot::open;
 use gametimes_test_support::bot::postgres::Cluster;
@@ -72,7 +72,10 @@ async fn sequences_behind_the_rows_are_put_right_at_the_start() {
 
     let store = open(&url).await;
     assert_eq!(finding(&url).await, None);
-    let report = store.ingest_or_reject(&files("surrender")).await.unwrap();
+    let report = store
+        .ingest_or_reject(&prepare(files("surrender")).await)
+        .await
+        .unwrap();
     assert_eq!((report.new_facts, report.rejected), (2, 0));
     assert_eq!(rounds(&store).await, before + 2);
 }
@@ -87,7 +90,10 @@ async fn sequences_set_back_while_the_bot_runs_refuse_no_round() {
     // As in tables that were not made with SERIAL.
     Cluster::shared().psql(&name, "ALTER SEQUENCE rounds_id_seq OWNED BY NONE");
     set_back(&name);
-    let report = store.ingest_or_reject(&files("public40")).await.unwrap();
+    let report = store
+        .ingest_or_reject(&prepare(files("public40")).await)
+        .await
+        .unwrap();
     assert_eq!((report.new_facts, report.rejected), (1, 0));
     assert_eq!(rounds(&store).await, before + 1);
 }
@@ -107,7 +113,7 @@ async fn sequences_that_the_role_may_not_set_are_named_with_the_cure() {
     set_back(&name);
     let store = open(&url.replace("postgres@", "writer@")).await;
     let error = store
-        .ingest_or_reject(&files("surrender"))
+        .ingest_or_reject(&prepare(files("surrender")).await)
         .await
         .unwrap_err();
     let error = error.to_string();
@@ -117,6 +123,9 @@ async fn sequences_that_the_role_may_not_set_are_named_with_the_cure() {
     // Nothing was rejected, so everything is stored after the cure.
     let owner = open(&url).await;
     assert_eq!(owner.rejected(10).await.unwrap(), []);
-    let report = store.ingest_or_reject(&files("surrender")).await.unwrap();
+    let report = store
+        .ingest_or_reject(&prepare(files("surrender")).await)
+        .await
+        .unwrap();
     assert_eq!((report.new_facts, report.rejected), (2, 0));
 }

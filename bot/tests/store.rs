@@ -2,7 +2,7 @@
 
 use gametimes_bot::db::round_list::RoundFilter;
 use gametimes_bot::db::value::{Row, Value};
-use gametimes_bot::db::{Checkpoint, Content, Db, IngestItem};
+use gametimes_bot::db::{Checkpoint, Content, Db, IngestItem, prepare};
 use gametimes_bot::files::ingest::ingest;
 use gametimes_test_support::bot::databases::dump;
 use gametimes_test_support::bot::items::{self, everything};
@@ -342,7 +342,10 @@ async fn long_reason_is_truncated(url: &str) {
         },
         checkpoints: Vec::new(),
     };
-    store.ingest_or_reject(&[rejected]).await.unwrap();
+    store
+        .ingest_or_reject(&prepare(vec![rejected]).await)
+        .await
+        .unwrap();
     let kept = store.rejected(10).await.unwrap();
     assert_eq!(kept.len(), 1);
     assert!(reason.starts_with(&kept[0].reason) && kept[0].reason.chars().count() == 300);

@@ -21,19 +21,24 @@ impl BotProcess {
         let config = folder.join(format!("bot-{port}.toml"));
         let listen = format!("listen = '127.0.0.1:{port}'\n{settings}");
         std::fs::write(&config, listen).unwrap();
-        let process = Command::new(env!("CARGO_BIN_EXE_gametimes-bot"))
-            .arg("--config")
-            .arg(&config)
-            .arg(command)
-            .stderr(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let process = spawn(&config, &[command]);
         while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
             sleep(Duration::from_millis(50)).await;
         }
         Self { process, port }
     }
+}
+
+/// Starts the bot with this configuration and these arguments.
+pub fn spawn(config: &Path, arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_gametimes-bot"))
+        .arg("--config")
+        .arg(config)
+        .args(arguments)
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 impl Drop for BotProcess {

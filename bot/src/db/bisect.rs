@@ -4,8 +4,7 @@ use tracing::error;
 
 use super::error::DbError;
 use super::facts::Prepared;
-use super::ingest::prepare_borrowed;
-use super::{Db, IngestItem, IngestReport, sequences};
+use super::{Db, IngestReport, sequences};
 
 /// How often an item is tried if a row of another bot is in the way.
 const TRIES: usize = 3;
@@ -16,15 +15,7 @@ impl Db {
     ///
     /// # Errors
     /// When the database fails. What was stored until then stays; the whole batch may be stored again.
-    pub async fn ingest_or_reject(&self, batch: &[IngestItem]) -> Result<IngestReport, DbError> {
-        self.store_or_reject(&prepare_borrowed(batch)).await
-    }
-
-    /// Like [`Db::ingest_or_reject`], with items that are prepared.
-    ///
-    /// # Errors
-    /// When the database fails. What was stored until then stays; the whole batch may be stored again.
-    pub async fn store_or_reject(&self, batch: &[Prepared<'_>]) -> Result<IngestReport, DbError> {
+    pub async fn ingest_or_reject(&self, batch: &[Prepared<'_>]) -> Result<IngestReport, DbError> {
         let mut tries = 1;
         let refusal = loop {
             match self.store(batch).await {
@@ -49,8 +40,8 @@ impl Db {
             }
             several => {
                 let (first, second) = several.split_at(several.len() / 2);
-                let mut report = Box::pin(self.store_or_reject(first)).await?;
-                let more = Box::pin(self.store_or_reject(second)).await?;
+                let mut report = Box::pin(self.ingest_or_reject(first)).await?;
+                let more = Box::pin(self.ingest_or_reject(second)).await?;
                 report.new_facts += more.new_facts;
                 report.repeated += more.repeated;
                 report.rejected += more.rejected;

@@ -172,39 +172,41 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// The fact in the item, or `None` if it has none.
+    /// When the round ended; `None` without a round.
+    pub(super) fn at_unix(&self, zone: &TimeZone) -> Option<i64> {
+        match &self.item.content {
+            Content::Report(report) => Some(report.meta.round_end_unix),
+            Content::Stats(file, _) => Some(unix_of_civil(file.name.written, zone)),
+            Content::Rejected { .. } | Content::Nothing => None,
+        }
+    }
+
+    /// The fact in the item; `None` without a round.
     pub(super) fn fact(&self, zone: &TimeZone, now: i64) -> Option<NewFact> {
         let item = self.item.as_ref();
+        let (kind, stats_name, event_id) = match &item.content {
+            Content::Report(report) => (
+                "report",
+                report.meta.stats_file.as_deref().unwrap_or_default(),
+                report.meta.event_id.as_str(),
+            ),
+            Content::Stats(file, _) => ("stats", file.name.name.as_str(), ""),
+            Content::Rejected { .. } | Content::Nothing => return None,
+        };
         let stored = self.stored.clone()?;
-        let fact = NewFact {
-            kind: "",
+        Some(NewFact {
+            kind,
             identity: stored.identity,
             server: server_of(item),
-            at_unix: 0,
-            stats_name: String::new(),
-            event_id: String::new(),
+            at_unix: self.at_unix(zone)?,
+            stats_name: cut(stats_name, 256),
+            event_id: cut(event_id, 64),
             source: item.source,
             origin: cut(&item.origin, 256),
             body: stored.body,
             timeline: stored.timeline,
             received_unix: now,
-        };
-        match &item.content {
-            Content::Report(report) => Some(NewFact {
-                kind: "report",
-                at_unix: report.meta.round_end_unix,
-                stats_name: cut(report.meta.stats_file.as_deref().unwrap_or_default(), 256),
-                event_id: cut(&report.meta.event_id, 64),
-                ..fact
-            }),
-            Content::Stats(file, _) => Some(NewFact {
-                kind: "stats",
-                at_unix: unix_of_civil(file.name.written, zone),
-                stats_name: cut(&file.name.name, 256),
-                ..fact
-            }),
-            Content::Rejected { .. } | Content::Nothing => None,
-        }
+        })
     }
 }
 

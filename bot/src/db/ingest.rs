@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use gametimes_rounds::reconcile::unix_of_civil;
 use gametimes_rounds::report::{Refused, check_not_ahead};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -37,7 +36,8 @@ impl Db {
     /// # Errors
     /// When the database fails; then nothing was changed.
     pub async fn ingest(&self, items: &[IngestItem]) -> Result<IngestReport, DbError> {
-        self.store(&prepare_borrowed(items)).await
+        let prepared = parallel::map(items, |item| Prepared::new(Cow::Borrowed(item)));
+        self.store(&prepared).await
     }
 
     /// Like [`Db::ingest`], with items that are prepared.
@@ -130,20 +130,14 @@ impl Db {
 
 /// Prepares items, off the threads that serve requests.
 pub async fn prepare(items: Vec<IngestItem>) -> Vec<Prepared<'static>> {
-    let prepare = move || {
-        items
-            .into_iter()
-            .map(|item| Prepared::new(Cow::Owned(item)))
-    };
-    match tokio::task::spawn_blocking(move || prepare().collect()).await {
+    let prepared = tokio::task::spawn_blocking(move || {
+        let items = items.into_iter();
+        items.map(|item| Prepared::new(Cow::Owned(item))).collect()
+    });
+    match prepared.await {
         Ok(prepared) => prepared,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
-}
-
-/// Prepares items, on all cores.
-pub(super) fn prepare_borrowed(items: &[IngestItem]) -> Vec<Prepared<'_>> {
-    parallel::map(items, |item| Prepared::new(Cow::Borrowed(item)))
 }
 
 /// Rejects an item whose round ends in the future.
@@ -153,15 +147,13 @@ fn refuse_future<'a, 'p>(
     now: i64,
     report: &mut IngestReport,
 ) -> Cow<'a, Prepared<'p>> {
-    let item = &prepared.item;
-    let at_unix = match &item.content {
-        Content::Report(report) => report.meta.round_end_unix,
-        Content::Stats(file, _) => unix_of_civil(file.name.written, zone),
-        Content::Rejected { .. } | Content::Nothing => return Cow::Borrowed(prepared),
+    let Some(at_unix) = prepared.at_unix(zone) else {
+        return Cow::Borrowed(prepared);
     };
     let Err(Refused(reason)) = check_not_ahead(at_unix, now) else {
         return Cow::Borrowed(prepared);
     };
+    let item = &prepared.item;
     tracing::warn!("{} rejected: {reason}", item.origin);
     report.refused.push(format!("{}: {reason}", item.origin));
     Cow::Owned(prepared.rejected(reason))

@@ -30,7 +30,7 @@ pub(super) fn pack(content: Vec<u8>) -> Vec<u8> {
                 Ok(Status::StreamEnd) => return packed,
                 // It is full.
                 Ok(_) => packed.reserve(packed.len() + 64),
-                // There is no such error while memory is compressed into memory.
+                // Compressing memory into memory does not fail.
                 Err(_) => return content,
             }
         }

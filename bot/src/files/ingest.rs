@@ -104,7 +104,7 @@ pub async fn ingest(
         let items: Vec<Prepared<'_>> = batch.await.map_err(|e| e.to_string())?;
         next = batches.next();
         let report: IngestReport = db
-            .store_or_reject(&items)
+            .ingest_or_reject(&items)
             .await
             .map_err(|e| e.to_string())?;
         done.new += report.new_facts;

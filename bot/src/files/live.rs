@@ -35,7 +35,6 @@ const QUEUE: usize = 256;
 /// What was last read from each file, so that a file that nobody writes any more is not taken for new.
 struct Source {
     live: Arc<Live>,
-    transport: Transport,
     place: String,
     seen: BTreeMap<String, (u64, i64)>,
     /// What is wrong, so that it is logged once.
@@ -43,10 +42,9 @@ struct Source {
 }
 
 impl Source {
-    fn new(live: Arc<Live>, transport: Transport, place: String) -> Self {
+    fn new(live: Arc<Live>, place: String) -> Self {
         Self {
             live,
-            transport,
             place,
             seen: BTreeMap::new(),
             problem: None,
@@ -66,7 +64,7 @@ impl Source {
         let version = version_of(&snapshot);
         if self.seen.get(name) != Some(&version) {
             self.seen.insert(name.to_owned(), version);
-            let outcome = self.live.offer(snapshot, self.transport);
+            let outcome = self.live.offer(snapshot, Transport::File);
             debug!("live: {}/{name}: {outcome:?}", self.place);
         }
         self.problem = None;
@@ -89,7 +87,7 @@ fn version_of(snapshot: &Snapshot) -> (u64, i64) {
 pub async fn watch(folder: PathBuf, live: Arc<Live>) {
     let path = folder.join(FOLDER);
     let place = path.display().to_string();
-    let mut source = Source::new(live, Transport::Watched, place);
+    let mut source = Source::new(live, place);
     let (sender, mut changed) = mpsc::channel(QUEUE);
     let mut watcher = None;
     loop {
@@ -155,7 +153,7 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 /// Shows what is written to the folder `live` on a server, until dropped. A server without that folder is looked at again every 15
 /// seconds; one that cannot be reached is reported by the polls for its other files.
 pub async fn poll(folder: LiveFolder, live: Arc<Live>) {
-    let mut source = Source::new(live, Transport::Polled, folder.place());
+    let mut source = Source::new(live, folder.place());
     let (mut names, mut was_busy) = (Names::default(), false);
     loop {
         let wait = match read_server(&folder, &mut source, &mut names).await {

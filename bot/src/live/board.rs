@@ -28,10 +28,8 @@ const FILE_AGE_MS: i64 = 5000;
 /// How a snapshot came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
-    /// Read when the system reports that it was written.
-    Watched,
-    /// Read some time after it was written, over SFTP.
-    Polled,
+    /// Read from a file, some time after it was written.
+    File,
     /// Posted by the recorder.
     Posted,
     /// Read from the database, into which another bot wrote it so many milliseconds ago.
@@ -106,10 +104,8 @@ impl Received {
     fn new(snapshot: Snapshot, transport: Transport, is_first: bool, at: Moment) -> Self {
         let age_ms = at.unix_ms.saturating_sub(snapshot.unix_ms).max(0);
         let taken_ms = match transport {
-            Transport::Posted => at.now_ms,
-            // A bot or a machine that is busy reads a file late.
-            Transport::Watched | Transport::Polled if age_ms <= FILE_AGE_MS => at.now_ms - age_ms,
-            Transport::Watched | Transport::Polled => at.now_ms,
+            Transport::File if age_ms <= FILE_AGE_MS => at.now_ms - age_ms,
+            Transport::File | Transport::Posted => at.now_ms,
             Transport::Shared(age_ms) => at.now_ms - age_ms,
         };
         // The file of a server that is gone is still there. Only a change shows that somebody writes it.

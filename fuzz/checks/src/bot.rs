@@ -57,12 +57,7 @@ pub fn live_snapshot(bytes: &[u8]) {
         now_ms,
         unix_ms: 1_795_178_024_000 + now_ms,
     };
-    for transport in [
-        Transport::Watched,
-        Transport::Polled,
-        Transport::Posted,
-        Transport::Shared(0),
-    ] {
+    for transport in [Transport::File, Transport::Posted, Transport::Shared(0)] {
         let mut board = Board::new(1000);
         if board.offer(snapshot.clone(), transport, at(0)) != Outcome::Taken {
             continue;

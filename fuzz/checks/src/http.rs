@@ -97,7 +97,7 @@ impl WebServer {
         });
         let snapshot = include_bytes!("../../seeds/live_snapshot/stopwatch.json");
         let snapshot = check::read(snapshot).expect("a snapshot");
-        open.live.offer(snapshot, Transport::Watched);
+        open.live.offer(snapshot, Transport::File);
         let mut closed = open.clone();
         closed.token = Some(Secret::new(TOKEN));
         let mut server = Self {

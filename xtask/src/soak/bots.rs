@@ -16,19 +16,12 @@ use serde_json::Value;
 
 use super::server::{Event, ServerProcess, files_folder, round_count, rounds};
 use super::usage::{Noise, Usage, check_nothing_grew};
+use super::{KEY, SERVER_NOISE};
 use crate::run::{build_module, cargo, run as run_command, target};
 
-/// The key that signs files and snapshots.
-const KEY: &str = "key-of-the-soak";
 /// The token that shows everything at once.
 const TOKEN: &str = "token-of-the-soak";
 const SERVERS: u16 = 3;
-/// As for one server, which has more connections open at some moments than at others.
-const SERVER_NOISE: Noise = Noise {
-    memory_kib: 1024,
-    threads: 0,
-    descriptors: 2,
-};
 /// A bot opens connections to the database, and threads for files, when it needs them, and closes them when they have been idle. The heap
 /// keeps the size of the largest batch. In a third of the day 900 rounds are stored: if a bot kept the file of each, 25 KiB, it would grow by more.
 const BOT_NOISE: Noise = Noise {

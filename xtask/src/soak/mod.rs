@@ -11,6 +11,15 @@ mod webhook;
 
 pub use server::SoakServer;
 
+/// The key that signs files and snapshots.
+const KEY: &str = "key-of-the-soak";
+/// A server has more connections open at some moments than at others: to Discord, and to the receiver of snapshots.
+const SERVER_NOISE: usage::Noise = usage::Noise {
+    memory_kib: 1024,
+    threads: 0,
+    descriptors: 2,
+};
+
 /// Plays the recorded matches in a loop through one server process, loading and unloading every map, and posts every round to a
 /// webhook, and the live snapshots to a receiver, that refuse, hang, cut off and answer garbage. Fails if memory, threads or file
 /// descriptors grow, if a round is lost, or if a snapshot is wrong.

@@ -14,17 +14,9 @@ use gametimes_test_support::wait_for;
 use gametimes_test_support::webhook::{NO_CONTENT, Reply, Webhook};
 
 use super::server::{Event, ServerProcess, names, outbox, round_count, rounds, waiting};
-use super::usage::{Noise, Usage, check_nothing_grew, count};
+use super::usage::{Usage, check_nothing_grew, count};
+use super::{KEY, SERVER_NOISE};
 use crate::run::build_module;
-
-/// The connections to the webhook and to the receiver of snapshots are open at some moments and closed at others.
-const NOISE: Noise = Noise {
-    memory_kib: 1024,
-    threads: 0,
-    descriptors: 2,
-};
-/// The key that signs files and snapshots.
-const KEY: &str = "key-of-the-soak";
 
 pub fn run(hours: u32) -> Result<(), String> {
     let module = build_module()?;
@@ -82,7 +74,7 @@ pub fn run(hours: u32) -> Result<(), String> {
     check_snapshots(home.path(), &receiver)?;
     server.stop()?;
     check_nothing_is_lost(home.path(), &hook)?;
-    check_nothing_grew("server", &samples, NOISE)
+    check_nothing_grew("server", &samples, SERVER_NOISE)
 }
 
 /// Checks that every saved round was delivered, or is kept in `rejected/` because the webhook refused it permanently.

@@ -29,7 +29,7 @@ fn at(now_ms: i64) -> Moment {
 
 fn offer(board: &mut Board, seq: u64, now_ms: i64) -> Outcome {
     let snapshot = snapshot(27960, seq, UNIX_MS + now_ms);
-    board.offer(snapshot, Transport::Watched, at(now_ms))
+    board.offer(snapshot, Transport::File, at(now_ms))
 }
 
 /// The seq and health of each server in both views.
@@ -64,7 +64,7 @@ fn the_public_sees_nothing_before_the_delay_and_then_everything_in_order() {
 fn server_whose_clock_is_an_hour_behind_is_not_shown_before_the_delay() {
     let mut board = Board::new(60_000);
     let first = snapshot(27960, 1, UNIX_MS - 3_600_000);
-    board.offer(first, Transport::Polled, at(0));
+    board.offer(first, Transport::File, at(0));
     assert_eq!(seqs(&mut board, 59_999)[0], []);
     assert_eq!(seqs(&mut board, 60_000)[0].len(), 1);
 }
@@ -75,7 +75,7 @@ fn server_whose_clock_is_behind_is_shown_from_its_second_snapshot() {
     let mut board = Board::new(0);
     for (seq, now_ms, health) in [(1, 0, Health::Offline), (2, 2000, Health::Live)] {
         let snapshot = snapshot(27960, seq, UNIX_MS - 3_600_000 + now_ms);
-        board.offer(snapshot, Transport::Watched, at(now_ms));
+        board.offer(snapshot, Transport::File, at(now_ms));
         assert_eq!(seqs(&mut board, now_ms)[1], [(seq, health)]);
     }
 }
@@ -86,7 +86,7 @@ fn snapshot_of_somebody_who_plays_is_stale_after_ten_seconds_and_then_offline() 
     let mut busy = snapshot(27960, 1, UNIX_MS);
     busy.players.push(serde_json::from_str(r#"{"slot":0,"guid":"A","name":"a","team":1,"life":"alive","since_ms":0,"kills":0,"deaths":0,
         "revives":0,"dead_ms":0,"denied_ms":0}"#).unwrap());
-    board.offer(busy, Transport::Watched, at(0));
+    board.offer(busy, Transport::File, at(0));
     for (now_ms, health) in [
         (10_000, Health::Live),
         (10_001, Health::Stale),
@@ -108,10 +108,10 @@ fn snapshot_of_somebody_who_plays_is_stale_after_ten_seconds_and_then_offline() 
 fn old_file_of_a_server_that_is_gone_is_not_shown_as_live() {
     let mut board = Board::new(0);
     let old = snapshot(27960, 9, UNIX_MS - 100_000);
-    board.offer(old.clone(), Transport::Watched, at(0));
+    board.offer(old.clone(), Transport::File, at(0));
     assert_eq!(seqs(&mut board, 0)[1], [(9, Health::Offline)]);
     // Read again, it is no newer.
-    assert_eq!(board.offer(old, Transport::Watched, at(5000)), Outcome::Old);
+    assert_eq!(board.offer(old, Transport::File, at(5000)), Outcome::Old);
     assert_eq!(seqs(&mut board, 5000)[1], [(9, Health::Offline)]);
     assert_eq!(offer(&mut board, 10, 6000), Outcome::Taken);
     assert_eq!(seqs(&mut board, 6000)[1], [(10, Health::Live)]);
@@ -159,13 +159,13 @@ fn a_thousand_servers_and_a_thousand_maps_take_bounded_memory() {
         } else {
             Outcome::Full
         };
-        assert_eq!(board.offer(new, Transport::Watched, at(0)), expected);
+        assert_eq!(board.offer(new, Transport::File, at(0)), expected);
     }
     let mut board = Board::new(3_600_000);
     for n in 0..20_000_i64 {
         let mut next = snapshot(27960, n as u64, UNIX_MS);
         next.map = format!("map{}", n / 20);
-        board.offer(next, Transport::Watched, at(n * 200));
+        board.offer(next, Transport::File, at(n * 200));
         board.views_at(n * 200);
         let waiting = board
             .servers
@@ -183,15 +183,15 @@ fn a_thousand_servers_and_a_thousand_maps_take_bounded_memory() {
 fn a_full_board_makes_room_where_a_server_is_offline() {
     let mut board = Board::new(0);
     for n in 0..SERVERS_MAX as u32 {
-        board.offer(snapshot(10_000 + n, 1, UNIX_MS), Transport::Watched, at(0));
+        board.offer(snapshot(10_000 + n, 1, UNIX_MS), Transport::File, at(0));
     }
     let new = || snapshot(20_000, 1, UNIX_MS + 50_000);
     assert_eq!(
-        board.offer(new(), Transport::Watched, at(50_000)),
+        board.offer(new(), Transport::File, at(50_000)),
         Outcome::Full
     );
     assert_eq!(
-        board.offer(new(), Transport::Watched, at(70_000)),
+        board.offer(new(), Transport::File, at(70_000)),
         Outcome::Taken
     );
     assert_eq!(board.servers.len(), SERVERS_MAX);
@@ -225,7 +225,7 @@ proptest! {
             if is_newer {
                 taken.push((now_ms, port, *next as u64, unix_ms));
             }
-            let offered = board.offer(snapshot(port, *next as u64, unix_ms), Transport::Watched, at(now_ms));
+            let offered = board.offer(snapshot(port, *next as u64, unix_ms), Transport::File, at(now_ms));
             prop_assert_eq!(offered == Outcome::Taken, is_newer);
             let model = |until_ms: i64| -> Vec<u64> {
                 let last = |port| taken.iter().rev().find(|t| t.1 == port && t.0 <= until_ms);
