@@ -18,6 +18,7 @@ mod season;
 mod soak;
 mod supply;
 mod test;
+mod test_programs;
 
 use std::process::ExitCode;
 

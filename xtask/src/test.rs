@@ -6,6 +6,7 @@ use crate::openapi;
 use crate::packages;
 use crate::run::{build_module, cargo, run, target};
 use crate::sanitize;
+use crate::test_programs;
 
 /// Runs all tests: the workspace, the validators of the API's description, injected faults, the release checks of the module, its instructions in a server frame, and two matches under valgrind.
 #[derive(Debug, clap::Args)]
@@ -15,28 +16,13 @@ pub struct Test {
     prepare: bool,
 }
 
-/// How many tests of a program run at a time: many wait more than they compute.
-fn threads() -> String {
-    std::env::var("RUST_TEST_THREADS").unwrap_or_else(|_| {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        (2 * cores).to_string()
-    })
-}
-
 impl Test {
     pub fn run(self) -> Result<(), String> {
         packages::for_tests()?;
         if self.prepare {
             return Ok(());
         }
-        run(cargo(&[
-            "test",
-            "--workspace",
-            "--features",
-            "xtask/web",
-            "--no-fail-fast",
-        ])
-        .env("RUST_TEST_THREADS", threads()))?;
+        test_programs::run_all()?;
         openapi::check()?;
         // A module that panics on demand. A separate folder keeps it from being mistaken for the real one.
         let faults = target().join("faults");

@@ -11,6 +11,9 @@ use super::webhooks::{self, ServerConflict};
 use super::{Db, DbError};
 use crate::args;
 
+/// How many of the latest reports are shown.
+const RECENT: usize = 5;
+
 /// What the database knows about the reports of recorders: the answer of `/api/diagnostics/lua-webhook` without
 /// `delivery`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
@@ -350,15 +353,25 @@ impl Db {
     }
 
     async fn recent_reports(&self) -> Result<(Option<Latest>, Vec<Recent>), DbError> {
+        // An index has the times in this order. Another bot may have stored reports without one: they are the last.
+        let mut rows = self.reports("captured_at IS NOT NULL", RECENT).await?;
+        let missing = RECENT - rows.len();
+        if missing > 0 {
+            rows.extend(self.reports("captured_at IS NULL", missing).await?);
+        }
+        let latest = rows.first().map(Latest::from_row);
+        Ok((latest, rows.iter().map(Recent::from_row).collect()))
+    }
+
+    /// The latest reports of those that meet a condition.
+    async fn reports(&self, condition: &str, limit: usize) -> Result<Vec<Row>, DbError> {
         let sql = format!(
             "SELECT id, map_name, round_number, round_end_unix, actual_duration_seconds, total_pause_seconds, end_reason, \
              {} AS captured_unix, round_id, round_start_unix, lua_version FROM lua_round_teams \
-             ORDER BY captured_at DESC NULLS LAST, id DESC LIMIT 5",
+             WHERE {condition} ORDER BY captured_at DESC, id DESC LIMIT {limit}",
             self.database.epoch("captured_at")
         );
-        let rows = self.database.rows(&sql, &[]).await?;
-        let latest = rows.first().map(Latest::from_row);
-        Ok((latest, rows.iter().map(Recent::from_row).collect()))
+        self.database.rows(&sql, &[]).await
     }
 
     async fn trends(&self) -> Result<Trends, DbError> {

@@ -119,7 +119,7 @@ impl Stored {
                 let body = to_json(report, BODY_BYTES)?;
                 let timeline = to_json(&report.events, report.events.len() * EVENT_BYTES)?;
                 Some(Self {
-                    identity: identity(&[b"report", &body, &timeline]),
+                    identity: identity_of_report(report, &body, &timeline)?,
                     body: pack(body),
                     timeline: (!report.events.is_empty()).then(|| pack(timeline)),
                 })
@@ -222,6 +222,25 @@ pub(super) fn server_of(item: &IngestItem) -> String {
         &named
     };
     cut(server, 128)
+}
+
+/// The identity of a report with this body and timeline. Its doubts are what this version of the bot says of the file: a later one may
+/// word them differently, and it is still the same file.
+fn identity_of_report(
+    report: &Report,
+    body: &[u8],
+    timeline: &[u8],
+) -> Result<String, serde_json::Error> {
+    if report.doubts.is_empty() {
+        return Ok(identity(&[b"report", body, timeline]));
+    }
+    let without_doubts = Report {
+        doubts: Vec::new(),
+        events: Vec::new(),
+        ..report.clone()
+    };
+    let body = to_json(&without_doubts, BODY_BYTES)?;
+    Ok(identity(&[b"report", &body, timeline]))
 }
 
 /// SHA-256 in hex over several parts and their lengths, so that moving a byte from one part to the next changes it.
@@ -427,4 +446,40 @@ fn spans(times: &BTreeSet<i64>, around: i64) -> Vec<(i64, i64)> {
         }
     }
     spans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity_of_file(bytes: &[u8], change: impl FnOnce(&mut Report)) -> String {
+        let mut report = Report::from_file(bytes).unwrap();
+        change(&mut report);
+        let stored = Stored::of(&Content::Report(Box::new(report))).unwrap();
+        stored.unwrap().identity
+    }
+
+    const SURRENDER: &[u8] =
+        include_bytes!("../../../tests/data/native/surrender/gametime-room1-R1-1795179043.json");
+
+    /// With another identity, each file that is read again would be stored a second time.
+    #[test]
+    fn a_file_has_the_identity_that_earlier_versions_gave_it() {
+        assert_eq!(
+            identity_of_file(SURRENDER, |_| ()),
+            "c117705960a6b636ba8445d86a46e3aafd3708f1dcd121f749774ea20fce008b",
+            "a new key must be left out of the JSON when it is empty, see CONTRIBUTING.md"
+        );
+    }
+
+    #[test]
+    fn a_reworded_doubt_is_the_same_file() {
+        let with_doubt =
+            |text: &str| identity_of_file(SURRENDER, |report| report.doubts.push(text.to_owned()));
+        assert_eq!(with_doubt("the clock jumped"), with_doubt("clocks jump"));
+        assert_eq!(
+            with_doubt("the clock jumped"),
+            identity_of_file(SURRENDER, |_| ())
+        );
+    }
 }

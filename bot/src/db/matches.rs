@@ -20,7 +20,8 @@ use super::rounds::RoundSummary;
 use super::value::{Row, Value, team};
 use crate::args;
 
-/// How many rounds of a usual evening are loaded at first.
+/// For each evening that is asked for, so many rounds are loaded. Where evenings are longer, there are fewer of them, at least one: a page
+/// takes as long on a server that is full all day.
 const ROUNDS_PER_EVENING: usize = 16;
 /// How many rounds are loaded at most. On a server that is never empty, an evening is cut here, and continues on the next page.
 const ROUNDS_MAX: usize = 1000;
@@ -60,7 +61,7 @@ pub struct MatchInSeries {
 }
 
 impl Db {
-    /// Up to `count` evenings, latest first. `before` is a unix time: only rounds that ended before it count.
+    /// Up to `count` evenings, fewer of them if they are long, latest first. `before` is a unix time: only rounds that ended before it count.
     ///
     /// # Errors
     /// When the database fails.
@@ -79,7 +80,7 @@ impl Db {
             let parts = split(&rounds);
             // The oldest one may have more rounds.
             let complete = parts.len() - usize::from(!is_all && !parts.is_empty());
-            if complete < count && !is_all && limit < ROUNDS_MAX {
+            if complete == 0 && !is_all && limit < ROUNDS_MAX {
                 limit = (limit * 4).min(ROUNDS_MAX);
                 continue;
             }

@@ -226,7 +226,9 @@ impl Db {
         if self.database.is_postgres() {
             for table in schema::SHARED {
                 if self.has(table) {
-                    self.database.rows(&format!("ANALYZE {table}"), &[]).await?;
+                    self.database
+                        .rows(&format!("VACUUM (ANALYZE) {table}"), &[])
+                        .await?;
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! How the content of facts is stored: compressed with zlib. Timelines are most of a database, and JSON shrinks to about an eighth.
 
-use std::cell::RefCell;
 use std::io::{self, Read as _};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flate2::read::ZlibDecoder;
 use flate2::{Compress, Compression, FlushCompress, Status};
@@ -11,9 +11,12 @@ const MAGIC: [u8; 2] = [0x78, 0x01];
 /// Shorter content is not worth it.
 const PACKED_FROM_BYTES: usize = 256;
 
-thread_local! {
-    /// Making one takes longer than compressing a file.
-    static COMPRESS: RefCell<Compress> = RefCell::new(Compress::new(Compression::fast(), true));
+/// Those that are not in use. Making one takes longer than compressing a file. It has 380 KiB, so threads do not have one each, of which
+/// there may be many that compress once in a while.
+static SPARE: Mutex<Vec<Compress>> = Mutex::new(Vec::new());
+
+fn spare() -> MutexGuard<'static, Vec<Compress>> {
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The content as it is stored. What begins as zlib data is always compressed, so that [`unpack`] cannot mistake it.
@@ -21,20 +24,26 @@ pub(super) fn pack(content: Vec<u8>) -> Vec<u8> {
     if content.len() < PACKED_FROM_BYTES && !content.starts_with(&MAGIC) {
         return content;
     }
-    COMPRESS.with_borrow_mut(|compress| {
-        compress.reset();
-        let mut packed = Vec::with_capacity(content.len() / 4 + 64);
-        loop {
-            let read = usize::try_from(compress.total_in()).unwrap_or(content.len());
-            match compress.compress_vec(&content[read..], &mut packed, FlushCompress::Finish) {
-                Ok(Status::StreamEnd) => return packed,
-                // It is full.
-                Ok(_) => packed.reserve(packed.len() + 64),
-                // Compressing memory into memory does not fail.
-                Err(_) => return content,
-            }
+    let unused = spare().pop();
+    let mut compress = unused.unwrap_or_else(|| Compress::new(Compression::fast(), true));
+    compress.reset();
+    let packed = compressed(&mut compress, &content);
+    spare().push(compress);
+    packed.unwrap_or(content)
+}
+
+/// Compressing memory into memory does not fail.
+fn compressed(compress: &mut Compress, content: &[u8]) -> Option<Vec<u8>> {
+    let mut packed = Vec::with_capacity(content.len() / 4 + 64);
+    loop {
+        let read = usize::try_from(compress.total_in()).ok()?;
+        match compress.compress_vec(&content[read..], &mut packed, FlushCompress::Finish) {
+            Ok(Status::StreamEnd) => return Some(packed),
+            // It is full.
+            Ok(_) => packed.reserve(packed.len() + 64),
+            Err(_) => return None,
         }
-    })
+    }
 }
 
 /// The content of what is stored. Earlier versions stored it as it is.

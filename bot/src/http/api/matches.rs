@@ -58,7 +58,7 @@ pub(super) async fn found_match(
         (status = 200, description = "The evenings.", body = EveningList),
         Kept, Invalid, Refused),
     params(
-        ("limit" = Option<i64>, Query, minimum = 1, maximum = 50, description = "how many; 10 if missing"),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 50, description = "how many at most, fewer where they are long; 10 if missing"),
         ("before" = Option<i64>, Query,
             description = "only rounds that ended before this unix time; next_before gives the next page"),
     ))]

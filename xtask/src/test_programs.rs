@@ -1,0 +1,131 @@
+//! Builds the test programs of the workspace and runs several at a time. `cargo test` runs them one by one, and most of them wait for
+//! servers, browsers and clocks more than they compute.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::run::{cargo, output, root, run};
+
+/// What is tested.
+const WORKSPACE: [&str; 3] = ["--workspace", "--features", "xtask/web"];
+
+/// A program that contains tests.
+struct Program {
+    path: PathBuf,
+    /// The folder of its package, in which it runs.
+    folder: PathBuf,
+    /// The source file, as seen from the root of the repository.
+    source: String,
+}
+
+/// Builds and runs all test programs, and the examples in doc comments. All of them run, even if one fails.
+pub fn run_all() -> Result<(), String> {
+    let programs = build()?;
+    let count = programs.len();
+    let at_a_time = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+    println!("{count} test programs, {at_a_time} at a time");
+    let waiting = Mutex::new(programs);
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..at_a_time {
+            scope.spawn(|| {
+                while let Some(program) = next(&waiting) {
+                    if let Err(why) = program.run() {
+                        println!("{why}");
+                        lock(&failed).push(program.source);
+                    }
+                }
+            });
+        }
+    });
+    let examples = run(cargo(&["test", "--doc"]).args(WORKSPACE));
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match failed.is_empty() {
+        true => examples,
+        false => Err(format!("tests failed in {}", failed.join(", "))),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn next(waiting: &Mutex<VecDeque<Program>>) -> Option<Program> {
+    lock(waiting).pop_front()
+}
+
+/// Builds the programs. Those of the bot, which compute most, alternate with the others, which wait most.
+fn build() -> Result<VecDeque<Program>, String> {
+    let mut command = cargo(&["test", "--no-run"]);
+    command.args(WORKSPACE);
+    command.arg("--message-format=json-render-diagnostics");
+    let messages = output(&mut command)?;
+    let messages = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let programs = messages.filter_map(|m| Program::of(&m));
+    let (bot, mut others): (VecDeque<_>, VecDeque<_>) =
+        programs.partition(|program| program.source.starts_with("bot/"));
+    let mut mixed = VecDeque::new();
+    for program in bot {
+        mixed.push_back(program);
+        mixed.extend(others.pop_front());
+    }
+    mixed.extend(others);
+    Ok(mixed)
+}
+
+impl Program {
+    /// The program that a message of cargo is about, if it contains tests.
+    fn of(message: &Value) -> Option<Self> {
+        let is_test = message["profile"]["test"] == true;
+        let path = message["executable"].as_str().filter(|_| is_test)?;
+        let source = Path::new(message["target"]["src_path"].as_str()?);
+        Some(Self {
+            path: path.into(),
+            folder: Path::new(message["manifest_path"].as_str()?)
+                .parent()?
+                .to_owned(),
+            source: source
+                .strip_prefix(root())
+                .unwrap_or(source)
+                .display()
+                .to_string(),
+        })
+    }
+
+    /// Runs the tests. Prints a line if they pass; otherwise returns all output.
+    fn run(&self) -> Result<(), String> {
+        let began = Instant::now();
+        let output = Command::new(&self.path)
+            .current_dir(&self.folder)
+            .env("CARGO_MANIFEST_DIR", &self.folder)
+            .output()
+            .map_err(|e| format!("{}: {e}", self.source))?;
+        let seconds = began.elapsed().as_secs();
+        let text = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            return Err(format!(
+                "== {}: {}\n{text}{errors}",
+                self.source, output.status
+            ));
+        }
+        let counts = text
+            .lines()
+            .rev()
+            .find_map(|line| line.strip_prefix("test result: "));
+        let counts = counts.and_then(|line| line.split("; 0 measured").next());
+        println!(
+            "{}: {} in {seconds} s",
+            self.source,
+            counts.unwrap_or("no tests")
+        );
+        Ok(())
+    }
+}
