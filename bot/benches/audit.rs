@@ -10,9 +10,6 @@ use gametimes_test_support::bot::postgres::Cluster;
 use gametimes_test_support::samples::native_files;
 use jiff::tz::TimeZone;
 
-#[global_allocator]
-static ALLOCATOR: gametimes_bot::Allocator = gametimes_bot::Allocator;
-
 const ROUNDS: i64 = 83_334;
 const CALLS: usize = 200;
 

@@ -12,9 +12,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-#[global_allocator]
-static ALLOCATOR: gametimes_bot::Allocator = gametimes_bot::Allocator;
-
 fn main() {
     let rounds = std::env::args()
         .skip(1)

@@ -10,9 +10,6 @@ use gametimes_discord_standin::Discord;
 use gametimes_standin::{Player, Server, recorded};
 use gametimes_test_support::bot::{config_in, settings_for};
 
-#[global_allocator]
-static ALLOCATOR: gametimes_bot::Allocator = gametimes_bot::Allocator;
-
 /// How often every match is played, each time with a new bot that has not seen its rounds.
 const PLAYS: usize = 3;
 /// The time that the module's worker needs to catch up, as a tape plays minutes in a moment.

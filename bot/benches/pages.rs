@@ -14,9 +14,6 @@ use gametimes_test_support::samples::samples;
 use gametimes_test_support::season::{RoundFiles, Season, TIME_ZONE};
 use jiff::tz::TimeZone;
 
-#[global_allocator]
-static ALLOCATOR: gametimes_bot::Allocator = gametimes_bot::Allocator;
-
 const CALLS: usize = 100;
 
 fn main() {

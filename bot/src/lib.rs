@@ -34,8 +34,6 @@ pub mod status;
 pub mod writer;
 
 pub use config::Config;
-/// The allocator of the program `gametimes-bot`, and of the benchmarks that measure it.
-pub use mimalloc::MiMalloc as Allocator;
 pub use roles::{Bot, Role, RunError};
 
 /// Starts a bot that receives and serves; see [`roles::start`] for other roles.

@@ -5,11 +5,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use gametimes_bot::Allocator;
 use gametimes_bot::cli::Cli;
-
-#[global_allocator]
-static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
     gametimes_bot::log::init();
