@@ -229,9 +229,8 @@ impl Config {
             .parse::<toml::Table>()
             .map_err(|e| ConfigErrors(vec![syntax_error(text, &e)]))?;
         let mut reader = Reader {
-            values: BTreeMap::new(),
             env,
-            errors: Vec::new(),
+            ..Reader::default()
         };
         for name in NOT_SETTINGS {
             reader.env.remove(name);
