@@ -88,6 +88,18 @@ impl Reader {
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
+    /// Whether a setting that was read has a value.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.settings.get(key) == Some(&true)
+    }
+
+    /// The settings with this prefix that were read and have a value.
+    pub(super) fn set_keys(&self, prefix: &str) -> impl Iterator<Item = &str> {
+        let set = self.settings.iter().filter(|(_, is_set)| **is_set);
+        set.map(|(key, _)| key.as_str())
+            .filter(move |key| key.starts_with(prefix))
+    }
+
     /// A list; in the environment its items are separated by commas.
     pub(super) fn list(&mut self, key: &str) -> Vec<String> {
         match self.values.remove(key) {

@@ -223,6 +223,46 @@ fn with_a_key_no_file_that_a_recorder_makes_is_too_large() {
     }
 }
 
+/// What has no effect is an error, not ignored.
+#[test]
+fn settings_that_need_another_setting_are_errors_without_it() {
+    let discord = "[discord]\ntoken = 't'\nchannel_id = 5\n";
+    for setting in [
+        "digest = false",
+        "stats_settle_seconds = 20",
+        "stats_max_age_hours = 3",
+    ] {
+        let (key, _) = setting.split_once(' ').unwrap();
+        let found = errors(&format!("{discord}{setting}"), &[]);
+        let expected = format!(
+            "discord.{key}: is about messages in the stats channel; set discord.stats_channel_id too, or remove discord.{key}"
+        );
+        assert_eq!(found, [expected]);
+        let with_channel = format!("{discord}stats_channel_id = 6\n{setting}");
+        assert_eq!(errors(&with_channel, &[]), Vec::<String>::new());
+    }
+    for (text, expected) in [
+        ("[discord]\nhmac_key = 'k'", "discord.token: missing"),
+        ("[discord]\ncommands = false", "discord.channel_id: missing"),
+        ("[discord]\nlive_channel_id = 6", "discord.token: missing"),
+        ("[ssh]\nport = 2222", "ssh.host: missing"),
+        ("[ssh]\nknown_hosts = 'h'", "ssh.user: missing"),
+        (
+            "database_url = 'postgres://db/g'\ndatabase_file_mode = '0640'",
+            "database_file_mode: is about an SQLite file",
+        ),
+    ] {
+        let found = errors(text, &[]);
+        assert!(
+            found.iter().any(|e| e.starts_with(expected)),
+            "{text}: {found:?}"
+        );
+    }
+    // How Discord is reached, in the environment of all commands.
+    let way = [("GAMETIMES_DISCORD_PROXY", "127.0.0.1:9")];
+    assert_eq!(errors("", &way), Vec::<String>::new());
+}
+
 /// The settings in the example, also those without a value.
 fn example() -> BTreeMap<String, String> {
     let lines = include_str!("../../.env.example").lines();
@@ -253,6 +293,10 @@ fn the_values_in_the_example_are_valid() {
     let unset = env.keys().map(|k| (k.clone(), String::new())).collect();
     assert!(Config::parse("", unset).is_ok());
     env.retain(|_, value| !value.is_empty());
+    // Other settings need these, which have no example.
+    for name in ["TOKEN", "CHANNEL_ID", "STATS_CHANNEL_ID"] {
+        env.insert(format!("{PREFIX}DISCORD_{name}"), "1".to_owned());
+    }
     let config = Config::parse("", env).unwrap();
     assert_eq!((config.ssh.len(), config.poll.as_secs()), (1, 60));
 }
