@@ -39,7 +39,7 @@ pub(super) async fn players(
     Query(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let mut query = Parameters::new(query);
-    let filter = player_filter(&mut query, &app.db)?;
+    let (filter, _) = player_filter(&mut query, &app.db)?;
     query.end(NAMES)?;
     rows::answer(format, &app.db.player_table(&filter).await?.players)
 }
