@@ -13,6 +13,9 @@ use super::error::ApiError;
 /// The latest unix time that a parameter takes: the end of the year 9999.
 pub const UNIX_MAX: i64 = 253_402_300_799;
 
+/// The highest id of a round.
+pub const ROUND_ID_MAX: i64 = i32::MAX as i64;
+
 /// How much of a wrong parameter an answer repeats.
 const SHOWN_CHARACTERS: usize = 40;
 
@@ -151,7 +154,7 @@ pub fn round_id(id: &str) -> Result<i64, ApiError> {
     let parsed = id
         .parse::<i64>()
         .ok()
-        .filter(|id| (1..=i64::from(i32::MAX)).contains(id));
+        .filter(|id| (1..=ROUND_ID_MAX).contains(id));
     parsed.ok_or_else(|| {
         let shown = cut(id, SHOWN_CHARACTERS);
         ApiError::bad_request(

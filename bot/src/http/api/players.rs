@@ -20,9 +20,9 @@ use crate::http::state::App;
         (status = 200, description = "The players.", content((Vec<PlayerFigures> = "application/json"), (String = "text/csv"))),
         Kept, Invalid, Refused),
     params(
-        ("player" = Option<String>, Query,
+        ("player" = Option<String>, Query, max_length = 64,
             description = "only players who have had a name that contains this text, or whose guid begins with it; case does not matter"),
-        ("map" = Option<String>, Query, description = "only rounds on this map; case does not matter"),
+        ("map" = Option<String>, Query, max_length = 64, description = "only rounds on this map; case does not matter"),
         ("period" = Option<String>, Query, description = "`all` (if missing), or `30d` for the last 30 days"),
         ("min_rounds" = Option<i64>, Query, minimum = 0, maximum = 1_000_000,
             description = "only players with so many rounds; if missing or 0, a tenth of those of the most active player, at most 10"),
@@ -63,7 +63,7 @@ pub(super) async fn player(
         (status = 200, description = "The maps.", content((Vec<MapFigures> = "application/json"), (String = "text/csv"))),
         Kept, Invalid, Refused),
     params(
-        ("map" = Option<String>, Query, description = "only this map; case does not matter"),
+        ("map" = Option<String>, Query, max_length = 64, description = "only this map; case does not matter"),
         ("period" = Option<String>, Query, description = "`all` (if missing), or `30d` for the last 30 days"),
     ))]
 pub(super) async fn maps(
