@@ -1,5 +1,5 @@
 //! The documentation matches the code: every row of docs/faults.md and docs/security.md names an existing test, the first also documented
-//! log lines, and docs/log-lines.md contains every log line.
+//! log lines, and docs/log-lines.md contains every log line. ARCHITECTURE.md names every file of tests.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -79,6 +79,25 @@ fn every_defence_in_the_docs_names_an_existing_test() {
         found += 1;
     }
     assert!(found >= 35, "{found} rows");
+}
+
+#[test]
+fn architecture_says_what_each_file_of_tests_is_for() {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let (_, section) = text.split_once("\n## Tests\n").unwrap();
+    let mut names: Vec<&str> = section.split('`').skip(1).step_by(2).collect();
+    names.iter_mut().for_each(|name| {
+        *name = name.strip_prefix("tests/").unwrap_or(name);
+    });
+    let mut found = 0;
+    for file in std::fs::read_dir(root().join("tests")).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        if name.ends_with(".rs") {
+            assert!(names.contains(&&*name), "ARCHITECTURE.md, Tests: {name}");
+            found += 1;
+        }
+    }
+    assert!(found > 20, "{found}");
 }
 
 /// The string literals in a call, from its opening bracket to its closing one.

@@ -1,6 +1,6 @@
 //! The match in the file: who won the map, which rounds belong together, who paused, who played from the start.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gametimes_format::matches::PauseKind;
 use gametimes_format::{GametimesFile, Meta};
@@ -11,6 +11,7 @@ use gametimes_test_support::calls::{
     BEGIN, COMMAND, CONNECT, CONSOLE, FRAME, join, server, start, stop,
 };
 use gametimes_test_support::game::{gametimes_files, play_in, play_tape};
+use gametimes_test_support::played::{compare_stored, python};
 use serde_json::{Value, json};
 
 fn play(case: &Case) -> Vec<GametimesFile> {
@@ -97,13 +98,28 @@ fn time_limits_of_stopwatch_are_those_of_the_game() {
     }
 }
 
-/// `tests/expected/<name>.matches.json` is what `tests/expected/matches.py` reads out of the tape.
+/// What `tests/expected/matches.py` reads out of a tape.
+fn expected_path(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expected");
+    folder.join(format!("{name}.matches.json"))
+}
+
+/// `UPDATE_EXPECTED=1` stores them.
+#[test]
+fn stored_results_are_those_of_the_program() {
+    for name in recorded::NAMES {
+        let Some(output) = python("matches.py", &[recorded::tape_path(name)]) else {
+            return;
+        };
+        compare_stored(&expected_path(name), &output);
+    }
+}
+
 #[test]
 fn lineups_pauses_and_settings_are_those_of_the_tape() {
     for name in recorded::NAMES {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expected");
-        let path = folder.join(format!("{name}.matches.json"));
-        let expected: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let expected = std::fs::read(expected_path(name)).unwrap();
+        let expected: Vec<Value> = serde_json::from_slice(&expected).unwrap();
         let home = tempfile::tempdir().unwrap();
         play_in(home.path(), name);
         let files = gametimes_files(home.path());

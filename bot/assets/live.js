@@ -6,7 +6,8 @@
   const lost = document.getElementById("lost");
   const empty = document.getElementById("empty");
   const only = list.dataset.server;
-  const token = new URLSearchParams(location.hash.slice(1).replaceAll("+", "%2B")).get("token");
+  const tokenInAddress = () => new URLSearchParams(location.hash.slice(1).replaceAll("+", "%2B")).get("token");
+  const token = tokenInAddress();
   const SILENT_MS = 12_000;
   const RESTARTED_MS = 1000;
   let heard = performance.now(), asked = heard;
@@ -106,4 +107,9 @@
     }
   })();
   setInterval(tick, 50);
+  // A browser that gets another token behind # does not load the page again; a link to a part of the page changes nothing.
+  addEventListener("hashchange", () => {
+    const isPart = document.getElementById(location.hash.slice(1));
+    if (!isPart && tokenInAddress() !== token) location.reload();
+  });
 })();

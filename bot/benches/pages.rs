@@ -1,6 +1,7 @@
 //! Every page over a made-up season, on both databases, and the picture of 20 against 20.
 //!
-//! `cargo bench --package gametimes-bot --bench pages`; the number of rounds can be given, 10,000 without one.
+//! `cargo bench --package gametimes-bot --bench pages`; the number of rounds can be given, 10,000 without one, and `sqlite` or
+//! `postgresql` for one database only.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use gametimes_test_support::bot::postgres::Cluster;
 use gametimes_test_support::bot::{config_in, get};
 use gametimes_test_support::samples::samples;
 use gametimes_test_support::season::{RoundFiles, Season, TIME_ZONE};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 const CALLS: usize = 100;
@@ -28,11 +30,16 @@ fn main() {
         ..Season::default()
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let url = config_in(&folder).database_url.reveal().to_owned();
-    runtime.block_on(run("SQLite", &url, &season));
-    let cluster = Cluster::shared();
-    runtime.block_on(run("PostgreSQL", &cluster.database(), &season));
+    let only = |database: &str| std::env::args().any(|arg| arg == database);
+    if !only("postgresql") {
+        let folder = tempfile::tempdir().unwrap();
+        let url = config_in(&folder).database_url.reveal().to_owned();
+        runtime.block_on(run("SQLite", &url, &season));
+    }
+    if !only("sqlite") {
+        let cluster = Cluster::shared();
+        runtime.block_on(run("PostgreSQL", &cluster.database(), &season));
+    }
     runtime.block_on(pictures());
 }
 
@@ -52,6 +59,7 @@ async fn run(name: &str, url: &str, season: &Season) {
     bot.store.ingest(&files).await.unwrap();
     let stored = started.elapsed().as_secs_f64();
     bot.store.refresh_players().await.unwrap();
+    spread_over_the_season(&bot.store).await;
     bot.store.analyze().await.unwrap();
     println!(
         "\n{name}, {} rounds, stored in {stored:.0} s, figures of players and maps in {:.0} s more\n",
@@ -71,6 +79,17 @@ async fn run(name: &str, url: &str, season: &Season) {
     }
     bot.stop().await.unwrap();
     size_and_rebuild(url).await;
+}
+
+/// Lets each report have arrived when its round ended, and the last one now. All of them arrived within a minute.
+async fn spread_over_the_season(db: &Db) {
+    let sql = "SELECT MAX(round_end_unix) AS latest_unix FROM lua_round_teams";
+    let latest = db.database.row(sql, &[]).await.unwrap().unwrap();
+    let later_seconds = Timestamp::now().as_second() - latest.get::<i64>("latest_unix");
+    let captured = format!("round_end_unix + {later_seconds}");
+    let captured = db.database.timestamp(&captured);
+    let sql = format!("UPDATE lua_round_teams SET captured_at = {captured}");
+    db.database.rows(&sql, &[]).await.unwrap();
 }
 
 /// How large the database is, and how long it takes to open it and to compute everything again.

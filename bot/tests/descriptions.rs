@@ -183,6 +183,87 @@ async fn every_operation_of_the_api_is_described_in_full() {
     bot.stop().await.unwrap();
 }
 
+/// Values at the limits of a parameter that are answered, values beyond them that are not, and what the answer to those says.
+fn limits(parameter: &Value) -> (Vec<String>, Vec<String>, Option<String>) {
+    let schema = &parameter["schema"];
+    let description = parameter["description"].as_str().unwrap();
+    if schema["type"] == "integer" {
+        let [least, most] = ["minimum", "maximum"].map(|limit| {
+            let limit = schema[limit].as_f64();
+            limit.unwrap_or_else(|| panic!("{parameter} has no limits")) as i64
+        });
+        let (before, _) = description.split_once(" if missing").unwrap_or_default();
+        let default = before
+            .rsplit(' ')
+            .next()
+            .filter(|n| n.parse::<i64>().is_ok());
+        let says = default.map(|n| format!("from {least} to {most}; {n} if missing"));
+        let text = |n: i64| n.to_string();
+        return (
+            vec![text(least), text(most)],
+            vec![text(least - 1), text(most + 1)],
+            says,
+        );
+    }
+    if schema["format"] == "date" {
+        return (vec!["2026-12-31".into()], vec!["2026-12-32".into()], None);
+    }
+    if let Some(most) = schema["maxLength"].as_u64() {
+        let text = |n: u64| "x".repeat(n as usize);
+        return (vec![text(most)], vec![text(most + 1)], None);
+    }
+    // The words that are allowed.
+    let words = description.split('`').skip(1).step_by(2);
+    (words.map(str::to_owned).collect(), vec!["x".into()], None)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_of_the_api_have_the_limits_that_are_described() {
+    let folder = tempfile::tempdir().unwrap();
+    let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
+    let (_, spec) = get(&bot.url("/api/openapi.json")).await;
+    let mut checked = 0;
+    for (path, item) in spec["paths"].as_object().unwrap() {
+        if path.contains('{') {
+            continue;
+        }
+        let parameters = item["get"]["parameters"].as_array();
+        let parameters = parameters.map_or(&[][..], Vec::as_slice);
+        let mut described: Vec<&str> = Vec::new();
+        for parameter in parameters {
+            let name = parameter["name"].as_str().unwrap();
+            described.push(name);
+            let (within, beyond, says) = limits(parameter);
+            assert!(!within.is_empty(), "{path}: {name}");
+            for value in within {
+                let url = format!("{path}?{name}={value}");
+                assert_eq!(get(&bot.url(&url)).await.0, 200, "{url}");
+            }
+            for value in beyond {
+                let url = format!("{path}?{name}={value}");
+                let (status, answer) = get(&bot.url(&url)).await;
+                assert_eq!(status, 400, "{url}");
+                let allowed = answer["error"]["allowed"].as_str().unwrap();
+                let says = says.as_deref().unwrap_or(name);
+                assert!(allowed.contains(says), "{url}: {allowed}, not {says}");
+                checked += 1;
+            }
+        }
+        // The parameters that are taken are those that are described. Some paths take any, and use none.
+        if path.ends_with("/stream") {
+            continue;
+        }
+        let (status, answer) = get(&bot.url(&format!("{path}?no_such=1"))).await;
+        let allowed = answer["error"]["allowed"].as_str().unwrap_or("none");
+        let mut taken: Vec<&str> = allowed.split(", ").filter(|name| *name != "none").collect();
+        taken.sort_unstable();
+        described.sort_unstable();
+        assert_eq!(taken, described, "{path}: {status}");
+    }
+    assert!(checked > 25, "{checked}");
+    bot.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_of_the_api_are_as_described() {
     let folder = tempfile::tempdir().unwrap();

@@ -526,6 +526,31 @@ async fn casters_picture_is_transparent_and_reads_the_undelayed_stream_with_the_
     bot.stop().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn another_token_behind_the_hash_takes_effect_at_once_and_a_link_within_the_page_keeps_it() {
+    let (bot, _folder) = start(|config| config.live_delay = Duration::from_secs(3600)).await;
+    assert_eq!(post(&bot, &snapshot(1)).await, 204);
+    let browser = tokio::task::spawn_blocking(Browser::start).await.unwrap();
+    browser.open(&bot.url("/live"));
+    assert_eq!(seen(&browser), "");
+    browser.run(&format!("location.hash = 'token={TOKEN}'"));
+    let has_card = |browser: &Browser| seen(browser).contains("te_escape2");
+    wait_for("the card", || async { has_card(&browser).then_some(()) }).await;
+    // The browser reports a change of the hash after the script that made it.
+    let reported = "const done = arguments[0]; addEventListener('hashchange', () => setTimeout(() => done(window.isSame ?? false), 500));";
+    browser.run("window.isSame = true");
+    let same = browser.run_async(&format!(
+        "{reported} document.querySelector('.skip').click()"
+    ));
+    assert_eq!((same, has_card(&browser)), (true.into(), true));
+    browser.run("location.hash = ''");
+    wait_for("the page without the token", || async {
+        (!has_card(&browser)).then_some(())
+    })
+    .await;
+    bot.stop().await.unwrap();
+}
+
 /// Without scripts, the page contains the cards and loads itself again.
 #[tokio::test(flavor = "multi_thread")]
 async fn page_works_without_scripts() {

@@ -22,6 +22,13 @@ async fn page(bot: &Bot, path: &str) -> String {
     body
 }
 
+/// Where the link to the next page leads.
+fn next_page(shown: &str) -> Option<String> {
+    let (before, _) = shown.split_once("rel=\"next\"")?;
+    let link = before.rsplit("href=\"").next()?.split('"').next()?;
+    Some(link.replace("&#38;", "&").replace("&amp;", "&"))
+}
+
 /// A page's text without its tags.
 fn text(html: &str) -> String {
     let mut text = String::new();
@@ -132,10 +139,7 @@ async fn player_with_many_rounds_has_all_of_them_on_pages(url: &str) {
         let shown = page(&bot, &path).await;
         let rounds = shown.split("href=\"/rounds/").skip(1);
         found.extend(rounds.map(|rest| rest.split('"').next().unwrap().parse::<i64>().unwrap()));
-        next = shown.split_once("rel=\"next\"").map(|(before, _)| {
-            let link = before.rsplit("href=\"").next().unwrap();
-            link.split('"').next().unwrap().to_owned()
-        });
+        next = next_page(&shown);
         assert!(found.len() <= 230, "{path}");
     }
     assert_eq!(found, (1000..1230).rev().collect::<Vec<i64>>());
@@ -154,6 +158,42 @@ on_both_databases!(
     round_cut_off_without_a_recorder_shows_no_winner_and_no_timeline,
     player_with_many_rounds_has_all_of_them_on_pages,
 );
+
+/// Each list has a last page, after which no link leads.
+#[tokio::test(flavor = "multi_thread")]
+async fn links_of_long_lists_lead_to_pages_that_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    let bot = gametimes_bot::start(config_in(&folder)).await.unwrap();
+    let mut transaction = bot.store.database.begin().await.unwrap();
+    let zeros = ", 0".repeat(19);
+    let sql = format!(
+        "INSERT INTO gametimes_player_totals WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1005) \
+         SELECT 'P' || i, 'm', 1, 1{zeros} FROM n"
+    );
+    transaction.execute(&sql, &[]).await.unwrap();
+    // A player of 100,050 rounds: the page of a player has 100.
+    let sql = "INSERT INTO rounds (id, match_id, round_number, map_name, round_end_unix) \
+               WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100050) \
+               SELECT i, '2025-01-01-' || i, 1, 'm', 1700000000 + i * 600 FROM n";
+    transaction.execute(sql, &[]).await.unwrap();
+    let sql = "INSERT INTO lua_spawn_stats (match_id, round_number, round_id, map_name, round_end_unix, player_guid, player_name) \
+               SELECT match_id, 1, id, 'm', round_end_unix, 'A0000001', 'One' FROM rounds";
+    transaction.execute(sql, &[]).await.unwrap();
+    transaction.commit().await.unwrap();
+    for first in [
+        "/players?min_rounds=1&limit=1&page=999",
+        "/players/A0000001?page=999",
+    ] {
+        let mut next = Some(first.to_owned());
+        let mut pages = 0;
+        while let Some(path) = next {
+            next = next_page(&page(&bot, &path).await);
+            pages += 1;
+        }
+        assert_eq!(pages, 2, "{first}: 999 and 1000");
+    }
+    bot.stop().await.unwrap();
+}
 
 /// Browsers get a page for every failed request, programs get JSON, and so does everybody from the API.
 #[tokio::test(flavor = "multi_thread")]

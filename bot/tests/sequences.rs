@@ -98,6 +98,42 @@ async fn sequences_set_back_while_the_bot_runs_refuse_no_round() {
     assert_eq!(rounds(&store).await, before + 1);
 }
 
+/// What sets the sequence back is no fault of the round: it is stored later, and repairs end.
+#[tokio::test(flavor = "multi_thread")]
+async fn sequence_that_is_set_back_again_and_again_is_repaired_a_few_times_only() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    let name = database_of(&url);
+    let store = open(&url).await;
+    store.ingest(&files("stopwatch")).await.unwrap();
+    // A sequence keeps its value when a transaction is rolled back.
+    cluster.psql(
+        &name,
+        "CREATE SEQUENCE tries;
+         CREATE FUNCTION set_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF nextval('tries') <= 50 THEN
+                 PERFORM setval('rounds_id_seq', 1, false);
+                 RAISE unique_violation;
+             END IF;
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER set_back BEFORE INSERT ON rounds FOR EACH ROW EXECUTE FUNCTION set_back()",
+    );
+    let batch = prepare(files("public40")).await;
+    store.ingest_or_reject(&batch).await.unwrap_err();
+    let row = store
+        .database
+        .row("SELECT last_value FROM tries", &[])
+        .await
+        .unwrap();
+    let tries: i64 = row.unwrap().get("last_value");
+    assert!((2..10).contains(&tries), "{tries}");
+    assert_eq!(store.rejected(10).await.unwrap(), []);
+    cluster.psql(&name, "DROP TRIGGER set_back ON rounds");
+    let report = store.ingest_or_reject(&batch).await.unwrap();
+    assert_eq!((report.new_facts, report.rejected), (1, 0));
+}
+
 /// The role may use the sequences, but not set them.
 #[tokio::test(flavor = "multi_thread")]
 async fn sequences_that_the_role_may_not_set_are_named_with_the_cure() {

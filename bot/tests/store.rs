@@ -413,6 +413,36 @@ async fn item_refused_by_the_database_does_not_stop_other_items(url: &str) {
     assert_eq!(store.rejected(10).await.unwrap().len(), 3);
 }
 
+/// A column has another type than the value, as in a table that another program changed.
+async fn item_with_a_value_of_the_wrong_type_does_not_stop_other_items(url: &str) {
+    let store = &open(url).await;
+    let mut transaction = store.database.begin().await.unwrap();
+    let statements: &[&str] = match store.database.is_postgres() {
+        true => &[
+            "CREATE TABLE other (number INTEGER)",
+            "CREATE FUNCTION copied() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN EXECUTE 'INSERT INTO other VALUES ($1)' USING NEW.map_name; RETURN NEW; END $$",
+            "CREATE TRIGGER copied BEFORE INSERT ON rounds FOR EACH ROW WHEN (NEW.map_name = 'room1') EXECUTE FUNCTION copied()",
+        ],
+        false => &[
+            "CREATE TABLE other (number INTEGER PRIMARY KEY)",
+            "CREATE TRIGGER copied BEFORE INSERT ON rounds WHEN NEW.map_name = 'room1' \
+             BEGIN INSERT INTO other VALUES (NEW.map_name); END",
+        ],
+    };
+    for sql in statements {
+        transaction.execute(sql, &[]).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let paths = [samples().join("gamestats")];
+    let done = ingest(store, &paths, "", false).await.unwrap();
+    assert_eq!(
+        (done.files, done.new, done.rejected.len()),
+        (5, 3, 2),
+        "{done}"
+    );
+}
+
 /// With a wrong time zone nothing fits together. After a rebuild with the right one, all rows are as if it had been right
 /// from the start.
 async fn rebuild_corrects_a_wrong_time_zone(url: &str) {
@@ -477,6 +507,7 @@ on_both_databases!(
     ambiguous_stats_file_is_not_linked,
     unreadable_fact_does_not_stop_other_facts,
     item_refused_by_the_database_does_not_stop_other_items,
+    item_with_a_value_of_the_wrong_type_does_not_stop_other_items,
     rebuild_corrects_a_wrong_time_zone,
     impossible_duration_of_a_stats_file_is_not_used,
 );

@@ -118,9 +118,14 @@ const PAYLOAD: usize =
 mod tests {
     use super::*;
     use crate::class::{Class, ObjectiveAction};
-    use crate::file::{EventKind, Pause, SpawnStats, TimelineEvent};
-    use crate::matches::{PauseBy, PauseKind};
-    use crate::team::Team;
+    use crate::file::{
+        EndReason, EventKind, Meta, Pause, Score, SpawnStats, Surrender, Teams, TimelineEvent,
+    };
+    use crate::matches::{MapReason, MapResult, MapWinner, PauseBy, PauseKind, Sides, Stopwatch};
+    use crate::message::limits::TITLE;
+    use crate::message::{AllowedMentions, CONTENT, Embed, Field, Footer, Message, USERNAME};
+    use crate::team::{Team, TeamNumber};
+    use crate::waves::{TeamWaves, Waves};
 
     fn size(value: &impl serde::Serialize) -> usize {
         serde_json::to_string(value).unwrap().len() + ",".len()
@@ -192,5 +197,117 @@ mod tests {
         };
         // Five of its numbers are short.
         assert!((PLAYER - 60..=PLAYER).contains(&size(&player)));
+    }
+
+    /// `meta` without the entries of its lists, with each text and number at its longest. A new key does not compile until it is here.
+    #[test]
+    fn the_longest_texts_of_meta_fit_into_the_size_that_is_reserved_for_them() {
+        let cvar = "\"".repeat(CVAR);
+        let team = TeamNumber::from(u8::MAX);
+        let waves = || TeamWaves {
+            offset_ms: i64::MIN,
+            intervals: Vec::new(),
+        };
+        let uuid = "f".repeat(36);
+        let meta = Meta {
+            map: cvar.clone(),
+            round: u8::MAX,
+            round_start_unix: i64::MIN,
+            round_end_unix: i64::MIN,
+            actual_duration_seconds: i64::MIN,
+            warmup_seconds: i64::MIN,
+            pause_seconds: i64::MIN,
+            pause_count: i64::MIN,
+            server_ip: cvar.clone(),
+            server_port: cvar.clone(),
+            match_id: i64::MIN.to_string(),
+            spawn_stats: Vec::new(),
+            schema: u32::MAX,
+            source: "native".to_owned(),
+            module_version: "100.100.100-a-rather-long-name-of-a-build".to_owned(),
+            engine_version: cvar.clone(),
+            event_id: uuid.clone(),
+            round_canonical_id: "f".repeat(16),
+            gametype: i32::MIN,
+            timelimit_minutes: -f64::MIN_POSITIVE,
+            winner: team,
+            defender: team,
+            end_reason: EndReason::ServerRestart,
+            exit_text: "é".repeat(EXIT_TEXT),
+            surrender: Surrender {
+                team,
+                caller_guid: "\\".repeat(GUID),
+                caller_name: "é".repeat(NAME),
+            },
+            score: Score {
+                axis: u32::MAX,
+                allies: u32::MAX,
+            },
+            teams: Teams::default(),
+            pauses: Vec::new(),
+            duration_ms: i64::MIN,
+            warmup_ms: i64::MIN,
+            utc_offset_seconds: i32::MIN,
+            server_hostname: cvar.clone(),
+            stats_file: Some("f".repeat(STATS_FILE_NAME)),
+            events: Vec::new(),
+            events_dropped: u64::MAX,
+            match_uid: uuid.clone(),
+            round_1_event_id: Some(uuid),
+            sides: Some(Sides {
+                team_a: team,
+                team_b: team,
+            }),
+            stopwatch: Some(Stopwatch {
+                limit_ms: i64::MIN,
+                target_ms: Some(i64::MIN),
+                next_limit_ms: Some(i64::MIN),
+                held: Some(false),
+            }),
+            map_result: Some(MapResult {
+                winner: Some(MapWinner::Unknown),
+                reason: Some(MapReason::Surrender),
+                team_a_ms: Some(i64::MIN),
+                team_b_ms: Some(i64::MIN),
+            }),
+            config: cvar.clone(),
+            mod_version: cvar,
+            teams_start: Teams::default(),
+            substitutions: Vec::new(),
+            bots: u32::MAX,
+            waves: Some(Waves {
+                axis: Some(waves()),
+                allies: Some(waves()),
+            }),
+        };
+        let size = size(&meta);
+        assert!(size <= META, "{size} bytes, more than {META}");
+        assert!(size > META - 4096, "{size}: less than its texts");
+    }
+
+    /// A message as large as Discord takes it, of characters that are as long as they get.
+    #[test]
+    fn the_longest_message_fits_into_the_size_that_is_reserved_for_it() {
+        let title = "\u{10ffff}".repeat(TITLE);
+        let field = |i| Field {
+            name: String::new(),
+            value: "\u{10ffff}".repeat(if i == 0 { EMBED - TITLE } else { 0 }),
+            inline: false,
+        };
+        let message = Message {
+            username: USERNAME.to_owned(),
+            content: CONTENT.to_owned(),
+            embeds: vec![Embed {
+                title,
+                description: String::new(),
+                color: u32::MAX,
+                fields: (0..FIELDS).map(field).collect(),
+                footer: Footer::default(),
+            }],
+            allowed_mentions: Some(AllowedMentions::default()),
+        };
+        assert_eq!(message.embeds[0].characters(), EMBED);
+        let size = size(&message);
+        assert!((PAYLOAD - 1024..=PAYLOAD).contains(&size), "{size}");
     }
 }

@@ -1,4 +1,5 @@
-"""Makes the two cases in tests/data/cases about waves and objectives from recorded matches. Usage: make_cases.py
+"""Makes the two cases in tests/data/cases about waves and objectives from recorded matches.
+Usage: make_cases.py [FOLDER], by default tests/data/cases.
 
 * wave-interval (from `timelimit`): the map's script changes the interval of both teams and changes it back. The shorter intervals
   divide the recorded ones, so all recorded spawns are still in waves.
@@ -8,9 +9,11 @@
 
 import gzip
 import json
+import sys
 from pathlib import Path
 
 DATA = Path(__file__).parent.parent / "data"
+FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "cases"
 LIMBO_OR_FOLLOWING = 16384 | 4096
 
 
@@ -21,7 +24,7 @@ def read(name):
 
 def write(name, lines):
     text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
-    path = DATA / f"cases/{name}.tape.jsonl.gz"
+    path = FOLDER / f"{name}.tape.jsonl.gz"
     path.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
 
 

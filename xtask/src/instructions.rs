@@ -9,9 +9,16 @@ use crate::run::{build_module, root};
 
 /// How far the count may be from the documented one, in percent: other versions of the compiler differ a little.
 const TOLERANCE_PERCENT: u64 = 5;
-/// The beginning of the heading of the table in `docs/benchmarks.md`, and the column of the module.
+/// The beginning of the heading of the table in `docs/benchmarks.md`, and the columns of the module, of the script, and of their ratio.
 const HEADING: &str = "## Instructions";
 const COLUMN: usize = 3;
+const SCRIPT: usize = 4;
+const RATIO: usize = 5;
+/// The beginning of the heading of the table in which the stand-in is compared with a real server. It has the module's instructions too,
+/// and their share of all.
+const COMPARISON: &str = "## How far the stand-in is off";
+const COMPARED: usize = 4;
+const SHARE: usize = 5;
 
 /// Counts the instructions that the module adds to a server frame, and compares them with docs/benchmarks.md.
 #[derive(Debug, clap::Args)]
@@ -100,9 +107,9 @@ fn read(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
 }
 
-/// The cells of each line of the table: the first is empty, the second contains the number of players.
-fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
-    let section = text.split(HEADING).nth(1).unwrap_or("");
+/// The cells of each line of the first table under a heading. The first is empty.
+fn rows<'a>(text: &'a str, heading: &str) -> impl Iterator<Item = Vec<&'a str>> {
+    let section = text.split(heading).nth(1).unwrap_or("");
     let lines = section.lines().skip_while(|line| !line.starts_with('|'));
     lines
         .take_while(|line| line.starts_with('|'))
@@ -122,7 +129,7 @@ fn documented(text: &str) -> Result<Vec<(usize, u64)>, String> {
 
 /// Players and the module's instructions.
 fn table(text: &str) -> Vec<(usize, u64)> {
-    rows(text)
+    rows(text, HEADING)
         .filter_map(|cells| {
             let players = cells.get(1)?.trim().parse().ok()?;
             let instructions = cells.get(COLUMN)?.trim().trim_matches('*').parse().ok()?;
@@ -131,16 +138,37 @@ fn table(text: &str) -> Vec<(usize, u64)> {
         .collect()
 }
 
-/// The text with another count in the table.
+/// The text with another count, and with what is computed from it.
 fn replaced(text: &str, players: usize, counted: u64) -> String {
-    let is_row = |cells: &Vec<&str>| cells[1].trim() == players.to_string();
-    let Some(mut cells) = rows(text).find(is_row) else {
-        return text.to_owned();
-    };
-    let old = cells.join("|");
-    let cell = format!(" **{counted}** ");
-    cells[COLUMN] = &cell;
-    text.replacen(&old, &cells.join("|"), 1)
+    let players = players.to_string();
+    let mut new = text.to_owned();
+    let row = rows(text, HEADING).find(|cells| cells[1].trim() == players);
+    if let Some(mut cells) = row {
+        let old = cells.join("|");
+        let module = format!(" **{counted}** ");
+        let ratio = number(cells[SCRIPT]) / counted as f64;
+        let ratio = format!(" {ratio:.1} ");
+        (cells[COLUMN], cells[RATIO]) = (&module, &ratio);
+        new = new.replacen(&old, &cells.join("|"), 1);
+    }
+    // The row of the stand-in follows that of the real server, which has the number of players.
+    let mut compared = rows(text, COMPARISON).skip_while(|cells| cells[1].trim() != players);
+    if let Some(mut cells) = compared.nth(1) {
+        let old = cells.join("|");
+        let rest = number(cells[COMPARED]) * (100.0 / number(cells[SHARE]) - 1.0);
+        let module = format!(" {counted} ");
+        let share = 100.0 * counted as f64 / (counted as f64 + rest);
+        let share = format!(" {share:.2} % ");
+        (cells[COMPARED], cells[SHARE]) = (&module, &share);
+        new = new.replacen(&old, &cells.join("|"), 1);
+    }
+    new
+}
+
+/// The number in a cell, without its unit.
+fn number(cell: &str) -> f64 {
+    let digits = cell.trim_matches(|c: char| !c.is_ascii_digit());
+    digits.parse().unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]
@@ -148,15 +176,38 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "# Benchmarks\n\n| players | x |\n| 12 | 1 | **9** | 3 |\n\n## Instructions that\n\ntext | text\n\n\
-                        | players | traps | **the module** |\n| ---: | ---: | ---: |\n| 12 | 600 | **4000** | 7 |\n| 44 | 3000 | **20000** | 7 |\n\n\
-                        | 64 | 1 | **2** |\n";
+                        | players | traps | **the module** | the script | script / module |\n| ---: | ---: | ---: | ---: | ---: |\n\
+                        | 12 | 600 | **4000** | 8000 | 2.0 |\n| 44 | 3000 | **20000** | 7 | 0.1 |\n\n\
+                        | 64 | 1 | **2** |\n\n## How far the stand-in is off\n\n| players | server | traps | instructions | share | µs |\n\
+                        | ---: | --- | ---: | ---: | ---: | ---: |\n| 12 | real | 1 | 5000 | 0.10 % | 2 |\n| | stand-in | 1 | 4000 | 20.00 % | 2 |\n\
+                        | 44 | real | 1 | 4000 | 0.10 % | 2 |\n| | stand-in | 1 | 20000 | 20.00 % | 2 |\n";
 
     #[test]
     fn only_the_table_of_instructions_is_read_and_written() {
         assert_eq!(table(TEXT), [(12, 4000), (44, 20000)]);
-        let new = replaced(TEXT, 12, 4321);
-        assert_eq!(table(&new), [(12, 4321), (44, 20000)]);
-        assert_eq!(new, TEXT.replace("**4000**", "**4321**"));
+        let new = replaced(TEXT, 12, 5000);
+        assert_eq!(table(&new), [(12, 5000), (44, 20000)]);
+        let expected = TEXT
+            .replace("**4000** | 8000 | 2.0 |", "**5000** | 8000 | 1.6 |")
+            .replace(
+                "| stand-in | 1 | 4000 | 20.00 %",
+                "| stand-in | 1 | 5000 | 23.81 %",
+            );
+        assert_eq!(new, expected);
+    }
+
+    #[test]
+    fn figures_computed_from_documented_instructions_belong_to_them() {
+        let text = include_str!("../../docs/benchmarks.md");
+        for (players, documented) in table(text) {
+            assert_eq!(
+                replaced(text, players, documented),
+                text,
+                "{players} players"
+            );
+        }
+        let compared = rows(text, COMPARISON).filter(|cells| cells[2].trim() == "stand-in");
+        assert_eq!(compared.count(), 2);
     }
 
     #[test]

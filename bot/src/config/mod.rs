@@ -93,15 +93,15 @@ pub struct Discord {
     pub proxy: Option<String>,
     /// `ws://...` or `wss://...` of a proxy for the gateway.
     pub gateway_url: Option<String>,
-    /// The channel with messages for players; `None` posts nothing.
+    /// The stats channel, with messages for players; `None` posts nothing.
     pub stats_channel: Option<StatsChannel>,
-    /// The channel with a message about each round that is being played; `None` posts nothing.
+    /// The live channel, with a message about each round that is being played; `None` posts nothing.
     pub live_channel_id: Option<u64>,
     /// Whether the bot registers and answers slash commands.
     pub commands: bool,
 }
 
-/// The channel in which a message for players is posted after each round, and after each evening.
+/// The stats channel, in which a message for players is posted after each round, and after each evening.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatsChannel {
     /// The channel's id.
@@ -229,9 +229,8 @@ impl Config {
             .parse::<toml::Table>()
             .map_err(|e| ConfigErrors(vec![syntax_error(text, &e)]))?;
         let mut reader = Reader {
-            values: BTreeMap::new(),
             env,
-            errors: Vec::new(),
+            ..Reader::default()
         };
         for name in NOT_SETTINGS {
             reader.env.remove(name);

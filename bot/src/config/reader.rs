@@ -13,11 +13,19 @@ pub const CONFIG_VARIABLE: &str = "GAMETIMES_CONFIG";
 /// What is logged.
 pub const LOG_VARIABLE: &str = "GAMETIMES_LOG";
 
-/// The values that were not read yet, and the errors so far.
+/// The values that were not read yet, the settings that were, and the errors so far.
+#[derive(Default)]
 pub(super) struct Reader {
     pub(super) values: BTreeMap<String, toml::Value>,
     pub(super) env: BTreeMap<String, String>,
+    /// Every setting that was read, and whether it has a value.
+    pub(super) settings: BTreeMap<String, bool>,
     pub(super) errors: Vec<String>,
+}
+
+/// The variable of a setting.
+pub(super) fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "_").to_uppercase())
 }
 
 impl Reader {
@@ -40,8 +48,7 @@ impl Reader {
             .collect();
         let mut inner = Reader {
             values,
-            env: BTreeMap::new(),
-            errors: Vec::new(),
+            ..Reader::default()
         };
         let result = read(&mut inner);
         let unknown = inner
@@ -58,9 +65,14 @@ impl Reader {
 
     /// A text; an empty one counts as not set.
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
-        let name = format!("{PREFIX}{}", key.replace('.', "_").to_uppercase());
+        let text = self.value(key);
+        self.settings.insert(key.to_owned(), text.is_some());
+        text
+    }
+
+    fn value(&mut self, key: &str) -> Option<String> {
         let in_file = self.values.remove(key);
-        let text = match (self.env.remove(&name), in_file) {
+        let text = match (self.env.remove(&variable(key)), in_file) {
             (Some(text), _) => text,
             (None, None) => return None,
             (None, Some(toml::Value::String(text))) => text,
@@ -74,6 +86,18 @@ impl Reader {
             }
         };
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// Whether a setting that was read has a value.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.settings.get(key) == Some(&true)
+    }
+
+    /// The settings with this prefix that were read and have a value.
+    pub(super) fn set_keys(&self, prefix: &str) -> impl Iterator<Item = &str> {
+        let set = self.settings.iter().filter(|(_, is_set)| **is_set);
+        set.map(|(key, _)| key.as_str())
+            .filter(move |key| key.starts_with(prefix))
     }
 
     /// A list; in the environment its items are separated by commas.

@@ -74,6 +74,12 @@ impl Reader {
                 .push("database_mode: companion needs PostgreSQL in database_url".into());
         }
         let database_file_mode = self.file_mode("database_file_mode");
+        if database_file_mode.is_some() && database_url.starts_with("postgres") {
+            self.errors.push(
+                "database_file_mode: is about an SQLite file, but database_url names a PostgreSQL; remove database_file_mode"
+                    .into(),
+            );
+        }
         let zone = self.text("time_zone");
         let time_zone = match zone.as_deref() {
             None => TimeZone::system(),
@@ -226,13 +232,7 @@ impl Reader {
         let live_channel_id = self.channel("discord.live_channel_id");
         let commands = self.or("discord.commands", "true", "true or false");
         match (token, channel) {
-            (None, None)
-                if webhook_ids.is_empty()
-                    && stats_channel.is_none()
-                    && live_channel_id.is_none() =>
-            {
-                None
-            }
+            (None, None) if !self.wants_discord() => None,
             (Some(token), Some(channel_id)) => Some(Discord {
                 token,
                 channel_id,
@@ -260,12 +260,20 @@ impl Reader {
                         .iter()
                         .any(|e| e.starts_with("discord.channel_id"))
                 {
-                    self.errors
-                        .push("discord.channel_id: missing, although discord.token is set".into());
+                    self.errors.push(
+                        "discord.channel_id: missing, although other settings of Discord are set"
+                            .into(),
+                    );
                 }
                 None
             }
         }
+    }
+
+    /// Whether a setting of Discord has a value. How Discord is reached does not say that it is to be used.
+    fn wants_discord(&self) -> bool {
+        let is_way = |key: &str| ["discord.proxy", "discord.gateway_url"].contains(&key);
+        self.set_keys("discord.").any(|key| !is_way(key))
     }
 
     /// The ids of webhooks, which may also be given as URLs. A wrong value is not printed, because a URL contains a secret.
@@ -305,6 +313,19 @@ impl Reader {
         let settle = self.seconds("discord.stats_settle_seconds", 15, 0, 600);
         let hours = self.number("discord.stats_max_age_hours", 6, 1, 1_000_000);
         let digest = self.or("discord.digest", "true", "true or false");
+        if !self.is_set("discord.stats_channel_id") {
+            for key in [
+                "discord.stats_settle_seconds",
+                "discord.stats_max_age_hours",
+                "discord.digest",
+            ] {
+                if self.is_set(key) {
+                    self.errors.push(format!(
+                        "{key}: is about messages in the stats channel; set discord.stats_channel_id too, or remove {key}"
+                    ));
+                }
+            }
+        }
         Some(StatsChannel {
             channel_id: channel_id?,
             settle,
@@ -324,14 +345,8 @@ impl Reader {
         let gametimes_dir = self.text("ssh.gametimes_dir");
         let server = self.text("ssh.server").unwrap_or_default();
         let timeout = self.seconds("ssh.timeout_seconds", 20, 1, 600);
-        if host.is_none()
-            && user.is_none()
-            && key_file.is_none()
-            && stats_dir.is_none()
-            && gametimes_dir.is_none()
-        {
-            return None;
-        }
+        // Without any value there is no such server.
+        self.set_keys("ssh.").next()?;
         for (key, missing) in [
             ("ssh.host", host.is_none()),
             ("ssh.user", user.is_none()),

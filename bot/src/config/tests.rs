@@ -1,7 +1,9 @@
 //! Settings that are right, wrong, missing or secret.
 
+use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStringExt;
 
+use super::reader::variable;
 use super::*;
 
 fn errors(text: &str, env: &[(&str, &str)]) -> Vec<String> {
@@ -221,19 +223,110 @@ fn with_a_key_no_file_that_a_recorder_makes_is_too_large() {
     }
 }
 
+/// What has no effect is an error, not ignored.
 #[test]
-fn the_example_contains_only_existing_settings() {
-    let example = include_str!("../../.env.example");
-    let env: BTreeMap<String, String> = example
-        .lines()
-        .filter_map(|line| line.trim_start_matches('#').split_once('='))
+fn settings_that_need_another_setting_are_errors_without_it() {
+    let discord = "[discord]\ntoken = 't'\nchannel_id = 5\n";
+    for setting in [
+        "digest = false",
+        "stats_settle_seconds = 20",
+        "stats_max_age_hours = 3",
+    ] {
+        let (key, _) = setting.split_once(' ').unwrap();
+        let found = errors(&format!("{discord}{setting}"), &[]);
+        let expected = format!(
+            "discord.{key}: is about messages in the stats channel; set discord.stats_channel_id too, or remove discord.{key}"
+        );
+        assert_eq!(found, [expected]);
+        let with_channel = format!("{discord}stats_channel_id = 6\n{setting}");
+        assert_eq!(errors(&with_channel, &[]), Vec::<String>::new());
+    }
+    for (text, expected) in [
+        ("[discord]\nhmac_key = 'k'", "discord.token: missing"),
+        ("[discord]\ncommands = false", "discord.channel_id: missing"),
+        ("[discord]\nlive_channel_id = 6", "discord.token: missing"),
+        ("[ssh]\nport = 2222", "ssh.host: missing"),
+        ("[ssh]\nknown_hosts = 'h'", "ssh.user: missing"),
+        (
+            "database_url = 'postgres://db/g'\ndatabase_file_mode = '0640'",
+            "database_file_mode: is about an SQLite file",
+        ),
+    ] {
+        let found = errors(text, &[]);
+        assert!(
+            found.iter().any(|e| e.starts_with(expected)),
+            "{text}: {found:?}"
+        );
+    }
+    // How Discord is reached, in the environment of all commands.
+    let way = [("GAMETIMES_DISCORD_PROXY", "127.0.0.1:9")];
+    assert_eq!(errors("", &way), Vec::<String>::new());
+}
+
+/// The settings in the example, also those without a value.
+fn example() -> BTreeMap<String, String> {
+    let lines = include_str!("../../.env.example").lines();
+    lines
+        .filter_map(|line| line.strip_prefix('#').unwrap_or(line).split_once('='))
         .filter(|(name, _)| name.starts_with(PREFIX))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .filter(|(_, value)| !value.is_empty())
-        .collect();
-    assert_eq!(env.len(), 29);
+        .collect()
+}
+
+/// The variables of all settings that the bot reads, and of what it logs.
+fn variables() -> BTreeSet<String> {
+    let mut reader = Reader::default();
+    reader.config(Vec::new(), Vec::new());
+    let settings = reader.settings.keys().map(|key| variable(key));
+    settings.chain([LOG_VARIABLE.to_owned()]).collect()
+}
+
+#[test]
+fn the_example_contains_every_setting_and_no_other() {
+    let found: BTreeSet<String> = example().into_keys().collect();
+    assert_eq!(found, variables());
+}
+
+#[test]
+fn the_values_in_the_example_are_valid() {
+    let mut env = example();
     let unset = env.keys().map(|k| (k.clone(), String::new())).collect();
     assert!(Config::parse("", unset).is_ok());
+    env.retain(|_, value| !value.is_empty());
+    // Other settings need these, which have no example.
+    for name in ["TOKEN", "CHANNEL_ID", "STATS_CHANNEL_ID"] {
+        env.insert(format!("{PREFIX}DISCORD_{name}"), "1".to_owned());
+    }
     let config = Config::parse("", env).unwrap();
     assert_eq!((config.ssh.len(), config.poll.as_secs()), (1, 60));
+}
+
+/// What an admin copies from the documents and the files for containers is a setting.
+#[test]
+fn documents_name_existing_variables_only() {
+    let known = variables();
+    // The path of the settings file, and the pictures of a test.
+    let others = [CONFIG_VARIABLE, "GAMETIMES_SCREENSHOTS"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let documents = std::fs::read_dir(root.join("docs")).unwrap();
+    let mut paths: Vec<PathBuf> = documents.map(|file| file.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    paths.extend(["README.md", "compose.yaml", "Containerfile"].map(|name| root.join(name)));
+    let mut found = BTreeSet::new();
+    for path in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        for word in words.filter(|word| word.len() > PREFIX.len() && word.starts_with(PREFIX)) {
+            let is_known = known.contains(word) || others.contains(&word);
+            assert!(is_known, "{}: {word} is not a setting", path.display());
+            found.insert(word.to_owned());
+        }
+    }
+    for expected in [
+        "GAMETIMES_DISCORD_DIGEST",
+        "GAMETIMES_LISTEN",
+        "GAMETIMES_LOG",
+    ] {
+        assert!(found.contains(expected), "{expected}: {found:?}");
+    }
 }

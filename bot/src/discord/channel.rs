@@ -1,7 +1,7 @@
 //! Processing the messages of the control channel: they are checked in order, and their files are downloaded side by side.
 //!
 //! The id before the first unfinished message, or else that of the last message, is stored as a checkpoint. At the start, at
-//! every new or resumed session, and every few minutes, the channel's history since the last message is read. So nothing is missed if
+//! every new or resumed session, and every few minutes, the control channel's history since the last message is read. So nothing is missed if
 //! the connection fails or the bot is killed.
 
 use std::collections::VecDeque;

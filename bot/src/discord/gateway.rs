@@ -85,7 +85,7 @@ pub(super) async fn hold_connection(
                         // Set before any later message is queued, so that none is processed before the lost ones.
                         missed.store(true, Ordering::Release);
                         warn!(
-                            "the queue of messages is full; the rest is read from the channel's history"
+                            "the queue of messages is full; the rest is read from the control channel's history"
                         );
                     }
                 }

@@ -49,7 +49,7 @@ impl ControlChannel {
             .retry(
                 || self.request_page(after),
                 |error, wait| {
-                    let error = format!("reading the channel's history: {error}");
+                    let error = format!("reading the control channel's history: {error}");
                     self.report(&error);
                     warn!("{error}; trying again in {} ms", wait.as_millis());
                 },

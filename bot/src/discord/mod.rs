@@ -1,7 +1,7 @@
 //! Discord: messages of the control channel come in, messages for players go out, and commands are answered.
 //!
 //! * [`gateway`] holds the connection over which new messages arrive.
-//! * [`channel`] processes them in order, and [`history`] reads what was missed from the channel's history. [`progress`] knows
+//! * [`channel`] processes them in order, and [`history`] reads what was missed from the control channel's history. [`progress`] knows
 //!   which messages are finished.
 //! * [`message`] decides whether a message is a round to store; [`attachments`] downloads its file, and [`downloads`] reads
 //!   several messages with files at a time.

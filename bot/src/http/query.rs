@@ -13,6 +13,9 @@ use super::error::ApiError;
 /// The latest unix time that a parameter takes: the end of the year 9999.
 pub const UNIX_MAX: i64 = 253_402_300_799;
 
+/// The highest id of a round.
+pub const ROUND_ID_MAX: i64 = i32::MAX as i64;
+
 /// How much of a wrong parameter an answer repeats.
 const SHOWN_CHARACTERS: usize = 40;
 
@@ -47,6 +50,12 @@ impl Parameters {
                 ),
             )
         })
+    }
+
+    /// Takes the number of a page of a list whose last one that may be asked for is this.
+    pub fn page(&mut self, last: i64) -> Result<PageNumber, ApiError> {
+        let number = self.number("page", 1, 1..=last)?;
+        Ok(PageNumber { number, last })
     }
 
     /// Takes a text of at most `max` characters, without the blanks around it.
@@ -104,6 +113,26 @@ impl Parameters {
     }
 }
 
+/// The number of a page of a list. Every page counts those before it, so there is a last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageNumber {
+    /// From 1.
+    pub number: i64,
+    last: i64,
+}
+
+impl PageNumber {
+    /// The page before this one.
+    pub fn previous(self) -> Option<i64> {
+        (self.number > 1).then(|| self.number - 1)
+    }
+
+    /// The page after this one, if the list continues and that page may be asked for.
+    pub fn next(self, has_more: bool) -> Option<i64> {
+        (has_more && self.number < self.last).then(|| self.number + 1)
+    }
+}
+
 /// The part of a request's path that names a round, a player or a map.
 pub struct Segment(pub String);
 
@@ -125,7 +154,7 @@ pub fn round_id(id: &str) -> Result<i64, ApiError> {
     let parsed = id
         .parse::<i64>()
         .ok()
-        .filter(|id| (1..=i64::from(i32::MAX)).contains(id));
+        .filter(|id| (1..=ROUND_ID_MAX).contains(id));
     parsed.ok_or_else(|| {
         let shown = cut(id, SHOWN_CHARACTERS);
         ApiError::bad_request(
@@ -139,4 +168,20 @@ pub fn round_id(id: &str) -> Result<i64, ApiError> {
 fn invalid(name: &str, value: &str, allowed: String) -> ApiError {
     let shown = cut(value, SHOWN_CHARACTERS);
     ApiError::bad_request(format!("{name} has the invalid value {shown:?}"), allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_page_that_may_be_asked_for_has_no_next_one() {
+        let next = |number, has_more| PageNumber { number, last: 3 }.next(has_more);
+        assert_eq!(
+            (next(1, true), next(2, true), next(3, true)),
+            (Some(2), Some(3), None)
+        );
+        assert_eq!(next(2, false), None);
+        assert_eq!(PageNumber { number: 1, last: 3 }.previous(), None);
+    }
 }

@@ -65,7 +65,7 @@ pub(super) async fn ask(
         || (options.webhook_ids.is_empty()
             && prompt.confirm("Create a webhook for a game server?", default)?);
     let posts = options.stats_channel.is_some()
-        || prompt.confirm("Post the results for players in a channel?", default)?;
+        || prompt.confirm("Post the results for players in a stats channel?", default)?;
     let mut control = access::CONTROL;
     control.set(access::WEBHOOKS, creates);
     let mut all = control;
@@ -75,7 +75,7 @@ pub(super) async fn ask(
         "\nIf the bot is not on your Discord server yet, or lacks a permission, open this link:\n  {link}\n"
     ));
     let question = Question {
-        text: "The channel to which game servers post (for machines: hide it from players):",
+        text: "The control channel, to which game servers post (for machines: hide it from players):",
         option: "channel",
         default: None,
     };
@@ -105,7 +105,7 @@ pub(super) async fn ask(
     }
     if posts {
         let question = Question {
-            text: "The channel for players:",
+            text: "The stats channel, in which players read results:",
             option: "stats-channel",
             default: None,
         };

@@ -46,16 +46,16 @@ pub struct Options {
     /// A file with the token of the bot's account; the environment variable GAMETIMES_DISCORD_TOKEN may contain it instead.
     #[arg(long)]
     pub token_file: Option<PathBuf>,
-    /// The channel to which the game servers' webhooks post.
+    /// The control channel, to which the game servers' webhooks post.
     #[arg(long)]
     pub channel: Option<u64>,
-    /// The channel for players, in which results are posted.
+    /// The stats channel, in which players read results.
     #[arg(long)]
     pub stats_channel: Option<u64>,
     /// The id of a webhook of a game server; may be repeated.
     #[arg(long = "webhook-id")]
     pub webhook_ids: Vec<u64>,
-    /// Create a webhook for a game server in the channel, and write its URL to `webhooks.txt` beside the settings file.
+    /// Create a webhook for a game server in the control channel, and write its URL to `webhooks.txt` beside the settings file.
     #[arg(long)]
     pub create_webhook: bool,
     /// A folder with files of a game server on this machine; may be repeated.

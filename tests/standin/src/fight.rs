@@ -9,7 +9,7 @@ const LIFE: i32 = 264;
 /// Frames from a death to the revive or to limbo, and from the death to the next life.
 const ON_THE_GROUND: i32 = 60;
 const DOWN: i32 = 150;
-/// One in this many players who fell is revived.
+/// Each player is revived after one in this many deaths.
 const REVIVED: i32 = 3;
 /// Fewer players have nobody left to revive them.
 const WITH_MEDICS: i32 = 8;
@@ -162,7 +162,9 @@ impl Fight {
             plan.add(frame, by, Kind::Kill, slot, by, &text);
             // A team mate whose turn is far from now.
             let medic = (slot + players / 4 * 2) % players;
-            if n % REVIVED == 0 && players >= WITH_MEDICS {
+            // Not always the same players, whatever their number.
+            let is_revived = (n / players + slot) % REVIVED == 0;
+            if is_revived && players >= WITH_MEDICS {
                 let text = format!("Medic_Revive: {medic} {slot}\n");
                 plan.add(
                     frame + ON_THE_GROUND,
@@ -271,6 +273,27 @@ mod tests {
         frames.sort_unstable();
         thinks.sort_unstable();
         (frames[frames.len() / 2], thinks[thinks.len() / 2])
+    }
+
+    #[test]
+    fn every_player_is_revived_after_one_of_three_deaths() {
+        for players in [8, 12, 44, 64] {
+            let plan = Fight::new(players).plan();
+            let mut lives = vec![(0, 0); players];
+            for event in plan.events() {
+                let (deaths, revives) = &mut lives[event.slot as usize];
+                match event.kind {
+                    Kind::Kill => *deaths += 1,
+                    Kind::Revive => *revives += 1,
+                    _ => {}
+                }
+            }
+            for (slot, (deaths, revives)) in lives.into_iter().enumerate() {
+                let expected = deaths / REVIVED..=deaths / REVIVED + 1;
+                let is_right = expected.contains(&revives) && revives > 0;
+                assert!(is_right, "slot {slot} of {players}: {revives} of {deaths}");
+            }
+        }
     }
 
     #[test]

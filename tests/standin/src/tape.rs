@@ -82,7 +82,7 @@ impl<'de> Deserialize<'de> for Bytes {
 }
 
 /// One line of a tape.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "e", rename_all = "snake_case")]
 pub enum Line {
     Cvars {
@@ -137,7 +137,7 @@ pub enum Line {
 }
 
 /// The content of a client record at the end of a call.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Record {
     pub n: i64,
     pub pm_type: i64,

@@ -95,22 +95,52 @@ pub fn played(name: &str) -> Played {
     serde_json::from_slice(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// Runs the program on a match. `None` without Python.
+/// Runs `tests/expected/play.py` on a match. `None` without Python.
 ///
 /// # Panics
 /// When the program fails.
 pub fn run(name: &str, hooks: &str) -> Option<Vec<u8>> {
     let data = folder().join("data");
-    let output = std::process::Command::new("python3")
-        .arg(folder().join("expected/play.py"))
-        .arg(data.join(format!("{name}.tape.jsonl.gz")))
-        .arg(data.join(format!("tapes/{hooks}.hooks.jsonl.gz")))
-        .arg(data.join(format!("tapes/{hooks}.expected.json")))
+    let arguments = [
+        data.join(format!("{name}.tape.jsonl.gz")),
+        data.join(format!("tapes/{hooks}.hooks.jsonl.gz")),
+        data.join(format!("tapes/{hooks}.expected.json")),
+    ];
+    python("play.py", &arguments)
+}
+
+/// Runs a program of `tests/expected`, and returns what it prints. `None` without Python.
+///
+/// # Panics
+/// When the program fails.
+pub fn python(program: &str, arguments: &[PathBuf]) -> Option<Vec<u8>> {
+    let Ok(output) = std::process::Command::new("python3")
+        .arg(folder().join("expected").join(program))
+        .args(arguments)
         .output()
-        .ok()?;
+    else {
+        eprintln!("python3 is not installed: what it computed before is used as it is");
+        return None;
+    };
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name}: {errors}");
+    assert!(output.status.success(), "{program} {arguments:?}: {errors}");
     Some(output.stdout)
+}
+
+/// Compares what a program has computed with the stored file, or stores it if `UPDATE_EXPECTED` is set.
+///
+/// # Panics
+/// When it computes something else.
+pub fn compare_stored(path: &Path, output: &[u8]) {
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        std::fs::write(path, output).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    }
+    let stored = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    assert!(
+        stored == output,
+        "the program computes something else than {}",
+        path.display()
+    );
 }
 
 /// The word for a class in a file.

@@ -167,9 +167,9 @@ impl Scenario {
             }
             answers.extend([
                 Answer::new("Post the results", ""),
-                Answer::new("The channel to which", ""),
+                Answer::new("The control channel", ""),
                 // The second one in the list.
-                Answer::new("The channel for players", "\u{1b}[B"),
+                Answer::new("The stats channel", "\u{1b}[B"),
                 Answer::new("Does a game server run", ""),
                 Answer::new("over SSH?", ""),
             ]);
@@ -228,7 +228,7 @@ impl Scenario {
         self.wait_for("the message of the round", |s| {
             (reports(s).len() > before).then_some(())
         })?;
-        step(began, "the round's message is in the servers' channel");
+        step(began, "the round's message is in the control channel");
         let id = self.wait_for("the round on the page", |s| {
             let rounds = s.get("/api/rounds")?;
             let mut recorded = rounds.as_array()?.iter();
@@ -246,7 +246,7 @@ impl Scenario {
         self.wait_for("the message for players", |s| {
             (!s.discord.messages_in(stats).is_empty()).then_some(())
         })?;
-        step(began, "the message for players is in their channel");
+        step(began, "the round's message is in the stats channel");
         // The second round is too short to be posted, and another message would have come by now.
         match reports(self).len() - before {
             1 => Ok(()),

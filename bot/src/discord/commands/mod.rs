@@ -1,6 +1,6 @@
 //! Slash commands: people ask in Discord, and the bot answers from the database.
 //!
-//! * [`definitions`] are the commands, and [`register`] registers them on the Discord server of the bot's channel. Only there
+//! * [`definitions`] are the commands, and [`register`] registers them on the bot's own Discord server. Only there
 //!   they are answered.
 //! * [`request`] is what a command asks for, [`answer`] what the bot answers, [`limits`] how often.
 //!

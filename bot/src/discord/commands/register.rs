@@ -1,4 +1,4 @@
-//! Registers the commands on the Discord server of the bot's channel. They appear there at once, and nowhere else.
+//! Registers the commands on the Discord server of the stats channel, or else of the control channel. They appear there at once, and nowhere else.
 
 use twilight_http::Client;
 use twilight_http::api_error::ApiError;

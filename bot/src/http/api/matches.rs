@@ -28,7 +28,7 @@ fn page(query: RawQuery, default: i64, most: i64) -> Result<(Option<i64>, usize)
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200,
             description = "so many, and the rest of the evening of the last one; 50 if missing"),
-        ("before" = Option<i64>, Query,
+        ("before" = Option<i64>, Query, minimum = 0, maximum = 253_402_300_799_i64,
             description = "only matches whose rounds ended before this unix time; next_before gives the next page"),
     ))]
 pub(super) async fn matches(
@@ -59,7 +59,7 @@ pub(super) async fn found_match(
         Kept, Invalid, Refused),
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 50, description = "how many at most, fewer where they are long; 10 if missing"),
-        ("before" = Option<i64>, Query,
+        ("before" = Option<i64>, Query, minimum = 0, maximum = 253_402_300_799_i64,
             description = "only rounds that ended before this unix time; next_before gives the next page"),
     ))]
 pub(super) async fn evenings(

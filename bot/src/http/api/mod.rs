@@ -21,7 +21,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use self::answers::{Invalid, Kept, Missing, Refused};
 use super::error::{ApiError, ErrorAnswer};
 use super::etag;
-use super::query::{Parameters, Segment, round_id};
+use super::query::{Parameters, ROUND_ID_MAX, Segment, round_id};
 use super::rows::{self, Format};
 use super::state::App;
 use crate::db::diagnostics::LuaWebhookDiagnostics;
@@ -129,11 +129,12 @@ async fn health(State(app): State<App>) -> Response {
         Kept, Invalid, Refused),
     params(
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 500, description = "how many; 50 if missing"),
-        ("map" = Option<String>, Query, description = "only rounds on this map; case does not matter"),
-        ("player" = Option<String>, Query, description = "only rounds of a player whose name contains this text; case does not matter"),
+        ("map" = Option<String>, Query, max_length = 64, description = "only rounds on this map; case does not matter"),
+        ("player" = Option<String>, Query, max_length = 64, description = "only rounds of a player whose name contains this text; case does not matter"),
         ("from" = Option<String>, Query, format = Date, description = "first day, in the server's local time"),
         ("to" = Option<String>, Query, format = Date, description = "last day, in the server's local time"),
-        ("before" = Option<i64>, Query, description = "only rounds listed after the one with this id; gives the next page"),
+        ("before" = Option<i64>, Query, minimum = 0, maximum = 2_147_483_647,
+            description = "only rounds listed after the one with this id; gives the next page"),
     ))]
 async fn rounds(
     State(app): State<App>,
@@ -148,7 +149,7 @@ async fn rounds(
         query.date("from")?,
         query.date("to")?,
     );
-    let before = query.number("before", 0, 0..=i64::MAX)?;
+    let before = query.number("before", 0, 0..=ROUND_ID_MAX)?;
     query.end("limit, map, player, from, to, before")?;
     let filter = RoundFilter {
         map,

@@ -20,9 +20,9 @@ use crate::http::state::App;
         (status = 200, description = "The players.", content((Vec<PlayerFigures> = "application/json"), (String = "text/csv"))),
         Kept, Invalid, Refused),
     params(
-        ("player" = Option<String>, Query,
+        ("player" = Option<String>, Query, max_length = 64,
             description = "only players who have had a name that contains this text, or whose guid begins with it; case does not matter"),
-        ("map" = Option<String>, Query, description = "only rounds on this map; case does not matter"),
+        ("map" = Option<String>, Query, max_length = 64, description = "only rounds on this map; case does not matter"),
         ("period" = Option<String>, Query, description = "`all` (if missing), or `30d` for the last 30 days"),
         ("min_rounds" = Option<i64>, Query, minimum = 0, maximum = 1_000_000,
             description = "only players with so many rounds; if missing or 0, a tenth of those of the most active player, at most 10"),
@@ -39,7 +39,7 @@ pub(super) async fn players(
     Query(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let mut query = Parameters::new(query);
-    let filter = player_filter(&mut query, &app.db)?;
+    let (filter, _) = player_filter(&mut query, &app.db)?;
     query.end(NAMES)?;
     rows::answer(format, &app.db.player_table(&filter).await?.players)
 }
@@ -63,7 +63,7 @@ pub(super) async fn player(
         (status = 200, description = "The maps.", content((Vec<MapFigures> = "application/json"), (String = "text/csv"))),
         Kept, Invalid, Refused),
     params(
-        ("map" = Option<String>, Query, description = "only this map; case does not matter"),
+        ("map" = Option<String>, Query, max_length = 64, description = "only this map; case does not matter"),
         ("period" = Option<String>, Query, description = "`all` (if missing), or `30d` for the last 30 days"),
     ))]
 pub(super) async fn maps(

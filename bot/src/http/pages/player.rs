@@ -21,7 +21,7 @@ use crate::http::state::App;
 
 /// How many other names of a player the page shows.
 const OTHER_NAMES_MAX: usize = 20;
-/// Every page needs the rounds of those before it.
+/// The last page of a player's rounds.
 const PAGES_MAX: i64 = 1_000;
 
 /// How many maps of a player the page shows.
@@ -75,7 +75,8 @@ pub async fn page(
     query: RawQuery,
 ) -> Result<Response, PageError> {
     let mut query = parameters(query);
-    let page = query.number("page", 1, 1..=PAGES_MAX)? as usize;
+    let number = query.page(PAGES_MAX)?;
+    let page = number.number as usize;
     query.end("page")?;
     let History {
         rounds: history,
@@ -91,7 +92,7 @@ pub async fn page(
         };
         return Err(ApiError::not_found(what).into());
     };
-    let link = |page: usize| format!("{}?page={page}", player_link(&guid));
+    let link = |page: i64| format!("{}?page={page}", player_link(&guid));
     let before = (page - 1) * HISTORY_PER_PAGE;
     let names = summary.iter().flat_map(|s| &s.names);
     let mut names: Vec<String> = names.map(|n| n.name.clone()).collect();
@@ -113,8 +114,8 @@ pub async fn page(
         page,
         first: before + 1,
         last: before + history.len(),
-        newer: (page > 1).then(|| link(page - 1)),
-        older: has_more.then(|| link(page + 1)),
+        newer: number.previous().map(link),
+        older: number.next(has_more).map(link),
         dead: ms(Some(dead)),
         played: ms(Some(played)),
         share: share(Some(dead), Some(played)),

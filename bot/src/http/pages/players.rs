@@ -93,7 +93,7 @@ struct Page {
 /// `/players`
 pub async fn page(State(app): State<App>, query: RawQuery) -> Result<Response, PageError> {
     let mut query = parameters(query);
-    let filter = player_filter(&mut query, &app.db)?;
+    let (filter, number) = player_filter(&mut query, &app.db)?;
     query.end(NAMES)?;
     let table = app.db.player_table(&filter).await?;
     let at = |page: i64| {
@@ -121,8 +121,8 @@ pub async fn page(State(app): State<App>, query: RawQuery) -> Result<Response, P
         sorts: sorts.into(),
         min_rounds: table.min_rounds,
         players: table.players.iter().map(player_line).collect(),
-        newer: (filter.page > 1).then(|| at(filter.page - 1)),
-        older: table.has_more.then(|| at(filter.page + 1)),
+        newer: number.previous().map(at),
+        older: number.next(table.has_more).map(at),
         all_time: over(None),
         recent: over(Some("recent")),
         filter,

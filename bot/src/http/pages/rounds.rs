@@ -30,6 +30,9 @@ struct Line {
     server: String,
 }
 
+/// The last page of the list.
+const PAGES_MAX: i64 = 100_000;
+
 #[derive(Template)]
 #[template(path = "rounds.html")]
 struct Page {
@@ -47,19 +50,20 @@ struct Page {
 /// `/rounds`
 pub async fn page(State(app): State<App>, query: RawQuery) -> Result<Response, PageError> {
     let mut query = parameters(query);
+    let number = query.page(PAGES_MAX)?;
     let filter = RoundListFilter {
         map: query.text("map", 64)?.unwrap_or_default(),
         player: query.text("player", 64)?.unwrap_or_default(),
         from: query.date("from")?.unwrap_or_default(),
         to: query.date("to")?.unwrap_or_default(),
-        page: query.number("page", 1, 1..=100_000)?,
+        page: number.number,
     };
     let list = app.db.round_list(&filter).await?;
     Ok(render(&Page {
         is_filtered: fields(&filter).iter().any(|(_, value)| !value.is_empty()),
         rounds: lines(&list.rounds),
-        newer: (filter.page > 1).then(|| link(&filter, filter.page - 1)),
-        older: list.has_more.then(|| link(&filter, filter.page + 1)),
+        newer: number.previous().map(|page| link(&filter, page)),
+        older: number.next(list.has_more).map(|page| link(&filter, page)),
         zone: app.db.zone().iana_name().unwrap_or("local time").to_owned(),
         has_feed: app.public_url.is_some(),
         filter,

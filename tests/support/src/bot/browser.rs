@@ -121,6 +121,11 @@ impl Browser {
         self.post("/execute/sync", json!({"script": script, "args": []}))
     }
 
+    /// Runs a script in the page and waits until it calls its first argument, with the result.
+    pub fn run_async(&self, script: &str) -> Value {
+        self.post("/execute/async", json!({"script": script, "args": []}))
+    }
+
     /// What axe-core finds on the page: faults that people with disabilities stumble over, as `rule: element`.
     ///
     /// # Panics
@@ -134,8 +139,7 @@ impl Browser {
         self.run(&axe);
         let script = "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then(\
                       r => done(r.violations.flatMap(v => v.nodes.map(n => v.id + ': ' + n.html))), e => done([String(e)]))";
-        let found = self.post("/execute/async", json!({"script": script, "args": []}));
-        serde_json::from_value(found).unwrap()
+        serde_json::from_value(self.run_async(script)).unwrap()
     }
 
     /// The lines on the page's console since the last call, including failed loads.
