@@ -22,11 +22,12 @@ use crate::run::{build_module, cargo, run as run_command, target};
 /// The token that shows everything at once.
 const TOKEN: &str = "token-of-the-soak";
 const SERVERS: u16 = 3;
-/// A bot opens connections to the database, and threads for files, when it needs them, and closes them when they have been idle. The heap
-/// keeps the size of the largest batch. In a third of the day 900 rounds are stored: if a bot kept the file of each, 25 KiB, it would grow by more.
+/// A bot opens connections to the database, and threads for files, when it needs them, and closes them when they have been idle. Its heap
+/// keeps the size of the largest batches, in pieces, of which most is free (docs/hardness.md). In a third of the day 900 rounds are stored: if
+/// a bot kept the report of each, 60 KiB in memory, it would grow by more.
 const BOT_NOISE: Noise = Noise {
-    memory_kib: 16 * 1024,
-    threads: 48,
+    memory_kib: 32 * 1024,
+    threads: 16,
     descriptors: 8,
 };
 /// What is asked of the bots that serve, each hour.
