@@ -331,7 +331,8 @@ find_servers() {
     why='' its_base='' its_home='' its_game=''
     if [ -z "$(server_program "$line")" ]; then rm -f "$line"; continue; fi
     if [ ! -r "/proc/$pid/cwd" ]; then
-      why="belongs to $(owner "/proc/$pid"); to install there, run this as that user"
+      its_user=$(owner "/proc/$pid" 2>/dev/null) || its_user=''
+      why="belongs to $its_user; to install there, run this as that user"
     elif is_relay "$pid" "$line"; then
       why="is an ETLTV relay, which records nothing"
     else
@@ -343,7 +344,10 @@ find_servers() {
       fi
       case $its_base$its_home$its_game in *"$(printf '\001')"* | *"$TAB"*) why="has a line break or a tab in its folders" ;; esac
     fi
-    if [ -n "$why" ]; then
+    # One that has ended meanwhile has no command line.
+    if ! grep -q '' "/proc/$pid/cmdline" 2>/dev/null; then
+      rm -f "$line"
+    elif [ -n "$why" ]; then
       printf 'process %s %s\n' "$pid" "$why" >>"$work/left-out"
       rm -f "$line"
     else

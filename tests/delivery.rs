@@ -484,8 +484,10 @@ fn messages_waiting_for_one_webhook_never_go_to_another() {
 
 #[test]
 fn slow_webhook_does_not_delay_the_others() {
+    // Nearly as long as the module waits for an answer.
+    const SLOW: Duration = Duration::from_secs(29);
     let home = tempfile::tempdir().unwrap();
-    let slow = Webhook::start([Reply::Slow(Duration::from_secs(8))]);
+    let slow = Webhook::start([Reply::Slow(SLOW)]);
     let quick = Webhook::start([]);
     let mut game = Match::new(
         home.path(),
@@ -496,7 +498,8 @@ fn slow_webhook_does_not_delay_the_others() {
     }
     let quick = quick.wait(3);
     let slow = slow.wait(1);
-    assert!((quick[2].at - slow[0].at).as_secs_f64() < 5.0);
+    // On a busy machine the rounds may wait for each other, 8 seconds each, but not for the other webhook.
+    assert!(quick[2].at - slow[0].at < SLOW);
 }
 
 #[test]

@@ -14,6 +14,14 @@ use crate::run::{cargo, output, root, run};
 /// What is tested.
 const WORKSPACE: [&str; 3] = ["--workspace", "--features", "xtask/web"];
 
+/// These take longest, so they begin first, and none of them runs alone in the end.
+const LONGEST: [&str; 4] = [
+    "bot/tests/arrival_order.rs",
+    "tests/install/tests/interrupted.rs",
+    "tests/install/tests/public_setups.rs",
+    "bot/tests/live_end_to_end.rs",
+];
+
 /// A program that contains tests.
 struct Program {
     path: PathBuf,
@@ -59,7 +67,7 @@ fn next(waiting: &Mutex<VecDeque<Program>>) -> Option<Program> {
     lock(waiting).pop_front()
 }
 
-/// Builds the programs. Those of the bot, which compute most, alternate with the others, which wait most.
+/// Builds the programs. After the longest, those of the bot, which compute most, alternate with the others, which wait most.
 fn build() -> Result<VecDeque<Program>, String> {
     let mut command = cargo(&["test", "--no-run"]);
     command.args(WORKSPACE);
@@ -69,9 +77,11 @@ fn build() -> Result<VecDeque<Program>, String> {
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok());
     let programs = messages.filter_map(|m| Program::of(&m));
-    let (bot, mut others): (VecDeque<_>, VecDeque<_>) =
-        programs.partition(|program| program.source.starts_with("bot/"));
-    let mut mixed = VecDeque::new();
+    let (mut mixed, programs): (VecDeque<_>, Vec<_>) =
+        programs.partition(|program| LONGEST.contains(&program.source.as_str()));
+    let (bot, mut others): (VecDeque<_>, VecDeque<_>) = programs
+        .into_iter()
+        .partition(|program| program.source.starts_with("bot/"));
     for program in bot {
         mixed.push_back(program);
         mixed.extend(others.pop_front());

@@ -68,6 +68,29 @@ fn running_server_is_found_and_its_cfg_edited() {
     assert!(!server.game(MODULE).exists());
 }
 
+/// Found on a machine where other servers stopped at the same time.
+#[test]
+fn server_that_ends_while_it_is_looked_at_stops_nothing() {
+    let server = TestServer::new("the server", "a home");
+    // It ends when its command line has been read.
+    let path = server.tool(
+        "tr",
+        "/usr/bin/tr \"$@\"\ncase $(readlink /proc/self/fd/0) in /proc/$ENDING/cmdline) kill -9 \"$ENDING\"\n\
+         while [ -e \"/proc/$ENDING\" ]; do sleep 0.01; done ;; esac\n",
+    );
+    let said = succeeds(&mut isolated(
+        &server,
+        &format!(
+            "start 'the server' +set fs_homepath '../a home' +exec etl_server.cfg\n\
+             export ENDING=$! PATH='{path}'\n\
+             install --dry-run --homepath \"$PWD/a home\" \"$PWD/the server\"\n\
+             test ! -e \"/proc/$ENDING\"\n"
+        ),
+    ));
+    assert!(!said.contains("/proc"), "{said}");
+    assert!(!said.contains("belongs to"), "{said}");
+}
+
 #[test]
 fn answer_at_the_terminal_decides() {
     let server = TestServer::new("base", "user/.etlegacy");
