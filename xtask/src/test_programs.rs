@@ -77,9 +77,10 @@ fn build() -> Result<VecDeque<Program>, String> {
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok());
     let programs = messages.filter_map(|m| Program::of(&m));
-    let (mut mixed, programs): (VecDeque<_>, Vec<_>) =
+    type Programs = VecDeque<Program>;
+    let (mut mixed, rest): (Programs, Programs) =
         programs.partition(|program| LONGEST.contains(&program.source.as_str()));
-    let (bot, mut others): (VecDeque<_>, VecDeque<_>) = programs
+    let (bot, mut others): (Programs, Programs) = rest
         .into_iter()
         .partition(|program| program.source.starts_with("bot/"));
     for program in bot {
