@@ -3,25 +3,9 @@
 /// Fewer items are not worth a thread.
 const WORTH_A_THREAD: usize = 32;
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 /// The results of a function for all items, in their order, computed on all cores.
 pub fn map<'a, T: Sync, R: Send>(items: &'a [T], of: impl Fn(&'a T) -> R + Sync) -> Vec<R> {
-    map_on(cores(), items, of)
-}
-
-/// Like [`map`], on all cores but one: something that takes longer and cannot be divided goes on at the same time.
-pub fn map_beside<'a, T: Sync, R: Send>(items: &'a [T], of: impl Fn(&'a T) -> R + Sync) -> Vec<R> {
-    map_on(cores().saturating_sub(1).max(1), items, of)
-}
-
-fn map_on<'a, T: Sync, R: Send>(
-    threads: usize,
-    items: &'a [T],
-    of: impl Fn(&'a T) -> R + Sync,
-) -> Vec<R> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let per_thread = items.len().div_ceil(threads).max(WORTH_A_THREAD);
     let mut parts = items.chunks(per_thread);
     let first = parts.next().unwrap_or_default();
@@ -49,9 +33,7 @@ mod tests {
     fn results_are_in_the_order_of_the_items() {
         for count in [0, 1, 31, 1000] {
             let items: Vec<usize> = (0..count).collect();
-            let expected: Vec<usize> = (1..=count).collect();
-            assert_eq!(map(&items, |n| n + 1), expected);
-            assert_eq!(map_beside(&items, |n| n + 1), expected);
+            assert_eq!(map(&items, |n| n + 1), (1..=count).collect::<Vec<_>>());
         }
     }
 }

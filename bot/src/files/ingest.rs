@@ -93,7 +93,7 @@ pub async fn ingest(
     let mut batches = batches(&files).into_iter().map(|batch| {
         let (batch, server) = (batch.to_vec(), server.to_owned());
         tokio::task::spawn_blocking(move || {
-            parallel::map_beside(&batch, |path| {
+            parallel::map(&batch, |path| {
                 Prepared::new(Cow::Owned(read(path, &server)))
             })
         })
