@@ -305,21 +305,22 @@ impl Db {
 
     /// The counts of all reports, and how many of each number have a round.
     async fn report_counts(&self) -> Result<(Counts, BTreeMap<i64, i64>), DbError> {
-        let day_ago = Timestamp::now().as_second() - 24 * 3600;
-        let sql = format!(
-            "SELECT round_number, COUNT(*) AS reports, COUNT(round_id) AS linked, \
-             COALESCE(SUM(CASE WHEN captured_at >= {since} THEN 1 ELSE 0 END), 0) AS last_24h, \
-             COALESCE(SUM(CASE WHEN captured_at >= {since} AND round_id IS NULL THEN 1 ELSE 0 END), 0) AS unlinked_24h \
-             FROM lua_round_teams GROUP BY round_number",
-            since = self.database.timestamp("$1")
-        );
-        let rows = self.database.rows(&sql, args![day_ago]).await?;
+        let sql = "SELECT round_number, COUNT(*) AS reports, COUNT(round_id) AS linked FROM lua_round_teams \
+                   GROUP BY round_number";
+        let rows = self.database.rows(sql, &[]).await?;
         let sum = |column| rows.iter().map(|row| row.get::<i64>(column)).sum::<i64>();
+        let sql = format!(
+            "SELECT COUNT(*) AS reports, COUNT(round_id) AS linked FROM lua_round_teams WHERE captured_at >= {}",
+            self.database.timestamp("$1")
+        );
+        let day_ago = Timestamp::now().as_second() - 24 * 3600;
+        let recent = self.database.row(&sql, args![day_ago]).await?;
+        let of_day = |column| recent.as_ref().map_or(0, |row| row.get::<i64>(column));
         let counts = Counts {
             total: sum("reports"),
             unlinked_total: sum("reports") - sum("linked"),
-            last_24h: sum("last_24h"),
-            unlinked_24h: sum("unlinked_24h"),
+            last_24h: of_day("reports"),
+            unlinked_24h: of_day("reports") - of_day("linked"),
         };
         let linked = rows
             .iter()
@@ -396,11 +397,15 @@ impl Db {
             .map(|(days, (lua_rows, unlinked_rows))| LuaRows::new(days, lua_rows, unlinked_rows))
             .collect();
         let today = now.to_zoned(self.zone().clone()).date();
-        let first = today.checked_sub(14.days()).unwrap_or(today).to_string();
-        let sql = "SELECT r.round_date, COUNT(*) AS rounds_total, COUNT(*) - COUNT(l.id) AS rounds_without_lua \
-                   FROM rounds r LEFT JOIN lua_round_teams l ON l.round_id = r.id \
-                   WHERE r.round_number IN (1, 2) AND r.round_date >= $1 GROUP BY r.round_date ORDER BY 1 DESC";
-        let rows = self.database.rows(sql, args![first]).await?;
+        let back = |days: i32| today.checked_sub(days.days()).unwrap_or(today).to_string();
+        // An index has the order, which begins with the day on which a round ended: its own, or the one after it.
+        let sql = format!(
+            "SELECT r.round_date, COUNT(*) AS rounds_total, COUNT(*) - COUNT(l.id) AS rounds_without_lua \
+             FROM rounds r LEFT JOIN lua_round_teams l ON l.round_id = r.id \
+             WHERE r.round_number IN (1, 2) AND r.round_date >= $1 AND {} >= $2 GROUP BY r.round_date ORDER BY 1 DESC",
+            self.play_order()
+        );
+        let rows = self.database.rows(&sql, args![back(14), back(15)]).await?;
         Ok(Trends {
             lua_rows_by_day,
             rounds_without_lua_by_day: rows.iter().map(RoundsWithout::from_row).collect(),
