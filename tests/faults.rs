@@ -143,12 +143,7 @@ fn worker_that_ended_is_replaced_at_the_next_map_and_its_round_recovered() {
     assert!(!console.contains("disk"), "{console}");
     assert!(gametimes_files(home.path()).is_empty());
 
-    game.start();
-    let console = game.console_with("file written");
-    assert!(console.contains("its last round is recovered"), "{console}");
-    game.frame(5000, []);
-    game.finish();
-    game.stop();
+    game.recover();
     let files = gametimes_files(home.path());
     let rounds: Vec<_> = files
         .iter()

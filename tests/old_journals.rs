@@ -35,12 +35,7 @@ fn recovered(name: &str) -> (GametimesFile, bool) {
     ];
     let mut game = Match::new(home.path(), &cvars);
     game.at(1_900_000_000_000);
-    game.start();
-    let console = game.console_with("file written");
-    assert!(console.contains("its last round is recovered"), "{console}");
-    game.frame(5000, []);
-    game.finish();
-    game.stop();
+    game.recover();
     let [file, next] = <[GametimesFile; 2]>::try_from(gametimes_files(home.path())).unwrap();
     assert_eq!(check(&file), [], "{name}");
     // Messages are sent in order: that of the next round is the last.

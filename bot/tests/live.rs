@@ -809,7 +809,7 @@ async fn live_channel_has_one_message_for_each_round_which_becomes_the_result_al
     bot.stop().await.unwrap();
     let bot = gametimes_bot::start(config).await.unwrap();
     round["state"] = "intermission".into();
-    // The recorder goes on. A bot that was stopped between an edit and its own note of it edits again when its claim has run out.
+    // The recorder continues. A bot that was stopped between an edit and its own note of it edits again when its claim has run out.
     for _ in 0..2 * CLAIM_SECONDS {
         again(&mut round);
         assert_eq!(post(&bot, &round).await, 204);

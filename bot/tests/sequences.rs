@@ -98,7 +98,7 @@ async fn sequences_set_back_while_the_bot_runs_refuse_no_round() {
     assert_eq!(rounds(&store).await, before + 1);
 }
 
-/// What sets the sequence back is no fault of the round: it is stored later, and repairs end.
+/// Another program sets the sequence back. The round is not rejected for it but stored later, and repairs end.
 #[tokio::test(flavor = "multi_thread")]
 async fn sequence_that_is_set_back_again_and_again_is_repaired_a_few_times_only() {
     let cluster = Cluster::shared();

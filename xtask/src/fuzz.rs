@@ -1,16 +1,13 @@
 //! `cargo xtask fuzz`: runs the fuzz targets, one after the other or several at the same time.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Mutex, PoisonError};
-use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::run::{cargo, root, run, target};
+use crate::run::{cargo, root, run, side_by_side, target};
 
 /// All targets; the crate `fuzz/checks` contains what each one checks.
 const TARGETS: [&str; 9] = [
@@ -72,22 +69,8 @@ impl Fuzz {
                 .args(targets.iter().filter(|_| targets.len() == 1)),
         )?;
         let folder = folder_in_memory().map_err(|e| e.to_string())?;
-        let waiting = Mutex::new(VecDeque::from(targets));
-        let next = || {
-            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.pop_front()
-        };
-        let run_some = || {
-            let results = std::iter::from_fn(next);
-            let results = results.map(|name| fuzz(&name, self.seconds, folder.path()));
-            results.collect::<Vec<_>>()
-        };
-        let results = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.jobs).map(|_| scope.spawn(run_some)).collect();
-            let results = workers.into_iter().map(ScopedJoinHandle::join);
-            results
-                .flat_map(|results| results.expect("a worker does not panic"))
-                .collect::<Vec<_>>()
+        let results = side_by_side(self.jobs.into(), targets, |name| {
+            fuzz(&name, self.seconds, folder.path())
         });
         let outcomes = results.into_iter().collect::<Result<Vec<_>, _>>()?;
         println!("\n| target | executions | seconds | result |\n| --- | ---: | ---: | --- |");

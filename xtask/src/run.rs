@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread::ScopedJoinHandle;
 
 /// The root of the repository.
 pub fn root() -> PathBuf {
@@ -58,6 +60,29 @@ pub fn output(command: &mut Command) -> Result<String, String> {
         return Err(format!("{program}: {}", output.status));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Does something with all items, `jobs` of them at a time, begun in their order. Returns the results, in any order.
+pub fn side_by_side<T: Send, R: Send>(
+    jobs: usize,
+    items: Vec<T>,
+    work: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
+    let waiting = Mutex::new(items.into_iter());
+    let next = || {
+        waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next()
+    };
+    let work_on_some = || std::iter::from_fn(next).map(&work).collect::<Vec<_>>();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work_on_some)).collect();
+        let results = workers.into_iter().map(ScopedJoinHandle::join);
+        results
+            .flat_map(|results| results.expect("a worker does not panic"))
+            .collect()
+    })
 }
 
 /// Builds the module as it is released and returns its path.

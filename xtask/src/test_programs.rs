@@ -1,15 +1,13 @@
 //! Builds the test programs of the workspace and runs several at a time. `cargo test` runs them one by one, and most of them wait for
 //! servers, browsers and clocks more than they compute.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::run::{cargo, output, root, run};
+use crate::run::{cargo, output, root, run, side_by_side};
 
 /// What is tested.
 const WORKSPACE: [&str; 3] = ["--workspace", "--features", "xtask/web"];
@@ -37,38 +35,23 @@ pub fn run_all() -> Result<(), String> {
     let count = programs.len();
     let at_a_time = 2 * std::thread::available_parallelism().map_or(1, usize::from);
     println!("{count} test programs, {at_a_time} at a time");
-    let waiting = Mutex::new(programs);
-    let failed = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..at_a_time {
-            scope.spawn(|| {
-                while let Some(program) = next(&waiting) {
-                    if let Err(why) = program.run() {
-                        println!("{why}");
-                        lock(&failed).push(program.source);
-                    }
-                }
-            });
+    let results = side_by_side(at_a_time, programs, |program| {
+        let result = program.run();
+        if let Err(why) = &result {
+            println!("{why}");
         }
+        result.is_err().then_some(program.source)
     });
+    let failed: Vec<String> = results.into_iter().flatten().collect();
     let examples = run(cargo(&["test", "--doc"]).args(WORKSPACE));
-    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     match failed.is_empty() {
         true => examples,
         false => Err(format!("tests failed in {}", failed.join(", "))),
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn next(waiting: &Mutex<VecDeque<Program>>) -> Option<Program> {
-    lock(waiting).pop_front()
-}
-
 /// Builds the programs. After the longest, those of the bot, which compute most, alternate with the others, which wait most.
-fn build() -> Result<VecDeque<Program>, String> {
+fn build() -> Result<Vec<Program>, String> {
     let mut command = cargo(&["test", "--no-run"]);
     command.args(WORKSPACE);
     command.arg("--message-format=json-render-diagnostics");
@@ -77,15 +60,15 @@ fn build() -> Result<VecDeque<Program>, String> {
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok());
     let programs = messages.filter_map(|m| Program::of(&m));
-    type Programs = VecDeque<Program>;
-    let (mut mixed, rest): (Programs, Programs) =
+    let (mut mixed, rest): (Vec<_>, Vec<_>) =
         programs.partition(|program| LONGEST.contains(&program.source.as_str()));
-    let (bot, mut others): (Programs, Programs) = rest
+    let (bot, others): (Vec<_>, Vec<_>) = rest
         .into_iter()
         .partition(|program| program.source.starts_with("bot/"));
+    let mut others = others.into_iter();
     for program in bot {
-        mixed.push_back(program);
-        mixed.extend(others.pop_front());
+        mixed.push(program);
+        mixed.extend(others.next());
     }
     mixed.extend(others);
     Ok(mixed)

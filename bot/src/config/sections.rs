@@ -345,7 +345,7 @@ impl Reader {
         let gametimes_dir = self.text("ssh.gametimes_dir");
         let server = self.text("ssh.server").unwrap_or_default();
         let timeout = self.seconds("ssh.timeout_seconds", 20, 1, 600);
-        // Without any value there is no such server.
+        // Without a value, no server is configured.
         self.set_keys("ssh.").next()?;
         for (key, missing) in [
             ("ssh.host", host.is_none()),

@@ -68,17 +68,22 @@ fn to_json(value: &impl Serialize, about_bytes: usize) -> Result<Vec<u8>, serde_
 /// Documents that have just been parsed, by the identity of their fact.
 pub(super) type Parsed = HashMap<String, Document>;
 
+/// A copy of a report as its body has it: without the timeline, which is most of it.
+fn without_timeline(report: &Report) -> Report {
+    Report {
+        completeness: report.completeness,
+        meta: report.meta.clone(),
+        warmup_start_unix: report.warmup_start_unix,
+        version: report.version.clone(),
+        doubts: report.doubts.clone(),
+        events: Vec::new(),
+    }
+}
+
 /// The document of an item, as [`StoredFact::from_row`] reads it from the database.
 pub(super) fn document_of(item: &IngestItem) -> Option<Document> {
     match &item.content {
-        Content::Report(report) => Some(Document::Report(Box::new(Report {
-            completeness: report.completeness,
-            meta: report.meta.clone(),
-            warmup_start_unix: report.warmup_start_unix,
-            version: report.version.clone(),
-            doubts: report.doubts.clone(),
-            events: Vec::new(),
-        }))),
+        Content::Report(report) => Some(Document::Report(Box::new(without_timeline(report)))),
         Content::Stats(file, _) => Some(Document::Stats(file.clone())),
         Content::Rejected { .. } | Content::Nothing => None,
     }
@@ -236,8 +241,7 @@ fn identity_of_report(
     }
     let without_doubts = Report {
         doubts: Vec::new(),
-        events: Vec::new(),
-        ..report.clone()
+        ..without_timeline(report)
     };
     let body = to_json(&without_doubts, BODY_BYTES)?;
     Ok(identity(&[b"report", &body, timeline]))

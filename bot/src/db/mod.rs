@@ -217,8 +217,9 @@ impl Db {
         }
     }
 
-    /// Updates PostgreSQL's statistics, as is needed after many new rows: until then it plans joins over whole tables. It would do so
-    /// automatically after a minute or two. SQLite does not need it.
+    /// Updates PostgreSQL's statistics, as is needed after many new rows: until then it plans joins over whole tables. Also vacuums its
+    /// tables: until then an index does not answer without them. PostgreSQL would do both automatically after a minute or two. SQLite does
+    /// not need it.
     ///
     /// # Errors
     /// When the database fails.

@@ -162,7 +162,7 @@ impl Fight {
             plan.add(frame, by, Kind::Kill, slot, by, &text);
             // A team mate whose turn is far from now.
             let medic = (slot + players / 4 * 2) % players;
-            // Not always the same players, whatever their number.
+            // Not always the same players, even if their number is a multiple of three.
             let is_revived = (n / players + slot) % REVIVED == 0;
             if is_revived && players >= WITH_MEDICS {
                 let text = format!("Medic_Revive: {medic} {slot}\n");

@@ -139,6 +139,19 @@ impl Match {
         self.stop()
     }
 
+    /// Starts a server whose last round was cut off. That round is recovered, and the next one is played.
+    ///
+    /// # Panics
+    /// When no round is recovered.
+    pub fn recover(&mut self) {
+        self.start();
+        let console = self.console_with("file written");
+        assert!(console.contains("its last round is recovered"), "{console}");
+        self.frame(5000, []);
+        self.finish();
+        self.stop();
+    }
+
     /// Like [`Match::console_with`], but does not wait if the console so far contains the text.
     pub fn after(&mut self, console: String, text: &str) -> String {
         if console.contains(text) {
