@@ -446,9 +446,10 @@ async fn delivery_page_shows_no_problem_if_the_last_day_had_none() {
     let today = jiff::Zoned::now()
         .with_time_zone(bot.store.zone().clone())
         .date();
-    let sql = "UPDATE rounds SET round_date = $1 WHERE map_name = 'm'";
+    let sql = "UPDATE rounds SET round_date = $1, match_id = $2 WHERE map_name = 'm'";
+    let match_id = format!("{today}-000000");
     transaction
-        .execute(sql, &[today.to_string().into()])
+        .execute(sql, &[today.to_string().into(), match_id.into()])
         .await
         .unwrap();
     transaction.commit().await.unwrap();
