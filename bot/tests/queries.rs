@@ -1,11 +1,12 @@
 //! Queries use indexes, and pages of a list leave nothing out.
 
-use gametimes_bot::db::Db;
 use gametimes_bot::db::round_list::RoundFilter;
 use gametimes_bot::db::value::Value;
+use gametimes_bot::db::{Db, IngestItem};
 use gametimes_test_support::bot::items::{everything, stats_of};
 use gametimes_test_support::bot::open;
 use gametimes_test_support::on_both_databases;
+use gametimes_test_support::season::{RoundFiles, Season};
 
 /// The query of a player's page uses an index.
 async fn query_of_a_player_uses_an_index(url: &str) {
@@ -139,7 +140,53 @@ async fn pages_of_the_round_list_leave_no_round_out(url: &str) {
     assert_eq!(found, ["a", "b"]);
 }
 
+/// The pages of a player contain all rounds, also those that do not count, latest first.
+async fn pages_of_a_player_leave_no_round_out(url: &str) {
+    let store = &open(url).await;
+    let season = Season {
+        evenings: 70,
+        players: 14,
+        rounds: 700,
+        evenings_with_timelines: 0,
+        ..Season::default()
+    };
+    // Stats files alone, and for half of the evenings both.
+    let items = season.evenings().enumerate().flat_map(|(n, rounds)| {
+        let files: Vec<_> = rounds.iter().flat_map(RoundFiles::contents).collect();
+        let files = files.into_iter();
+        files.filter(move |(name, _)| n % 2 == 0 || name.ends_with(".txt"))
+    });
+    let items = items.map(|(name, bytes)| IngestItem::from_file("ingest", &name, "", bytes));
+    store.ingest(&items.collect::<Vec<_>>()).await.unwrap();
+    store.refresh_players().await.unwrap();
+    let sql = "SELECT DISTINCT player_guid FROM player_comprehensive_stats";
+    for row in store.database.rows(sql, &[]).await.unwrap() {
+        let guid: String = row.get("player_guid");
+        let (mut rounds, mut pages) = (Vec::new(), 1);
+        loop {
+            let page = store.player_history(&guid, pages).await.unwrap();
+            rounds.extend(page.rounds);
+            if !page.has_more {
+                break;
+            }
+            pages += 1;
+        }
+        assert!(pages > 3, "{guid} has {pages} pages");
+        assert!(rounds.is_sorted_by_key(|round| std::cmp::Reverse(round.ended_unix)));
+        let mut found: Vec<i64> = rounds.iter().filter_map(|round| round.round_id).collect();
+        found.sort_unstable();
+        let sql = "SELECT p.round_id FROM player_comprehensive_stats p JOIN rounds r ON r.id = p.round_id \
+                   WHERE p.player_guid = $1 AND r.round_number IN (1, 2) UNION \
+                   SELECT s.round_id FROM lua_spawn_stats s WHERE UPPER(SUBSTR(s.player_guid, 1, 8)) = $1 ORDER BY 1";
+        let played = store.database.rows(sql, &[guid.as_str().into()]).await;
+        let played = played.unwrap();
+        let played: Vec<i64> = played.iter().map(|row| row.get("round_id")).collect();
+        assert_eq!(found, played, "{guid}");
+    }
+}
+
 on_both_databases!(
+    pages_of_a_player_leave_no_round_out,
     query_of_a_player_uses_an_index,
     list_of_rounds_uses_an_index,
     query_of_the_audit_uses_an_index,

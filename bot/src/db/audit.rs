@@ -84,10 +84,6 @@ impl Db {
         &self,
         flagged: &[FlaggedRow],
     ) -> Result<HashMap<i64, AuditRound>, DbError> {
-        let ids = round_ids(flagged);
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
         let columns = [
             "id",
             "end_reason",
@@ -99,12 +95,11 @@ impl Db {
             "recorder",
         ];
         let sql = format!(
-            "SELECT {} FROM rounds r WHERE r.id IN ({})",
-            self.select("rounds", "r", &columns),
-            self.database.placeholders(ids.len())
+            "SELECT {} FROM rounds r WHERE r.id",
+            self.select("rounds", "r", &columns)
         );
-        let ids: Vec<Value> = ids.into_iter().map(Value::from).collect();
-        let rows = self.database.rows(&sql, &ids).await?;
+        let ids: Vec<Value> = round_ids(flagged).into_iter().map(Value::from).collect();
+        let rows = self.database.rows_in(&sql, &ids).await?;
         Ok(rows
             .iter()
             .map(|row| (row.get("id"), audit_round(row)))
@@ -138,17 +133,13 @@ impl Db {
     /// The pauses of rounds.
     async fn pauses(&self, round_ids: BTreeSet<i64>) -> Result<HashMap<i64, Vec<Pause>>, DbError> {
         let mut recorded = HashMap::new();
-        if round_ids.is_empty() {
-            return Ok(recorded);
-        }
         if self.has("lua_round_teams") {
             let ids: Vec<Value> = round_ids.iter().map(|id| (*id).into()).collect();
             let sql = format!(
-                "SELECT {} FROM lua_round_teams t WHERE t.round_id IN ({})",
-                self.select("lua_round_teams", "t", &["round_id", "lua_pause_events"]),
-                self.database.placeholders(ids.len())
+                "SELECT {} FROM lua_round_teams t WHERE t.round_id",
+                self.select("lua_round_teams", "t", &["round_id", "lua_pause_events"])
             );
-            for row in self.database.rows(&sql, &ids).await? {
+            for row in self.database.rows_in(&sql, &ids).await? {
                 let pauses: Json = row.get("lua_pause_events");
                 let pauses = serde_json::from_value(pauses).unwrap_or_default();
                 recorded.insert(row.get("round_id"), pauses);

@@ -50,6 +50,17 @@ impl Reader<'_> {
             Self::Transaction(transaction) => transaction.rows(sql, values).await,
         }
     }
+
+    pub(super) async fn rows_in(
+        &mut self,
+        sql: &str,
+        values: &[Value],
+    ) -> Result<Vec<Row>, DbError> {
+        match self {
+            Self::Database(database) => database.rows_in(sql, values).await,
+            Self::Transaction(transaction) => transaction.rows_in(sql, values).await,
+        }
+    }
 }
 
 /// The longest wait for a connection or for SQLite's lock.
@@ -171,15 +182,6 @@ impl Database {
         }
     }
 
-    /// Placeholders for a list of values, in a statement without other values.
-    pub(crate) fn placeholders(&self, count: usize) -> String {
-        match self {
-            // SQLite looks named parameters up one by one, which is slow for thousands of them.
-            Self::Sqlite(_) => vec!["?"; count].join(", "),
-            Self::Postgres(_) => placeholders(count),
-        }
-    }
-
     /// Begins a transaction that writes. It takes SQLite's write lock, or on PostgreSQL a lock that all bots on this database
     /// use, so that two bots never store the same round at the same time.
     ///
@@ -252,6 +254,27 @@ impl Database {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
 
+    /// Runs a query whose condition ends in a column, which must have one of these values. They are all of one type.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rows_in(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
+        match self {
+            Self::Sqlite(_) => {
+                let mut rows = Vec::new();
+                for (sql, values) in sqlite_lists(sql, values) {
+                    rows.extend(self.rows(&sql, &values).await?);
+                }
+                Ok(rows)
+            }
+            Self::Postgres(pool) if !values.is_empty() => {
+                let query = postgres_list(sql, values)?;
+                convert(&query.fetch_all(pool).await?, from_postgres)
+            }
+            Self::Postgres(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Closes all connections.
     pub async fn close(&self) {
         match self {
@@ -274,11 +297,28 @@ const VALUES_PER_LIST: usize = 1024;
 /// How many rows PostgreSQL inserts with one statement.
 const ROWS_PER_INSERT: usize = 500;
 
+/// The statements and values that together find all rows with one of `values` in the column in which `sql` ends.
+fn sqlite_lists(sql: &str, values: &[Value]) -> impl Iterator<Item = (String, Vec<Value>)> {
+    values.chunks(VALUES_PER_LIST).map(move |values| {
+        // Repeated to a power of two, so that there are few different statements, which stay prepared. SQLite looks named parameters
+        // up one by one, which is slow for thousands of them.
+        let count = values.len().next_power_of_two();
+        let padded = values.iter().cycle().take(count).cloned().collect();
+        let sql = format!("{sql} IN ({})", vec!["?"; count].join(", "));
+        (sql, padded)
+    })
+}
+
+/// Rows that are made one by one.
+pub(super) type Rows<'a> = Box<dyn ExactSizeIterator<Item = Columns> + Send + 'a>;
+
 /// Rows in groups of at most `most`, one for each statement. The last groups have the size of a power of two, so that there are few
 /// different statements, which the database keeps prepared.
-fn chunks(rows: Vec<Columns>, most: usize) -> impl Iterator<Item = Vec<Columns>> {
+fn chunks(
+    mut rows: impl ExactSizeIterator<Item = Columns>,
+    most: usize,
+) -> impl Iterator<Item = Vec<Columns>> {
     let most = most.max(1);
-    let mut rows = rows.into_iter();
     std::iter::from_fn(move || {
         let power = 1 << rows.len().checked_ilog2()?;
         let count = if rows.len() < most { power } else { most };
@@ -331,37 +371,29 @@ impl Transaction {
         }
     }
 
-    /// Runs a query whose condition ends in a column, which must have one of these values. They are all of one type.
+    /// Like [`Database::rows_in`].
     ///
     /// # Errors
     /// When the database fails.
     pub async fn rows_in(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
-        if values.is_empty() {
-            return Ok(Vec::new());
-        }
         match self {
             Self::Sqlite(_) => {
                 let mut rows = Vec::new();
-                for values in values.chunks(VALUES_PER_LIST) {
-                    // Repeated to a power of two, so that there are few different statements, which stay prepared.
-                    let count = values.len().next_power_of_two();
-                    let padded: Vec<Value> = values.iter().cycle().take(count).cloned().collect();
-                    let sql = format!("{sql} IN ({})", vec!["?"; count].join(", "));
-                    rows.extend(self.rows(&sql, &padded).await?);
+                for (sql, values) in sqlite_lists(sql, values) {
+                    rows.extend(self.rows(&sql, &values).await?);
                 }
                 Ok(rows)
             }
-            // One parameter for all values, so that the statement is prepared once.
-            Self::Postgres(t) => {
-                let sql = format!("{sql} = ANY($1)");
-                let query = postgres_list(&sql, values)?;
+            Self::Postgres(t) if !values.is_empty() => {
+                let query = postgres_list(sql, values)?;
                 convert(&query.fetch_all(&mut **t).await?, from_postgres)
             }
+            Self::Postgres(_) => Ok(Vec::new()),
         }
     }
 
-    /// Inserts rows that all have the same columns, several in one statement. `tail` follows the values (`ON CONFLICT ...`,
-    /// `RETURNING id`); returns the rows that it returns. A statement is prepared while the one before is executed.
+    /// Inserts rows that all have the same columns. `tail` follows the values (`ON CONFLICT ...`, `RETURNING id`); returns the rows that
+    /// it returns.
     ///
     /// # Errors
     /// When the database fails.
@@ -371,8 +403,23 @@ impl Transaction {
         rows: Vec<Columns>,
         tail: &str,
     ) -> Result<Vec<Row>, DbError> {
+        self.insert_each(table, Box::new(rows.into_iter()), tail)
+            .await
+    }
+
+    /// Like [`Transaction::insert`], with rows that are made while the database inserts those before them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(super) async fn insert_each(
+        &mut self,
+        table: &str,
+        rows: Rows<'_>,
+        tail: &str,
+    ) -> Result<Vec<Row>, DbError> {
         let mut returned = Vec::new();
-        let Some(first) = rows.first() else {
+        let mut rows = rows.peekable();
+        let Some(first) = rows.peek() else {
             return Ok(returned);
         };
         let names: Vec<&str> = first.iter().map(|(name, _)| *name).collect();
@@ -518,7 +565,7 @@ mod tests {
     #[test]
     fn rows_are_grouped_in_order_and_in_few_sizes() {
         let rows = (0..23).map(|n| vec![("n", Value::from(n))]);
-        let chunks: Vec<_> = chunks(rows.collect(), 8).collect();
+        let chunks: Vec<_> = chunks(rows, 8).collect();
         let sizes: Vec<usize> = chunks.iter().map(Vec::len).collect();
         assert_eq!(sizes, [8, 8, 4, 2, 1]);
         let numbers = chunks.into_iter().flatten().flatten();

@@ -89,9 +89,10 @@ pub(super) fn postgres_arrays<'q>(
     Ok(query)
 }
 
-/// A statement with one array of values of one type.
+/// A statement whose condition ends in a column, which must have one of these values of one type: one parameter for all of them, so
+/// that it is prepared once.
 pub(super) fn postgres_list<'q>(sql: &str, values: &[Value]) -> Result<PostgresQuery<'q>, DbError> {
-    let query = sqlx::query(AssertSqlSafe(sql.to_owned()));
+    let query = sqlx::query(AssertSqlSafe(format!("{sql} = ANY($1)")));
     bind_array(query, "of a list", values.to_vec())
 }
 

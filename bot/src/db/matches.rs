@@ -27,8 +27,6 @@ const ROUNDS_PER_EVENING: usize = 16;
 const ROUNDS_MAX: usize = 1000;
 /// The match of a round is looked for among the rounds so long before and after it.
 pub(super) const AROUND_SECONDS: i64 = 6 * 3600;
-/// How many rounds' players are loaded with one statement.
-const IDS_PER_QUERY: usize = 500;
 
 /// Evenings, latest first.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
@@ -301,26 +299,23 @@ impl Db {
         if !self.has(table) {
             return Ok(players);
         }
-        for ids in ids.chunks(IDS_PER_QUERY) {
-            let sql = format!(
-                "SELECT {} FROM {table} p WHERE p.round_id IN ({})",
-                self.select(table, "p", columns),
-                self.database.placeholders(ids.len()),
-            );
-            let ids: Vec<Value> = ids.iter().map(|id| (*id).into()).collect();
-            for row in reader.rows(&sql, &ids).await? {
-                let [round_id, guid, name, side, kills] = *columns;
-                let Some(team) = team(row.get(side)) else {
-                    continue;
-                };
-                let of_round = players.entry(row.get(round_id)).or_default();
-                of_round.push(RoundPlayer {
-                    guid: row.get(guid),
-                    name: row.get(name),
-                    team,
-                    kills: row.get(kills),
-                });
-            }
+        let sql = format!(
+            "SELECT {} FROM {table} p WHERE p.round_id",
+            self.select(table, "p", columns)
+        );
+        let ids: Vec<Value> = ids.into_iter().map(Value::from).collect();
+        for row in reader.rows_in(&sql, &ids).await? {
+            let [round_id, guid, name, side, kills] = *columns;
+            let Some(team) = team(row.get(side)) else {
+                continue;
+            };
+            let of_round = players.entry(row.get(round_id)).or_default();
+            of_round.push(RoundPlayer {
+                guid: row.get(guid),
+                name: row.get(name),
+                team,
+                kills: row.get(kills),
+            });
         }
         // The databases return them in any order.
         for players in players.values_mut() {

@@ -370,31 +370,34 @@ impl Db {
         let recorded: HashSet<i64> = history.iter().filter_map(|e| e.round_id).collect();
         // Stats files do not identify clients without a guid.
         if !guid.starts_with("name:") {
+            let order = self.play_order();
             let since = self.day_of_round(guid, limit).await?;
-            // SQLite keeps the order of a CROSS JOIN: the rounds since that day first.
-            let (from, is_since) = match &since {
+            // SQLite keeps the order of a CROSS JOIN: the rounds since that day first, from the latest on until there are enough. The
+            // changed expression keeps PostgreSQL from looking for the player in all rounds.
+            let (from, is_since, sorted) = match &since {
                 Some(_) => (
                     "rounds r CROSS JOIN player_comprehensive_stats p",
-                    "SUBSTR(r.match_id, 1, 10) >= $3",
+                    format!("{order} >= $2"),
+                    order.to_owned(),
                 ),
                 None => (
                     "player_comprehensive_stats p CROSS JOIN rounds r",
-                    "$3 = ''",
+                    "$2 = ''".to_owned(),
+                    format!("{order} || ''"),
                 ),
             };
             let sql = format!(
                 "SELECT {}, {}, {order} AS play_order FROM {from} WHERE r.id = p.round_id AND {is_since} AND {PLAYED} \
                  AND UPPER(SUBSTR(p.player_guid, 1, 8)) = UPPER(SUBSTR($1, 1, 8)) \
-                 ORDER BY {order} || '' DESC, p.id DESC LIMIT $2",
+                 ORDER BY {sorted} DESC, p.id DESC LIMIT {limit}",
                 self.select(
                     "player_comprehensive_stats",
                     "p",
                     &HistoryEntry::STATS_COLUMNS
                 ),
-                self.select("rounds", "r", &["round_end_unix", "match_id"]),
-                order = self.play_order(),
+                self.select("rounds", "r", &["round_end_unix", "match_id"])
             );
-            let values = args![guid, limit, since.unwrap_or_default()];
+            let values = args![guid, since.unwrap_or_default()];
             let rows = self.database.rows(&sql, values).await?;
             history.extend(
                 rows.iter()
@@ -413,7 +416,8 @@ impl Db {
     }
 
     /// A day since which a player has played at least so many rounds: the player has played on that many days. `None` if there are
-    /// fewer. Servers in different time zones may have different days at one time, so there are two days more.
+    /// fewer. A round may count as played on the day before or after the one of its `match_id`, which is its server's day, so there are
+    /// two days more.
     async fn day_of_round(&self, guid: &str, rounds: usize) -> Result<Option<String>, DbError> {
         let sql = "SELECT day FROM gametimes_name_days WHERE player = $1 GROUP BY day ORDER BY day DESC LIMIT 1 OFFSET $2";
         let values = args![short_guid(guid), rounds.saturating_add(2)];

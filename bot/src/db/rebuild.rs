@@ -83,7 +83,10 @@ impl Db {
             stored.into_iter().map(|s| (s.fact, s.record)).unzip();
         let rounds = reconcile::reconcile(&facts, &self.zone);
         let mut rows = rows::build(&facts, &rounds, &self.zone);
-        let is_near = |at: i64| times.iter().any(|t| (t - at).abs() <= REACH_SECONDS);
+        let is_near = |at: i64| {
+            let near = at.saturating_sub(REACH_SECONDS)..=at.saturating_add(REACH_SECONDS);
+            times.range(near).next().is_some()
+        };
         let affected: Vec<bool> = rounds
             .iter()
             .map(|round| round.members().any(|i| is_near(facts[i].at_unix)))

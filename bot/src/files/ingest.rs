@@ -15,7 +15,7 @@ use crate::log::LINE_CHARS_MAX;
 use crate::parallel;
 
 /// Files per transaction at most. Around each transaction, some rounds that were stored before are looked at again.
-const FILES_PER_BATCH: usize = 512;
+const FILES_PER_BATCH: usize = 1024;
 /// How many bytes the files of a transaction have together at most, beside the last of them: they are all in memory.
 const BYTES_PER_BATCH: u64 = 64 << 20;
 /// After this many new files the database's statistics about its tables are out of date.
@@ -114,6 +114,8 @@ pub async fn ingest(
         done.rejected
             .extend(items.iter().filter_map(Prepared::rejection));
         bar.inc(items.len() as u64);
+        // Freeing it takes a twentieth of the time that storing it took.
+        drop(tokio::task::spawn_blocking(move || drop(items)));
     }
     bar.finish_and_clear();
     done.elapsed = started.elapsed();

@@ -7,8 +7,7 @@ use crate::args;
 use crate::db::DbError;
 use crate::db::columns;
 use crate::db::value::{Columns, Value, set_excluded};
-use crate::parallel;
-use gametimes_rounds::rows::RoundTarget;
+use gametimes_rounds::rows::{RoundTarget, SpawnRow};
 
 /// A row of `lua_round_teams`.
 struct ExistingTeams {
@@ -187,22 +186,29 @@ impl Writer<'_, '_> {
             new.extend(round.rows.spawns.iter().map(|spawn| (round, spawn)));
         }
         let table_columns = self.columns;
-        let rows = parallel::map(&new, |(round, spawn)| {
+        let row = |&(round, spawn): &(&PendingRound<'_>, &SpawnRow)| {
             let mut row = columns::spawn(spawn);
             row.push(("round_id", round.round_id.into()));
             row.push(("captured_at", Value::Time(round.captured_unix)));
             known(table_columns, table, row)
-        });
+        };
         // Another bot may have stored players of the round without linking them to it.
         let key = ["match_id", "round_number", "player_guid"];
-        let names = rows.first().into_iter().flatten().map(|(name, _)| *name);
+        let names = new
+            .first()
+            .map(row)
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name);
         let sets: Vec<&str> = names.filter(|name| !key.contains(name)).collect();
         let tail = format!(
             "ON CONFLICT ({}) DO UPDATE SET {}",
             key.join(", "),
             set_excluded(&sets)
         );
-        self.transaction.insert(table, rows, &tail).await?;
+        self.transaction
+            .insert_each(table, Box::new(new.iter().map(row)), &tail)
+            .await?;
         Ok(())
     }
 
@@ -247,8 +253,12 @@ impl Writer<'_, '_> {
                 self.transaction.execute(sql, args![id]).await?;
             }
         }
-        let rows = parallel::map(&new, |(player, round_id)| columns_of(player, *round_id));
-        self.transaction.insert(table, rows, "").await?;
+        let rows = new
+            .iter()
+            .map(|(player, round_id)| columns_of(player, *round_id));
+        self.transaction
+            .insert_each(table, Box::new(rows), "")
+            .await?;
         Ok(())
     }
 }
