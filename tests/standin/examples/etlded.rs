@@ -67,8 +67,8 @@ fn main() -> Result<(), String> {
 fn play(server: &mut Server, tape: &Path) -> Result<(), String> {
     let tape = Tape::read(tape)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.unwrap_or_default().as_millis() as i64;
-    let mut player = Player::new(&tape, false).starting_at(now - tape.duration_ms());
+    let began = now.unwrap_or_default().saturating_sub(tape.duration());
+    let mut player = Player::new(&tape, false).starting_at(began.as_millis() as i64);
     while player.step(server, |_| {})? {}
     // The module sends in the background, at the time of the real clock.
     std::thread::sleep(Duration::from_millis(100));

@@ -44,18 +44,6 @@ impl Tape {
     }
 
     /// The time from the first to the last call.
-    pub fn duration_ms(&self) -> i64 {
-        let mut times = self.lines.iter().filter_map(|line| match line {
-            Line::Call { unix_ms, .. } => Some(*unix_ms),
-            _ => None,
-        });
-        let first = times.next().unwrap_or(0);
-        times.next_back().unwrap_or(first) - first
-    }
-}
-
-impl Tape {
-    /// How long the match took.
     pub fn duration(&self) -> Duration {
         let mut times = self.lines.iter().filter_map(|line| match line {
             Line::Call { unix_ms, .. } => Some(*unix_ms),
