@@ -303,7 +303,7 @@ async fn tables_of_another_role_are_used_as_they_are() {
             count("index "),
             to_do.len()
         ],
-        [31, 1, 17, 10, 11, 70]
+        [31, 1, 17, 10, 12, 71]
     );
     store.ingest(&surrender()).await.unwrap();
     let count = cluster.psql(
