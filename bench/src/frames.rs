@@ -40,7 +40,9 @@ fn print_times(module: &Path) -> Vec<Frame> {
     println!(
         "CPU time of the game's thread for `RUN_FRAME` and a `CLIENT_THINK` of every player, with the traps of a real server's frame and caches as cold as \
          it leaves them: medians, 99th percentiles in parentheses. {BLOCKS} blocks of {FRAMES} frames each without the module, with it, and with the \
-         script alternate; what is added is the median over the blocks."
+         script alternate; what is added is the median over the blocks, with the quartiles. There is a ratio where the \
+         module's lower quartile is above 0: else it adds less than the blocks differ. From run to run the figures differ by more, \
+         with where each server's memory lies."
     );
     println!();
     println!(
@@ -98,26 +100,48 @@ fn row(module: &Path, players: usize) -> Frame {
         }
     }
     let all = all.map(Times::new);
-    let [_, module, script] = added.map(|mut blocks| {
-        blocks.sort_unstable();
-        blocks[blocks.len() / 2].max(1)
-    });
+    let [_, module, script] = added.map(Quartiles::of);
     let us = |ns: i128| format!("{:.1}", ns as f64 / 1000.0);
     let both = |times: &Times| format!("{} ({})", us(median(times)), us(times.at(0.99) as i128));
+    let between = |added: &Quartiles| format!("({} to {})", us(added.lower), us(added.upper));
+    let ratio = match module.lower > 0 {
+        true => format!("{:.1}", script.median as f64 / module.median as f64),
+        false => "-".to_owned(),
+    };
     println!(
-        "| {players} | {} | {} | {} | {} | **{}** | {} | {:.1} |",
+        "| {players} | {} | {} | {} | {} | **{}** {} | {} {} | {ratio} |",
         count::traps(players),
         both(&all[NONE]),
         both(&all[MODULE]),
         both(&all[SCRIPT]),
-        us(module),
-        us(script),
-        script as f64 / module as f64
+        us(module.median),
+        between(&module),
+        us(script.median),
+        between(&script)
     );
     Frame {
         players,
         none_ns: median(&all[NONE]),
-        added_ns: module,
+        added_ns: module.median.max(0),
+    }
+}
+
+/// What was added in the blocks, in nanoseconds.
+struct Quartiles {
+    lower: i128,
+    median: i128,
+    upper: i128,
+}
+
+impl Quartiles {
+    fn of(mut blocks: Vec<i128>) -> Self {
+        blocks.sort_unstable();
+        let at = |quarters: usize| blocks[blocks.len() * quarters / 4];
+        Self {
+            lower: at(1),
+            median: at(2),
+            upper: at(3),
+        }
     }
 }
 
