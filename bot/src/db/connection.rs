@@ -51,15 +51,31 @@ impl Reader<'_> {
         }
     }
 
+    /// As [`Database::rows_in`] describes it.
     pub(super) async fn rows_in(
         &mut self,
         sql: &str,
         values: &[Value],
     ) -> Result<Vec<Row>, DbError> {
-        match self {
-            Self::Database(database) => database.rows_in(sql, values).await,
-            Self::Transaction(transaction) => transaction.rows_in(sql, values).await,
+        if values.is_empty() {
+            return Ok(Vec::new());
         }
+        let found = match self {
+            Self::Database(Database::Postgres(pool)) => {
+                postgres_list(sql, values)?.fetch_all(pool).await?
+            }
+            Self::Transaction(Transaction::Postgres(t)) => {
+                postgres_list(sql, values)?.fetch_all(&mut **t).await?
+            }
+            Self::Database(Database::Sqlite(_)) | Self::Transaction(Transaction::Sqlite(_)) => {
+                let mut rows = Vec::new();
+                for (sql, values) in sqlite_lists(sql, values) {
+                    rows.extend(self.rows(&sql, &values).await?);
+                }
+                return Ok(rows);
+            }
+        };
+        convert(&found, from_postgres)
     }
 }
 
@@ -259,20 +275,7 @@ impl Database {
     /// # Errors
     /// When the database fails.
     pub async fn rows_in(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
-        match self {
-            Self::Sqlite(_) => {
-                let mut rows = Vec::new();
-                for (sql, values) in sqlite_lists(sql, values) {
-                    rows.extend(self.rows(&sql, &values).await?);
-                }
-                Ok(rows)
-            }
-            Self::Postgres(pool) if !values.is_empty() => {
-                let query = postgres_list(sql, values)?;
-                convert(&query.fetch_all(pool).await?, from_postgres)
-            }
-            Self::Postgres(_) => Ok(Vec::new()),
-        }
+        Reader::Database(self).rows_in(sql, values).await
     }
 
     /// Closes all connections.
@@ -376,20 +379,7 @@ impl Transaction {
     /// # Errors
     /// When the database fails.
     pub async fn rows_in(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
-        match self {
-            Self::Sqlite(_) => {
-                let mut rows = Vec::new();
-                for (sql, values) in sqlite_lists(sql, values) {
-                    rows.extend(self.rows(&sql, &values).await?);
-                }
-                Ok(rows)
-            }
-            Self::Postgres(t) if !values.is_empty() => {
-                let query = postgres_list(sql, values)?;
-                convert(&query.fetch_all(&mut **t).await?, from_postgres)
-            }
-            Self::Postgres(_) => Ok(Vec::new()),
-        }
+        Reader::Transaction(self).rows_in(sql, values).await
     }
 
     /// Inserts rows that all have the same columns. `tail` follows the values (`ON CONFLICT ...`, `RETURNING id`); returns the rows that

@@ -372,8 +372,7 @@ impl Db {
         if !guid.starts_with("name:") {
             let order = self.play_order();
             let since = self.day_of_round(guid, limit).await?;
-            // SQLite keeps the order of a CROSS JOIN: the rounds since that day first, from the latest on until there are enough. The
-            // changed expression keeps PostgreSQL from looking for the player in all rounds.
+            // SQLite keeps the order of a CROSS JOIN: the rounds since that day first, from the latest on until there are enough.
             let (from, is_since, sorted) = match &since {
                 Some(_) => (
                     "rounds r CROSS JOIN player_comprehensive_stats p",
@@ -383,6 +382,7 @@ impl Db {
                 None => (
                     "player_comprehensive_stats p CROSS JOIN rounds r",
                     "$2 = ''".to_owned(),
+                    // The changed expression keeps PostgreSQL from looking for the player in all rounds.
                     format!("{order} || ''"),
                 ),
             };

@@ -194,12 +194,7 @@ impl Writer<'_, '_> {
         };
         // Another bot may have stored players of the round without linking them to it.
         let key = ["match_id", "round_number", "player_guid"];
-        let names = new
-            .first()
-            .map(row)
-            .into_iter()
-            .flatten()
-            .map(|(name, _)| name);
+        let names = new.first().into_iter().flat_map(row).map(|(name, _)| name);
         let sets: Vec<&str> = names.filter(|name| !key.contains(name)).collect();
         let tail = format!(
             "ON CONFLICT ({}) DO UPDATE SET {}",
